@@ -1,0 +1,106 @@
+#ifndef CORE_LOOP_H
+#define CORE_LOOP_H
+/*
+ * The event loop: one thread on which all device state lives, and one io_uring under it.
+ *
+ * Everything the loop thread waits for is an operation: a struct loop_op embedded in whatever needs
+ * it, submitted once, completed once by a call of its `done` on the loop thread. Nothing is
+ * allocated and nothing is looked up on the way. Submissions gathered during one round of callbacks
+ * enter the kernel together.
+ *
+ * Where io_uring is forbidden (container profiles, kernel.io_uring_disabled) the same interface
+ * stands on epoll and plain system calls; LOOP_AUTO says so once in the log.
+ */
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct err;
+struct loop;
+
+enum loop_backend {
+    LOOP_AUTO, /* io_uring, else epoll */
+    LOOP_URING,
+    LOOP_EPOLL,
+};
+
+/*
+ *  idle -> submitted -> idle      the loop moves it; `done` is called after the last arrow, so it
+ * may submit again or free
+ */
+struct loop_op {
+    /* Loop thread. res: what the operation's system call would return, with -errno for a failure.
+     */
+    void (*done)(struct loop_op *op, int res);
+
+    /* The loop's own from here on; zero before the first use. */
+    struct loop_op *next;
+    struct loop_op *prev;
+    uint64_t at_ns;
+    uint64_t offset;
+    const struct iovec *iov;
+    void *address;
+    void *address_len;
+    int kind;
+    int fd;
+    int count;
+    int res;
+    uint32_t events;
+    uint32_t state;
+};
+
+/* A call handed to the loop thread from elsewhere. Caller-owned; free to reuse once `call` has
+ * begun. */
+struct loop_post {
+    void (*call)(struct loop_post *post);
+    struct loop_post *next;
+    uint32_t queued;
+};
+
+/* Life: all on the thread that becomes the loop thread. */
+
+/* -ENOSYS or -EPERM where LOOP_URING is asked for and the host forbids it. */
+int loop_create(struct loop **out, enum loop_backend backend, struct err *e);
+
+/* No operation may be in flight. Accepts NULL. */
+void loop_destroy(struct loop *l);
+
+/* "io_uring" or "epoll". */
+const char *loop_backend_name(const struct loop *l);
+
+/* Completes operations and posts until loop_stop. Returns 0, or -errno when the kernel refused to
+ * wait. */
+int loop_run(struct loop *l);
+
+/* Loop thread (from a callback). loop_run returns once the present callback did; it can be called
+ * again. */
+void loop_stop(struct loop *l);
+
+/* Loop thread: submit. op->done is set by the caller; iov and what it points to stay valid until
+ * done. */
+
+/* offset -1: the descriptor's own position, or a stream. res: bytes, as preadv2/pwritev2. */
+void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
+                int64_t offset);
+void loop_writev(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
+                 int64_t offset);
+void loop_fsync(struct loop *l, struct loop_op *op, int fd);
+
+/* res: a new descriptor with CLOEXEC set, as accept4. */
+void loop_accept(struct loop *l, struct loop_op *op, int fd);
+
+/* Once. events and res: POLLIN, POLLOUT, ... as poll(2). A descriptor that cannot be polled (a
+ * regular file) is ready. */
+void loop_poll(struct loop *l, struct loop_op *op, int fd, uint32_t events);
+
+/* res: 0 once CLOCK_MONOTONIC reached at_ns. */
+void loop_timer(struct loop *l, struct loop_op *op, uint64_t at_ns);
+
+/* Ends a submitted operation early: done still comes, with -ECANCELED unless it finished first. An
+ * idle op is ignored. */
+void loop_cancel(struct loop *l, struct loop_op *op);
+
+/* Any thread, never blocks, also safe from a signal handler. Calls run in the order they were
+ * posted. A post that is still queued is ignored. */
+void loop_post(struct loop *l, struct loop_post *post);
+
+#endif

@@ -1,0 +1,79 @@
+#ifndef CORE_MEM_H
+#define CORE_MEM_H
+/*
+ * Guest memory: RAM at guest physical addresses, and the one door to it.
+ *
+ * RAM is up to two regions: below the MMIO gap and, what does not fit there, from 4 GiB. Each
+ * region is reserved with an inaccessible guard page on either side and is touched by nobody until
+ * the guest does (design decision 5). Regions never change between mem_init and mem_finish.
+ *
+ * Whoever holds a guest physical address goes through mem_at, mem_read or mem_write; all three take
+ * a length and may say no. The guest writes its memory at any moment: read once, judge the copy,
+ * use the copy.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+typedef uint64_t gpa_t; /* guest physical address, bytes */
+
+enum mem_huge {
+    MEM_HUGE_NONE,
+    MEM_HUGE_TRANSPARENT, /* madvise; the kernel decides */
+    MEM_HUGE_2M,          /* hugetlbfs pages, reserved at once; size must be a multiple of 2 MiB */
+};
+
+struct mem_config {
+    uint64_t size;   /* bytes of RAM, a multiple of 4 KiB, not 0 */
+    gpa_t gap_start; /* RAM stops here... */
+    gpa_t gap_end;   /* ...and goes on here */
+    enum mem_huge huge;
+    bool shared; /* memfd that other processes can map, instead of private anonymous */
+};
+
+struct mem_region {
+    gpa_t gpa;
+    uint64_t size;
+    uint8_t *host;
+    uint64_t fd_offset; /* of this region in mem.fd */
+};
+
+#define MEM_REGIONS_MAX 2
+
+struct mem {
+    struct mem_region regions[MEM_REGIONS_MAX]; /* ascending */
+    unsigned count;
+    uint64_t size; /* the regions' sum */
+    int fd;        /* the memfd where shared, otherwise -1 */
+    enum mem_huge huge;
+};
+
+/* Reserves the address space. Nothing is left behind on failure: -ENOMEM where the host cannot map
+ * it, -EINVAL for a size that is zero or not a multiple of the page size. */
+int mem_init(struct mem *m, const struct mem_config *config, struct err *e);
+
+/* Unmaps all. Accepts a zeroed struct. Every pointer from mem_at is dead afterwards. */
+void mem_finish(struct mem *m);
+
+/* Any thread. */
+
+/* The host address of [gpa, gpa + len), or NULL unless all of it lies in one region. len 0 is
+ * allowed. */
+void *mem_at(const struct mem *m, gpa_t gpa, uint64_t len);
+
+/* Copies out of or into guest memory; the range may not span regions. false: not RAM, nothing
+ * copied. */
+bool mem_read(const struct mem *m, gpa_t gpa, void *to, uint64_t len);
+bool mem_write(const struct mem *m, gpa_t gpa, const void *from, uint64_t len);
+
+/* Before the guest starts. */
+
+/* Replaces [gpa, gpa + len) by a private mapping of the file from offset: no copy, and the guest's
+ * writes stay its own. All three multiples of 4 KiB. -EOPNOTSUPP (and nothing changed) where this
+ * memory cannot hold file pages: the caller copies instead. The file must keep its length as long
+ * as the guest lives. */
+int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len, struct err *e);
+
+#endif

@@ -1,0 +1,31 @@
+#ifndef CORE_X86_ACPI_H
+#define CORE_X86_ACPI_H
+/*
+ * The ACPI tables of a hardware-reduced machine (ACPI 6.5): RSDP, XSDT, FADT, MADT and DSDT.
+ *
+ * The DSDT announces the serial port, the keyboard controller, \_S5 and every virtio-mmio window
+ * (LNRO0005).
+ */
+#include <stdint.h>
+
+#include "core/mem.h"
+
+struct err;
+
+struct acpi_virtio {
+    gpa_t gpa;
+    uint64_t size;
+    unsigned gsi;
+};
+
+struct acpi_config {
+    unsigned vcpu_count; /* 1 to 32; processor n has APIC id n */
+    const struct acpi_virtio *virtio;
+    unsigned virtio_count;
+};
+
+/* Before the guest starts. Writes the tables at LAYOUT_ACPI and the RSDP at LAYOUT_RSDP. -ENOSPC
+ * where they do not fit. */
+int acpi_write(const struct mem *m, const struct acpi_config *config, struct err *e);
+
+#endif
