@@ -42,11 +42,11 @@ struct accel_ops {
      * says what the operator can do about it. */
     int (*create)(const struct accel_config *config, struct accel **out, struct err *e);
 
-    /* After every processor is destroyed and every irq line finished. */
+    /* After every irq line is finished and every processor destroyed (vm.h has the order). */
     void (*destroy)(struct accel *a);
 
-    /* Fills a line the caller owns; irq_finish before destroy. A second line on one gsi is -EEXIST.
-     */
+    /* Fills a line the caller owns; irq_finish before destroy, while no processor runs. A second
+     * line on one gsi is -EEXIST. */
     int (*irq_init)(struct accel *a, struct irq_line *line, unsigned gsi, struct err *e);
     void (*irq_finish)(struct accel *a, struct irq_line *line);
 

@@ -10,6 +10,11 @@
  *
  * Only the loop thread moves the state. Others (a device under a vCPU's access, a dying processor)
  * ask through the embedded struct power, which posts to the loop.
+ *
+ * Taking a machine apart is building it in reverse: the devices, then their interrupt lines
+ * (irq_finish), then vm_finish. Begin in any state but RUNNING (vm_end comes from all): no
+ * processor runs then, so nothing reaches a device that is gone, and whatever a device points to
+ * (its line, guest memory, the accelerator) is there as long as the device.
  */
 #include <stdint.h>
 
@@ -43,9 +48,9 @@ struct vm {
     struct bus mmio;
     struct accel *accel;
     struct vcpus vcpus;
-    enum vm_state state;    /* loop thread */
-    enum power_end ended;   /* loop thread; why, once state is VM_ENDED */
-    uint32_t end_requested; /* any thread, atomic: an enum power_end */
+    enum vm_state state;            /* loop thread */
+    enum power_end ended;           /* loop thread; why, once state is VM_ENDED */
+    _Atomic uint32_t end_requested; /* any thread: the first enum power_end asked for */
     struct loop_post end_post;
     void (*on_end)(struct vm *vm); /* or NULL; loop thread, once, the vCPUs already parked */
 };
@@ -58,7 +63,7 @@ struct vm {
 int vm_init(struct vm *vm, const struct vm_config *config, struct loop *loop,
             struct timeline *timeline, struct err *e);
 
-/* BUILDING to RUNNING. `bsp` is where processor 0 starts. */
+/* BUILDING to RUNNING. `bsp` is where processor 0 starts. -EINVAL from another state. */
 int vm_start(struct vm *vm, const struct vcpu_regs *bsp, struct err *e);
 
 /* RUNNING to PAUSED and back; -EINVAL from another state. When vm_pause returned no guest
@@ -69,8 +74,9 @@ int vm_resume(struct vm *vm, struct err *e);
 /* Any state to ENDED; the first reason stays. */
 void vm_end(struct vm *vm, enum power_end why);
 
-/* Joins the vCPU threads and frees everything. The devices are still alive when it is called and
- * may be destroyed after. Accepts a zeroed struct. */
+/* Joins the vCPU threads, destroys processors, accelerator and memory, in this order. Not while
+ * RUNNING; devices and irq lines are finished before. end_post may still be queued: *vm stays where
+ * it is until the loop ran it or has stopped for good. Accepts a zeroed struct. */
 void vm_finish(struct vm *vm);
 
 #endif

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK(fact)                                     \
-    do {                                                \
-        if (!(fact))                                    \
-            check_failed(__FILE__, __LINE__, "" #fact); \
+#define CHECK(fact)                                  \
+    do {                                             \
+        if (!(fact))                                 \
+            check_failed(__FILE__, __LINE__, #fact); \
     } while (0)
 
 _Noreturn static inline void check_failed(const char *file, int line, const char *fact)
