@@ -3,8 +3,8 @@
 /*
  * When each phase of a machine's life began: what `mote run --timeline` prints.
  *
- * Each mark is set once, by one thread, and read after that thread ended. Times are CLOCK_MONOTONIC
- * nanoseconds; 0 is "did not happen".
+ * Times are CLOCK_MONOTONIC nanoseconds; 0 is "did not happen". Any thread may mark and read: a
+ * guest with several processors can write the boot-timer page from all of them at once.
  */
 #include <stdint.h>
 
@@ -20,7 +20,7 @@ enum timeline_mark {
 };
 
 struct timeline {
-    uint64_t at_ns[TIMELINE_MARKS];
+    uint64_t at_ns[TIMELINE_MARKS]; /* atomic */
 };
 
 /* The first call for a mark counts, later ones do nothing. */
