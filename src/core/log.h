@@ -5,9 +5,9 @@
  *
  *   2026-01-02T03:04:05.678901234 [demo:fc_vcpu 0:WARN] serial: the console lost 12 bytes
  *
- * Time is UTC, then instance id, thread name, level. Any thread; a line is one write. What a guest
- * can provoke without limit goes through LOG_LIMITED: at most 10 lines in 5 s from one place, then
- * a count.
+ * Time is UTC, then instance id, thread name, level. A line is one write of printable ASCII: any
+ * other byte of it stands as \xNN. What a guest can provoke without limit goes through LOG_LIMITED:
+ * at most 10 lines in 5 s from one place, then a count.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,30 +21,38 @@ enum log_level {
     LOG_INFO,
     LOG_DEBUG,
     LOG_TRACE,
+    LOG_LEVELS,
 };
 
 struct log_config {
     const char *path; /* file or FIFO to append to, created 0600; NULL: stderr */
-    const char *id;   /* instance, NULL for "mote" */
+    const char *id;   /* instance, NULL for "mote"; cut at 64 characters */
     enum log_level level;
 };
 
-/* Once, before other threads exist. Without it: stderr, LOG_WARN. The path is opened without
- * blocking on a FIFO. */
+/* Before other threads exist. Without it: stderr, LOG_WARN. A second call replaces the first; a
+ * failing one changes nothing. A FIFO needs no reader yet, and once it is full lines are dropped
+ * and counted. */
 int log_open(const struct log_config *config, struct err *e);
 
 /* "off", "error", "warn" or "warning", "info", "debug", "trace", in any case. false: none of them.
  */
 bool log_level_parse(const char *word, enum log_level *level);
 
+/* Any thread. */
+
 bool log_wants(enum log_level level);
+
+/* Longer than about 900 bytes is cut. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-struct log_limit {
-    uint64_t
-        window_ns; /* atomics: start of the present window, lines in it, lines held back in it */
-    uint32_t lines;
-    uint32_t held;
+/* Lines that could not be written since the start. */
+uint64_t log_lost(void);
+
+struct log_limit {      /* atomics; zero before the first use */
+    uint64_t window_ns; /* start of the present window */
+    uint32_t lines;     /* let through in it */
+    uint32_t held;      /* held back in it */
 };
 
 /* Counts one line against a limit; false: hold it back. *held: how many were held back in the
@@ -61,7 +69,7 @@ bool log_limit_now(struct log_limit *limit, uint32_t *held);
     do {                                                                         \
         static struct log_limit limit_;                                          \
         uint32_t held_;                                                          \
-        if (log_limit_now(&limit_, &held_)) {                                    \
+        if (log_wants(level) && log_limit_now(&limit_, &held_)) {                \
             if (held_)                                                           \
                 log_line(level, "%u lines like the next were held back", held_); \
             log_line(level, __VA_ARGS__);                                        \
