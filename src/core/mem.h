@@ -20,7 +20,7 @@ struct err;
 typedef uint64_t gpa_t; /* guest physical address, bytes */
 
 enum mem_huge {
-    MEM_HUGE_NONE,
+    MEM_HUGE_NONE,        /* as the host treats any process */
     MEM_HUGE_TRANSPARENT, /* madvise; the kernel decides */
     MEM_HUGE_2M,          /* hugetlbfs pages, reserved at once; size must be a multiple of 2 MiB */
 };
@@ -28,9 +28,9 @@ enum mem_huge {
 struct mem_config {
     uint64_t size;   /* bytes of RAM, a multiple of 4 KiB, not 0 */
     gpa_t gap_start; /* RAM stops here... */
-    gpa_t gap_end;   /* ...and goes on here */
+    gpa_t gap_end;   /* ...and goes on here; both multiples of 2 MiB */
     enum mem_huge huge;
-    bool shared; /* memfd that other processes can map, instead of private anonymous */
+    bool shared; /* sealed memfd that other processes can map, instead of private anonymous */
 };
 
 struct mem_region {
@@ -50,8 +50,9 @@ struct mem {
     enum mem_huge huge;
 };
 
-/* Reserves the address space. Nothing is left behind on failure: -ENOMEM where the host cannot map
- * it, -EINVAL for a size that is zero or not a multiple of the page size. */
+/* Reserves the address space; no core dump will hold it. Nothing is left behind on failure: -ENOMEM
+ * where the host cannot map it or has too few huge pages, -EINVAL for a size that is zero or not a
+ * multiple of the page size. */
 int mem_init(struct mem *m, const struct mem_config *config, struct err *e);
 
 /* Unmaps all. Accepts a zeroed struct. Every pointer from mem_at is dead afterwards. */
@@ -60,7 +61,7 @@ void mem_finish(struct mem *m);
 /* Any thread. */
 
 /* The host address of [gpa, gpa + len), or NULL unless all of it lies in one region. len 0 is
- * allowed. */
+ * allowed where gpa itself is RAM. */
 void *mem_at(const struct mem *m, gpa_t gpa, uint64_t len);
 
 /* Copies out of or into guest memory; the range may not span regions. false: not RAM, nothing
@@ -71,9 +72,10 @@ bool mem_write(const struct mem *m, gpa_t gpa, const void *from, uint64_t len);
 /* Before the guest starts. */
 
 /* Replaces [gpa, gpa + len) by a private mapping of the file from offset: no copy, and the guest's
- * writes stay its own. All three multiples of 4 KiB. -EOPNOTSUPP (and nothing changed) where this
- * memory cannot hold file pages: the caller copies instead. The file must keep its length as long
- * as the guest lives. */
+ * writes stay its own. All three multiples of 4 KiB; the last page may go past the file's end and
+ * is zero there. A failure has changed nothing: -EOPNOTSUPP where this memory cannot hold pages of
+ * this file and the caller copies instead, -EINVAL where the range is not RAM or not in the file.
+ * The file must keep its length as long as the guest lives. */
 int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len, struct err *e);
 
 #endif
