@@ -1,0 +1,80 @@
+#!/bin/sh
+# What kvmbed promises: output, errors and status come out as they went in, /dev/kvm is there, and a
+# bed that fails or is ended says so and leaves nothing behind.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=../lib.sh
+. "$here/../lib.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+bed() {
+    TMPDIR=$work/tmp "$here/kvmbed" "$@" >"$work/out" 2>"$work/err"
+}
+mkdir "$work/tmp"
+
+# One start for all that is about a command's surroundings.
+head -c 1000000 /dev/urandom >"$work/bytes"
+echo 'echo from the added script; exit 7' >"$work/script"
+bed -i "$work/bytes" -f "$work/script:/a/b/script" '
+    test -c /dev/kvm && test -c /dev/net/tun && echo devices >&2
+    nproc >&2
+    echo reopened >/dev/stderr
+    cat
+    sleep 100 &
+    sh /a/b/script >&2'
+expect "the command's status is kvmbed's" 7 $?
+cmp "$work/bytes" "$work/out" >"$work/cmp" 2>&1
+expect "a million bytes pass through unchanged" 0 $?
+expect "errors keep apart from output" "devices 2 reopened from the added script" \
+    "$(tr '\n' ' ' <"$work/err" | sed 's/ $//')"
+
+bed -t 1 'sleep 100'
+expect "a command out of time is 124" 124 $?
+expect_match "and says so" 'no answer in 1 seconds' "$work/err"
+
+bed -f "$work/missing" true
+expect "a file that is not there is the bed's failure" 125 $?
+expect_match "and is named" "there is no $work/missing" "$work/err"
+
+bed -m 16 true
+expect "a bed too small to start is the bed's failure" 125 $?
+expect_match "and says so" 'ended without an answer' "$work/err"
+
+bed
+expect "no command is the bed's failure" 125 $?
+expect_match "and shows the usage" 'kvmbed .*COMMAND' "$work/err"
+
+# The bed's QEMU, and the timeout around it, are the processes that were told of its initrd.
+bed_lives() {
+    grep -qas "$work/tmp/kvmbed[^/]*/[i]nitrd" /proc/[0-9]*/cmdline
+}
+
+# within TRIES COMMAND: asks ten times a second
+within() {
+    tries=$1
+    shift
+    until "$@"; do
+        [ "$tries" -gt 0 ] || return 1
+        tries=$((tries - 1))
+        sleep 0.1
+    done
+}
+
+bed_is_gone() {
+    ! bed_lives
+}
+
+for signal in HUP:129 TERM:143; do
+    TMPDIR=$work/tmp "$here/kvmbed" 'sleep 100' >"$work/out" 2>"$work/err" &
+    pid=$!
+    within 100 bed_lives
+    kill -s "${signal%:*}" "$pid"
+    wait "$pid"
+    expect "SIG${signal%:*} ends it" "${signal#*:}" $?
+    within 100 bed_is_gone
+    expect "and QEMU with it" 0 $?
+done
+
+expect "no temporary file is left" "" "$(ls "$work/tmp")"
+conclude
