@@ -1,0 +1,206 @@
+#include "api/config.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/model.h"
+#include "core/accel.h"
+#include "core/err.h"
+
+#define KIB (1ull << 10)
+#define MIB (1ull << 20)
+#define GIB (1ull << 30)
+
+static struct machine_config good(void)
+{
+    struct machine_config c;
+
+    config_init(&c);
+    c.kernel = "vmlinux";
+    return c;
+}
+
+/* Judged wrong, by a sentence that says `saying`. */
+static void expect_wrong(const struct machine_config *c, const char *saying)
+{
+    struct err e = { "" };
+
+    cr_assert_eq(config_check(c, &e), -EINVAL);
+    cr_assert(strstr(e.text, saying), "'%s' does not say '%s'", e.text, saying);
+}
+
+static void expect_right(const struct machine_config *c)
+{
+    struct err e = { "" };
+
+    cr_assert_eq(config_check(c, &e), 0, "%s", e.text);
+}
+
+Test(config, has_defaults)
+{
+    struct machine_config c = good();
+
+    cr_assert_eq(c.mem_size, 256 * MIB);
+    cr_assert_eq(c.vcpu_count, 1);
+    cr_assert_eq(c.huge, MEM_HUGE_NONE);
+    cr_assert_null(c.accel);
+    expect_right(&c);
+}
+
+Test(config, needs_paths)
+{
+    struct machine_config c = good();
+
+    c.kernel = NULL;
+    expect_wrong(&c, "no kernel");
+    c.kernel = "";
+    expect_wrong(&c, "kernel is empty");
+    c.kernel = "vmlinux";
+    c.initrd = "";
+    expect_wrong(&c, "initrd is empty");
+}
+
+Test(config, bounds_memory)
+{
+    struct machine_config c = good();
+
+    c.mem_size = 0;
+    expect_wrong(&c, "memory of 0 bytes is too little: a machine has 32M to 64G");
+    c.mem_size = 32 * MIB - 4 * KIB;
+    expect_wrong(&c, "32764K is too little");
+    c.mem_size = 64 * GIB + 4 * KIB;
+    expect_wrong(&c, "is too much");
+    c.mem_size = UINT64_MAX;
+    expect_wrong(&c, "is too much");
+    c.mem_size = 32 * MIB;
+    expect_right(&c);
+    c.mem_size = 64 * GIB;
+    expect_right(&c);
+}
+
+Test(config, wants_whole_pages)
+{
+    struct machine_config c = good();
+
+    c.mem_size = 256 * MIB + 1;
+    expect_wrong(&c, "pages of 4K");
+    c.mem_size = 256 * MIB + 2 * KIB;
+    expect_wrong(&c, "is odd");
+    c.mem_size = 256 * MIB + 4 * KIB;
+    expect_right(&c);
+}
+
+Test(config, wants_whole_huge_pages_where_they_are_reserved)
+{
+    struct machine_config c = good();
+
+    c.mem_size = 257 * MIB;
+    c.huge = MEM_HUGE_2M;
+    expect_wrong(&c, "memory of 257M is odd: with 2M huge pages");
+    c.huge = MEM_HUGE_TRANSPARENT;
+    expect_right(&c);
+    c.huge = MEM_HUGE_2M;
+    c.mem_size = 258 * MIB;
+    expect_right(&c);
+}
+
+Test(config, bounds_vcpus)
+{
+    struct machine_config c = good();
+
+    c.vcpu_count = 0;
+    expect_wrong(&c, "0 vCPUs: a machine has 1 to 32");
+    c.vcpu_count = 33;
+    expect_wrong(&c, "33 vCPUs");
+    c.vcpu_count = (1ull << 32) + 1;
+    expect_wrong(&c, "4294967297 vCPUs");
+    c.vcpu_count = 32;
+    expect_right(&c);
+}
+
+Test(config, bounds_the_command_line)
+{
+    struct machine_config c = good();
+    unsigned max = machine_model.cmdline_max;
+    char *line = calloc(1, max + 1);
+
+    memset(line, 'x', max);
+    c.cmdline = line;
+    expect_wrong(&c, "2048 bytes, at most 2047 fit");
+    line[max - 1] = '\0';
+    expect_right(&c);
+    c.append = "y";
+    expect_wrong(&c, "2049 bytes");
+    free(line);
+}
+
+Test(config, builds_the_command_line)
+{
+    struct machine_config c = good();
+    char line[2048];
+    size_t len;
+
+    len = config_cmdline(&c, line, sizeof(line));
+    cr_assert_str_eq(line, machine_model.cmdline);
+    cr_assert_eq(len, strlen(line));
+
+    c.append = "quiet";
+    len = config_cmdline(&c, line, sizeof(line));
+    cr_assert_eq(len, strlen(machine_model.cmdline) + strlen(" quiet"));
+    cr_assert_str_eq(line + len - strlen(" quiet"), " quiet");
+
+    c.cmdline = "";
+    cr_assert_eq(config_cmdline(&c, line, sizeof(line)), 5);
+    cr_assert_str_eq(line, "quiet");
+
+    c.append = NULL;
+    cr_assert_eq(config_cmdline(&c, line, sizeof(line)), 0);
+    c.cmdline = "console=ttyS0";
+    cr_assert_eq(config_cmdline(&c, line, 4), strlen("console=ttyS0"));
+    cr_assert_str_eq(line, "con", "cut, as snprintf cuts");
+}
+
+Test(config, default_command_line_suits_a_stock_kernel_on_a_terminal)
+{
+    cr_assert(strstr(machine_model.cmdline, "console=ttyS0"));
+    cr_assert_null(strstr(machine_model.cmdline, "nomodule"));
+    cr_assert_lt(strlen(machine_model.cmdline), machine_model.cmdline_max / 2,
+                 "there is room for --append");
+}
+
+Test(config, knows_kinds_of_huge_pages)
+{
+    struct err e;
+    enum mem_huge huge = MEM_HUGE_NONE;
+
+    cr_assert_eq(config_huge_parse("transparent", &huge, &e), 0);
+    cr_assert_eq(huge, MEM_HUGE_TRANSPARENT);
+    cr_assert_eq(config_huge_parse("2m", &huge, &e), 0);
+    cr_assert_eq(huge, MEM_HUGE_2M);
+    cr_assert_eq(config_huge_parse("None", &huge, &e), 0);
+    cr_assert_eq(huge, MEM_HUGE_NONE);
+    cr_assert_eq(config_huge_parse("1G", &huge, &e), -EINVAL);
+    cr_assert(strstr(e.text, "'1G' is no kind of huge pages: none, transparent or 2M"));
+    cr_assert_eq(config_huge_parse("", &huge, &e), -EINVAL);
+    cr_assert_eq(huge, MEM_HUGE_NONE);
+}
+
+Test(config, finds_the_accelerator)
+{
+    static const struct accel_ops kvm = { .name = "kvm" };
+    static const struct accel_ops emu = { .name = "emu" };
+    static const struct accel_ops *const accels[] = { &kvm, &emu, NULL };
+    struct machine_config c = good();
+    struct err e;
+
+    cr_assert_eq(config_accel(&c, accels, &e), &kvm);
+    c.accel = "emu";
+    cr_assert_eq(config_accel(&c, accels, &e), &emu);
+    c.accel = "xen";
+    cr_assert_null(config_accel(&c, accels, &e));
+    cr_assert_str_eq(e.text, "'xen' is no accelerator; there is: kvm, emu");
+    c.accel = "";
+    cr_assert_null(config_accel(&c, accels, &e));
+}
