@@ -1,0 +1,166 @@
+/* The command line: what mote was asked to do. */
+#include "api/cli.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "api/number.h"
+#include "api/options.h"
+#include "api/suggest.h"
+#include "core/err.h"
+
+static int set_kernel(struct cli *c, const char *value, struct err *e)
+{
+    (void)e;
+    c->machine.kernel = value;
+    return 0;
+}
+
+static int set_initrd(struct cli *c, const char *value, struct err *e)
+{
+    (void)e;
+    c->machine.initrd = value;
+    return 0;
+}
+
+static int set_cmdline(struct cli *c, const char *value, struct err *e)
+{
+    (void)e;
+    c->machine.cmdline = value;
+    return 0;
+}
+
+static int set_append(struct cli *c, const char *value, struct err *e)
+{
+    (void)e;
+    c->machine.append = value;
+    return 0;
+}
+
+static int set_mem(struct cli *c, const char *value, struct err *e)
+{
+    return size_parse(value, &c->machine.mem_size, e);
+}
+
+static int set_vcpus(struct cli *c, const char *value, struct err *e)
+{
+    int ret = number_parse(value, &c->machine.vcpu_count);
+
+    return ret < 0 ? err_set(e, -ret, "'%.40s' is no number of vCPUs", value) : 0;
+}
+
+static int set_huge_pages(struct cli *c, const char *value, struct err *e)
+{
+    return config_huge_parse(value, &c->machine.huge, e);
+}
+
+static int set_accel(struct cli *c, const char *value, struct err *e)
+{
+    (void)e;
+    c->machine.accel = value;
+    return 0;
+}
+
+static int set_timeline(struct cli *c, const char *value, struct err *e)
+{
+    if (value && strcmp(value, "json") != 0)
+        return err_set(e, EINVAL, "'%.40s' is no form of it: json, or nothing for text", value);
+    c->timeline = value ? REPORT_JSON : REPORT_TEXT;
+    return 0;
+}
+
+static int set_log_level(struct cli *c, const char *value, struct err *e)
+{
+    if (!log_level_parse(value, &c->log.level))
+        return err_set(e, EINVAL, "'%.40s' is no level: off, error, warn, info, debug or trace",
+                       value);
+    return 0;
+}
+
+static int set_log_file(struct cli *c, const char *value, struct err *e)
+{
+    if (value[0] == '\0')
+        return err_set(e, EINVAL, "the path is empty");
+    c->log.path = value;
+    return 0;
+}
+
+static int set_help(struct cli *c, const char *value, struct err *e)
+{
+    (void)value;
+    (void)e;
+    c->verb = CLI_RUN_HELP;
+    return 0;
+}
+
+static const struct option_row run_options[] = {
+    { "--kernel", OPTION_VALUE, "FILE", set_kernel },
+    { "--initrd", OPTION_VALUE, "FILE", set_initrd },
+    { "--cmdline", OPTION_VALUE, "STRING", set_cmdline },
+    { "--append", OPTION_VALUE, "STRING", set_append },
+    { "--mem", OPTION_VALUE, "SIZE", set_mem },
+    { "--vcpus", OPTION_VALUE, "N", set_vcpus },
+    { "--huge-pages", OPTION_VALUE, "none|transparent|2M", set_huge_pages },
+    { "--accel", OPTION_VALUE, "NAME", set_accel },
+    { "--timeline", OPTION_MAY_VALUE, "json", set_timeline },
+    { "--log-level", OPTION_VALUE, "LEVEL", set_log_level },
+    { "--log-file", OPTION_VALUE, "FILE", set_log_file },
+    { "--help", OPTION_ALONE, NULL, set_help },
+    { "-h", OPTION_ALONE, NULL, set_help },
+    { NULL, OPTION_ALONE, NULL, NULL },
+};
+
+static int run_parse(char *const *args, struct cli *c, struct err *e)
+{
+    int ret;
+
+    c->verb = CLI_RUN;
+    c->log.level = LOG_WARN;
+    config_init(&c->machine);
+    ret = options_walk(run_options, "run", args, c, e);
+    if (ret < 0 || c->verb == CLI_RUN_HELP)
+        return ret;
+    if (!c->machine.kernel)
+        return err_set(e, EINVAL, "--kernel FILE is missing: a machine needs a kernel to boot");
+    if (c->machine.cmdline && c->machine.append)
+        return err_set(e, EINVAL,
+                       "--append adds to the command line that --cmdline replaces: give one of "
+                       "them");
+    return config_check(&c->machine, e);
+}
+
+static int verb_unknown(const char *word, struct err *e)
+{
+    static const char *const known[] = { "run", "--help", "--version" };
+    struct suggest s = { .word = word };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        suggest_offer(&s, known[i]);
+    if (s.best)
+        return err_set(e, EINVAL, "unknown command '%.100s', did you mean 'mote %s'?", word,
+                       s.best);
+    return err_set(e, EINVAL, "unknown command '%.100s', see 'mote --help'", word);
+}
+
+int cli_parse(char *const *args, struct cli *out, struct err *e)
+{
+    const char *word = args[0];
+
+    *out = (struct cli){ 0 };
+    if (!word)
+        return err_set(e, EINVAL,
+                       "no command is given: 'mote run --kernel FILE', or see "
+                       "'mote --help'");
+    if (strcmp(word, "run") == 0)
+        return run_parse(args + 1, out, e);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        out->verb = CLI_HELP;
+    else if (strcmp(word, "--version") == 0)
+        out->verb = CLI_VERSION;
+    else
+        return verb_unknown(word, e);
+    if (args[1])
+        return err_set(e, EINVAL, "%s stands alone, '%.100s' is too much", word, args[1]);
+    return 0;
+}

@@ -1,0 +1,33 @@
+#ifndef API_CLI_H
+#define API_CLI_H
+/*
+ * The command line: what mote was asked to do. Pure.
+ */
+#include "api/config.h"
+#include "api/report.h"
+#include "core/log.h"
+
+enum cli_verb {
+    CLI_HELP,
+    CLI_VERSION,
+    CLI_RUN,
+    CLI_RUN_HELP,
+};
+
+struct cli {
+    enum cli_verb verb;
+    /* CLI_RUN: */
+    struct machine_config machine;
+    struct log_config log;
+    enum report_form timeline;
+};
+
+/* args is argv without the program's name and ends with NULL; *out keeps pointers into it. -EINVAL
+ * with a sentence for whatever cannot be done. The machine has been judged by config_check. */
+int cli_parse(char *const *args, struct cli *out, struct err *e);
+
+/* Texts for --help; both end with a newline. */
+extern const char cli_help[];
+extern const char cli_run_help[];
+
+#endif
