@@ -1,0 +1,37 @@
+#ifndef CORE_X86_KVM_X86_H
+#define CORE_X86_KVM_X86_H
+/*
+ * What the x86 files of the KVM accelerator share; nobody else includes it.
+ */
+#include "core/x86/cpuid.h"
+
+struct err;
+struct kvm_regs;
+struct kvm_sregs;
+struct vcpu_regs;
+
+struct kvm_arch {
+    struct cpuid_table offer; /* what KVM can show a guest, asked once: it is slow */
+};
+
+/* kvm_cpuid.c */
+
+/* Everything this KVM offers with its in-kernel interrupt controller. */
+int kvm_cpuid_offer(int device_fd, struct cpuid_table *offer, struct err *e);
+int kvm_cpuid_set(int vcpu_fd, const struct cpuid_table *t, struct err *e);
+
+/* kvm_boot.c */
+
+/* What firmware would have left in a processor where KVM's reset state differs from it. */
+int kvm_boot_msrs(int vcpu_fd, struct err *e);
+int kvm_boot_lapic(int vcpu_fd, struct err *e); /* the boot processor only */
+
+/* kvm_regs.c: pure. */
+
+/* Into KVM's two structs. *sregs must hold what KVM last gave: the APIC base and a pending
+ * interrupt are not ours and stay. */
+void kvm_regs_export(const struct vcpu_regs *from, struct kvm_regs *regs, struct kvm_sregs *sregs);
+void kvm_regs_import(struct vcpu_regs *to, const struct kvm_regs *regs,
+                     const struct kvm_sregs *sregs);
+
+#endif
