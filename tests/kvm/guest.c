@@ -1,0 +1,586 @@
+/*
+ * The KVM accelerator on a real KVM: guests of a few instructions, one for each thing that has to
+ * work.
+ *
+ * A plain executable that needs a usable /dev/kvm; tests/e2e/test_kvm_guest runs it, in the bed
+ * where the host has none. Each guest starts in 32-bit protected mode at CODE with flat segments
+ * and no paging, leaves what it found in RAM and ends itself: it has no handler for ud2, so that
+ * every one of them proves the triple fault as well.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/accel.h"
+#include "core/bus.h"
+#include "core/device.h"
+#include "core/err.h"
+#include "core/irq.h"
+#include "core/kvm.h"
+#include "core/mem.h"
+#include "core/vcpu.h"
+#include "core/x86/layout.h"
+#include "core/x86/regs.h"
+#include "lib/check.h"
+
+#define GDT    0x500u
+#define IDT    0x600u
+#define CODE   0x1000u
+#define RESULT 0x2000u /* where guests leave what they found */
+#define INPUT  0x3000u
+#define AP     0x4000u /* where the second processor starts, in real mode */
+#define STACK  0x8000u
+#define PORT   0x100u
+#define WINDOW 0xc0001000u
+
+#define LE32(x) (x) & 0xff, (x) >> 8 & 0xff, (x) >> 16 & 0xff, (x) >> 24 & 0xff
+
+/* Instructions, as bytes. */
+#define MOV_EAX(x)       0xb8, LE32(x)
+#define MOV_EDX(x)       0xba, LE32(x)
+#define MOV_ECX(x)       0xb9, LE32(x)
+#define MOV_ESI(x)       0xbe, LE32(x)
+#define MOV_EDI(x)       0xbf, LE32(x)
+#define STORE_EAX(addr)  0xa3, LE32(addr)
+#define LOAD_EAX(addr)   0xa1, LE32(addr)
+#define STORE8(addr, x)  0xc6, 0x05, LE32(addr), (x)
+#define STORE16(addr, x) 0x66, 0xc7, 0x05, LE32(addr), (x)&0xff, (x) >> 8
+#define STORE32(addr, x) 0xc7, 0x05, LE32(addr), LE32(x)
+#define OUT_IMM(port, x) 0xb0, (x), 0xe6, (port)
+#define OUT_DX_AL        0xee
+#define OUT_DX_AX        0x66, 0xef
+#define OUT_DX_EAX       0xef
+#define IN_AL_DX         0xec
+#define IN_AX_DX         0x66, 0xed
+#define IN_EAX_DX        0xed
+#define CPUID            0x0f, 0xa2
+#define STI              0xfb
+#define HLT              0xf4
+#define UD2              0x0f, 0x0b
+#define SPIN             0xeb, 0xfe
+#define HALT_FOREVER     0xf4, 0xeb, 0xfd
+
+/* A device that notes what reaches it, answers reads with 0xa1, 0xa2, ..., and may call back. */
+struct probe {
+    struct device device;
+    unsigned reads, writes;
+    uint64_t offset;
+    unsigned size;
+    uint8_t written[64];
+    size_t written_len;
+    void (*on_write)(struct probe *p);
+    void (*on_read)(struct probe *p);
+};
+
+struct machine {
+    struct mem mem;
+    struct bus ports, mmio;
+    struct probe port, window;
+    struct accel *accel;
+    struct accel_vcpu *vcpu[2];
+};
+
+static struct machine m;
+static struct err e;
+
+static void probe_read(struct device *d, uint64_t offset, void *data, unsigned size)
+{
+    struct probe *p = (struct probe *)d;
+
+    p->offset = offset;
+    p->size = size;
+    memset(data, 0, size);
+    *(uint8_t *)data = (uint8_t)(0xa0 + ++p->reads);
+    if (p->on_read)
+        p->on_read(p);
+}
+
+static void probe_write(struct device *d, uint64_t offset, const void *data, unsigned size)
+{
+    struct probe *p = (struct probe *)d;
+
+    CHECK(p->written_len + size <= sizeof(p->written));
+    memcpy(p->written + p->written_len, data, size);
+    p->written_len += size;
+    p->writes++;
+    p->offset = offset;
+    p->size = size;
+    if (p->on_write)
+        p->on_write(p);
+}
+
+static const struct device_ops probe_ops = { "probe", probe_read, probe_write };
+
+static void must(int ret)
+{
+    if (ret == 0)
+        return;
+    (void)fprintf(stderr, "%s\n", e.text);
+    CHECK(ret == 0);
+}
+
+static void put(gpa_t gpa, const void *bytes, size_t len)
+{
+    CHECK(mem_write(&m.mem, gpa, bytes, len));
+}
+
+static uint32_t result(unsigned n)
+{
+    uint32_t value;
+
+    CHECK(mem_read(&m.mem, RESULT + 4 * n, &value, sizeof(value)));
+    return value;
+}
+
+static struct vcpu_regs flat32(void)
+{
+    struct vcpu_regs r = { .rip = CODE, .rflags = X86_RFLAGS_R1, .cr0 = X86_CR0_PE | X86_CR0_ET };
+    const uint64_t gdt[] = { 0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff };
+
+    put(GDT, gdt, sizeof(gdt));
+    for (unsigned i = 0; i < X86_SEGS; i++)
+        r.seg[i] = (struct x86_segment){ 0, 0xffffffff, 0x18, X86_ACCESS_DATA32 };
+    r.seg[X86_CS] = (struct x86_segment){ 0, 0xffffffff, 0x10, X86_ACCESS_CODE32 };
+    r.tr = (struct x86_segment){ 0, 0x67, 0, X86_ACCESS_TSS };
+    r.ldt = (struct x86_segment){ 0, 0, 0, 0x82 };
+    r.gdt = (struct x86_table){ GDT, sizeof(gdt) - 1 };
+    r.gpr[X86_RSP] = STACK;
+    return r;
+}
+
+static void machine_init(unsigned vcpus)
+{
+    const struct mem_config mem = { .size = 2 << 20,
+                                    .gap_start = LAYOUT_GAP_START,
+                                    .gap_end = LAYOUT_GAP_END };
+
+    memset(&m, 0, sizeof(m));
+    must(mem_init(&m.mem, &mem, &e));
+    bus_init(&m.ports, "port");
+    bus_init(&m.mmio, "mmio");
+    device_init(&m.port.device, &probe_ops);
+    device_init(&m.window.device, &probe_ops);
+    must(bus_add(&m.ports, PORT, 8, &m.port.device, &e));
+    must(bus_add(&m.mmio, WINDOW, 0x1000, &m.window.device, &e));
+    const struct accel_config config = { &m.mem, &m.ports, &m.mmio, vcpus };
+    must(kvm_accel.create(&config, &m.accel, &e));
+    for (unsigned i = 0; i < vcpus; i++)
+        must(kvm_accel.vcpu_create(m.accel, i, &m.vcpu[i], &e));
+}
+
+static void machine_finish(void)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (m.vcpu[i])
+            m.vcpu[i]->ops->destroy(m.vcpu[i]);
+    kvm_accel.destroy(m.accel);
+    device_finish(&m.port.device);
+    device_finish(&m.window.device);
+    mem_finish(&m.mem);
+}
+
+static void start_at(const struct vcpu_regs *regs)
+{
+    must(m.vcpu[0]->ops->regs_set(m.vcpu[0], regs, &e));
+}
+
+static enum vcpu_exit run(unsigned id)
+{
+    return m.vcpu[id]->ops->run(m.vcpu[id]);
+}
+
+static struct vcpu_regs regs_now(void)
+{
+    struct vcpu_regs r;
+
+    must(m.vcpu[0]->ops->regs_get(m.vcpu[0], &r, &e));
+    return r;
+}
+
+#define LOAD(...)                                \
+    do {                                         \
+        const uint8_t code_[] = { __VA_ARGS__ }; \
+        const struct vcpu_regs r_ = flat32();    \
+        put(CODE, code_, sizeof(code_));         \
+        start_at(&r_);                           \
+    } while (0)
+
+static void ports_of_every_size(void)
+{
+    machine_init(1);
+    LOAD(MOV_EDX(PORT), MOV_EAX(0x44332211), OUT_DX_AL, OUT_DX_AX, OUT_DX_EAX, MOV_EAX(0), IN_AL_DX,
+         STORE_EAX(RESULT), IN_AX_DX, STORE_EAX(RESULT + 4), IN_EAX_DX, STORE_EAX(RESULT + 8), UD2);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(m.port.writes == 3 && m.port.written_len == 7);
+    CHECK(memcmp(m.port.written, "\x11\x11\x22\x11\x22\x33\x44", 7) == 0);
+    CHECK(result(0) == 0xa1 && result(1) == 0xa2 && result(2) == 0xa3);
+    machine_finish();
+}
+
+static void string_ports(void)
+{
+    uint16_t read[4];
+
+    machine_init(1);
+    put(INPUT, "hello", 5);
+    LOAD(MOV_EDX(PORT), MOV_ESI(INPUT), MOV_ECX(5), 0xf3, 0x6e /* rep outsb */, MOV_EDI(RESULT),
+         MOV_ECX(4), 0x66, 0xf3, 0x6d /* rep insw */, UD2);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(m.port.written_len == 5 && memcmp(m.port.written, "hello", 5) == 0);
+    CHECK(mem_read(&m.mem, RESULT, read, sizeof(read)));
+    CHECK(read[0] == 0xa1 && read[1] == 0xa2 && read[2] == 0xa3 && read[3] == 0xa4);
+    machine_finish();
+}
+
+static void unclaimed_accesses(void)
+{
+    machine_init(1);
+    LOAD(MOV_EDX(0x300), IN_EAX_DX, STORE_EAX(RESULT), OUT_DX_EAX, LOAD_EAX(0xd0000000),
+         STORE_EAX(RESULT + 4), STORE32(0xd0000000, 1), LOAD_EAX(WINDOW + 0xffe),
+         STORE_EAX(RESULT + 8), UD2);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(result(0) == 0xffffffff && result(1) == 0xffffffff);
+    CHECK(result(2) >> 16 == 0xffff); /* across the window's end: its half, then nobody's */
+    machine_finish();
+}
+
+static void mmio_of_every_size(void)
+{
+    uint64_t wide;
+
+    machine_init(1);
+    LOAD(STORE8(WINDOW, 0x11), STORE16(WINDOW + 2, 0x2222), STORE32(WINDOW + 4, 0x33333333),
+         LOAD_EAX(WINDOW), STORE_EAX(RESULT), 0x0f, 0x6f, 0x05,
+         LE32(WINDOW + 16) /* movq mm0, [window + 16] */, 0x0f, 0x7f, 0x05,
+         LE32(RESULT + 8) /* movq [result + 8], mm0 */, UD2);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(m.window.writes == 3 && m.window.written_len == 7);
+    CHECK(memcmp(m.window.written, "\x11\x22\x22\x33\x33\x33\x33", 7) == 0);
+    CHECK(result(0) == 0xa1);
+    CHECK(mem_read(&m.mem, RESULT + 8, &wide, sizeof(wide)) && wide == 0xa2);
+    CHECK(m.window.offset == 16 && m.window.size == 8);
+    machine_finish();
+}
+
+static void doorbell_without_exit(void)
+{
+    uint64_t rung = 0;
+    int fd = eventfd(0, EFD_NONBLOCK);
+
+    machine_init(1);
+    must(kvm_accel.doorbell_add(m.accel, WINDOW + 0x50, 4, 3, fd, &e));
+    CHECK(kvm_accel.doorbell_add(m.accel, WINDOW + 0x50, 4, 3, fd, &e) == -EEXIST);
+    LOAD(STORE32(WINDOW + 0x50, 3), STORE32(WINDOW + 0x50, 4), STORE32(WINDOW + 0x50, 3), UD2);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(read(fd, &rung, sizeof(rung)) == sizeof(rung) && rung == 2);
+    CHECK(m.window.writes == 1 && m.window.written[0] == 4); /* another value is a register write */
+    (void)close(fd);
+    machine_finish();
+}
+
+static struct irq_line line;
+
+static void raise_line(struct probe *p)
+{
+    (void)p;
+    irq_line_raise(&line);
+}
+
+/* A guest whose handler for `vector` notes itself and ends; the port says it is ready. */
+static void take_interrupt(unsigned gsi, unsigned vector, const uint8_t *setup, size_t len)
+{
+    const uint8_t wait[] = { MOV_EDX(PORT), STI, OUT_DX_AL, HALT_FOREVER };
+    const uint8_t handler[] = { STORE32(RESULT, 0x1234), UD2 };
+    const uint64_t gate = 0x00008e0000100000 | INPUT; /* present, 32-bit interrupt gate */
+    struct vcpu_regs r;
+
+    machine_init(1);
+    must(kvm_accel.irq_init(m.accel, &line, gsi, &e));
+    m.port.on_write = raise_line;
+    put(CODE, setup, len);
+    put(CODE + len, wait, sizeof(wait));
+    put(INPUT, handler, sizeof(handler));
+    put(IDT + 8 * vector, &gate, sizeof(gate));
+    r = flat32();
+    r.idt = (struct x86_table){ IDT, (uint16_t)(8 * vector + 7) };
+    start_at(&r);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(result(0) == 0x1234);
+    kvm_accel.irq_finish(m.accel, &line);
+    machine_finish();
+}
+
+/* Through PIC and LINT0, as a guest without an I/O APIC driver takes it. */
+static void interrupt_through_pic(void)
+{
+    const uint8_t setup[] = { OUT_IMM(0x20, 0x11), OUT_IMM(0x21, 0x20), OUT_IMM(0x21, 0x04),
+                              OUT_IMM(0x21, 0x01), OUT_IMM(0x21, 0xef) };
+
+    take_interrupt(4, 0x24, setup, sizeof(setup));
+}
+
+static void interrupt_through_ioapic(void)
+{
+    const uint8_t setup[] = { STORE32(LAYOUT_LAPIC + 0xf0, 0x1ff),   /* enable */
+                              STORE32(LAYOUT_IOAPIC, 0x10 + 2 * 23), /* line 23: vector 0x31 */
+                              STORE32(LAYOUT_IOAPIC + 0x10, 0x31) };
+
+    take_interrupt(23, 0x31, setup, sizeof(setup));
+}
+
+static void line_errors(void)
+{
+    struct irq_line second;
+
+    machine_init(1);
+    must(kvm_accel.irq_init(m.accel, &line, 5, &e));
+    CHECK(line.gsi == 5 && line.fd >= 0);
+    CHECK(kvm_accel.irq_init(m.accel, &second, 5, &e) == -EEXIST);
+    CHECK(kvm_accel.irq_init(m.accel, &second, 24, &e) == -EINVAL);
+    kvm_accel.irq_finish(m.accel, &line);
+    must(kvm_accel.irq_init(m.accel, &second, 5, &e));
+    irq_line_raise(&second); /* nobody waits for it, nothing blocks */
+    irq_line_raise(&second);
+    kvm_accel.irq_finish(m.accel, &second);
+    machine_finish();
+}
+
+static void kick_before_run(void)
+{
+    machine_init(1);
+    LOAD(UD2);
+    m.vcpu[0]->ops->kick(m.vcpu[0]);
+    CHECK(run(0) == VCPU_KICKED);
+    CHECK(regs_now().rip == CODE);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    machine_finish();
+}
+
+static void kick_self(struct probe *p)
+{
+    (void)p;
+    m.vcpu[0]->ops->kick(m.vcpu[0]);
+}
+
+/* A kick during an access lets the access finish first. */
+static void kick_inside_access(void)
+{
+    machine_init(1);
+    m.port.on_read = kick_self;
+    LOAD(MOV_EDX(PORT), MOV_EAX(0), IN_AL_DX, UD2);
+    CHECK(run(0) == VCPU_KICKED);
+    CHECK(regs_now().rip == CODE + 11 && regs_now().gpr[X86_RAX] == 0xa1);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(m.port.reads == 1);
+    machine_finish();
+}
+
+static pthread_t spawn(unsigned id);
+
+static void *run_thread(void *arg)
+{
+    return (void *)(uintptr_t)run((unsigned)(uintptr_t)arg);
+}
+
+static pthread_t spawn(unsigned id)
+{
+    pthread_t thread;
+
+    CHECK(pthread_create(&thread, NULL, run_thread, (void *)(uintptr_t)id) == 0);
+    return thread;
+}
+
+static enum vcpu_exit kick_and_join(unsigned id, pthread_t thread)
+{
+    void *why;
+
+    m.vcpu[id]->ops->kick(m.vcpu[id]);
+    CHECK(pthread_kill(thread, VCPU_SIGNAL) == 0);
+    CHECK(pthread_join(thread, &why) == 0);
+    return (enum vcpu_exit)(uintptr_t)why;
+}
+
+static int ready_fd;
+
+static void say_ready(struct probe *p)
+{
+    (void)p;
+    CHECK(eventfd_write(ready_fd, 1) == 0);
+}
+
+/* One kick ends it, whether it comes before the guest runs, while it spins, or in between. */
+static void kick_while_spinning(void)
+{
+    eventfd_t ready;
+
+    ready_fd = eventfd(0, 0);
+    machine_init(1);
+    m.port.on_write = say_ready;
+    LOAD(MOV_EDX(PORT), OUT_DX_AL, SPIN);
+    pthread_t thread = spawn(0);
+    CHECK(eventfd_read(ready_fd, &ready) == 0);
+    CHECK(kick_and_join(0, thread) == VCPU_KICKED);
+    CHECK(regs_now().rip == CODE + 6);
+    for (unsigned i = 0; i < 200; i++)
+        CHECK(kick_and_join(0, spawn(0)) == VCPU_KICKED);
+    CHECK(regs_now().rip == CODE + 6);
+    (void)close(ready_fd);
+    machine_finish();
+}
+
+static void kick_while_halted(void)
+{
+    machine_init(1);
+    LOAD(HALT_FOREVER);
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(kick_and_join(0, spawn(0)) == VCPU_KICKED);
+    machine_finish();
+}
+
+/* The second processor sleeps until the first one starts it, and can be kicked all the while. */
+static void second_processor(void)
+{
+    const uint8_t ap[] = { 0xc6, 0x06, RESULT & 0xff, RESULT >> 8, 0x5a, HALT_FOREVER };
+
+    machine_init(2);
+    CHECK(kick_and_join(1, spawn(1)) == VCPU_KICKED);
+    CHECK(result(0) == 0);
+    put(AP, ap, sizeof(ap));
+    LOAD(STORE32(LAYOUT_LAPIC + 0x300, 0xc4500u),            /* INIT to all but self */
+         STORE32(LAYOUT_LAPIC + 0x300, 0xc4600u | AP >> 12), /* start-up, at AP */
+         0x80, 0x3d, LE32(RESULT), 0x5a, 0x75, 0xf7 /* until byte [RESULT] is 0x5a */, UD2);
+    pthread_t thread = spawn(1);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(kick_and_join(1, thread) == VCPU_KICKED);
+    CHECK(result(0) == 0x5a);
+    machine_finish();
+}
+
+static void cpuid_in_the_guest(void)
+{
+    machine_init(2);
+    LOAD(MOV_EAX(1), CPUID, STORE_EAX(RESULT), 0x89, 0x1d, LE32(RESULT + 4) /* ebx */, 0x89, 0x0d,
+         LE32(RESULT + 8) /* ecx */, MOV_EAX(0x40000000), CPUID, 0x89, 0x1d, LE32(RESULT + 12),
+         UD2);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(result(1) >> 24 == 0 && (result(1) >> 16 & 0xff) == 2);
+    CHECK(result(2) & 1u << 31);       /* a hypervisor */
+    CHECK(result(2) & 1u << 21);       /* x2APIC */
+    CHECK((result(2) & 1u << 3) == 0); /* no MONITOR */
+    CHECK((result(2) & 1u << 5) == 0); /* no VMX */
+    CHECK(result(3) == 0x4b4d564b);    /* "KVMK": kvmclock can be found */
+    machine_finish();
+}
+
+static void registers_round_trip(void)
+{
+    struct vcpu_regs r, back;
+
+    machine_init(1);
+    r = flat32();
+    for (unsigned i = 0; i < X86_GPRS; i++)
+        r.gpr[i] = 0xabcd000000000000u + i;
+    r.seg[X86_CS].access = X86_ACCESS_CODE64;
+    r.idt = (struct x86_table){ IDT, 0xfff };
+    r.cr0 |= X86_CR0_PG;
+    r.cr2 = 0x1234;
+    r.cr3 = 0x9000;
+    r.cr4 = X86_CR4_PAE;
+    r.cr8 = 5;
+    r.efer = X86_EFER_LME | X86_EFER_LMA;
+    r.rflags |= 0x8d5; /* every arithmetic flag */
+    start_at(&r);
+    back = regs_now();
+    CHECK(memcmp(back.gpr, r.gpr, sizeof(r.gpr)) == 0);
+    CHECK(back.rip == r.rip && back.rflags == r.rflags);
+    CHECK(memcmp(back.seg, r.seg, sizeof(r.seg)) == 0);
+    CHECK(memcmp(&back.tr, &r.tr, sizeof(r.tr)) == 0);
+    CHECK(back.gdt.base == GDT && back.gdt.limit == r.gdt.limit);
+    CHECK(back.idt.base == IDT && back.idt.limit == 0xfff);
+    CHECK(back.cr0 == r.cr0 && back.cr2 == r.cr2 && back.cr3 == r.cr3 && back.cr4 == r.cr4);
+    CHECK(back.cr8 == 5 && back.efer == r.efer);
+    machine_finish();
+}
+
+static void impossible_registers(void)
+{
+    struct vcpu_regs r;
+
+    machine_init(1);
+    r = flat32();
+    r.cr0 = X86_CR0_PG; /* paging without protection */
+    CHECK(m.vcpu[0]->ops->regs_set(m.vcpu[0], &r, &e) == -EINVAL);
+    CHECK(strstr(e.text, "system registers"));
+    machine_finish();
+}
+
+static void code_where_no_memory_is(void)
+{
+    machine_init(1);
+    struct vcpu_regs r = flat32();
+    r.rip = WINDOW;
+    start_at(&r);
+    CHECK(run(0) == VCPU_FAILED);
+    machine_finish();
+}
+
+static void file_cut_short_under_the_guest(void)
+{
+    int fd = memfd_create("kernel", MFD_CLOEXEC);
+
+    machine_init(1);
+    CHECK(fd >= 0 && ftruncate(fd, 4096) == 0);
+    must(mem_map_file(&m.mem, 0x10000, fd, 0, 4096, &e));
+    LOAD(LOAD_EAX(0x10000), UD2);
+    CHECK(ftruncate(fd, 0) == 0);
+    CHECK(run(0) == VCPU_FAILED);
+    (void)close(fd);
+    machine_finish();
+}
+
+static void on_signal(int signal)
+{
+    (void)signal;
+}
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        void (*test)(void);
+    } tests[] = {
+        { "ports of every size", ports_of_every_size },
+        { "string port instructions", string_ports },
+        { "unclaimed accesses", unclaimed_accesses },
+        { "MMIO of every size", mmio_of_every_size },
+        { "doorbell without exit", doorbell_without_exit },
+        { "interrupt through the PIC", interrupt_through_pic },
+        { "interrupt through the I/O APIC", interrupt_through_ioapic },
+        { "interrupt line errors", line_errors },
+        { "kick before run", kick_before_run },
+        { "kick inside an access", kick_inside_access },
+        { "kick while spinning", kick_while_spinning },
+        { "kick while halted", kick_while_halted },
+        { "second processor", second_processor },
+        { "CPUID in the guest", cpuid_in_the_guest },
+        { "registers round trip", registers_round_trip },
+        { "impossible registers", impossible_registers },
+        { "code where no memory is", code_where_no_memory_is },
+        { "file cut short under the guest", file_cut_short_under_the_guest },
+    };
+    const struct sigaction action = { .sa_handler = on_signal };
+
+    CHECK(sigaction(VCPU_SIGNAL, &action, NULL) == 0);
+    for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        (void)printf("%s\n", tests[i].name);
+        (void)fflush(stdout);
+        tests[i].test();
+    }
+    (void)printf("all %zu hold\n", sizeof(tests) / sizeof(tests[0]));
+    return 0;
+}
