@@ -1,0 +1,135 @@
+/*
+ * The operator's terminal in raw mode, given back on every way out.
+ *
+ * The ways out are: terminal_restore; a fatal signal, after which the process dies of it as it
+ * would have; and a stop, after which the shell has the terminal until SIGCONT. SIGSTOP cannot be
+ * caught, but shells save their own mode around a job, and SIGCONT comes back here all the same.
+ * Signals that ask mote to end are signals.c's.
+ *
+ * Only a foreground process may change a terminal's mode: from the background it would break the
+ * mode of whoever is in front, and be stopped by SIGTTOU.
+ */
+#include "api/terminal.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <termios.h>
+#include <unistd.h>
+
+static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP };
+
+#define FATAL_SIGNALS (sizeof(fatal_signals) / sizeof(fatal_signals[0]))
+
+/* Written while hooked is 0, read by handlers while it is 1. */
+static struct {
+    volatile sig_atomic_t hooked;
+    int fd;
+    struct termios saved;
+    struct termios raw;
+    struct sigaction fatal[FATAL_SIGNALS]; /* what was there before us */
+    struct sigaction stop;
+    struct sigaction cont;
+} terminal;
+
+/* Async-signal-safe, as are the handlers below. */
+static void mode_set(const struct termios *mode)
+{
+    pid_t front = tcgetpgrp(terminal.fd);
+
+    /* Fails where it is not our controlling terminal; then there is no job control on it. */
+    if (front > 0 && front != getpgrp())
+        return;
+    (void)tcsetattr(terminal.fd, TCSANOW, mode);
+}
+
+void terminal_restore_mode(void)
+{
+    if (terminal.hooked)
+        mode_set(&terminal.saved);
+}
+
+static void on_fatal(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    terminal_restore_mode();
+    for (size_t i = 0; i < FATAL_SIGNALS; i++) {
+        if (fatal_signals[i] == sig)
+            (void)sigaction(sig, &terminal.fatal[i], NULL);
+    }
+    /* A fault happens again when this returns, now with its own address and without us. What
+     * somebody sent has to be sent again. */
+    if (info->si_code <= 0)
+        (void)raise(sig);
+}
+
+static void on_stop(int sig);
+
+static void foreground(void)
+{
+    /* Resets itself when caught, and is not blocked meanwhile, so that raising it again from the
+     * handler stops the process there and then. */
+    struct sigaction stop = { .sa_handler = on_stop, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER) };
+
+    (void)sigaction(SIGTSTP, &stop, NULL);
+    mode_set(&terminal.raw);
+}
+
+static void on_stop(int sig)
+{
+    terminal_restore_mode();
+    (void)raise(sig);
+    foreground();
+}
+
+static void on_continue(int sig)
+{
+    (void)sig;
+    foreground();
+}
+
+static void hook(void)
+{
+    struct sigaction fatal = { .sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO };
+    struct sigaction cont = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
+
+    terminal.hooked = 1;
+    for (size_t i = 0; i < FATAL_SIGNALS; i++)
+        (void)sigaction(fatal_signals[i], &fatal, &terminal.fatal[i]);
+    (void)sigaction(SIGTSTP, NULL, &terminal.stop);
+    (void)sigaction(SIGCONT, &cont, &terminal.cont);
+}
+
+int terminal_raw(int fd, struct err *e)
+{
+    struct termios mode;
+
+    if (terminal.hooked || !isatty(fd))
+        return 0;
+    if (tcgetattr(fd, &mode) < 0)
+        return err_sys(e, "the terminal on descriptor %d", fd);
+    terminal.fd = fd;
+    terminal.saved = mode;
+    mode.c_iflag &= (tcflag_t) ~(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+    mode.c_lflag &= (tcflag_t) ~(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+    mode.c_cflag &= (tcflag_t) ~(CSIZE | PARENB);
+    mode.c_cflag |= CS8;
+    mode.c_cc[VMIN] = 1;
+    mode.c_cc[VTIME] = 0;
+    terminal.raw = mode;
+    hook();
+    foreground();
+    return 0;
+}
+
+void terminal_restore(void)
+{
+    if (!terminal.hooked)
+        return;
+    for (size_t i = 0; i < FATAL_SIGNALS; i++)
+        (void)sigaction(fatal_signals[i], &terminal.fatal[i], NULL);
+    (void)sigaction(SIGTSTP, &terminal.stop, NULL);
+    (void)sigaction(SIGCONT, &terminal.cont, NULL);
+    mode_set(&terminal.saved);
+    terminal.hooked = 0;
+}
