@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""The sizes the tree is held to: files, functions, headers, comments, and what lies at the top.
+
+Lengths are in lines. A function's is that of its body, braces included; clang-format puts its
+opening brace, and no other, at the start of a line."""
+
+import re
+import statistics
+import subprocess
+
+import tree
+
+FILE_MAX = 600
+HEADER_MAX = 150
+FUNCTION_MAX = 80
+SHARES = ((60, 0.03), (40, 0.10))  # at most this share of functions is longer than that
+FILE_MEDIAN_MAX = 300
+HEADER_MEDIAN_MAX = 80
+FUNCTION_MEDIAN_MAX = 14
+
+# A data table may be as long as its subject, and one dispatch switch as long as its cases.
+TABLES = set()
+SWITCHES = set()  # "src/folder/file.c:function"
+
+TOP = {"CMakeLists.txt", "README.md", "LICENSE", "src", "resources", "tests", "bench"}
+
+SIGNATURE = re.compile(r"^\w.*?\b(\w+)\(")
+
+
+def functions(lines):
+    """(name, first line number, length) of each function of a clang-formatted file."""
+    start = name = None
+    for number, line in enumerate(lines, 1):
+        match = SIGNATURE.match(line)
+        if match and start is None:
+            name = match[1]
+        if line == "{":
+            start = number
+        elif line.startswith("}") and start is not None:
+            yield name, start, number - start + 1
+            start = None
+
+
+def size_faults(root, path):
+    lines = tree.lines(root, path)
+    limit = HEADER_MAX if path.suffix == ".h" else FILE_MAX
+    if len(lines) > limit and str(path) not in TABLES:
+        yield f"{path} has {len(lines)} lines, at most {limit} are allowed"
+    for name, number, length in functions(lines):
+        if length > FUNCTION_MAX and f"{path}:{name}" not in SWITCHES:
+            yield f"{path}:{number}: {name} has {length} lines, at most {FUNCTION_MAX} are allowed"
+
+
+def median_fault(what, lengths, limit):
+    middle = statistics.median(lengths) if lengths else 0
+    if middle > limit:
+        yield f"the median {what} has {middle:g} lines, at most {limit} are allowed"
+
+
+def share_faults(lengths):
+    for limit, share in SHARES:
+        over = sum(length > limit for length in lengths)
+        if over > share * len(lengths):
+            yield f"{over} of {len(lengths)} functions have over {limit} lines, at most {share:.0%} may"
+
+
+def body_faults(root):
+    """What is asked of src/ as a whole."""
+    paths = tree.c_files(root, ["src"])
+    length = {path: len(tree.lines(root, path)) for path in paths}
+    bodies = [body for path in paths for _, _, body in functions(tree.lines(root, path))]
+    sources = [length[path] for path in paths if path.suffix == ".c"]
+    headers = [length[path] for path in paths if path.suffix == ".h"]
+    yield from median_fault(".c file", sources, FILE_MEDIAN_MAX)
+    yield from median_fault("header", headers, HEADER_MEDIAN_MAX)
+    yield from median_fault("function", bodies, FUNCTION_MEDIAN_MAX)
+    yield from share_faults(bodies)
+
+
+def top_faults(root):
+    """Nothing at the top but what the design names and dotfiles; of a checkout, what git knows."""
+    listed = subprocess.run(
+        ["git", "-C", root, "ls-files"], capture_output=True, text=True, check=False
+    )
+    if listed.returncode == 0:
+        names = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    else:
+        names = {path.name for path in root.iterdir()} - {"build"}
+    for name in sorted(names - TOP):
+        if not name.startswith(".") and name != "CMakePresets.json":
+            yield f"{name} has no place at the top of the tree"
+
+
+def check(root):
+    faults = [fault for path in tree.c_files(root) for fault in size_faults(root, path)]
+    return faults + list(body_faults(root)) + list(top_faults(root))
+
+
+def function_of(lines, name="planted"):
+    return f"int {name}(void)\n{{\n" + "    call();\n" * (lines - 2) + "}\n\n"
+
+
+PLANTED = [
+    ("a long file", {"src/core/planted.c": "\n" * (FILE_MAX + 1)}, "planted.c has 601 lines"),
+    ("a long header", {"src/core/planted.h": "\n" * (HEADER_MAX + 1)}, "planted.h has 151 lines"),
+    ("a long function", {"tests/planted.c": function_of(81)}, "planted has 81 lines"),
+    (
+        "many functions over 60 lines",
+        {f"src/core/planted_{n}.c": function_of(61) * 9 for n in range(50)},
+        "functions have over 60 lines",
+    ),
+    (
+        "many functions over 40 lines",
+        {f"src/core/planted_{n}.c": function_of(41) * 9 for n in range(50)},
+        "functions have over 40 lines",
+    ),
+    (
+        "functions long at the median",
+        {f"src/core/planted_{n}.c": function_of(15) * 30 for n in range(100)},
+        "the median function has 15 lines",
+    ),
+    (
+        "files long at the median",
+        {f"src/core/planted_{n}.c": "\n" * 301 for n in range(500)},
+        "the median .c file has 301 lines",
+    ),
+    (
+        "headers long at the median",
+        {f"src/core/planted_{n}.h": "\n" * 81 for n in range(500)},
+        "the median header has 81 lines",
+    ),
+    ("a stray file at the top", {"utils.c": "\n"}, "utils.c has no place"),
+]
+
+if __name__ == "__main__":
+    tree.run(check, PLANTED)
