@@ -14,10 +14,9 @@
  * once.
  *
  * Interrupt. Its line is an edge, given when a cause comes up, and per cause: a second cause gets
- * its own edge while the first one is pending, and a driver which leaves its handler with something
- * pending (Linux does after so many rounds) is called again. A cause may fall and come up within
- * one register access, as the receiver's does when a byte is read and more are left; forgetting
- * that its edge was given makes that a new one.
+ * its own edge while the first one is pending. Each byte read that leaves another gives one too, as
+ * if that one had only now arrived. So a driver may take one thing an interrupt, or leave its
+ * handler with more to do (Linux does after so many rounds): it is called again.
  */
 #include "core/serial.h"
 
@@ -135,15 +134,11 @@ static void loop_put(struct serial *s, uint8_t byte)
 
 static uint8_t rbr_read(struct serial *s)
 {
-    uint32_t count = rx_count(s);
     uint8_t byte;
 
-    if (!count)
+    if (!rx_count(s))
         return 0;
-    /* Data above the trigger level keeps its interrupt up; below, each read starts a new wait for
-     * the character timeout. */
-    if (count <= rx_trigger(s) || !(s->fcr & UART_FCR_ENABLE_FIFO))
-        s->signalled &= (uint8_t)~UART_IER_RDI;
+    s->signalled &= (uint8_t)~UART_IER_RDI;
     if (s->mcr & UART_MCR_LOOP)
         return loop_take(s);
     byte = s->rx[s->rx_head % SERIAL_RX_SIZE];

@@ -363,33 +363,19 @@ Test(serial, tells_received_data_from_timeout_by_the_trigger_level)
     }
 }
 
-Test(serial, signals_received_data_once_above_the_trigger_and_then_by_the_byte)
+Test(serial, signals_again_for_each_byte_left)
 {
-    open_port(UART_IER_RDI);
-    feed(10);
-    cr_assert_eq(irqs_new(), 1);
-    in(UART_RX);
-    in(UART_RX);
-    cr_assert_eq(irqs_new(), 0, "8 left is the trigger level");
-    in(UART_RX);
-    cr_assert_eq(irqs_new(), 1, "a timeout for the 7 left");
-    for (unsigned i = 0; i < 7; i++)
+    for (unsigned fcr = 0; fcr <= FIFO_ON; fcr++) {
+        open_port(UART_IER_RDI);
+        out(UART_FCR, (uint8_t)fcr);
+        feed(3);
+        cr_assert_eq(irqs_new(), 1);
         in(UART_RX);
-    cr_assert_eq(irqs_new(), 6, "the last read leaves nothing");
-}
-
-Test(serial, signals_every_byte_without_fifos)
-{
-    open_port(UART_IER_RDI);
-    out(UART_FCR, 0);
-    feed(3);
-    cr_assert_eq(irqs_new(), 1);
-    cr_assert_eq(in(UART_IIR), UART_IIR_RDI);
-    in(UART_RX);
-    cr_assert_eq(irqs_new(), 1);
-    in(UART_RX);
-    in(UART_RX);
-    cr_assert_eq(irqs_new(), 1);
+        cr_assert_eq(irqs_new(), 1);
+        in(UART_RX);
+        in(UART_RX);
+        cr_assert_eq(irqs_new(), 1, "the last read leaves nothing");
+    }
 }
 
 Test(serial, gives_a_second_cause_its_own_edge)
