@@ -231,6 +231,17 @@ bool mem_write(const struct mem *m, gpa_t gpa, const void *from, uint64_t len)
     return true;
 }
 
+/* Regions are whole pages, so rounding to pages stays inside. A kernel before 5.14 does not know
+ * the advice, and faults do the work. */
+void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len)
+{
+    uint64_t before = gpa % PAGE_SIZE;
+    uint8_t *at = mem_at(m, gpa, len);
+
+    if (at && len > 0)
+        (void)madvise(at - before, before + len, MADV_POPULATE_WRITE);
+}
+
 /* A page of the file beyond its end would be a SIGBUS in the running guest. */
 static int file_check(int fd, uint64_t offset, uint64_t len, struct err *e)
 {

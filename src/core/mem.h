@@ -71,6 +71,10 @@ bool mem_write(const struct mem *m, gpa_t gpa, const void *from, uint64_t len);
 
 /* Before the guest starts. */
 
+/* Fills in the pages of a range that is about to be written, in one call instead of a fault each.
+ * Only a matter of speed: it fails at nothing and changes no byte. */
+void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len);
+
 /* Replaces [gpa, gpa + len) by a private mapping of the file from offset: no copy, and the guest's
  * writes stay its own. All three multiples of 4 KiB; the last page may go past the file's end and
  * is zero there. A failure has changed nothing: -EOPNOTSUPP where this memory cannot hold pages of

@@ -341,6 +341,29 @@ Test(mem, takes_no_room_until_touched)
     }
 }
 
+Test(mem, populates_exactly_the_pages_of_a_range)
+{
+    struct mem m = mem_of(4 * MIB);
+    unsigned char there[5] = { 0 };
+
+    (void)madvise(m.regions[0].host, m.size, MADV_NOHUGEPAGE); /* where they are the default */
+    mem_populate(&m, 0x101fff,
+                 0x1002); /* the last byte of a page to the first of the next but one */
+    mem_populate(&m, 4 * MIB - 1, 2);
+    mem_populate(&m, 0x200000, 0);
+    cr_assert_eq(mincore(m.regions[0].host + 0x100000, sizeof(there) * 4096, there), 0);
+    cr_expect_eq(there[0] & 1, 0);
+    cr_expect_eq(there[1] & 1, 1);
+    cr_expect_eq(there[2] & 1, 1);
+    cr_expect_eq(there[3] & 1, 1);
+    cr_expect_eq(there[4] & 1, 0);
+    cr_assert_eq(mincore(m.regions[0].host + 0x200000, 4096, there), 0);
+    cr_expect_eq(there[0] & 1, 0);
+    cr_assert_eq(mincore(m.regions[0].host + 4 * MIB - 4096, 4096, there), 0);
+    cr_expect_eq(there[0] & 1, 0);
+    mem_finish(&m);
+}
+
 Test(mem, stays_out_of_core_dumps)
 {
     struct mem m = mem_of(MIB);
