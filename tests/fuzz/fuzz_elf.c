@@ -24,7 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct elf_image elf;
     struct err e;
-    uint64_t entry = 0;
     gpa_t gpa = 0;
 
     if (elf_read(&elf, data, size, size, &e) < 0) {
@@ -32,10 +31,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     check_segments(&elf, size);
-    if (!elf_pvh_entry(&elf, data, &entry))
-        entry = elf.entry;
-    if (elf_physical(&elf, entry, &gpa))
-        assert(gpa >= elf.segments[0].paddr && gpa < elf_end(&elf));
+    elf_read_notes(&elf, data);
+    if (elf_physical(&elf, elf.has_pvh ? elf.pvh_entry : elf.entry, &gpa))
+        assert(elf_holds(&elf, gpa) && gpa < elf_end(&elf));
     if (elf_fits(&elf, 0x100000, 0x8000000, &e) == 0)
         assert(elf_end(&elf) <= 0x8000000);
     return 0;

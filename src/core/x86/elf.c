@@ -250,11 +250,20 @@ static bool find_pvh(const uint8_t *at, uint64_t left, unsigned align, uint64_t 
     return false;
 }
 
-bool elf_pvh_entry(const struct elf_image *image, const void *file, uint64_t *entry)
+void elf_read_notes(struct elf_image *image, const void *file)
 {
-    for (unsigned i = 0; i < image->notes_count; i++) {
+    for (unsigned i = 0; i < image->notes_count && !image->has_pvh; i++) {
         const struct elf_notes *n = &image->notes[i];
-        if (find_pvh((const uint8_t *)file + n->offset, n->size, n->align, entry))
+        image->has_pvh =
+            find_pvh((const uint8_t *)file + n->offset, n->size, n->align, &image->pvh_entry);
+    }
+}
+
+bool elf_holds(const struct elf_image *image, gpa_t gpa)
+{
+    for (unsigned i = 0; i < image->segment_count; i++) {
+        const struct elf_segment *s = &image->segments[i];
+        if (gpa >= s->paddr && gpa - s->paddr < s->filesz)
             return true;
     }
     return false;
@@ -262,13 +271,9 @@ bool elf_pvh_entry(const struct elf_image *image, const void *file, uint64_t *en
 
 bool elf_physical(const struct elf_image *image, uint64_t address, gpa_t *gpa)
 {
-    for (unsigned i = 0; i < image->segment_count; i++) {
-        const struct elf_segment *s = &image->segments[i];
-        if (address >= s->paddr && address - s->paddr < s->filesz) {
-            *gpa = address;
-            return true;
-        }
-    }
+    *gpa = address;
+    if (elf_holds(image, address))
+        return true;
     for (unsigned i = 0; i < image->segment_count; i++) {
         const struct elf_segment *s = &image->segments[i];
         if (address >= s->vaddr && address - s->vaddr < s->filesz) {

@@ -37,6 +37,8 @@ struct elf_notes {
 
 struct elf_image {
     uint64_t entry; /* as the header has it; see elf_physical */
+    uint64_t pvh_entry;
+    bool has_pvh;
     unsigned segment_count;
     unsigned notes_count;
     struct elf_segment segments[ELF_SEGMENTS_MAX]; /* ascending by paddr, disjoint */
@@ -54,11 +56,14 @@ int elf_read(struct elf_image *image, const void *head, size_t len, uint64_t siz
 int elf_fits(const struct elf_image *image, gpa_t start, gpa_t end, struct err *e);
 
 /* Looks through the notes of the whole file, of which elf_read saw the head, for the entry point of
- * the PVH boot protocol (owner "Xen", type 18). false: none. */
-bool elf_pvh_entry(const struct elf_image *image, const void *file, uint64_t *entry);
+ * the PVH boot protocol (owner "Xen", type 18): has_pvh and pvh_entry. */
+void elf_read_notes(struct elf_image *image, const void *file);
 
-/* Where an entry point is in guest memory: an address that a segment's file bytes cover, physically
- * or else virtually. false: no segment does. */
+/* Whether a segment puts bytes of the file at this address. */
+bool elf_holds(const struct elf_image *image, gpa_t gpa);
+
+/* Where an entry point is in guest memory: what is held there is physical already, anything else is
+ * looked up among the segments' virtual addresses. false: no segment holds it. */
 bool elf_physical(const struct elf_image *image, uint64_t address, gpa_t *gpa);
 
 /* The end of the highest segment. */

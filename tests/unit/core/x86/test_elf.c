@@ -55,7 +55,6 @@ Test(elf, reads_a_kernel)
 {
     struct image image = image_kernel(0x201200);
     struct elf_image elf;
-    uint64_t pvh = 0;
     gpa_t gpa = 0;
 
     cr_assert_eq(elf_read(&elf, image.data, image.size, image.size, NULL), 0);
@@ -69,8 +68,10 @@ Test(elf, reads_a_kernel)
     }
     cr_expect_eq(elf_end(&elf), IMAGE_KERNEL_END);
     cr_expect_eq(elf.entry, IMAGE_KERNEL_START);
-    cr_expect(elf_pvh_entry(&elf, image.data, &pvh));
-    cr_expect_eq(pvh, 0x201200);
+    cr_expect_not(elf.has_pvh);
+    elf_read_notes(&elf, image.data);
+    cr_expect(elf.has_pvh);
+    cr_expect_eq(elf.pvh_entry, 0x201200);
     cr_expect(elf_physical(&elf, 0x201200, &gpa));
     cr_expect_eq(gpa, 0x201200);
     image_free(&image);
@@ -258,6 +259,10 @@ Test(elf, entries_are_physical_or_virtual)
     gpa_t gpa = 0;
 
     cr_assert_eq(elf_read(&elf, image.data, image.size, image.size, NULL), 0);
+    cr_expect(elf_holds(&elf, IMAGE_KERNEL_START));
+    cr_expect(elf_holds(&elf, IMAGE_KERNEL_START + 0x2344));
+    cr_expect_not(elf_holds(&elf, IMAGE_KERNEL_START + 0x2345));
+    cr_expect_not(elf_holds(&elf, 0xffffffff81001000));
     cr_expect(elf_physical(&elf, IMAGE_KERNEL_START + 0x2344, &gpa));
     cr_expect_eq(gpa, IMAGE_KERNEL_START + 0x2344);
     cr_expect(elf_physical(&elf, 0xffffffff81008010, &gpa));
@@ -282,10 +287,11 @@ static bool pvh_of(uint64_t align, const char *owner, uint32_t type, uint32_t va
     memcpy(image.data + sizeof(Elf64_Ehdr), p, sizeof(p));
     struct image exact = image_cut(&image, end);
     cr_assert_eq(elf_read(&elf, exact.data, exact.size, exact.size, NULL), 0);
-    bool found = elf_pvh_entry(&elf, exact.data, entry);
+    elf_read_notes(&elf, exact.data);
+    *entry = elf.pvh_entry;
     image_free(&exact);
     image_free(&image);
-    return found;
+    return elf.has_pvh;
 }
 
 Test(elf, finds_the_pvh_note_and_no_other)
@@ -317,14 +323,14 @@ Test(elf, notes_may_be_aligned_to_8)
                         { .p_type = PT_NOTE, .p_offset = 0x3000, .p_filesz = 44, .p_align = 8 } };
     struct image image = image_elf(p, 2, 0x100000, 0x302c);
     struct elf_image elf;
-    uint64_t entry = 0;
 
     /* 12 + 4 bytes of header and name, a value of 4, padding of 4, then the next. */
     (void)image_note(&image, 0x3000, "GNU", 5, 0, 4);
     (void)image_note(&image, 0x3018, "Xen", 18, 0x100010, 4);
     cr_assert_eq(elf_read(&elf, image.data, image.size, image.size, NULL), 0);
-    cr_expect(elf_pvh_entry(&elf, image.data, &entry));
-    cr_expect_eq(entry, 0x100010);
+    elf_read_notes(&elf, image.data);
+    cr_expect(elf.has_pvh);
+    cr_expect_eq(elf.pvh_entry, 0x100010);
     image_free(&image);
 }
 
@@ -332,7 +338,6 @@ Test(elf, a_note_of_absurd_lengths_ends_the_search)
 {
     Elf64_Phdr p[2] = { one_load, { .p_type = PT_NOTE, .p_offset = 0x3000, .p_filesz = 0x100 } };
     struct elf_image elf;
-    uint64_t entry;
 
     for (unsigned field = 0; field < 2; field++) {
         struct image image = image_elf(p, 2, 0x100000, 0x3100);
@@ -340,7 +345,8 @@ Test(elf, a_note_of_absurd_lengths_ends_the_search)
         ((uint32_t *)&n)[field] = UINT32_MAX;
         memcpy(image.data + 0x3000, &n, sizeof(n));
         cr_assert_eq(elf_read(&elf, image.data, image.size, image.size, NULL), 0);
-        cr_expect_not(elf_pvh_entry(&elf, image.data, &entry));
+        elf_read_notes(&elf, image.data);
+        cr_expect_not(elf.has_pvh);
         image_free(&image);
     }
 }
