@@ -12,11 +12,9 @@
 
 #include "core/err.h"
 
-#define SECTOR 512u
-#define HEADER 0x1f1u /* where struct setup_header is in the file */
-#define HEADER_END_BASE                                                                          \
-    0x202u                     /* the header ends here + the byte before: the target of its jump \
-                                */
+#define SECTOR          512u
+#define HEADER          0x1f1u /* where struct setup_header is in the file */
+#define JUMP_END        0x202u /* the header's jump counts from here, and to the header's end */
 #define HEADER_END_MIN  0x268u /* of protocol 2.12 */
 #define SETUP_SECTS_OLD 4u     /* what 0 means */
 #define UNPACKED_LEN    4u
@@ -37,7 +35,7 @@ static int read_header(struct setup_header *h, const uint8_t *file, size_t size,
 
     if (!bzimage_is(file, size))
         return err_set(e, ENOEXEC, "is not a bzImage");
-    end = HEADER_END_BASE + file[HEADER_END_BASE - 1];
+    end = JUMP_END + file[JUMP_END - 1];
     if (end > HEADER + sizeof(*h))
         end = HEADER + sizeof(*h);
     memset(h, 0, sizeof(*h));

@@ -190,13 +190,11 @@ static int decode(const struct inflate_input *in, void *to, size_t size, bool al
 
     if (ret == -ENOMEM)
         return err_set(e, ENOMEM,
-                       "needs more memory to unpack its %s data than %u MiB or the host "
-                       "has",
+                       "needs more memory to unpack its %s data than %u MiB or than the host has",
                        formats[in->format].name, INFLATE_WINDOW_MAX >> 20);
     if (ret < 0)
         return err_set(e, EBADMSG,
-                       "is damaged: its %s data does not unpack to the %zu bytes that it "
-                       "claims",
+                       "is damaged: its %s data does not unpack to the %zu bytes that it claims",
                        formats[in->format].name, size);
     return 0;
 }

@@ -6,10 +6,14 @@
 #include <lz4.h>
 #include <lz4hc.h>
 #include <lzma.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+
+#include "core/x86/layout.h"
 
 #define SETUP_SECTS 4u
 
@@ -113,6 +117,57 @@ size_t image_note(struct image *image, size_t offset, const char *owner, uint32_
     memcpy(image->data + name, owner, n.n_namesz);
     memcpy(image->data + at, &value, value_len);
     return at + ((value_len + 3u) & ~3u);
+}
+
+void image_save(const struct image *image, char path[IMAGE_PATH])
+{
+    int fd;
+
+    (void)snprintf(path, IMAGE_PATH, "/tmp/mote-test-XXXXXX");
+    fd = mkstemp(path);
+    assert(fd >= 0);
+    for (size_t done = 0; done < image->size;) {
+        ssize_t n = write(fd, image->data + done, image->size - done);
+        assert(n > 0);
+        done += (size_t)n;
+    }
+    (void)close(fd);
+}
+
+struct mem image_memory(uint64_t size, bool shared)
+{
+    const struct mem_config config = {
+        .size = size,
+        .gap_start = LAYOUT_GAP_START,
+        .gap_end = LAYOUT_GAP_END,
+        .shared = shared,
+    };
+    struct mem m;
+    int ret = mem_init(&m, &config, NULL);
+
+    assert(ret == 0);
+    return m;
+}
+
+bool image_is_loaded(const struct image *elf, const struct mem *m)
+{
+    const struct mem_region *ram = &m->regions[0];
+    uint8_t *want = calloc(1, ram->size);
+    Elf64_Ehdr h;
+    bool same;
+
+    assert(want);
+    memcpy(&h, elf->data, sizeof(h));
+    for (unsigned i = 0; i < h.e_phnum; i++) {
+        Elf64_Phdr p;
+        memcpy(&p, elf->data + h.e_phoff + i * sizeof(p), sizeof(p));
+        if (p.p_type == PT_LOAD && p.p_filesz > 0)
+            memcpy(want + p.p_paddr, elf->data + p.p_offset, p.p_filesz);
+    }
+    same = memcmp(want + LAYOUT_HIGH_RAM, ram->host + LAYOUT_HIGH_RAM,
+                  ram->size - LAYOUT_HIGH_RAM) == 0;
+    free(want);
+    return same;
 }
 
 static size_t gzip_compress(uint8_t *to, size_t room, const void *data, size_t size)

@@ -6,9 +6,11 @@
  * Each is allocated to its exact size, so that a sanitizer sees a read beyond its end.
  */
 #include <elf.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/mem.h"
 #include "core/x86/inflate.h"
 
 struct image {
@@ -40,6 +42,16 @@ struct image image_kernel(uint64_t pvh);
 /* Writes a note; value_len bytes of value, little-endian. Returns the offset behind it. */
 size_t image_note(struct image *image, size_t offset, const char *owner, uint32_t type,
                   uint64_t value, uint32_t value_len);
+
+/* A file of these bytes under /tmp, named in path; the caller unlinks it. */
+#define IMAGE_PATH 32
+void image_save(const struct image *image, char path[IMAGE_PATH]);
+
+/* Guest memory as the machine has it. */
+struct mem image_memory(uint64_t size, bool shared);
+
+/* Whether guest memory from 1 MiB up is this ELF file's segments and zeros. */
+bool image_is_loaded(const struct image *elf, const struct mem *m);
 
 /* Compressed with the format's own library, as a kernel's build does, the size behind it (for gzip:
  * in its trailer). */
