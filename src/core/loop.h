@@ -4,9 +4,9 @@
  * The event loop: one thread on which all device state lives, and one io_uring under it.
  *
  * Everything the loop thread waits for is an operation: a struct loop_op embedded in whatever needs
- * it, submitted once, completed once by a call of its `done` on the loop thread. Nothing is
- * allocated and nothing is looked up on the way. Submissions gathered during one round of callbacks
- * enter the kernel together.
+ * it, submitted once, completed once by a call of its `done` on the loop thread, never from inside
+ * the submitting call. Nothing is allocated and nothing is looked up on the way. Submissions
+ * gathered during one round of callbacks enter the kernel together.
  *
  * Where io_uring is forbidden (container profiles, kernel.io_uring_disabled) the same interface
  * stands on epoll and plain system calls; LOOP_AUTO says so once in the log.
@@ -25,7 +25,7 @@ enum loop_backend {
 
 /*
  *  idle -> submitted -> idle      the loop moves it; `done` is called after the last arrow, so it
- * may submit again or free
+ *                                 may submit again or free
  */
 struct loop_op {
     /* Loop thread. res: what the operation's system call would return, with -errno for a failure.
@@ -33,19 +33,22 @@ struct loop_op {
     void (*done)(struct loop_op *op, int res);
 
     /* The loop's own from here on; zero before the first use. */
-    struct loop_op *next;
+    struct loop_op *next; /* in the one list of the backend that holds it, if any */
     struct loop_op *prev;
-    uint64_t at_ns;
-    uint64_t offset;
     const struct iovec *iov;
-    void *address;
-    void *address_len;
-    int kind;
+    union {
+        int64_t offset; /* reads and writes */
+        uint64_t at_ns; /* timers */
+    };
     int fd;
-    int count;
-    int res;
-    uint32_t events;
-    uint32_t state;
+    union {
+        int count;       /* reads and writes: of iov */
+        uint32_t events; /* polls */
+    };
+    int res; /* once it is known but not yet delivered */
+    uint8_t kind;
+    uint8_t state; /* the backend's; 0 is idle */
+    uint8_t cancel;
 };
 
 /* A call handed to the loop thread from elsewhere. Caller-owned; free to reuse once `call` has
@@ -53,30 +56,32 @@ struct loop_op {
 struct loop_post {
     void (*call)(struct loop_post *post);
     struct loop_post *next;
-    uint32_t queued;
+    uint32_t queued; /* atomic */
 };
 
 /* Life: all on the thread that becomes the loop thread. */
 
-/* -ENOSYS or -EPERM where LOOP_URING is asked for and the host forbids it. */
+/* -ENOSYS, -EPERM or -ENOMEM where LOOP_URING is asked for and the host forbids it. */
 int loop_create(struct loop **out, enum loop_backend backend, struct err *e);
 
-/* No operation may be in flight. Accepts NULL. */
+/* No operation may be in flight and no thread inside loop_post; posts still queued are forgotten.
+ * Accepts NULL. */
 void loop_destroy(struct loop *l);
 
 /* "io_uring" or "epoll". */
 const char *loop_backend_name(const struct loop *l);
 
 /* Completes operations and posts until loop_stop. Returns 0, or -errno when the kernel refused to
- * wait. */
+ * wait. Can be called again. */
 int loop_run(struct loop *l);
 
-/* Loop thread (from a callback). loop_run returns once the present callback did; it can be called
- * again. */
+/* Loop thread. loop_run returns once the present callback did, or at once if it is yet to be
+ * called. What else was due stays for the next loop_run. */
 void loop_stop(struct loop *l);
 
-/* Loop thread: submit. op->done is set by the caller; iov and what it points to stay valid until
- * done. */
+/* Loop thread: submit. op->done is set by the caller; iov and what it points to stay valid, and fd
+ * stays open, until done. Streams are waited for whether or not they are O_NONBLOCK. Whoever writes
+ * to streams has SIGPIPE ignored. */
 
 /* offset -1: the descriptor's own position, or a stream. res: bytes, as preadv2/pwritev2. */
 void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
@@ -92,11 +97,11 @@ void loop_accept(struct loop *l, struct loop_op *op, int fd);
  * regular file) is ready. */
 void loop_poll(struct loop *l, struct loop_op *op, int fd, uint32_t events);
 
-/* res: 0 once CLOCK_MONOTONIC reached at_ns. */
+/* res: 0 once CLOCK_MONOTONIC (core/clock.h) reached at_ns. */
 void loop_timer(struct loop *l, struct loop_op *op, uint64_t at_ns);
 
-/* Ends a submitted operation early: done still comes, with -ECANCELED unless it finished first. An
- * idle op is ignored. */
+/* Ends a submitted operation early: done still comes, later, with -ECANCELED unless it finished
+ * first. An idle op is ignored. */
 void loop_cancel(struct loop *l, struct loop_op *op);
 
 /* Any thread, never blocks, also safe from a signal handler. Calls run in the order they were

@@ -1,0 +1,249 @@
+/*
+ * The event loop: posts and turns; the operations themselves are the backend's.
+ *
+ * Posts form a stack that any thread pushes onto with one compare-exchange. The loop takes the
+ * whole stack at once and turns it over, so calls run in the order they were posted; nothing is
+ * ever popped singly, so a node may come back at once without confusing anybody (no ABA), and a
+ * signal handler that interrupts a push just makes it try again.
+ *
+ * Before it sleeps the loop puts a mark, `asleep`, at the bottom of the empty stack. Only the post
+ * that lands directly on the mark writes the eventfd: posts to a loop that is awake, and further
+ * posts to one that is about to wake, cost no system call. The write cannot be missed, because the
+ * mark is there before the kernel is asked to wait and the eventfd holds its count until read.
+ */
+#include "core/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/err.h"
+#include "core/log.h"
+#include "core/loop_backend.h"
+
+static struct loop_post asleep;
+
+static void wake_done(struct loop_op *op, int res)
+{
+    struct loop *l = (struct loop *)((char *)op - offsetof(struct loop, wake));
+
+    if (res != -ECANCELED)
+        loop_readv(l, &l->wake, l->wake_fd, &l->wake_iov, 1, -1);
+}
+
+static int wake_init(struct loop *l, struct err *e)
+{
+    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (l->wake_fd < 0)
+        return err_sys(e, "the event loop cannot have an eventfd");
+    l->wake_iov = (struct iovec){ .iov_base = &l->wake_count, .iov_len = sizeof(l->wake_count) };
+    l->wake.done = wake_done;
+    loop_readv(l, &l->wake, l->wake_fd, &l->wake_iov, 1, -1);
+    return 0;
+}
+
+/* io_uring if the host lets us. */
+static int backend_create(struct loop **out, enum loop_backend backend, struct err *e)
+{
+    struct err why = { 0 };
+
+    if (backend == LOOP_URING)
+        return loop_uring_create(out, e);
+    if (backend == LOOP_AUTO) {
+        if (loop_uring_create(out, &why) == 0)
+            return 0;
+        log_warn("loop: %s; going on with epoll", why.text);
+    }
+    return loop_epoll_create(out, e);
+}
+
+int loop_create(struct loop **out, enum loop_backend backend, struct err *e)
+{
+    struct loop *l;
+    int ret = backend_create(&l, backend, e);
+
+    if (ret < 0)
+        return ret;
+    ret = wake_init(l, e);
+    if (ret < 0) {
+        l->impl->destroy(l);
+        return ret;
+    }
+    *out = l;
+    return 0;
+}
+
+void loop_destroy(struct loop *l)
+{
+    if (!l)
+        return;
+    assert(l->in_flight == 1); /* the wake-up's own */
+    l->stopped = false;
+    loop_cancel(l, &l->wake);
+    while (l->in_flight > 0 && l->impl->wait(l, true) == 0)
+        l->impl->dispatch(l);
+    (void)close(l->wake_fd);
+    l->impl->destroy(l);
+}
+
+const char *loop_backend_name(const struct loop *l)
+{
+    return l->impl->name;
+}
+
+/* Moves what was posted behind what is still to be called. */
+static void posts_take(struct loop *l)
+{
+    struct loop_post *post = __atomic_exchange_n(&l->posted, NULL, __ATOMIC_ACQUIRE);
+    struct loop_post *oldest = NULL;
+    struct loop_post **end = &l->taken;
+
+    while (post && post != &asleep) {
+        struct loop_post *older = post->next;
+        post->next = oldest;
+        oldest = post;
+        post = older;
+    }
+    while (*end)
+        end = &(*end)->next;
+    *end = oldest;
+}
+
+/* Those posted meanwhile wait for the next turn, so that a call which posts itself again starves
+ * no operation. */
+static void posts_call(struct loop *l)
+{
+    posts_take(l);
+    while (l->taken && !l->stopped) {
+        struct loop_post *post = l->taken;
+        l->taken = post->next;
+        /* An exchange, not a store: whoever found it queued and left has published what the call
+         * is to see. */
+        (void)__atomic_exchange_n(&post->queued, 0, __ATOMIC_ACQ_REL);
+        post->call(post);
+    }
+}
+
+/* False: there are posts, do not sleep. */
+static bool sleep_begin(struct loop *l)
+{
+    struct loop_post *none = NULL;
+
+    return __atomic_compare_exchange_n(&l->posted, &none, &asleep, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
+static void sleep_end(struct loop *l)
+{
+    struct loop_post *mark = &asleep;
+
+    /* Where a post lies on the mark, posts_take drops both. */
+    (void)__atomic_compare_exchange_n(&l->posted, &mark, NULL, false, __ATOMIC_RELAXED,
+                                      __ATOMIC_RELAXED);
+}
+
+int loop_run(struct loop *l)
+{
+    int ret = 0;
+
+    while (!l->stopped) {
+        posts_call(l);
+        if (l->stopped)
+            break;
+        ret = l->impl->wait(l, sleep_begin(l));
+        sleep_end(l);
+        if (ret < 0)
+            break;
+        l->impl->dispatch(l);
+    }
+    l->stopped = false;
+    return ret;
+}
+
+void loop_stop(struct loop *l)
+{
+    l->stopped = true;
+}
+
+static void op_begin(struct loop *l, struct loop_op *op, enum loop_op_kind kind, int fd)
+{
+    assert(op->done && op->state == LOOP_OP_IDLE);
+    op->kind = (uint8_t)kind;
+    op->fd = fd;
+    op->cancel = 0;
+    l->in_flight++;
+}
+
+static void submit_rw(struct loop *l, struct loop_op *op, enum loop_op_kind kind, int fd,
+                      const struct iovec *iov, int count, int64_t offset)
+{
+    op_begin(l, op, kind, fd);
+    op->iov = iov;
+    op->count = count;
+    op->offset = offset;
+    l->impl->submit(l, op);
+}
+
+void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
+                int64_t offset)
+{
+    submit_rw(l, op, LOOP_OP_READV, fd, iov, count, offset);
+}
+
+void loop_writev(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
+                 int64_t offset)
+{
+    submit_rw(l, op, LOOP_OP_WRITEV, fd, iov, count, offset);
+}
+
+void loop_fsync(struct loop *l, struct loop_op *op, int fd)
+{
+    op_begin(l, op, LOOP_OP_FSYNC, fd);
+    l->impl->submit(l, op);
+}
+
+void loop_accept(struct loop *l, struct loop_op *op, int fd)
+{
+    op_begin(l, op, LOOP_OP_ACCEPT, fd);
+    l->impl->submit(l, op);
+}
+
+void loop_poll(struct loop *l, struct loop_op *op, int fd, uint32_t events)
+{
+    op_begin(l, op, LOOP_OP_POLL, fd);
+    op->events = events;
+    l->impl->submit(l, op);
+}
+
+void loop_timer(struct loop *l, struct loop_op *op, uint64_t at_ns)
+{
+    op_begin(l, op, LOOP_OP_TIMER, -1);
+    op->at_ns = at_ns;
+    l->impl->submit(l, op);
+}
+
+void loop_cancel(struct loop *l, struct loop_op *op)
+{
+    if (op->state != LOOP_OP_IDLE)
+        l->impl->cancel(l, op);
+}
+
+void loop_post(struct loop *l, struct loop_post *post)
+{
+    struct loop_post *top;
+
+    if (__atomic_exchange_n(&post->queued, 1, __ATOMIC_ACQ_REL))
+        return;
+    top = __atomic_load_n(&l->posted, __ATOMIC_RELAXED);
+    do
+        post->next = top;
+    while (!__atomic_compare_exchange_n(&l->posted, &top, post, true, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED));
+    if (top == &asleep) {
+        int errno_before = errno; /* may be a signal handler */
+        uint64_t one = 1;
+        (void)!write(l->wake_fd, &one, sizeof(one));
+        errno = errno_before;
+    }
+}

@@ -1,0 +1,118 @@
+#ifndef CORE_LOOP_BACKEND_H
+#define CORE_LOOP_BACKEND_H
+/*
+ * What stands behind core/loop.h: the table a backend fills, and what the loop and its backends
+ * share. Only src/core/loop*.c includes it.
+ *
+ * A backend embeds struct loop as its first member. One turn of the loop is wait, then dispatch:
+ * wait talks to the kernel and calls nobody, dispatch calls `done` and does not sleep. So whatever
+ * a callback submits or cancels reaches the kernel in the next wait, all of it together.
+ */
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/loop.h"
+
+enum loop_op_kind {
+    LOOP_OP_READV,
+    LOOP_OP_WRITEV,
+    LOOP_OP_FSYNC,
+    LOOP_OP_ACCEPT,
+    LOOP_OP_POLL,
+    LOOP_OP_TIMER,
+};
+
+#define LOOP_OP_IDLE 0 /* every backend's loop_op.state starts and ends here */
+
+struct loop_impl {
+    const char *name;
+
+    /* Frees all of it, the struct loop included; no operation is in flight. */
+    void (*destroy)(struct loop *l);
+
+    /* The op is idle and its arguments are filled in; leaves it in a state other than idle. */
+    void (*submit)(struct loop *l, struct loop_op *op);
+
+    /* The op is not idle. */
+    void (*cancel)(struct loop *l, struct loop_op *op);
+
+    /* Gives the kernel what was submitted and, where `block`, sleeps until dispatch has something
+     * to do. An interrupted sleep is none. Returns 0 or -errno. */
+    int (*wait)(struct loop *l, bool block);
+
+    /* Finishes what is due at its beginning; stops early, losing nothing, once l->stopped. */
+    void (*dispatch)(struct loop *l);
+};
+
+struct loop {
+    const struct loop_impl *impl;
+    struct loop_post *posted; /* atomic, any thread; newest first, see loop.c */
+    struct loop_post *taken;  /* posts to call, oldest first */
+    int wake_fd;              /* eventfd: somebody posted while the loop slept */
+    struct loop_op wake;      /* reads it */
+    struct iovec wake_iov;
+    uint64_t wake_count;
+    unsigned in_flight; /* operations, `wake` included */
+    bool stopped;
+};
+
+/* -ENOSYS where the kernel has no io_uring or a too old one, -EPERM, -ENOMEM where it is forbidden;
+ * the part in struct loop is zero but for impl. */
+int loop_uring_create(struct loop **out, struct err *e);
+int loop_epoll_create(struct loop **out, struct err *e);
+
+/* The end of an operation: last touch of op before its owner has it back. */
+static inline void loop_op_finish(struct loop *l, struct loop_op *op, int res)
+{
+    op->state = LOOP_OP_IDLE;
+    l->in_flight--;
+    op->done(op, res);
+}
+
+/* What an operation on a stream waits for. */
+static inline uint32_t loop_op_readiness(const struct loop_op *op)
+{
+    if (op->kind == LOOP_OP_POLL)
+        return op->events;
+    return op->kind == LOOP_OP_WRITEV ? POLLOUT : POLLIN;
+}
+
+/* A list of operations through next and prev; zeroed is empty. */
+struct op_list {
+    struct loop_op *first;
+    struct loop_op *last;
+};
+
+/* Behind `after`, or in front where that is NULL. */
+static inline void op_list_insert(struct op_list *list, struct loop_op *after, struct loop_op *op)
+{
+    op->prev = after;
+    op->next = after ? after->next : list->first;
+    *(after ? &after->next : &list->first) = op;
+    *(op->next ? &op->next->prev : &list->last) = op;
+}
+
+static inline void op_list_append(struct op_list *list, struct loop_op *op)
+{
+    op_list_insert(list, list->last, op);
+}
+
+static inline void op_list_remove(struct op_list *list, struct loop_op *op)
+{
+    *(op->prev ? &op->prev->next : &list->first) = op->next;
+    *(op->next ? &op->next->prev : &list->last) = op->prev;
+    op->next = op->prev = NULL;
+}
+
+/* The first, taken off; NULL: empty. */
+static inline struct loop_op *op_list_take(struct op_list *list)
+{
+    struct loop_op *op = list->first;
+
+    if (op)
+        op_list_remove(list, op);
+    return op;
+}
+
+#endif
