@@ -4,8 +4,8 @@
  * The vCPU threads: one a processor, started, parked, resumed and stopped together.
  *
  * A thread runs its processor until kicked, then looks at what is wanted of all. Kicking is the
- * accelerator's kick plus a signal, VCPU_SIGNAL, whose handler does nothing: a sleeping system call
- * returns, and one not yet entered does not sleep.
+ * accelerator's kick plus a signal, VCPU_SIGNAL, whose handler does nothing: a system call that
+ * sleeps returns with EINTR. Every other signal is blocked there and so reaches the loop thread.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -20,8 +20,12 @@ struct timeline;
 #define VCPU_SIGNAL (SIGRTMIN)
 
 /*
- *   PARKED <-> RUNNING        vcpus_pause, vcpus_resume; every vCPU is in the state before the call
- * returns \         / STOPPED               vcpus_stop, for good
+ *   PARKED <---> RUNNING     vcpus_pause, vcpus_resume
+ *        \       /
+ *         STOPPED            vcpus_finish, for good
+ *
+ * What the loop thread wants of all. A thread follows when it next looks; one whose processor
+ * triple-faulted or failed runs no more, whatever is wanted.
  */
 enum vcpus_want {
     VCPUS_PARKED,
@@ -35,7 +39,8 @@ struct vcpu {
     struct vcpus *all;
     struct accel_vcpu *accel; /* owned */
     pthread_t thread;
-    bool started;
+    bool running; /* all->lock; in run, or about to be, or judging why it came back */
+    bool dead;    /* its thread's own */
 };
 
 struct vcpus {
@@ -44,19 +49,22 @@ struct vcpus {
     struct power *power;
     struct timeline *timeline;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
-    enum vcpus_want want; /* lock */
-    unsigned parked;      /* lock; threads that run no guest code */
+    pthread_cond_t wanted; /* want changed: the threads wait */
+    pthread_cond_t idle;   /* running fell to 0: the loop thread waits */
+    enum vcpus_want want;  /* lock */
+    unsigned running;      /* lock; vCPUs with that flag */
 };
 
 /* All on the loop thread, never inside a device's lock. */
 
 /* Creates the processors and their threads, named "fc_vcpu N" as orchestrators that pin them
  * expect; all start parked. A processor that triple-faults or fails ends the machine through
- * `power`. On failure nothing is left. */
+ * `power`; TIMELINE_GUEST is marked right before processor 0's first run. `count` is 1 to
+ * VCPUS_MAX. Needs *v zeroed; on failure nothing is left. */
 int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *power,
                struct timeline *t, struct err *e);
 
+/* The threads set off; does not wait for them. */
 void vcpus_resume(struct vcpus *v);
 
 /* Returns once no processor is executing guest code or device accesses. */

@@ -1,0 +1,191 @@
+/* vCPU threads: each runs its processor, or waits to be wanted.
+ *
+ * One lock, and one flag under it a vCPU: `running` is set before a thread leaves the lock to run
+ * and cleared when it is back, so whoever holds the lock knows exactly whom to kick. A thread that
+ * is kicked after it set the flag and before it entered the guest is covered by the accelerator's
+ * contract: the next run returns at once.
+ *
+ * A thread ends the machine outside the lock and before it clears its flag. That cannot deadlock
+ * with a pause that waits for it: power_end_machine posts and never blocks.
+ */
+#include "core/vcpu.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/err.h"
+#include "core/power.h"
+#include "core/timeline.h"
+
+/* Fixed, because the default (RLIMIT_STACK, 8 MiB) is large enough for the kernel to back it with a
+ * transparent huge page: 2 MiB resident for each thread where a few KiB are used. */
+#define VCPU_STACK (512u << 10)
+
+static void signal_ignore(int signal)
+{
+    (void)signal; /* that it came is all: a sleeping system call returned */
+}
+
+/* No SA_RESTART, or the system call would go on sleeping. */
+static void signal_install(void)
+{
+    struct sigaction action = { .sa_handler = signal_ignore };
+
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(VCPU_SIGNAL, &action, NULL);
+}
+
+/* Parks until running is wanted. false: stop. */
+static bool vcpu_wait(struct vcpu *v)
+{
+    struct vcpus *all = v->all;
+
+    (void)pthread_mutex_lock(&all->lock);
+    if (v->running) {
+        v->running = false;
+        if (--all->running == 0)
+            (void)pthread_cond_signal(&all->idle);
+    }
+    while (all->want == VCPUS_PARKED || (all->want == VCPUS_RUNNING && v->dead))
+        (void)pthread_cond_wait(&all->wanted, &all->lock);
+    if (all->want == VCPUS_RUNNING) {
+        v->running = true;
+        all->running++;
+    }
+    (void)pthread_mutex_unlock(&all->lock);
+    return v->running; /* only this thread writes it */
+}
+
+static void vcpu_run(struct vcpu *v)
+{
+    enum vcpu_exit why = v->accel->ops->run(v->accel);
+
+    if (why == VCPU_KICKED)
+        return;
+    v->dead = true;
+    power_end_machine(v->all->power, why == VCPU_TRIPLE_FAULT ? POWER_TRIPLE_FAULT : POWER_FAILED);
+}
+
+static void *vcpu_main(void *arg)
+{
+    struct vcpu *v = arg;
+    char name[16]; /* the kernel's limit, NUL included */
+    bool go;
+
+    (void)snprintf(name, sizeof(name), "fc_vcpu %u", v->accel->id);
+    (void)pthread_setname_np(pthread_self(), name);
+
+    go = vcpu_wait(v);
+    if (go && v->accel->id == 0)
+        timeline_mark(v->all->timeline, TIMELINE_GUEST);
+    for (; go; go = vcpu_wait(v))
+        vcpu_run(v);
+    return NULL;
+}
+
+/* Faults stay deliverable: blocked, they would kill the process past any handler. */
+static void thread_attr_init(pthread_attr_t *attr)
+{
+    static const int unblocked[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
+    sigset_t blocked;
+
+    (void)sigfillset(&blocked);
+    (void)sigdelset(&blocked, VCPU_SIGNAL);
+    for (size_t i = 0; i < sizeof(unblocked) / sizeof(unblocked[0]); i++)
+        (void)sigdelset(&blocked, unblocked[i]);
+
+    (void)pthread_attr_init(attr);
+    (void)pthread_attr_setsigmask_np(attr, &blocked);
+    (void)pthread_attr_setstacksize(attr, VCPU_STACK);
+}
+
+static int vcpu_start(struct vcpu *v, struct accel *a, unsigned id, const pthread_attr_t *attr,
+                      struct err *e)
+{
+    int ret = a->ops->vcpu_create(a, id, &v->accel, e);
+
+    if (ret < 0)
+        return err_wrap(e, ret, "vCPU %u", id);
+    ret = pthread_create(&v->thread, attr, vcpu_main, v);
+    if (ret > 0) {
+        v->accel->ops->destroy(v->accel);
+        return err_set(e, ret, "vCPU %u: cannot start its thread: %s", id, strerror(ret));
+    }
+    return 0;
+}
+
+int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *power,
+               struct timeline *t, struct err *e)
+{
+    pthread_attr_t attr;
+    int ret = 0;
+
+    assert(count >= 1 && count <= VCPUS_MAX);
+    v->power = power;
+    v->timeline = t;
+    (void)pthread_mutex_init(&v->lock, NULL);
+    (void)pthread_cond_init(&v->wanted, NULL);
+    (void)pthread_cond_init(&v->idle, NULL);
+    signal_install();
+
+    thread_attr_init(&attr);
+    for (unsigned id = 0; id < count && ret == 0; id++) {
+        v->vcpu[id].all = v;
+        ret = vcpu_start(&v->vcpu[id], a, id, &attr, e);
+        if (ret == 0)
+            v->count++;
+    }
+    (void)pthread_attr_destroy(&attr);
+    if (ret < 0)
+        vcpus_finish(v);
+    return ret;
+}
+
+void vcpus_resume(struct vcpus *v)
+{
+    (void)pthread_mutex_lock(&v->lock);
+    v->want = VCPUS_RUNNING;
+    (void)pthread_cond_broadcast(&v->wanted);
+    (void)pthread_mutex_unlock(&v->lock);
+}
+
+/* Wants parked or stopped, and returns once nobody runs. The kick comes before the signal: what the
+ * signal woke must find out why, or it would go back to sleep. */
+static void vcpus_halt(struct vcpus *v, enum vcpus_want want)
+{
+    (void)pthread_mutex_lock(&v->lock);
+    v->want = want;
+    (void)pthread_cond_broadcast(&v->wanted);
+    for (unsigned i = 0; i < v->count; i++) {
+        struct vcpu *vcpu = &v->vcpu[i];
+
+        if (!vcpu->running)
+            continue;
+        vcpu->accel->ops->kick(vcpu->accel);
+        (void)pthread_kill(vcpu->thread, VCPU_SIGNAL);
+    }
+    while (v->running > 0)
+        (void)pthread_cond_wait(&v->idle, &v->lock);
+    (void)pthread_mutex_unlock(&v->lock);
+}
+
+void vcpus_pause(struct vcpus *v)
+{
+    vcpus_halt(v, VCPUS_PARKED);
+}
+
+void vcpus_finish(struct vcpus *v)
+{
+    if (!v->power)
+        return;
+    vcpus_halt(v, VCPUS_STOPPED);
+    for (unsigned i = 0; i < v->count; i++)
+        (void)pthread_join(v->vcpu[i].thread, NULL);
+    for (unsigned i = 0; i < v->count; i++)
+        v->vcpu[i].accel->ops->destroy(v->vcpu[i].accel);
+    (void)pthread_cond_destroy(&v->idle);
+    (void)pthread_cond_destroy(&v->wanted);
+    (void)pthread_mutex_destroy(&v->lock);
+    memset(v, 0, sizeof(*v));
+}
