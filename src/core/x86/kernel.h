@@ -6,7 +6,7 @@
 #include <asm/bootparam.h>
 
 #include "core/mem.h"
-#include "core/x86/boot.h"
+#include "core/x86/boot_stats.h"
 
 struct err;
 

@@ -4,6 +4,8 @@
  * PIC, I/O APIC, local APICs and PIT are the kernel's. Two ranges of the MMIO gap are lent to KVM
  * for Intel processors that cannot run real mode by themselves; a guest never sees them.
  */
+#include "core/x86/kvm_x86.h"
+
 #include <asm/kvm.h>
 #include <errno.h>
 #include <linux/kvm.h>
@@ -12,7 +14,6 @@
 
 #include "core/err.h"
 #include "core/kvm_internal.h"
-#include "core/x86/kvm_x86.h"
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 

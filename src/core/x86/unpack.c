@@ -27,7 +27,7 @@
 #include <string.h>
 
 #include "core/err.h"
-#include "core/x86/boot.h"
+#include "core/x86/boot_stats.h"
 #include "core/x86/bzimage.h"
 #include "core/x86/elf.h"
 #include "core/x86/layout.h"

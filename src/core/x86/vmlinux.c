@@ -14,8 +14,8 @@
 #include <errno.h>
 
 #include "core/err.h"
-#include "core/x86/boot.h"
 #include "core/x86/boot_file.h"
+#include "core/x86/boot_stats.h"
 #include "core/x86/elf.h"
 
 #define PAGE_SIZE 4096ull
