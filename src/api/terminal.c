@@ -12,7 +12,6 @@
 #include "api/terminal.h"
 
 #include <signal.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <termios.h>
 #include <unistd.h>
@@ -33,14 +32,18 @@ static struct {
 } terminal;
 
 /* Async-signal-safe, as are the handlers below. */
-static void mode_set(const struct termios *mode)
+static bool in_background(int fd)
 {
-    pid_t front = tcgetpgrp(terminal.fd);
+    pid_t front = tcgetpgrp(fd);
 
     /* Fails where it is not our controlling terminal; then there is no job control on it. */
-    if (front > 0 && front != getpgrp())
-        return;
-    (void)tcsetattr(terminal.fd, TCSANOW, mode);
+    return front > 0 && front != getpgrp();
+}
+
+static void mode_set(const struct termios *mode)
+{
+    if (!in_background(terminal.fd))
+        (void)tcsetattr(terminal.fd, TCSANOW, mode);
 }
 
 void terminal_restore_mode(void)
@@ -120,6 +123,14 @@ int terminal_raw(int fd, struct err *e)
     hook();
     foreground();
     return 0;
+}
+
+bool terminal_await(int fd)
+{
+    if (!in_background(fd))
+        return false;
+    (void)kill(0, SIGTTIN);
+    return !in_background(fd);
 }
 
 void terminal_restore(void)

@@ -7,6 +7,8 @@
  * that "\n" in our own messages still starts a line. A process has one terminal, so this state is
  * one too.
  */
+#include <stdbool.h>
+
 #include "core/err.h"
 
 /* Puts fd's terminal into raw mode and hooks the signals that would leave it there: fatal ones,
@@ -14,6 +16,10 @@
  * terminal it is left alone until mote is continued in the foreground. Nothing happens, and 0 is
  * returned, where fd is no terminal. */
 int terminal_raw(int fd, struct err *e);
+
+/* For a read from the terminal that failed with EIO, as a read does in the background where SIGTTIN
+ * cannot be had. Stops as SIGTTIN would. True: continued in the foreground, read again. */
+bool terminal_await(int fd);
 
 /* As it was before; unhooks. Does nothing where there is nothing to restore. */
 void terminal_restore(void);

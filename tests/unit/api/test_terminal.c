@@ -313,3 +313,33 @@ Test(terminal, is_left_to_whoever_is_in_front)
 {
     session(in_the_background);
 }
+
+static void waited_for(const struct pty *p)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        HOLDS(setpgid(0, 0) == 0);
+        HOLDS(terminal_await(p->slave));
+        _exit(0);
+    }
+    (void)setpgid(child, child);
+    HOLDS(waitpid(child, &status, WUNTRACED) == child);
+    HOLDS(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTTIN);
+    HOLDS(tcsetpgrp(p->slave, child) == 0);
+    HOLDS(kill(child, SIGCONT) == 0);
+    HOLDS(waitpid(child, &status, 0) == child);
+    HOLDS(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void failed_in_front(const struct pty *p)
+{
+    HOLDS(!terminal_await(p->slave));
+}
+
+Test(terminal, is_waited_for_in_the_background_alone)
+{
+    session(waited_for);
+    session(failed_in_front);
+}
