@@ -1,0 +1,87 @@
+/* The signals that ask mote to end. */
+#include "api/signals.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "api/terminal.h"
+#include "core/loop.h"
+#include "core/power.h"
+
+static const int end_signals[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
+
+#define END_SIGNALS (sizeof(end_signals) / sizeof(end_signals[0]))
+
+static struct {
+    volatile sig_atomic_t caught;
+    struct loop *loop;
+    struct power *power;
+    struct loop_post post;
+} signals;
+
+static void end_machine(struct loop_post *post)
+{
+    (void)post;
+    power_end_machine(signals.power, POWER_QUIT);
+}
+
+static void on_end_signal(int sig)
+{
+    if (signals.caught) {
+        terminal_restore_mode();
+        (void)signal(sig, SIG_DFL);
+        (void)raise(sig);
+        return; /* where it arrives, no longer blocked */
+    }
+    signals.caught = sig;
+    loop_post(signals.loop, &signals.post);
+}
+
+static void handle(int sig, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
+    struct sigaction before;
+
+    /* One handler at a time: the second signal finds the first one's work done. */
+    for (size_t i = 0; i < END_SIGNALS; i++)
+        (void)sigaddset(&action.sa_mask, end_signals[i]);
+    if (sigaction(sig, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        (void)sigaction(sig, &action, NULL);
+}
+
+void signals_init(struct loop *loop, struct power *power)
+{
+    signals.caught = 0;
+    signals.loop = loop;
+    signals.power = power;
+    signals.post = (struct loop_post){ .call = end_machine };
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < END_SIGNALS; i++)
+        handle(end_signals[i], on_end_signal);
+}
+
+void signals_finish(void)
+{
+    for (size_t i = 0; i < END_SIGNALS; i++)
+        handle(end_signals[i], SIG_DFL);
+    signals.loop = NULL;
+    signals.power = NULL;
+}
+
+int signals_caught(void)
+{
+    return signals.caught;
+}
+
+_Noreturn void signals_die(int sig)
+{
+    sigset_t set;
+
+    (void)signal(sig, SIG_DFL);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, sig);
+    (void)raise(sig);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    abort(); /* all four kill by default */
+}

@@ -1,0 +1,26 @@
+#ifndef API_SIGNALS_H
+#define API_SIGNALS_H
+/*
+ * The signals that ask mote to end: SIGTERM, SIGHUP, SIGINT, SIGQUIT.
+ *
+ * The first one ends the machine in order; whoever waits for mote then sees it die of that signal,
+ * as it would have without us. A second one does not wait for the machine: it gives the terminal
+ * back and dies at once. One that was ignored when mote was started (nohup) stays ignored.
+ */
+struct loop;
+struct power;
+
+/* Once, before other threads exist. The first signal ends the machine through `power` on the loop
+ * thread. From here on a write to a closed pipe is an error and no signal. */
+void signals_init(struct loop *loop, struct power *power);
+
+/* The defaults again; loop and power are forgotten. */
+void signals_finish(void);
+
+/* The first signal that came, or 0. */
+int signals_caught(void);
+
+/* Dies of it. */
+_Noreturn void signals_die(int sig);
+
+#endif

@@ -1,0 +1,189 @@
+#include "api/signals.h"
+
+#include <criterion/criterion.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "api/terminal.h"
+#include "core/loop.h"
+#include "core/power.h"
+
+static const int end_signals[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
+
+/* A machine that is nothing but its end. */
+struct ending {
+    struct power power; /* first member */
+    struct loop *loop;
+    enum power_end why;
+};
+
+static void end(struct power *p, enum power_end why)
+{
+    struct ending *n = (struct ending *)p;
+
+    n->why = why;
+    loop_stop(n->loop);
+}
+
+static void ending_init(struct ending *n)
+{
+    *n = (struct ending){ .power = { .end = end } };
+    if (loop_create(&n->loop, LOOP_AUTO, NULL) < 0)
+        _exit(97);
+}
+
+static void tell(int fd)
+{
+    if (write(fd, "r", 1) != 1)
+        _exit(98);
+}
+
+/* Runs `story` in a process of its own, which tells on the descriptor that it waits for signals.
+ */
+static pid_t child_start(void (*story)(int ready))
+{
+    int ready[2];
+    char byte;
+    pid_t child;
+
+    cr_assert_eq(pipe(ready), 0);
+    child = fork();
+    if (child == 0) {
+        for (unsigned i = 0; i < 4; i++)
+            (void)signal(end_signals[i], SIG_DFL);
+        story(ready[1]);
+        _exit(96);
+    }
+    cr_assert_eq(read(ready[0], &byte, 1), 1);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    return child;
+}
+
+static int child_end(pid_t child)
+{
+    int status;
+
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void ends_in_order(int ready)
+{
+    struct ending n;
+    int sig;
+
+    ending_init(&n);
+    signals_init(n.loop, &n.power);
+    if (signals_caught() != 0)
+        _exit(95);
+    tell(ready);
+    (void)loop_run(n.loop);
+    signals_finish();
+    loop_destroy(n.loop);
+    sig = signals_caught();
+    if (n.why != POWER_QUIT)
+        _exit(94);
+    signals_die(sig);
+}
+
+Test(signals, end_the_machine_and_are_died_of)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        pid_t child = child_start(ends_in_order);
+        int status;
+
+        cr_assert_eq(kill(child, end_signals[i]), 0);
+        status = child_end(child);
+        cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == end_signals[i], "status %x", status);
+    }
+}
+
+static int terminal_fds[2];
+
+static void never_ends(int ready)
+{
+    struct ending n;
+
+    ending_init(&n);
+    signals_init(n.loop, &n.power);
+    if (terminal_raw(terminal_fds[1], NULL) < 0)
+        _exit(95);
+    tell(ready);
+    while (signals_caught() == 0)
+        (void)usleep(1000);
+    tell(ready);
+    for (;;)
+        (void)pause();
+}
+
+Test(signals, end_a_machine_that_hangs_the_second_time)
+{
+    struct termios before, after;
+    int ready[2];
+    char byte;
+    pid_t child;
+    int status;
+
+    cr_assert_eq(openpty(&terminal_fds[0], &terminal_fds[1], NULL, NULL, NULL), 0);
+    cr_assert_eq(tcgetattr(terminal_fds[1], &before), 0);
+    cr_assert_eq(pipe(ready), 0);
+    child = fork();
+    if (child == 0) {
+        (void)signal(SIGTERM, SIG_DFL);
+        (void)signal(SIGINT, SIG_DFL);
+        never_ends(ready[1]);
+    }
+    cr_assert_eq(read(ready[0], &byte, 1), 1);
+    cr_assert_eq(kill(child, SIGINT), 0);
+    cr_assert_eq(read(ready[0], &byte, 1), 1);
+    cr_assert_eq(kill(child, SIGTERM), 0);
+    status = child_end(child);
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
+    cr_assert_eq(tcgetattr(terminal_fds[1], &after), 0);
+    cr_assert_eq(after.c_lflag, before.c_lflag);
+}
+
+Test(signals, stay_ignored_where_they_were)
+{
+    struct ending n;
+
+    ending_init(&n);
+    (void)signal(SIGHUP, SIG_IGN);
+    signals_init(n.loop, &n.power);
+    cr_assert_eq(raise(SIGHUP), 0);
+    cr_assert_eq(signals_caught(), 0);
+    signals_finish();
+    cr_assert_eq(signal(SIGHUP, SIG_DFL), SIG_IGN);
+    loop_destroy(n.loop);
+}
+
+Test(signals, have_their_defaults_afterwards)
+{
+    struct ending n;
+
+    ending_init(&n);
+    signals_init(n.loop, &n.power);
+    signals_finish();
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert_eq(signal(end_signals[i], SIG_DFL), SIG_DFL);
+    loop_destroy(n.loop);
+}
+
+Test(signals, leave_a_closed_pipe_to_the_writer)
+{
+    struct ending n;
+    int fds[2];
+
+    ending_init(&n);
+    signals_init(n.loop, &n.power);
+    cr_assert_eq(pipe(fds), 0);
+    (void)close(fds[0]);
+    cr_assert_eq(write(fds[1], "x", 1), -1);
+    signals_finish();
+    loop_destroy(n.loop);
+}
