@@ -1,8 +1,8 @@
 #ifndef CORE_ACPI_PM_H
 #define CORE_ACPI_PM_H
 /*
- * The registers by which a hardware-reduced ACPI guest powers off and resets (ACPI 6.5, 4.8.3.7
- * and 4.8.4.6).
+ * The registers by which a hardware-reduced ACPI guest powers off and resets (ACPI 6.5, 4.8.3.6
+ * and 4.8.3.7).
  *
  * Offset 0: sleep control. Offset 1: sleep status. Offset 2: reset. The FADT (x86/acpi.h) names
  * them.

@@ -19,13 +19,13 @@ struct acpi_virtio {
 };
 
 struct acpi_config {
-    unsigned vcpu_count; /* 1 to 32; processor n has APIC id n */
+    unsigned vcpu_count; /* 1 to VCPUS_MAX; processor n has APIC id n, the I/O APIC vcpu_count */
     const struct acpi_virtio *virtio;
     unsigned virtio_count;
 };
 
 /* Before the guest starts. Writes the tables at LAYOUT_ACPI and the RSDP at LAYOUT_RSDP. -ENOSPC
- * where they do not fit. */
+ * where they do not fit between the two or memory ends before. */
 int acpi_write(const struct mem *m, const struct acpi_config *config, struct err *e);
 
 #endif

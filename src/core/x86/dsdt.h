@@ -1,0 +1,15 @@
+#ifndef CORE_X86_DSDT_H
+#define CORE_X86_DSDT_H
+/*
+ * What the DSDT says: the devices of the machine, for a guest that cannot probe for them. Pure.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+struct acpi_config;
+
+/* Writes the table's AML, without its header. Returns its length in bytes, or 0 where it does not
+ * fit. */
+size_t dsdt_aml(const struct acpi_config *config, uint8_t *to, size_t size);
+
+#endif
