@@ -8,8 +8,8 @@
 struct err;
 
 /* Before the guest starts. Writes floating pointer and table at LAYOUT_MPTABLE; vcpu_count is 1 to
- * 32, processor n has APIC id n, the I/O APIC takes ISA interrupts 0 to 15 and GSIs up to 23 one to
- * one. */
+ * VCPUS_MAX, processor n has APIC id n and the I/O APIC vcpu_count, which takes ISA interrupts 0 to
+ * 15 and GSIs up to 23 one to one. -ENOSPC where memory ends before. */
 int mptable_write(const struct mem *m, unsigned vcpu_count, struct err *e);
 
 #endif
