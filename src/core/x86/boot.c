@@ -1,5 +1,4 @@
-/* Booting: kernel, initrd and command line into memory, then the tables of the kernel's protocol.
- */
+/* Booting: kernel, initrd and command line into memory, then the tables of the boot protocol. */
 #include "core/x86/boot.h"
 
 #include <errno.h>
