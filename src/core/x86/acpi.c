@@ -21,7 +21,6 @@
 #include "core/acpi_pm.h"
 #include "core/err.h"
 #include "core/x86/checksum.h"
-#include "core/x86/dsdt.h"
 #include "core/x86/layout.h"
 
 #define PACKED __attribute__((packed))
@@ -223,7 +222,7 @@ static gpa_t put_dsdt(struct area *a, const struct acpi_config *config)
     size_t aml = 0;
 
     if (room > sizeof(h))
-        aml = dsdt_aml(config, table + sizeof(h), room - sizeof(h));
+        aml = dsdt_aml(config->virtio, config->virtio_count, table + sizeof(h), room - sizeof(h));
     if (!aml) {
         a->full = true;
         return 0;

@@ -6,17 +6,10 @@
  * The DSDT announces the serial port, the keyboard controller, \_S5 and every virtio-mmio window
  * (LNRO0005).
  */
-#include <stdint.h>
-
 #include "core/mem.h"
+#include "core/x86/dsdt.h"
 
 struct err;
-
-struct acpi_virtio {
-    gpa_t gpa;
-    uint64_t size;
-    unsigned gsi;
-};
 
 struct acpi_config {
     unsigned vcpu_count; /* 1 to VCPUS_MAX; processor n has APIC id n, the I/O APIC vcpu_count */

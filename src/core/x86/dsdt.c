@@ -15,7 +15,6 @@
 #include <stdio.h>
 
 #include "core/acpi_pm.h"
-#include "core/x86/acpi.h"
 #include "core/x86/aml.h"
 #include "core/x86/layout.h"
 
@@ -87,7 +86,7 @@ static void declare_virtio(struct aml *a, unsigned n, const struct acpi_virtio *
     aml_close(a, device);
 }
 
-size_t dsdt_aml(const struct acpi_config *config, uint8_t *to, size_t size)
+size_t dsdt_aml(const struct acpi_virtio *virtio, unsigned count, uint8_t *to, size_t size)
 {
     struct aml a;
     size_t scope;
@@ -97,8 +96,8 @@ size_t dsdt_aml(const struct acpi_config *config, uint8_t *to, size_t size)
     scope = aml_scope(&a, "_SB");
     declare_serial(&a);
     declare_keyboard(&a);
-    for (unsigned n = 0; n < config->virtio_count; n++)
-        declare_virtio(&a, n, &config->virtio[n]);
+    for (unsigned n = 0; n < count; n++)
+        declare_virtio(&a, n, &virtio[n]);
     aml_close(&a, scope);
     return a.overflow ? 0 : a.len;
 }

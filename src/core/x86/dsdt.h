@@ -6,10 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct acpi_config;
+#include "core/mem.h"
+
+/* A virtio-mmio window. */
+struct acpi_virtio {
+    gpa_t gpa;
+    uint64_t size;
+    unsigned gsi;
+};
 
 /* Writes the table's AML, without its header. Returns its length in bytes, or 0 where it does not
  * fit. */
-size_t dsdt_aml(const struct acpi_config *config, uint8_t *to, size_t size);
+size_t dsdt_aml(const struct acpi_virtio *virtio, unsigned count, uint8_t *to, size_t size);
 
 #endif

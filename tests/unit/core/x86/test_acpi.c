@@ -13,7 +13,6 @@
 
 #include "core/acpi_pm.h"
 #include "core/err.h"
-#include "core/x86/dsdt.h"
 #include "core/x86/layout.h"
 
 #define MIB (1ull << 20)
@@ -186,8 +185,7 @@ Test(acpi, madt_lists_every_processor)
 Test(acpi, dsdt_holds_its_aml)
 {
     static uint8_t aml[8192];
-    struct acpi_config c = { 1, virtio, LAYOUT_VIRTIO_MAX };
-    size_t len = dsdt_aml(&c, aml, sizeof(aml));
+    size_t len = dsdt_aml(virtio, LAYOUT_VIRTIO_MAX, aml, sizeof(aml));
 
     cr_assert_eq(write_tables(1, LAYOUT_VIRTIO_MAX), 0);
     cr_assert_eq(dsdt()[8], 2, "64-bit integers");

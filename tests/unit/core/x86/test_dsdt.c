@@ -6,7 +6,6 @@
 
 #include <criterion/criterion.h>
 
-#include "core/x86/acpi.h"
 #include "core/x86/layout.h"
 
 static uint8_t aml[8192];
@@ -15,14 +14,12 @@ static struct acpi_virtio virtio[LAYOUT_VIRTIO_MAX];
 
 static void declare(unsigned devices)
 {
-    struct acpi_config c = { 1, virtio, devices };
-
     for (unsigned n = 0; n < devices; n++) {
         virtio[n].gpa = LAYOUT_VIRTIO + n * LAYOUT_VIRTIO_SIZE;
         virtio[n].size = LAYOUT_VIRTIO_SIZE;
         virtio[n].gsi = LAYOUT_GSI_VIRTIO + n;
     }
-    len = dsdt_aml(&c, aml, sizeof(aml));
+    len = dsdt_aml(virtio, devices, aml, sizeof(aml));
     cr_assert_gt(len, 0);
 }
 
@@ -76,10 +73,8 @@ Test(dsdt, names_every_virtio_window)
 
 Test(dsdt, says_when_it_does_not_fit)
 {
-    struct acpi_config c = { 1, virtio, LAYOUT_VIRTIO_MAX };
-
     declare(LAYOUT_VIRTIO_MAX);
-    cr_assert_eq(dsdt_aml(&c, aml, len), len);
-    cr_assert_eq(dsdt_aml(&c, aml, len - 1), 0);
-    cr_assert_eq(dsdt_aml(&c, aml, 0), 0);
+    cr_assert_eq(dsdt_aml(virtio, LAYOUT_VIRTIO_MAX, aml, len), len);
+    cr_assert_eq(dsdt_aml(virtio, LAYOUT_VIRTIO_MAX, aml, len - 1), 0);
+    cr_assert_eq(dsdt_aml(virtio, LAYOUT_VIRTIO_MAX, aml, 0), 0);
 }
