@@ -40,7 +40,7 @@ struct insn {
     uint8_t modrm_at;   /* 0: there is none */
     uint8_t disp_at;    /* 0: there is none */
     uint8_t imm_at;     /* 0: there is none; of the first where there are two */
-    uint8_t prefix_len; /* legacy prefixes, before any REX, VEX, escape or opcode */
+    uint8_t prefix_len; /* bytes before the REX in force, or VEX, escape, opcode */
     uint8_t osize;      /* operand size of the `v` operands: 2, 4 or 8 */
     uint8_t asize;      /* address size: 2, 4 or 8 */
     uint8_t seg;        /* enum x86_seg of the memory operand, default or override */

@@ -87,9 +87,13 @@ enum operand {
     OPERANDS,
 };
 
-const struct operand_kind *operand_kind(enum operand operand);
+extern const struct operand_kind operand_kinds[OPERANDS];
 
-/* Width of the insn's operand in bytes, as the register or memory it turned out to be. */
+/* The operand's register number; asked of an operand that is one. */
+unsigned operand_reg(const struct insn *insn, enum operand operand);
+
+/* Width of the insn's operand in bytes, as the register or memory it turned out to be; of a
+ * gather's memory, one element. */
 unsigned operand_bytes(const struct insn *insn, enum operand operand);
 
 #endif

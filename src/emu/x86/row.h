@@ -1,6 +1,6 @@
 #ifndef EMU_X86_ROW_H
 #define EMU_X86_ROW_H
-/* What a row of the instruction table says: its columns and their words. */
+/* What a row of the instruction table says. */
 #include <stdint.h>
 
 #include "emu/x86/operand.h"
@@ -18,12 +18,12 @@ enum table_when {
     WHEN_MOD3 = 1u << 3,
     WHEN_RM = 7u << 4,
     WHEN_66 = 1u << 7, /* mandatory prefix: F2 and F3 hide 66, the last of them counts */
-    WHEN_F3 = 2u << 7,
-    WHEN_F2 = 3u << 7,
-    WHEN_64 = 1u << 9, /* 64-bit mode */
-    WHEN_W = 1u << 10, /* REX.W, VEX.W */
-    WHEN_L = 1u << 11, /* VEX.L */
-    WHEN_B = 1u << 12, /* REX.B */
+    WHEN_F3 = 1u << 8,
+    WHEN_F2 = 1u << 9,
+    WHEN_64 = 1u << 10, /* 64-bit mode */
+    WHEN_W = 1u << 11,  /* REX.W, VEX.W */
+    WHEN_L = 1u << 12,  /* VEX.L */
+    WHEN_B = 1u << 13,  /* REX.B */
 };
 
 /* Operand size in 64-bit mode (SDM 2D, A.2.5). */
@@ -82,20 +82,13 @@ enum table_needs {
     NEEDS_VVVV = 1u << 5,  /* otherwise it must be 1111 */
     NEEDS_CHECK = 1u << 6, /* not every register number exists */
     NEEDS_VSIB = 1u << 7,
+    NEEDS_REG3 = 1u << 8, /* eight registers only: REX.R, or REX.B, means nothing */
+    NEEDS_RM3 = 1u << 9,
 };
 
-/* What follows the address: sizes, and whether it is sign-extended. */
-enum table_imm {
-    IMM_0,
-    IMM_b,
-    IMM_sb,
-    IMM_w,
-    IMM_sz,
-    IMM_v,
-    IMM_far,
-    IMM_moffs,
-    IMM_b2 = 8 /* one byte more */
-};
+/* What follows the address: sizes, and whether it is sign-extended; IMM_b2 is a bit: a byte more.
+ */
+enum table_imm { IMM_0, IMM_b, IMM_sb, IMM_w, IMM_sz, IMM_v, IMM_far, IMM_moffs, IMM_b2 };
 
 enum mnemonic {
     MN_NONE,
@@ -130,6 +123,7 @@ struct table_row {
     uint32_t when;                   /* enum table_when: mask << 16 | value */
     uint16_t mnemonic;               /* enum mnemonic */
     uint16_t attr;                   /* enum table_attr */
+    uint16_t needs;                  /* enum table_needs */
     uint8_t map;                     /* enum table_map */
     uint8_t opcode;                  /* the first, */
     uint8_t span;                    /* and how many more follow: 7 for a register, 15 for a cc */
@@ -141,7 +135,8 @@ struct table_row {
     uint8_t class;                   /* enum table_class */
     uint8_t priv;                    /* enum table_priv */
     uint8_t feature;                 /* enum table_feature */
-    uint8_t needs;                   /* enum table_needs */
 };
+
+_Static_assert(sizeof(struct table_row) == 24, "a thousand rows should stay in the cache");
 
 #endif

@@ -6,28 +6,37 @@
  * Decoder, interpreter, translator and test generator work from these rows; the table_*.def files
  * hold them, laid out to be read beside the SDM's opcode maps (2D, A) and instruction pages.
  */
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "emu/x86/row.h"
 
 struct insn;
 
+/* Where CPUID says that a feature is there. */
 struct table_feature_bit {
     uint32_t leaf, subleaf;
     uint8_t reg; /* 0-3: EAX, EBX, ECX, EDX */
     uint8_t bit;
 };
 
-/* Rows are numbered 1 to table_rows() - 1. */
-unsigned table_rows(void);
-const struct table_row *table_row(unsigned row);
+extern const struct table_row table_rows[]; /* row 0 is no instruction */
+extern const unsigned table_count;
 
-/* The row of an encoding, or 0. `state` is a value of enum table_when bits. */
-unsigned table_find(enum table_map map, uint8_t opcode, unsigned state);
+/* Of each opcode the last row, or 0; its other rows stand right before that. */
+extern const uint16_t table_last[MAPS][256];
 
-/* Does the opcode have a ModRM byte? Every row of one opcode agrees. */
-bool table_has_modrm(enum table_map map, uint8_t opcode);
+/* The row of an encoding, or NULL. `state`: the enum table_when bits of the instruction. */
+static inline const struct table_row *table_find(enum table_map map, uint8_t opcode, uint32_t state)
+{
+    const struct table_row *r = &table_rows[table_last[map][opcode]];
+
+    for (; r->map == map && (uint8_t)(opcode - r->opcode) <= r->span; r--) {
+        if (((r->when ^ state) & r->when >> 16) == 0)
+            return r;
+    }
+    return NULL;
+}
 
 static inline enum table_access table_access(const struct table_row *row, unsigned operand)
 {
