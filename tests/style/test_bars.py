@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The sizes the tree is held to: files, functions, headers, comments, and what lies at the top.
+"""The sizes the tree is held to: files, functions, headers, comments and tests, and what lies at the
+top.
 
 Lengths are in lines. A function's is that of its body, braces included; clang-format puts its
 opening brace, and no other, at the start of a line."""
@@ -17,6 +18,8 @@ SHARES = ((60, 0.03), (40, 0.10))  # at most this share of functions is longer t
 FILE_MEDIAN_MAX = 300
 HEADER_MEDIAN_MAX = 80
 FUNCTION_MEDIAN_MAX = 14
+COMMENT_SHARE = (0.12, 0.25)  # of the lines of src/ that are not blank, those that hold a comment
+TEST_RATIO_MIN = 0.8  # lines of tests for each line of src/
 
 # A data table may be as long as its subject, and one dispatch switch as long as its cases.
 TABLES = set()
@@ -43,7 +46,8 @@ def functions(lines):
 
 def size_faults(root, path):
     lines = tree.lines(root, path)
-    limit = HEADER_MAX if path.suffix == ".h" else FILE_MAX
+    is_manual = path.suffix == ".h" and path.parts[0] == "src"
+    limit = HEADER_MAX if is_manual else FILE_MAX
     if len(lines) > limit and str(path) not in TABLES:
         yield f"{path} has {len(lines)} lines, at most {limit} are allowed"
     for name, number, length in functions(lines):
@@ -64,6 +68,32 @@ def share_faults(lengths):
             yield f"{over} of {len(lengths)} functions have over {limit} lines, at most {share:.0%} may"
 
 
+def comment_lines(lines):
+    """How many of these lines hold a comment or a part of one."""
+    count, inside = 0, False
+    for line in lines:
+        begins = line.rfind("/*")
+        count += inside or begins >= 0 or line.lstrip().startswith("//")
+        if inside or begins >= 0:
+            inside = "*/" not in line[max(begins, 0) :]
+    return count
+
+
+def comment_faults(root, paths):
+    lines = [line for path in paths for line in tree.lines(root, path) if line.strip()]
+    low, high = COMMENT_SHARE
+    share = comment_lines(lines) / max(1, len(lines))
+    if not low <= share <= high:
+        yield f"{share:.0%} of the lines hold comments, {low:.0%} to {high:.0%} should"
+
+
+def test_faults(root, paths):
+    source = sum(len(tree.lines(root, path)) for path in paths)
+    tests = sum(len(tree.lines(root, path)) for path in tree.c_files(root, ["tests"]))
+    if tests < TEST_RATIO_MIN * source:
+        yield f"{tests} lines of tests for {source} of src are too few"
+
+
 def body_faults(root):
     """What is asked of src/ as a whole."""
     paths = tree.c_files(root, ["src"])
@@ -75,6 +105,8 @@ def body_faults(root):
     yield from median_fault("header", headers, HEADER_MEDIAN_MAX)
     yield from median_fault("function", bodies, FUNCTION_MEDIAN_MAX)
     yield from share_faults(bodies)
+    yield from comment_faults(root, paths)
+    yield from test_faults(root, paths)
 
 
 def top_faults(root):
@@ -129,6 +161,17 @@ PLANTED = [
         {f"src/core/planted_{n}.h": "\n" * 81 for n in range(500)},
         "the median header has 81 lines",
     ),
+    (
+        "hardly a comment",
+        {"src/core/planted.c": "call();\n" * 100000},
+        "of the lines hold comments",
+    ),
+    (
+        "nothing but comments",
+        {"src/core/planted.c": "/* one\n * two */\n" * 100000},
+        "of the lines hold comments",
+    ),
+    ("few tests", {"src/core/planted.c": "\n" * 500000}, "of src are too few"),
     ("a stray file at the top", {"utils.c": "\n"}, "utils.c has no place"),
 ]
 
