@@ -1,8 +1,87 @@
-/* mote: boots one guest. */
+/*
+ * mote: boots one guest.
+ *
+ * Reads the command line, runs what it asks for and turns how that went into messages on stderr and
+ * an exit status: 0 where the guest or the operator ended the machine, 1 where the guest died or
+ * mote failed, 2 where the operator got something wrong.
+ */
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
-int main(void)
+#include "api/cli.h"
+#include "api/report.h"
+#include "api/run.h"
+#include "api/signals.h"
+#include "core/err.h"
+#include "core/kvm.h"
+#include "core/log.h"
+#include "core/timeline.h"
+
+#define STATUS_OPERATOR 2
+
+/* In the order in which a machine without --accel takes them. */
+static const struct accel_ops *const accels[] = { &kvm_accel, NULL };
+
+/* Where mote is started with a standard descriptor closed, the next open would get its number and
+ * the guest's console would end up in it. */
+static int standard_descriptors(struct err *e)
 {
-    puts("mote " MOTE_VERSION);
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+        if (fd < 0)
+            return err_sys(e, "/dev/null, for a standard descriptor that is closed");
+    } while (fd <= STDERR_FILENO);
+    (void)close(fd);
+    return 0;
+}
+
+static int operator_wrong(const struct err *e)
+{
+    (void)fprintf(stderr, "mote: %s\n", e->text);
+    return STATUS_OPERATOR;
+}
+
+static int run_verb(const struct cli *cli, struct timeline *timeline)
+{
+    struct run_end end;
+    struct err e;
+    const char *sentence;
+
+    if (log_open(&cli->log, &e) < 0 || run(&cli->machine, accels, timeline, &end, &e) < 0)
+        return operator_wrong(&e);
+    sentence = report_sentence(end.why);
+    if (sentence)
+        (void)fprintf(stderr, "mote: %s\n", sentence);
+    (void)fputs(report_timeline(timeline, cli->timeline).text, stderr);
+    if (end.signal)
+        signals_die(end.signal);
+    return report_status(end.why);
+}
+
+int main(int argc, char **argv)
+{
+    struct timeline timeline = { 0 };
+    struct cli cli;
+    struct err e;
+
+    timeline_mark(&timeline, TIMELINE_START);
+    if (standard_descriptors(&e) < 0 || cli_parse(argv + (argc > 0), &cli, &e) < 0)
+        return operator_wrong(&e);
+    switch (cli.verb) {
+    case CLI_RUN:
+        return run_verb(&cli, &timeline);
+    case CLI_HELP:
+        (void)fputs(cli_help, stdout);
+        break;
+    case CLI_RUN_HELP:
+        (void)fputs(cli_run_help, stdout);
+        break;
+    case CLI_VERSION:
+        (void)puts("mote " MOTE_VERSION);
+        break;
+    }
     return 0;
 }

@@ -1,0 +1,50 @@
+#ifndef API_MACHINE_H
+#define API_MACHINE_H
+/*
+ * A machine with its devices, from a configuration. Each architecture brings its own file.
+ *
+ * Loop thread, all of it.
+ */
+#include "api/config.h"
+#include "core/power.h"
+
+struct accel_ops;
+struct err;
+struct loop;
+struct machine;
+struct serial;
+struct serial_sink;
+struct timeline;
+
+/* Who made the machine; embedded in the maker's own struct. */
+struct machine_owner {
+    /* Once, from the loop, when the machine is over and its processors stand still. */
+    void (*ended)(struct machine_owner *o, enum power_end why);
+};
+
+/* What a machine is built on; all of it outlives the machine. */
+struct machine_host {
+    struct loop *loop;
+    struct timeline *timeline;
+    const struct accel_ops *accel;
+    struct serial_sink *console;
+    struct machine_owner *owner;
+};
+
+/* Builds it and loads the kernel. The configuration has passed config_check and is not needed
+ * afterwards. On failure nothing is left behind. */
+int machine_create(const struct machine_config *config, const struct machine_host *host,
+                   struct machine **out, struct err *e);
+
+/* The guest runs. */
+int machine_start(struct machine *m, struct err *e);
+
+/* In any state, without a call of ended. Accepts NULL. */
+void machine_destroy(struct machine *m);
+
+struct serial *machine_serial(struct machine *m);
+
+/* What ends the machine: power_end_machine. */
+struct power *machine_power(struct machine *m);
+
+#endif

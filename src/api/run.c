@@ -1,0 +1,104 @@
+/*
+ * One machine from its configuration to its end.
+ *
+ * What the operator could have got wrong is looked at first, in the order of its price: names,
+ * files, then the loop and the machine. The terminal changes last, when nothing but the guest is
+ * left to fail.
+ */
+#include "api/run.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "api/boot_files.h"
+#include "api/config.h"
+#include "api/console.h"
+#include "api/machine.h"
+#include "api/signals.h"
+#include "api/terminal.h"
+#include "core/log.h"
+#include "core/loop.h"
+
+struct run {
+    struct machine_owner owner; /* first member: ended finds the run */
+    struct loop *loop;
+    struct machine *machine;
+    struct console console;
+    enum power_end why;
+};
+
+static_assert(offsetof(struct run, owner) == 0, "ended casts");
+
+static void stop(struct console *c)
+{
+    loop_stop(c->loop);
+}
+
+static void ended(struct machine_owner *o, enum power_end why)
+{
+    struct run *r = (struct run *)o;
+
+    r->why = why;
+    console_close(&r->console, stop);
+}
+
+/* With the machine built: the guest on the operator's terminal until it ends. */
+static int run_guest(struct run *r, struct err *e)
+{
+    int ret;
+
+    signals_init(r->loop, machine_power(r->machine));
+    ret = terminal_raw(STDIN_FILENO, e);
+    if (ret == 0)
+        ret = machine_start(r->machine, e);
+    if (ret == 0) {
+        console_start(&r->console, machine_serial(r->machine), machine_power(r->machine));
+        ret = loop_run(r->loop);
+        if (ret < 0)
+            log_error("loop: the kernel refused to wait (error %d)", -ret);
+        ret = 0;
+    }
+    terminal_restore();
+    signals_finish();
+    return ret;
+}
+
+/* With the operator's part judged as far as it can be without building anything. */
+static int run_machine(struct run *r, const struct machine_config *config,
+                       struct machine_host *host, struct err *e)
+{
+    int ret = loop_create(&r->loop, LOOP_AUTO, e);
+
+    if (ret < 0)
+        return ret;
+    console_init(&r->console, r->loop, STDIN_FILENO, STDOUT_FILENO);
+    host->loop = r->loop;
+    host->console = &r->console.sink;
+    host->owner = &r->owner;
+    ret = machine_create(config, host, &r->machine, e);
+    if (ret == 0)
+        ret = run_guest(r, e);
+    machine_destroy(r->machine);
+    loop_destroy(r->loop);
+    return ret;
+}
+
+int run(const struct machine_config *config, const struct accel_ops *const *accels,
+        struct timeline *timeline, struct run_end *end, struct err *e)
+{
+    struct run r = { .owner = { .ended = ended }, .why = POWER_FAILED };
+    struct machine_host host = { .timeline = timeline, .accel = config_accel(config, accels, e) };
+    int ret;
+
+    if (!host.accel)
+        return -EINVAL;
+    ret = boot_files_check(config, e);
+    if (ret == 0)
+        ret = run_machine(&r, config, &host, e);
+    if (ret < 0)
+        return ret;
+    *end = (struct run_end){ .why = r.why, .signal = signals_caught() };
+    return 0;
+}

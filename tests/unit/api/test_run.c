@@ -1,0 +1,353 @@
+#include "api/run.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "api/config.h"
+#include "api/report.h"
+#include "api/signals.h"
+#include "core/err.h"
+#include "core/x86/layout.h"
+#include "lib/scripted.h"
+#include "lib/x86/image.h"
+
+/* The guest of a test: what processor 0 does. Set before run. */
+static const struct scripted_step *script;
+
+static int vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out, struct err *e)
+{
+    int ret = scripted_accel.vcpu_create(a, id, out, e);
+
+    if (ret == 0 && id == 0)
+        ((struct scripted_vcpu *)*out)->script = script;
+    return ret;
+}
+
+static struct accel_ops with_script;
+
+static int create(const struct accel_config *config, struct accel **out, struct err *e)
+{
+    int ret = scripted_accel.create(config, out, e);
+
+    if (ret == 0)
+        (*out)->ops = &with_script;
+    return ret;
+}
+
+static const struct accel_ops *const accels[] = { &with_script, NULL };
+
+static char kernel_path[] = "/tmp/mote-run-XXXXXX";
+
+static void make_kernel(void)
+{
+    struct image image = image_kernel(IMAGE_KERNEL_START);
+    int fd = mkstemp(kernel_path);
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, image.data, image.size), (ssize_t)image.size);
+    (void)close(fd);
+    image_free(&image);
+    with_script = scripted_accel;
+    with_script.name = "scripted";
+    with_script.create = create;
+    with_script.vcpu_create = vcpu_create;
+}
+
+static void drop_kernel(void)
+{
+    (void)unlink(kernel_path);
+}
+
+TestSuite(run, .init = make_kernel, .fini = drop_kernel);
+
+static struct machine_config small(void)
+{
+    struct machine_config c;
+
+    config_init(&c);
+    c.mem_size = 32 << 20;
+    c.kernel = kernel_path;
+    return c;
+}
+
+/* `mote run` as main has it, in a process of its own: what a test wants to see is its end. */
+static pid_t start(const struct scripted_step *guest, int in, int out)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        struct machine_config config = small();
+        struct timeline timeline = { 0 };
+        struct run_end end;
+        struct err e;
+
+        for (int sig = SIGHUP; sig <= SIGTERM; sig++)
+            (void)signal(sig, SIG_DFL);
+        (void)dup2(in, STDIN_FILENO);
+        (void)dup2(out, STDOUT_FILENO);
+        script = guest;
+        timeline_mark(&timeline, TIMELINE_START);
+        if (run(&config, accels, &timeline, &end, &e) < 0)
+            _exit(2);
+        if (atomic_load(&scripted_alive) != 0 || timeline_us(&timeline, TIMELINE_END) < 0)
+            _exit(90);
+        if (end.signal)
+            signals_die(end.signal);
+        _exit(report_status(end.why));
+    }
+    return child;
+}
+
+static int finish(pid_t child)
+{
+    int status;
+
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static int run_script(const struct scripted_step *guest)
+{
+    int null = open("/dev/null", O_RDWR);
+    int status = finish(start(guest, null, null));
+
+    (void)close(null);
+    cr_assert(WIFEXITED(status), "status %x", status);
+    return WEXITSTATUS(status);
+}
+
+#define OUT(port, byte)             \
+    {                               \
+        SCRIPTED_OUT, port, 1, byte \
+    }
+
+Test(run, ends_well_where_the_guest_resets)
+{
+    static const struct scripted_step reset[] = { OUT(LAYOUT_I8042_COMMAND, 0xfe), { 0 } };
+
+    cr_assert_eq(run_script(reset), 0);
+}
+
+Test(run, ends_well_where_the_guest_powers_off)
+{
+    static const struct scripted_step off[] = { OUT(LAYOUT_ACPI_PM, 1 << 5 | 5 << 2), { 0 } };
+
+    cr_assert_eq(run_script(off), 0);
+}
+
+Test(run, ends_badly_where_the_guest_dies)
+{
+    static const struct scripted_step death[] = { { SCRIPTED_TRIPLE_FAULT, 0, 0, 0 } };
+
+    cr_assert_eq(run_script(death), 1);
+}
+
+Test(run, ends_badly_where_the_accelerator_fails)
+{
+    static const struct scripted_step failure[] = { { SCRIPTED_FAIL, 0, 0, 0 } };
+
+    cr_assert_eq(run_script(failure), 1);
+}
+
+static const struct scripted_step prints_and_resets[] = {
+    OUT(LAYOUT_SERIAL, 'b'),         OUT(LAYOUT_SERIAL, 'y'),
+    OUT(LAYOUT_SERIAL, 'e'),         { SCRIPTED_STORE, LAYOUT_BOOT_TIMER, 1, 123 },
+    OUT(LAYOUT_I8042_COMMAND, 0xfe), { 0 },
+};
+
+Test(run, shows_the_last_words)
+{
+    int out[2];
+    char got[8] = "";
+
+    cr_assert_eq(pipe(out), 0);
+    cr_assert_eq(finish(start(prints_and_resets, out[0], out[1])), 0);
+    cr_assert_eq(read(out[0], got, sizeof(got)), 3);
+    cr_assert_str_eq(got, "bye");
+}
+
+Test(run, marks_the_timeline)
+{
+    struct machine_config config = small();
+    struct timeline timeline = { 0 };
+    struct run_end end;
+    struct err e = { "" };
+    int64_t before = 0;
+
+    script = prints_and_resets;
+    timeline_mark(&timeline, TIMELINE_START);
+    cr_assert_eq(run(&config, accels, &timeline, &end, &e), 0, "%s", e.text);
+    cr_assert_eq(end.why, POWER_RESET);
+    cr_assert_eq(end.signal, 0);
+    for (unsigned i = 0; i < TIMELINE_MARKS; i++)
+        cr_assert_geq(timeline_us(&timeline, (enum timeline_mark)i), 0, "%s was not reached",
+                      timeline_mark_label((enum timeline_mark)i));
+    for (unsigned i = TIMELINE_MEMORY; i < TIMELINE_MARKS; i++) {
+        int64_t us = timeline_us(&timeline, (enum timeline_mark)i);
+        cr_assert_geq(us, before, "%s", timeline_mark_label((enum timeline_mark)i));
+        before = us;
+    }
+}
+
+/* Before the guest runs. */
+
+static void expect_refused(const struct machine_config *config, int code, const char *saying)
+{
+    struct timeline timeline = { 0 };
+    struct run_end end;
+    struct err e = { "" };
+
+    cr_assert_eq(run(config, accels, &timeline, &end, &e), -code, "%s", e.text);
+    cr_assert(strstr(e.text, saying), "'%s' does not say '%s'", e.text, saying);
+    cr_assert_eq(atomic_load(&scripted_alive), 0, "nothing is left");
+}
+
+Test(run, refuses_names_and_files_before_it_builds_anything)
+{
+    struct machine_config config = small();
+
+    scripted_faults.create = true; /* would be the answer if it came to that */
+    config.kernel = "/nonexistent/vmlinux";
+    expect_refused(&config, ENOENT, "kernel /nonexistent/vmlinux: No such file");
+    config.kernel = kernel_path;
+    config.initrd = "/nonexistent/initrd";
+    expect_refused(&config, ENOENT, "initrd /nonexistent/initrd");
+    config.initrd = NULL;
+    config.accel = "kvm";
+    expect_refused(&config, EINVAL, "'kvm' is no accelerator; there is: scripted");
+}
+
+Test(run, takes_a_half_built_machine_apart)
+{
+    struct machine_config config = small();
+
+    scripted_faults.create = true;
+    expect_refused(&config, EIO, "");
+    scripted_faults.create = false;
+    scripted_faults.irq = true;
+    expect_refused(&config, EIO, "");
+    scripted_faults.irq = false;
+    scripted_faults.vcpu = true;
+    expect_refused(&config, EIO, "");
+    scripted_faults.vcpu = false;
+    scripted_faults.regs_set = true;
+    expect_refused(&config, EIO, "");
+    scripted_faults.regs_set = false;
+    config.kernel = "/proc/self/exe"; /* an ELF, but no kernel */
+    expect_refused(&config, ENOEXEC, "/proc/self/exe");
+}
+
+/* On the operator's terminal. */
+
+struct tty {
+    int master, slave;
+    struct termios before;
+};
+
+static struct tty tty_open(void)
+{
+    struct tty t;
+
+    cr_assert_eq(openpty(&t.master, &t.slave, NULL, NULL, NULL), 0);
+    cr_assert_eq(tcgetattr(t.slave, &t.before), 0);
+    return t;
+}
+
+static void expect_restored(struct tty *t)
+{
+    struct termios now;
+
+    cr_assert_eq(tcgetattr(t->slave, &now), 0);
+    cr_assert_eq(now.c_lflag, t->before.c_lflag);
+    cr_assert_eq(now.c_iflag, t->before.c_iflag);
+    cr_assert_eq(now.c_oflag, t->before.c_oflag);
+    (void)close(t->master);
+    (void)close(t->slave);
+}
+
+/* Says that it runs, and then does so until somebody ends it. */
+static const struct scripted_step runs_on[] = {
+    OUT(LAYOUT_SERIAL, '!'),
+    { SCRIPTED_SLEEP, 0, 0, 0 },
+    { 0 },
+};
+
+static pid_t start_on(struct tty *t, const struct scripted_step *guest)
+{
+    pid_t child = start(guest, t->slave, t->slave);
+    struct termios now;
+    char byte = 0;
+
+    cr_assert_eq(read(t->master, &byte, 1), 1);
+    cr_assert_eq(byte, '!');
+    cr_assert_eq(tcgetattr(t->slave, &now), 0);
+    cr_assert_eq(now.c_lflag & (ICANON | ECHO | ISIG), 0, "raw");
+    return child;
+}
+
+Test(run, quits_by_key_with_the_terminal_as_it_was)
+{
+    struct tty t = tty_open();
+    pid_t child = start_on(&t, runs_on);
+
+    cr_assert_eq(write(t.master, "\x01x", 2), 2);
+    cr_assert_eq(finish(child), 0);
+    expect_restored(&t);
+}
+
+Test(run, dies_of_signals_with_the_terminal_as_it_was)
+{
+    static const int deadly[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct tty t = tty_open();
+        pid_t child = start_on(&t, runs_on);
+        int status;
+
+        cr_assert_eq(kill(child, deadly[i]), 0);
+        status = finish(child);
+        cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == deadly[i], "status %x", status);
+        expect_restored(&t);
+    }
+}
+
+Test(run, crashes_with_the_terminal_as_it_was)
+{
+    struct tty t = tty_open();
+    pid_t child = start_on(&t, runs_on);
+
+    cr_assert_eq(kill(child, SIGSEGV), 0);
+    cr_assert_neq(finish(child), 0);
+    expect_restored(&t);
+}
+
+Test(run, ends_with_the_terminal_as_it_was)
+{
+    static const struct scripted_step dies[] = { { SCRIPTED_TRIPLE_FAULT, 0, 0, 0 } };
+    struct tty t = tty_open();
+    int status = finish(start(dies, t.slave, t.slave));
+
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %x", status);
+    expect_restored(&t);
+}
+
+Test(run, works_with_input_closed)
+{
+    int out[2];
+    char got[8] = "";
+
+    cr_assert_eq(pipe(out), 0);
+    (void)close(STDIN_FILENO);
+    cr_assert_eq(finish(start(prints_and_resets, -1, out[1])), 0);
+    cr_assert_eq(read(out[0], got, sizeof(got)), 3);
+    cr_assert_str_eq(got, "bye");
+}
