@@ -1,0 +1,123 @@
+#!/bin/sh
+# What the operator can get wrong before anything is built: each is one sentence, status 2, and
+# leaves nothing behind. What needs a KVM to get wrong is test_bad_kernels.sh's.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib.sh"
+MOTE=${MOTE:-$here/../../build/release/mote}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/tmp" "$work/files"
+export TMPDIR="$work/tmp"
+
+# refused SENTENCE ARGUMENT...: the sentence is a basic regular expression and all of stderr.
+refused() {
+    sentence=$1
+    shift
+    status=0
+    (cd "$work/tmp" && exec "$MOTE" "$@") </dev/null >"$work/out" 2>"$work/err" || status=$?
+    what="mote $(echo "$*" | cut -c 1-60)"
+    if [ "$status" != 2 ]; then
+        fail "$what" "status $status instead of 2" "$(cat "$work/err")"
+    elif [ "$(wc -l <"$work/err")" != 1 ] || ! grep -q -x -e "mote: $sentence" "$work/err"; then
+        fail "$what" "wanted: mote: $sentence" "got:    $(cat "$work/err")"
+    elif [ -s "$work/out" ]; then
+        fail "$what" "printed to stdout:" "$(cat "$work/out")"
+    elif [ -n "$(ls -A "$work/tmp")" ]; then
+        fail "$what" "left behind: $(ls -A "$work/tmp")"
+    else
+        pass "$what: $(cut -c 7-106 "$work/err")"
+    fi
+}
+
+# The kernel that is looked at in vain: everything here is refused before it is read.
+kernel=$work/files/kernel
+echo "no kernel, but a file" >"$kernel"
+
+# Commands and options.
+refused "no command is given: .*"
+refused "unknown command 'rnu', did you mean 'mote run'?" rnu
+refused "unknown command 'launch', see 'mote --help'" launch
+refused "unknown option '--kernle', did you mean --kernel?" run --kernle "$kernel"
+refused "unknown option '--vcpu', did you mean --vcpus?" run --kernel "$kernel" --vcpu=2
+refused "unknown option '--frobnicate', see 'mote run --help'" run --frobnicate
+refused "'vmlinux' is no option, see 'mote run --help'" run vmlinux
+refused "--kernel FILE is missing: .*" run
+refused "--kernel lacks its argument: --kernel FILE" run --kernel
+refused "--mem lacks its argument: --mem SIZE" run --mem --kernel "$kernel"
+refused "--mem is given twice" run --kernel "$kernel" --mem 64 --mem 128
+refused "--append adds to .*: give one of them" run --kernel "$kernel" --cmdline a --append b
+refused "--timeline: 'xml' is no form of it: .*" run --kernel "$kernel" --timeline=xml
+refused "--log-level: 'loud' is no level: .*" run --kernel "$kernel" --log-level loud
+refused "--huge-pages: '1G' is no kind of huge pages: .*" run --kernel "$kernel" --huge-pages 1G
+refused "'xen' is no accelerator; there is: kvm" run --kernel "$kernel" --accel xen
+
+# Memory.
+refused "memory of 0 bytes is too little: .*" run --kernel "$kernel" --mem 0
+refused "memory of 16M is too little: a machine has 32M to 64G" run --kernel "$kernel" --mem 16M
+refused "memory of 40001K is odd: it comes in pages of 4K" run --kernel "$kernel" --mem 40001K
+refused "memory of 65M is odd: with 2M huge pages .*" run --kernel "$kernel" --mem 65 --huge-pages 2M
+refused "memory of 65G is too much: .*" run --kernel "$kernel" --mem 65G
+refused "--mem: '-1' is not a size: .*" run --kernel "$kernel" --mem -1
+refused "--mem: 'lots' is not a size: .*" run --kernel "$kernel" --mem lots
+refused "--mem: '18446744073709551616' is more bytes than .*" run --kernel "$kernel" \
+    --mem 18446744073709551616
+
+# Processors.
+refused "0 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 0
+refused "33 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 33
+refused "--vcpus: '4294967297x' is no number of vCPUs" run --kernel "$kernel" --vcpus 4294967297x
+refused "4294967297 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 4294967297
+
+# Command line.
+long=$(printf '%2048s' '' | tr ' ' x)
+refused "the kernel command line has 2048 bytes, at most 2047 fit" run --kernel "$kernel" \
+    --cmdline "$long"
+refused "the kernel command line has .* bytes, at most 2047 fit" run --kernel "$kernel" \
+    --append "${long#x}"
+
+# Files.
+: >"$work/files/empty"
+truncate -s 64M "$work/files/large"
+mkfifo "$work/files/fifo"
+refused "kernel /nonexistent: No such file or directory" run --kernel /nonexistent
+refused "kernel .*/empty: the file is empty" run --kernel "$work/files/empty"
+refused "kernel .*/files: not a regular file" run --kernel "$work/files"
+refused "kernel .*/fifo: not a regular file" run --kernel "$work/files/fifo"
+refused "the path of the kernel is empty" run --kernel ''
+refused "initrd /nonexistent: No such file or directory" run --kernel "$kernel" --initrd /nonexistent
+refused "initrd .*/empty: the file is empty" run --kernel "$kernel" --initrd "$work/files/empty"
+refused "initrd .*/large: its 67108864 bytes do not fit into memory of 64M" run --kernel "$kernel" \
+    --initrd "$work/files/large" --mem 64M
+refused ".*/no/log: No such file or directory" run --kernel "$kernel" --log-file "$work/no/log"
+
+# No /dev/kvm: where this host has one, in a mount namespace without it.
+real=$MOTE
+if [ -e /dev/kvm ]; then
+    mkdir "$work/dev"
+    cat >"$work/mote" <<SCRIPT
+#!/bin/sh
+exec unshare -rm sh -c 'mount -t tmpfs none "$work/dev" && touch "$work/dev/null" &&
+    mount --bind /dev/null "$work/dev/null" && mount --rbind "$work/dev" /dev && exec "\$@"' \
+    sh "$real" "\$@"
+SCRIPT
+    chmod +x "$work/mote"
+    MOTE=$work/mote
+fi
+refused "/dev/kvm is missing: .*" run --kernel "$kernel"
+MOTE=$real
+
+# On a terminal: its mode is what it was.
+script -qec "stty -g; '$MOTE' run --kernel /nonexistent; stty -g" /dev/null </dev/null |
+    tr -d '\r' >"$work/modes"
+expect "a sentence and the terminal's mode, twice the same" "3 2" \
+    "$(wc -l <"$work/modes") $(sort "$work/modes" | uniq | wc -l)"
+
+# Not wrong at all.
+for option in --help --version 'run --help'; do
+    # shellcheck disable=SC2086 # two words
+    "$MOTE" $option >"$work/out" 2>"$work/err"
+    expect "mote $option" "0 yes no" \
+        "$? $([ -s "$work/out" ] && echo yes || echo no) $([ -s "$work/err" ] && echo yes || echo no)"
+done
+conclude
