@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,6 +172,40 @@ Test(mem, refusals_leave_no_mapping_and_no_descriptor)
     after = dup(0);
     cr_assert_eq(after, before, "a descriptor leaked");
     (void)close(after);
+}
+
+/* As expect_refused, under a soft limit that is lifted before anything else runs. */
+static void expect_refused_under(int limit, rlim_t most, const struct mem_config *c, int code,
+                                 const char *say)
+{
+    struct rlimit before;
+    struct rlimit low;
+    struct mem m;
+    struct err e = { 0 };
+    int ret;
+
+    cr_assert_eq(getrlimit(limit, &before), 0);
+    low = before;
+    low.rlim_cur = most;
+    (void)setrlimit(limit, &low);
+    ret = mem_init(&m, c, &e);
+    (void)setrlimit(limit, &before);
+
+    cr_assert_eq(ret, -code, "%s", e.text);
+    cr_assert(strstr(e.text, say), "\"%s\" in \"%s\"", say, e.text);
+    cr_assert_eq(m.count, 0);
+    cr_assert_eq(m.fd, -1);
+}
+
+Test(mem, says_what_a_limit_of_the_host_prevents)
+{
+    struct mem_config c = config_of(64 * MIB);
+
+    expect_refused_under(RLIMIT_DATA, MIB, &c, ENOMEM, "cannot map 64 MiB of guest memory");
+    c.shared = true;
+    expect_refused_under(RLIMIT_NOFILE, 0, &c, EMFILE, "cannot create shared guest memory");
+    (void)signal(SIGXFSZ, SIG_IGN);
+    expect_refused_under(RLIMIT_FSIZE, MIB, &c, EFBIG, "cannot size shared guest memory to 64");
 }
 
 /* A TiB of huge pages is missing everywhere, yet its address space is not. */
