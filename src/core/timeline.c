@@ -11,8 +11,8 @@ static const struct {
     const char *key;
 } names[] = {
     [TIMELINE_START] = { "process start", "process_start" },
-    [TIMELINE_ACCEL] = { "accelerator ready", "accelerator_ready" },
     [TIMELINE_MEMORY] = { "memory mapped", "memory_mapped" },
+    [TIMELINE_ACCEL] = { "accelerator ready", "accelerator_ready" },
     [TIMELINE_KERNEL] = { "kernel loaded", "kernel_loaded" },
     [TIMELINE_GUEST] = { "first guest instruction", "first_guest_instruction" },
     [TIMELINE_BOOT_TIMER] = { "boot-timer write", "boot_timer_write" },

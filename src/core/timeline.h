@@ -10,8 +10,8 @@
 
 enum timeline_mark {
     TIMELINE_START,      /* main was entered */
-    TIMELINE_ACCEL,      /* the accelerator is ready */
     TIMELINE_MEMORY,     /* guest memory is mapped */
+    TIMELINE_ACCEL,      /* the accelerator is ready */
     TIMELINE_KERNEL,     /* kernel, initrd and tables are in guest memory */
     TIMELINE_GUEST,      /* about to execute the guest's first instruction */
     TIMELINE_BOOT_TIMER, /* the guest wrote the boot-timer page: its init runs */

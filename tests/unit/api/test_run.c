@@ -188,12 +188,10 @@ Test(run, marks_the_timeline)
     cr_assert_eq(run(&config, accels, &timeline, &end, &e), 0, "%s", e.text);
     cr_assert_eq(end.why, POWER_RESET);
     cr_assert_eq(end.signal, 0);
-    for (unsigned i = 0; i < TIMELINE_MARKS; i++)
-        cr_assert_geq(timeline_us(&timeline, (enum timeline_mark)i), 0, "%s was not reached",
-                      timeline_mark_label((enum timeline_mark)i));
-    for (unsigned i = TIMELINE_MEMORY; i < TIMELINE_MARKS; i++) {
+    for (unsigned i = 0; i < TIMELINE_MARKS; i++) {
         int64_t us = timeline_us(&timeline, (enum timeline_mark)i);
-        cr_assert_geq(us, before, "%s", timeline_mark_label((enum timeline_mark)i));
+        cr_assert_geq(us, before, "%s comes out of order, or never",
+                      timeline_mark_label((enum timeline_mark)i));
         before = us;
     }
 }
