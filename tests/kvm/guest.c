@@ -426,7 +426,7 @@ static void kick_while_spinning(void)
     CHECK(eventfd_read(ready_fd, &ready) == 0);
     CHECK(kick_and_join(0, thread) == VCPU_KICKED);
     CHECK(regs_now().rip == CODE + 6);
-    for (unsigned i = 0; i < 200; i++)
+    for (unsigned i = 0; i < 50; i++)
         CHECK(kick_and_join(0, spawn(0)) == VCPU_KICKED);
     CHECK(regs_now().rip == CODE + 6);
     (void)close(ready_fd);
@@ -437,7 +437,7 @@ static void kick_while_halted(void)
 {
     machine_init(1);
     LOAD(HALT_FOREVER);
-    for (unsigned i = 0; i < 100; i++)
+    for (unsigned i = 0; i < 30; i++)
         CHECK(kick_and_join(0, spawn(0)) == VCPU_KICKED);
     machine_finish();
 }
