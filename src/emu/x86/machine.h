@@ -1,0 +1,49 @@
+#ifndef EMU_X86_MACHINE_H
+#define EMU_X86_MACHINE_H
+/*
+ * What the software processors of one machine share.
+ */
+#include <pthread.h>
+#include <stdint.h>
+
+#include "core/accel.h"
+
+struct bus;
+struct ioapic;
+struct mem;
+struct cpu;
+
+struct doorbell {
+    gpa_t addr;
+    uint64_t value;
+    unsigned size;
+    int eventfd;
+};
+
+#define DOORBELLS_MAX 64u
+
+struct emu {
+    struct accel accel; /* first member */
+    const struct mem *mem;
+    const struct bus *ports;
+    const struct bus *mmio;
+    struct ioapic *ioapic;
+    struct cpu *cpus[VCPUS_MAX];
+    unsigned cpu_count; /* made so far; vcpu_count when the guest starts */
+    unsigned vcpu_count;
+    uint32_t lines;     /* bit n: GSI n has a line */
+    uint32_t tsc_khz;   /* 0 until clock_settle */
+    uint64_t tsc_start; /* clock_init's pair of samples */
+    uint64_t tsc_start_ns;
+
+    struct doorbell doorbells[DOORBELLS_MAX]; /* filled while building */
+    unsigned doorbell_count;
+
+    pthread_mutex_t code_lock; /* code_pages.c */
+    uint8_t *code_holds;       /* atomic; a byte a page of guest RAM, in the order of mem.regions */
+    uint32_t code_epoch;       /* atomic */
+
+    pthread_mutex_t split_lock; /* held around a locked access that crosses pages */
+};
+
+#endif
