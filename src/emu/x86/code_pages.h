@@ -1,0 +1,48 @@
+#ifndef EMU_X86_CODE_PAGES_H
+#define EMU_X86_CODE_PAGES_H
+/*
+ * Which pages of guest RAM hold code that some processor has decoded, machine-wide; how stores to
+ * them are noticed.
+ *
+ * Each page has a count of the processors that hold blocks on it. Before a processor decodes from a
+ * page it takes a hold: every processor gives up its write translations and the call returns when
+ * all have, so that no store goes unseen afterwards. A store to a held page takes the slow door and
+ * ends in code_page_written. When the last hold goes, stores are fast again.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/mem.h"
+
+struct cpu;
+struct emu;
+struct err;
+
+int code_pages_init(struct emu *m, struct err *e);
+void code_pages_finish(struct emu *m);
+
+/* Any vCPU's thread. False for what is not RAM. */
+bool code_page_held(const struct emu *m, gpa_t gpa);
+
+/* That vCPU's thread, between instructions: before its first block on the page, and after its last
+ * is gone. */
+void code_page_hold(struct cpu *c, gpa_t gpa);
+void code_page_release(struct cpu *c, gpa_t gpa);
+
+/* That vCPU's thread, after a store: its own blocks under it go at once, the other processors are
+ * asked to drop theirs. */
+void code_page_written(struct cpu *c, gpa_t gpa, uint64_t len);
+
+/* That vCPU's thread, between instructions, when it sees CPU_REQ_CODE: does what others asked for.
+ */
+void code_pages_attend(struct cpu *c);
+
+/* That vCPU's thread, while it waits for a lock that another processor may hold while it takes a
+ * hold. */
+void code_pages_answer(struct cpu *c);
+
+/* That vCPU's thread, on its way into and out of guest code. Outside, nobody waits for it. */
+void code_pages_enter(struct cpu *c);
+void code_pages_exit(struct cpu *c);
+
+#endif

@@ -1,0 +1,71 @@
+/* Physical addresses that are not RAM: interrupt controllers, doorbells, then the bus. */
+#include "emu/x86/mmio.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "core/bus.h"
+#include "core/x86/layout.h"
+#include "emu/x86/cpu.h"
+#include "emu/x86/ioapic.h"
+#include "emu/x86/lapic.h"
+#include "emu/x86/machine.h"
+
+/* APIC registers are 32 bits at 16-byte steps; accesses of another size or alignment are undefined
+ * (SDM 3A, 11.4.1). */
+static bool lapic_at(const struct cpu *c, gpa_t gpa, unsigned size, uint32_t *offset)
+{
+    *offset = (uint32_t)(gpa & 0xff0u);
+    return lapic_claims(c->lapic, gpa) && size == 4 && gpa % 16 == 0;
+}
+
+static bool ioapic_at(gpa_t gpa, unsigned size, uint32_t *offset)
+{
+    *offset = (uint32_t)(gpa - LAYOUT_IOAPIC);
+    return gpa >= LAYOUT_IOAPIC && gpa < LAYOUT_IOAPIC + IOAPIC_LEN && size == 4;
+}
+
+void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned size)
+{
+    uint32_t offset, value;
+
+    if (lapic_at(c, gpa, size, &offset))
+        value = lapic_read(c->lapic, offset);
+    else if (ioapic_at(gpa, size, &offset))
+        value = ioapic_read(m->ioapic, offset);
+    else {
+        (void)bus_read(m->mmio, gpa, data, size);
+        return;
+    }
+    memcpy(data, &value, sizeof(value));
+}
+
+static bool doorbell_ring(const struct emu *m, gpa_t gpa, const void *data, unsigned size)
+{
+    const uint64_t one = 1;
+    uint64_t value = 0;
+
+    memcpy(&value, data, size);
+    for (unsigned i = 0; i < m->doorbell_count; i++) {
+        const struct doorbell *d = &m->doorbells[i];
+
+        if (d->addr == gpa && d->size == size && d->value == value) {
+            (void)!write(d->eventfd, &one, sizeof(one));
+            return true;
+        }
+    }
+    return false;
+}
+
+void mmio_write(struct emu *m, struct cpu *c, gpa_t gpa, const void *data, unsigned size)
+{
+    uint32_t offset, value = 0;
+
+    memcpy(&value, data, size < sizeof(value) ? size : sizeof(value));
+    if (lapic_at(c, gpa, size, &offset))
+        lapic_write(c->lapic, offset, value);
+    else if (ioapic_at(gpa, size, &offset))
+        ioapic_write(m->ioapic, offset, value);
+    else if (!doorbell_ring(m, gpa, data, size))
+        (void)bus_write(m->mmio, gpa, data, size);
+}

@@ -1,0 +1,267 @@
+/*
+ * The slow door to memory: what the inline hit in mmu.h could not serve.
+ *
+ * Filling: an allowed access to plain RAM leaves a translation behind, unless it was a write to a
+ * page that holds decoded code. Entries of non-global pages are noted in a short log, so that a CR3
+ * write undoes those few instead of clearing three tables; when the log overflows, the tables are
+ * cleared.
+ */
+#include "emu/x86/mmu.h"
+
+#include <sched.h>
+#include <string.h>
+
+#include "emu/x86/code_pages.h"
+#include "emu/x86/machine.h"
+#include "emu/x86/mmio.h"
+#include "emu/x86/walk.h"
+
+static bool is_canonical(const struct cpu *c, uint64_t va)
+{
+    return !(c->efer & X86_EFER_LMA) || (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
+static enum walk_as acting_as(const struct cpu *c)
+{
+    if (c->tlb == &c->tlbs->table[TLB_USER])
+        return WALK_USER;
+    return c->tlb == &c->tlbs->table[TLB_SUPERVISOR_AC] ? WALK_SUPERVISOR_AC : WALK_SUPERVISOR;
+}
+
+static void entry_fill(struct cpu *c, uint64_t va, const struct walk *w, uint8_t *host)
+{
+    bool writable = w->writable && !code_page_held(c->emu, w->gpa);
+
+    tlbs_fill(c->tlbs, (unsigned)(c->tlb - c->tlbs->table), va, host, writable, w->global);
+}
+
+/* Translates one byte's address; records the fault. */
+static bool translate(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as as,
+                      struct walk *w)
+{
+    uint32_t error;
+
+    if (!is_canonical(c, va)) {
+        cpu_fault_error(c, CPU_GP, 0);
+        c->fault.address_fault = true;
+        return false;
+    }
+    if (!walk_page(c, va, access, as, w, &error)) {
+        cpu_fault_page(c, va, error);
+        return false;
+    }
+    return true;
+}
+
+static void physical_read(struct cpu *c, gpa_t gpa, uint8_t *to, unsigned size)
+{
+    const void *host = mem_at(c->emu->mem, gpa, size);
+
+    if (host) {
+        memcpy(to, host, size);
+        return;
+    }
+    for (unsigned done = 0; done < size;) {
+        unsigned piece = size - done >= 8 ? 8 : 1u << (31 - __builtin_clz(size - done));
+        mmio_read(c->emu, c, gpa + done, to + done, piece);
+        done += piece;
+    }
+}
+
+static void physical_write(struct cpu *c, gpa_t gpa, const uint8_t *from, unsigned size)
+{
+    void *host = mem_at(c->emu->mem, gpa, size);
+
+    if (host) {
+        memcpy(host, from, size);
+        if (code_page_held(c->emu, gpa))
+            code_page_written(c, gpa, size);
+        return;
+    }
+    for (unsigned done = 0; done < size;) {
+        unsigned piece = size - done >= 8 ? 8 : 1u << (31 - __builtin_clz(size - done));
+        mmio_write(c->emu, c, gpa + done, from + done, piece);
+        done += piece;
+    }
+}
+
+/* An access in one or two pieces, one a page. */
+struct pieces {
+    gpa_t gpa[2];
+    unsigned size[2]; /* size[1] is 0 where all is on one page */
+};
+
+static bool translate_pieces(struct cpu *c, uint64_t va, unsigned size, enum walk_access access,
+                             enum walk_as as, struct pieces *p, struct walk *first)
+{
+    unsigned room = MMU_PAGE - (unsigned)(va % MMU_PAGE);
+    struct walk second;
+
+    if (!translate(c, va, access, as, first))
+        return false;
+    p->gpa[0] = first->gpa;
+    p->size[0] = size < room ? size : room;
+    p->size[1] = size - p->size[0];
+    if (p->size[1] == 0)
+        return true;
+    if (!translate(c, va + room, access, as, &second))
+        return false;
+    p->gpa[1] = second.gpa;
+    return true;
+}
+
+static void pieces_read(struct cpu *c, const struct pieces *p, uint8_t *to)
+{
+    physical_read(c, p->gpa[0], to, p->size[0]);
+    if (p->size[1])
+        physical_read(c, p->gpa[1], to + p->size[0], p->size[1]);
+}
+
+static void pieces_write(struct cpu *c, const struct pieces *p, const uint8_t *from)
+{
+    physical_write(c, p->gpa[0], from, p->size[0]);
+    if (p->size[1])
+        physical_write(c, p->gpa[1], from + p->size[0], p->size[1]);
+}
+
+static uint8_t *page_host(const struct cpu *c, gpa_t gpa)
+{
+    return mem_at(c->emu->mem, gpa & ~(gpa_t)(MMU_PAGE - 1), MMU_PAGE);
+}
+
+const void *mmu_read_slow(struct cpu *c, uint64_t va, unsigned size)
+{
+    struct pieces p;
+    struct walk w;
+    uint8_t *host;
+
+    if (!translate_pieces(c, va, size, WALK_READ, acting_as(c), &p, &w))
+        return NULL;
+    host = page_host(c, w.gpa);
+    if (host && p.size[1] == 0) {
+        entry_fill(c, va, &w, host);
+        return host + va % MMU_PAGE;
+    }
+    pieces_read(c, &p, c->bounce);
+    return c->bounce;
+}
+
+bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size)
+{
+    struct pieces p;
+    struct walk w;
+    uint8_t *host;
+
+    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w))
+        return false;
+    host = page_host(c, w.gpa);
+    if (host)
+        entry_fill(c, va, &w, host);
+    pieces_write(c, &p, data);
+    return true;
+}
+
+void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size)
+{
+    struct pieces p;
+    struct walk w;
+    uint8_t *host;
+
+    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w))
+        return NULL;
+    host = page_host(c, w.gpa);
+    if (host && p.size[1] == 0) {
+        entry_fill(c, va, &w, host);
+        return host + va % MMU_PAGE;
+    }
+    pieces_read(c, &p, c->bounce);
+    return c->bounce;
+}
+
+void mmu_modify_end(struct cpu *c, uint64_t va, unsigned size, const void *at)
+{
+    struct pieces p;
+    struct walk w;
+
+    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w))
+        return; /* another processor took the mapping away meanwhile: as if the write had come first
+                 */
+    if (at == c->bounce)
+        pieces_write(c, &p, c->bounce);
+    else if (code_page_held(c->emu, w.gpa))
+        code_page_written(c, w.gpa, size);
+}
+
+bool mmu_fetch(struct cpu *c, uint64_t va, gpa_t *gpa, const uint8_t **host)
+{
+    enum walk_as as = c->cpl == 3 ? WALK_USER : WALK_SUPERVISOR;
+    const uint8_t *page;
+    struct walk w;
+
+    if (!translate(c, va, WALK_FETCH, as, &w))
+        return false;
+    page = page_host(c, w.gpa);
+    *gpa = w.gpa;
+    *host = page ? page + va % MMU_PAGE : NULL;
+    return true;
+}
+
+unsigned mmu_fetch_bytes(struct cpu *c, uint64_t va, uint8_t *to, unsigned size)
+{
+    unsigned room = MMU_PAGE - (unsigned)(va % MMU_PAGE);
+    unsigned count = size < room ? size : room;
+    const uint8_t *host;
+    gpa_t gpa;
+
+    if (!mmu_fetch(c, va, &gpa, &host))
+        return 0;
+    physical_read(c, gpa, to, count);
+    return count;
+}
+
+bool mmu_system_read(struct cpu *c, uint64_t va, void *to, unsigned size)
+{
+    struct pieces p;
+    struct walk w;
+
+    if (!translate_pieces(c, va, size, WALK_READ, WALK_SUPERVISOR, &p, &w))
+        return false;
+    pieces_read(c, &p, to);
+    return true;
+}
+
+bool mmu_system_write(struct cpu *c, uint64_t va, const void *from, unsigned size)
+{
+    struct pieces p;
+    struct walk w;
+
+    if (!translate_pieces(c, va, size, WALK_WRITE, WALK_SUPERVISOR, &p, &w))
+        return false;
+    pieces_write(c, &p, from);
+    return true;
+}
+
+void mmu_split_lock(struct cpu *c)
+{
+    while (pthread_mutex_trylock(&c->emu->split_lock)) {
+        code_pages_answer(c); /* who holds it may be waiting for us */
+        (void)sched_yield();
+    }
+}
+
+void mmu_split_unlock(struct cpu *c)
+{
+    (void)pthread_mutex_unlock(&c->emu->split_lock);
+}
+
+void mmu_flush(struct cpu *c, bool global)
+{
+    c->code->forget_addresses(c);
+    tlbs_flush(c->tlbs, global);
+}
+
+void mmu_flush_page(struct cpu *c, uint64_t va)
+{
+    c->code->forget_addresses(c);
+    tlbs_flush_page(c->tlbs, va);
+}
