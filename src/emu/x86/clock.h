@@ -1,0 +1,25 @@
+#ifndef EMU_X86_CLOCK_H
+#define EMU_X86_CLOCK_H
+/*
+ * Time: the host's monotonic clock, and the guest's time stamp counter, which is the host's plus an
+ * offset.
+ */
+#include <stdint.h>
+
+struct cpu;
+struct emu;
+
+uint64_t clock_now_ns(void); /* CLOCK_MONOTONIC */
+
+/* The host's time stamp counter, and its frequency as measured between two samples of it. */
+uint64_t clock_host_tsc(void);
+
+/* While building; and before the first processor runs, which settles m->tsc_khz from the time that
+ * went by. */
+void clock_init(struct emu *m);
+void clock_settle(struct emu *m);
+
+uint64_t clock_guest_tsc(const struct cpu *c);
+uint64_t clock_tsc_to_ns(const struct emu *m, uint64_t ticks);
+
+#endif

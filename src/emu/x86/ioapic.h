@@ -1,0 +1,40 @@
+#ifndef EMU_X86_IOAPIC_H
+#define EMU_X86_IOAPIC_H
+/*
+ * The I/O APIC (82093AA data sheet): 24 inputs, each with a redirection entry.
+ *
+ * Inputs are pulses (core/irq.h): an edge entry delivers one interrupt a pulse, and none while
+ * masked; a level entry keeps its remote IRR set until the guest's EOI, and a pulse that comes
+ * meanwhile is delivered then.
+ *
+ * Any thread, one lock.
+ */
+#include <pthread.h>
+#include <stdint.h>
+
+struct emu;
+
+#define IOAPIC_INPUTS 24u
+#define IOAPIC_LEN    0x1000u
+
+struct ioapic {
+    struct emu *emu;
+    pthread_mutex_t lock;
+    uint32_t select;
+    uint32_t id;
+    uint32_t waiting; /* bit n: a pulse came while input n's remote IRR was set */
+    uint64_t entry[IOAPIC_INPUTS];
+};
+
+void ioapic_init(struct ioapic *io, struct emu *m);
+void ioapic_finish(struct ioapic *io);
+
+uint32_t ioapic_read(struct ioapic *io, uint32_t offset);
+void ioapic_write(struct ioapic *io, uint32_t offset, uint32_t value);
+
+void ioapic_pulse(struct ioapic *io, unsigned input);
+
+/* A local APIC ended a level-triggered interrupt. */
+void ioapic_eoi(struct ioapic *io, uint8_t vector);
+
+#endif

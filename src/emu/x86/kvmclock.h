@@ -1,0 +1,20 @@
+#ifndef EMU_X86_KVMCLOCK_H
+#define EMU_X86_KVMCLOCK_H
+/*
+ * The paravirtual clock of KVM's ABI (Linux Documentation/virt/kvm/x86/msr.rst): the guest's time
+ * as a function of its TSC, in a structure the guest names.
+ *
+ * That vCPU's thread, inside the WRMSR. Addresses that are not RAM are ignored.
+ */
+#include <stdint.h>
+
+struct cpu;
+
+/* MSR_KVM_WALL_CLOCK_NEW: fills a struct pvclock_wall_clock once. */
+void kvmclock_wall_write(struct cpu *c, uint64_t value);
+
+/* MSR_KVM_SYSTEM_TIME_NEW: bit 0 enables; the rest is the address of a struct
+ * pvclock_vcpu_time_info. */
+void kvmclock_system_write(struct cpu *c, uint64_t value);
+
+#endif

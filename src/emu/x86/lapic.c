@@ -1,0 +1,337 @@
+/*
+ * The local APIC's registers and interrupt priorities. The timer is in lapic_timer.c, delivery
+ * between processors in lapic_send.c.
+ */
+#include "emu/x86/lapic.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "core/x86/layout.h"
+#include "emu/x86/cpu.h"
+#include "emu/x86/lapic_internal.h"
+
+#define BASE_BSP    (UINT64_C(1) << 8)
+#define BASE_X2APIC (UINT64_C(1) << 10)
+#define BASE_ENABLE (UINT64_C(1) << 11)
+
+#define SVR_ENABLE    (1u << 8)
+#define ESR_RECEIVED  (1u << 6)
+#define ESR_REGISTER  (1u << 7)
+#define MSR_APIC_BASE 0x1bu
+#define MSR_DEADLINE  0x6e0u
+#define MSR_X2APIC    0x800u
+
+/* Integrated local APIC, version 0x14, six LVT entries, no EOI-broadcast suppression. */
+#define VERSION_VALUE 0x50014u
+
+static unsigned highest(const uint32_t *words)
+{
+    for (unsigned i = LAPIC_VECTORS / 32; i-- > 0;) {
+        uint32_t word = __atomic_load_n(&words[i], __ATOMIC_ACQUIRE);
+
+        if (word)
+            return i * 32 + 31 - (unsigned)__builtin_clz(word);
+    }
+    return 0; /* vectors below 16 are never delivered, so 0 says none */
+}
+
+static bool bit_test(const uint32_t *words, uint8_t vector)
+{
+    return __atomic_load_n(&words[vector / 32], __ATOMIC_ACQUIRE) >> vector % 32 & 1u;
+}
+
+static void bit_set(uint32_t *words, uint8_t vector)
+{
+    __atomic_fetch_or(&words[vector / 32], 1u << vector % 32, __ATOMIC_ACQ_REL);
+}
+
+static void bit_clear(uint32_t *words, uint8_t vector)
+{
+    __atomic_fetch_and(&words[vector / 32], ~(1u << vector % 32), __ATOMIC_ACQ_REL);
+}
+
+bool lapic_is_x2apic(const struct lapic *l)
+{
+    return l->base_msr & BASE_X2APIC;
+}
+
+bool lapic_enabled(const struct lapic *l)
+{
+    return (l->base_msr & BASE_ENABLE) && (l->svr & SVR_ENABLE);
+}
+
+uint32_t lapic_id(const struct lapic *l)
+{
+    return lapic_is_x2apic(l) ? l->cpu->accel.id : l->id >> 24;
+}
+
+/* Whether a logical destination names this APIC (SDM 3A, 11.6.2.2 and 11.12.10.2). */
+bool lapic_matches_logical(const struct lapic *l, uint32_t destination)
+{
+    if (lapic_is_x2apic(l)) {
+        uint32_t id = l->cpu->accel.id;
+
+        return destination >> 16 == id >> 4 && (destination >> (id & 15) & 1u);
+    }
+    if (l->dfr >> 28 == 0xf) /* flat */
+        return l->ldr >> 24 & destination & 0xffu;
+    return (l->ldr >> 28) == (destination >> 4 & 0xfu) && (l->ldr >> 24 & destination & 0xfu);
+}
+
+void lapic_init(struct lapic *l, struct cpu *c,
+                void (*on_level_eoi)(struct lapic *l, uint8_t vector))
+{
+    l->on_level_eoi = on_level_eoi;
+    l->cpu = c;
+    lapic_reset(l, false);
+}
+
+void lapic_reset(struct lapic *l, bool init)
+{
+    if (!init) /* INIT leaves IA32_APIC_BASE alone */
+        l->base_msr = LAYOUT_LAPIC | BASE_ENABLE | (l->cpu->accel.id == 0 ? BASE_BSP : 0);
+    memset(l->irr, 0, sizeof(l->irr));
+    memset(l->isr, 0, sizeof(l->isr));
+    memset(l->level, 0, sizeof(l->level));
+    l->id = l->cpu->accel.id << 24;
+    l->ldr = 0;
+    l->dfr = 0xffffffff;
+    l->svr = 0xff;
+    l->esr = l->icr_low = l->icr_high = 0;
+    for (unsigned i = 0; i < sizeof(l->lvt) / sizeof(l->lvt[0]); i++)
+        l->lvt[i] = LVT_MASKED;
+    lapic_timer_reset(l);
+}
+
+/* Processor priority (SDM 3A, 11.8.3.1). CR8 is the task priority's class. */
+static uint32_t task_priority(const struct lapic *l)
+{
+    return (uint32_t)l->cpu->cr8 << 4;
+}
+
+static uint32_t processor_priority(const struct lapic *l)
+{
+    uint32_t service = highest(l->isr);
+    uint32_t task = task_priority(l);
+
+    return task >> 4 >= service >> 4 ? task : service & 0xf0u;
+}
+
+int lapic_pending(const struct lapic *l)
+{
+    unsigned vector = highest(l->irr);
+
+    if (!lapic_enabled(l) || vector < 16 || vector >> 4 <= processor_priority(l) >> 4)
+        return -1;
+    return (int)vector;
+}
+
+void lapic_accept(struct lapic *l, uint8_t vector)
+{
+    bit_clear(l->irr, vector);
+    l->isr[vector / 32] |= 1u << vector % 32;
+}
+
+static void end_of_interrupt(struct lapic *l)
+{
+    uint8_t vector = (uint8_t)highest(l->isr);
+
+    if (vector == 0)
+        return;
+    l->isr[vector / 32] &= ~(1u << vector % 32);
+    if (bit_test(l->level, vector))
+        l->on_level_eoi(l, vector);
+    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* one that waited for this level may go now */
+}
+
+void lapic_raise(struct lapic *l, uint8_t vector, bool level)
+{
+    if (vector < 16) {
+        __atomic_fetch_or(&l->esr, ESR_RECEIVED, __ATOMIC_RELAXED);
+        return;
+    }
+    if (level)
+        bit_set(l->level, vector);
+    else
+        bit_clear(l->level, vector);
+    bit_set(l->irr, vector);
+    cpu_request(l->cpu, CPU_REQ_INTERRUPT);
+}
+
+uint32_t lapic_read(struct lapic *l, uint32_t offset)
+{
+    switch (offset) {
+    case REG_ID:
+        return lapic_is_x2apic(l) ? l->cpu->accel.id : l->id;
+    case REG_VERSION:
+        return VERSION_VALUE;
+    case REG_TPR:
+        return task_priority(l);
+    case REG_PPR:
+        return processor_priority(l);
+    case REG_LDR:
+        return lapic_is_x2apic(l) ? (l->cpu->accel.id >> 4) << 16 | 1u << (l->cpu->accel.id & 15)
+                                  : l->ldr;
+    case REG_DFR:
+        return l->dfr;
+    case REG_SVR:
+        return l->svr;
+    case REG_ESR:
+        return l->esr;
+    case REG_ICR:
+        return l->icr_low;
+    case REG_ICR_HIGH:
+        return l->icr_high;
+    case REG_TIMER_INITIAL:
+        return l->timer_initial;
+    case REG_TIMER_CURRENT:
+        return lapic_timer_current(l);
+    case REG_TIMER_DIVIDE:
+        return l->timer_divide;
+    default:
+        break;
+    }
+    if (offset >= REG_ISR && offset < REG_ISR + 0x80)
+        return l->isr[(offset - REG_ISR) / 16];
+    if (offset >= REG_TMR && offset < REG_TMR + 0x80)
+        return __atomic_load_n(&l->level[(offset - REG_TMR) / 16], __ATOMIC_ACQUIRE);
+    if (offset >= REG_IRR && offset < REG_IRR + 0x80)
+        return __atomic_load_n(&l->irr[(offset - REG_IRR) / 16], __ATOMIC_ACQUIRE);
+    if (offset >= REG_LVT_TIMER && offset <= REG_LVT_ERROR)
+        return l->lvt[(offset - REG_LVT_TIMER) / 16];
+    return 0;
+}
+
+static void lvt_write(struct lapic *l, unsigned entry, uint32_t value)
+{
+    static const uint32_t writable[] = {
+        [LVT_TIMER] = 0x700ff, [LVT_THERMAL] = 0x107ff, [LVT_PERF] = 0x107ff,
+        [LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff,   [LVT_ERROR] = 0x100ff,
+    };
+
+    value &= writable[entry];
+    if (!(l->svr & SVR_ENABLE))
+        value |= LVT_MASKED;
+    if (entry == LVT_TIMER)
+        lapic_timer_mode(l, value);
+    l->lvt[entry] = value;
+}
+
+static void spurious_write(struct lapic *l, uint32_t value)
+{
+    l->svr = value & 0x1ffu;
+    if (!(l->svr & SVR_ENABLE))
+        for (unsigned i = 0; i < sizeof(l->lvt) / sizeof(l->lvt[0]); i++)
+            l->lvt[i] |= LVT_MASKED;
+}
+
+void lapic_write(struct lapic *l, uint32_t offset, uint32_t value)
+{
+    switch (offset) {
+    case REG_ID:
+        l->id = value & 0xff000000u;
+        break;
+    case REG_TPR:
+        l->cpu->cr8 = value >> 4 & 0xfu;
+        cpu_request(l->cpu, CPU_REQ_INTERRUPT);
+        break;
+    case REG_EOI:
+        end_of_interrupt(l);
+        break;
+    case REG_LDR:
+        l->ldr = value & 0xff000000u;
+        break;
+    case REG_DFR:
+        l->dfr = value | 0x0fffffffu;
+        break;
+    case REG_SVR:
+        spurious_write(l, value);
+        break;
+    case REG_ESR:
+        l->esr = 0;
+        break;
+    case REG_ICR:
+        l->icr_low = value & ~(1u << 12);
+        lapic_command(l);
+        break;
+    case REG_ICR_HIGH:
+        l->icr_high = value;
+        break;
+    case REG_TIMER_INITIAL:
+        lapic_timer_start(l, value);
+        break;
+    case REG_TIMER_DIVIDE:
+        lapic_timer_divide(l, value & 0xbu);
+        break;
+    default:
+        if (offset >= REG_LVT_TIMER && offset <= REG_LVT_ERROR)
+            lvt_write(l, (offset - REG_LVT_TIMER) / 16, value);
+        break;
+    }
+}
+
+/* IA32_APIC_BASE: the window may be disabled and x2APIC mode entered, not moved, and x2APIC not
+ * left but through off. */
+static bool base_write(struct lapic *l, uint64_t value)
+{
+    uint64_t mode = value & (BASE_ENABLE | BASE_X2APIC);
+    bool leaves_x2apic = lapic_is_x2apic(l) && mode == BASE_ENABLE;
+
+    if ((value & ~(BASE_ENABLE | BASE_X2APIC | BASE_BSP)) != LAYOUT_LAPIC || mode == BASE_X2APIC ||
+        leaves_x2apic)
+        return false;
+    l->base_msr = value;
+    return true;
+}
+
+bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
+{
+    uint32_t offset = (msr - MSR_X2APIC) << 4;
+
+    if (msr == MSR_APIC_BASE) {
+        *value = l->base_msr;
+        return true;
+    }
+    if (msr == MSR_DEADLINE) {
+        *value = l->tsc_deadline;
+        return true;
+    }
+    if (!lapic_is_x2apic(l) || offset >= 0x1000 || offset == REG_DFR || offset == REG_ICR_HIGH)
+        return false;
+    *value = lapic_read(l, offset);
+    if (offset == REG_ICR)
+        *value |= (uint64_t)l->icr_high << 32;
+    return true;
+}
+
+bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
+{
+    uint32_t offset = (msr - MSR_X2APIC) << 4;
+
+    if (msr == MSR_APIC_BASE)
+        return base_write(l, value);
+    if (msr == MSR_DEADLINE) {
+        lapic_timer_deadline(l, value);
+        return true;
+    }
+    if (!lapic_is_x2apic(l) || offset >= 0x1000 || offset == REG_DFR || offset == REG_ICR_HIGH ||
+        offset == REG_ID)
+        return false;
+    if (offset == REG_SELF_IPI) {
+        lapic_raise(l, (uint8_t)value, false);
+        return true;
+    }
+    if (offset == REG_ICR)
+        l->icr_high = (uint32_t)(value >> 32);
+    else if (value >> 32)
+        return false;
+    lapic_write(l, offset, (uint32_t)value);
+    return true;
+}
+
+bool lapic_claims(const struct lapic *l, uint64_t gpa)
+{
+    return (l->base_msr & BASE_ENABLE) && !lapic_is_x2apic(l) &&
+           (gpa & ~UINT64_C(0xfff)) == LAYOUT_LAPIC;
+}

@@ -1,0 +1,72 @@
+#ifndef EMU_X86_LAPIC_H
+#define EMU_X86_LAPIC_H
+/*
+ * The local APIC of one processor, in xAPIC and x2APIC mode (SDM 3A, chapter 11).
+ *
+ * Registers belong to that vCPU's thread. Other threads reach in through one door, lapic_raise: the
+ * interrupt request bits are atomic, and the processor is told to look.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+struct cpu;
+struct err;
+
+#define LAPIC_VECTORS 256u
+
+struct lapic {
+    struct cpu *cpu;
+    void (*on_level_eoi)(struct lapic *l, uint8_t vector); /* that vCPU's thread */
+    uint64_t base_msr;                                     /* IA32_APIC_BASE */
+    uint32_t irr[LAPIC_VECTORS / 32];                      /* atomic, any thread */
+    uint32_t level[LAPIC_VECTORS / 32];                    /* TMR; atomic, any thread */
+    uint32_t isr[LAPIC_VECTORS / 32];
+    uint32_t id; /* xAPIC: as written; x2APIC: fixed */
+    uint32_t ldr, dfr, svr, esr;
+    uint32_t icr_low, icr_high;
+    uint32_t lvt[6]; /* timer, thermal, performance, LINT0, LINT1, error */
+    uint32_t timer_initial, timer_divide;
+    uint64_t timer_started_ns; /* CLOCK_MONOTONIC when the present count began */
+    uint64_t timer_period_ns;  /* 0: not counting */
+    uint64_t tsc_deadline;     /* 0: not armed */
+    timer_t timer;
+    bool has_timer;
+};
+
+/* While building. */
+void lapic_init(struct lapic *l, struct cpu *c,
+                void (*on_level_eoi)(struct lapic *l, uint8_t vector));
+
+/* That vCPU's thread, before its first instruction: makes the host timer, which signals this
+ * thread. */
+int lapic_start(struct lapic *l, struct err *e);
+void lapic_finish(struct lapic *l);
+
+/* That vCPU's thread. */
+
+void lapic_reset(struct lapic *l, bool init);
+
+/* The 4 KiB window of xAPIC mode; offset is a multiple of 16, others read 0 and ignore writes. */
+uint32_t lapic_read(struct lapic *l, uint32_t offset);
+void lapic_write(struct lapic *l, uint32_t offset, uint32_t value);
+
+/* The MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE and, in x2APIC mode, 0x800 to 0x8ff. False: #GP. */
+bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value);
+bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
+
+/* The highest-priority vector that may interrupt now, or -1; and taking it into service. */
+int lapic_pending(const struct lapic *l);
+void lapic_accept(struct lapic *l, uint8_t vector);
+
+/* CPU_REQ_TIMER was set. */
+void lapic_timer_ran_out(struct lapic *l);
+
+/* Whether the window is this address' page. */
+bool lapic_claims(const struct lapic *l, uint64_t gpa);
+
+/* Any thread. */
+
+void lapic_raise(struct lapic *l, uint8_t vector, bool level);
+
+#endif
