@@ -1,0 +1,131 @@
+/* Far jumps, calls and returns. */
+#include "emu/x86/far.h"
+
+#include "emu/x86/cpu.h"
+#include "emu/x86/mode.h"
+#include "emu/x86/seg.h"
+#include "emu/x86/stack.h"
+
+static bool refuse(struct cpu *c, uint32_t error)
+{
+    cpu_fault_error(c, CPU_GP, error);
+    return false;
+}
+
+static bool is_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
+static bool rip_allowed(struct cpu *c, const struct x86_segment *cs, uint64_t rip)
+{
+    bool to_64bit = (c->efer & X86_EFER_LMA) && (cs->access & SEG_L);
+
+    return (to_64bit ? is_canonical(rip) : rip <= cs->limit) || refuse(c, 0);
+}
+
+/* A direct far transfer stays at its privilege level. */
+static bool code_at_same_level(struct cpu *c, uint16_t selector, struct x86_segment *cs)
+{
+    if (!seg_code(c, selector, CPU_GP, cs))
+        return false;
+    if (cs->access & SEG_CONFORMING) {
+        if (SEG_DPL(cs->access) > c->cpl)
+            return refuse(c, selector & ~3u);
+    } else if (SELECTOR_RPL(selector) > c->cpl || SEG_DPL(cs->access) != c->cpl) {
+        return refuse(c, selector & ~3u);
+    }
+    cs->selector = (uint16_t)((selector & ~3u) | c->cpl);
+    return true;
+}
+
+static bool target_code(struct cpu *c, uint16_t selector, uint64_t offset, struct x86_segment *cs)
+{
+    if (!(c->cr0 & X86_CR0_PE)) {
+        *cs = c->seg[X86_CS];
+        cs->selector = selector;
+        cs->base = (uint64_t)selector << 4;
+        return rip_allowed(c, cs, offset);
+    }
+    return code_at_same_level(c, selector, cs) && rip_allowed(c, cs, offset);
+}
+
+bool far_jump(struct cpu *c, uint16_t selector, uint64_t offset)
+{
+    struct x86_segment cs;
+
+    if (!target_code(c, selector, offset, &cs))
+        return false;
+    c->seg[X86_CS] = cs;
+    c->rip = offset;
+    cpu_mode_update(c);
+    return true;
+}
+
+bool far_call(struct cpu *c, uint16_t selector, uint64_t offset, unsigned size, uint64_t next_rip)
+{
+    uint64_t sp = stack_pointer(c);
+    struct x86_segment cs;
+
+    if (!target_code(c, selector, offset, &cs))
+        return false;
+    if (!stack_push(c, &sp, c->seg[X86_CS].selector, size) || !stack_push(c, &sp, next_rip, size))
+        return false;
+    stack_commit(c, sp);
+    c->seg[X86_CS] = cs;
+    c->rip = offset;
+    cpu_mode_update(c);
+    return true;
+}
+
+/* The outer level's stack, and what the data segments lose on the way out. */
+static bool return_outward(struct cpu *c, uint64_t sp, unsigned size, uint16_t drop, unsigned cpl,
+                           const struct x86_segment *cs, uint64_t rip)
+{
+    uint64_t new_sp, selector;
+    struct x86_segment ss;
+
+    sp += drop;
+    if (!stack_pop(c, &sp, &new_sp, size) || !stack_pop(c, &sp, &selector, size))
+        return false;
+    if (!seg_stack(c, (uint16_t)selector, cpl, CPU_GP, &ss))
+        return false;
+    c->seg[X86_CS] = *cs;
+    c->seg[X86_SS] = ss;
+    c->cpl = (uint8_t)cpl;
+    c->rip = rip;
+    seg_drop_privileged(c);
+    cpu_mode_update(c);
+    stack_commit(c, new_sp + drop);
+    return true;
+}
+
+bool far_return(struct cpu *c, unsigned size, uint16_t drop)
+{
+    uint64_t sp = stack_pointer(c);
+    uint64_t rip, selector;
+    struct x86_segment cs;
+    unsigned cpl;
+
+    if (!stack_pop(c, &sp, &rip, size) || !stack_pop(c, &sp, &selector, size))
+        return false;
+    if (!(c->cr0 & X86_CR0_PE)) {
+        stack_commit(c, sp + drop);
+        return far_jump(c, (uint16_t)selector, rip);
+    }
+    if (!seg_code(c, (uint16_t)selector, CPU_GP, &cs))
+        return false;
+    cpl = SELECTOR_RPL(selector);
+    if (cpl < c->cpl ||
+        (cs.access & SEG_CONFORMING ? SEG_DPL(cs.access) > cpl : SEG_DPL(cs.access) != cpl))
+        return refuse(c, selector & ~3u);
+    if (!rip_allowed(c, &cs, rip))
+        return false;
+    if (cpl > c->cpl)
+        return return_outward(c, sp, size, drop, cpl, &cs, rip);
+    stack_commit(c, sp + drop);
+    c->seg[X86_CS] = cs;
+    c->rip = rip;
+    cpu_mode_update(c);
+    return true;
+}

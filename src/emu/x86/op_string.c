@@ -1,0 +1,464 @@
+/*
+ * String instructions.
+ *
+ * Theory: with REP and the direction flag clear, as many elements as fit on the present page (or
+ * pages) go in one piece, moved by the host's own string instruction, which has the same element
+ * order where operands overlap. All else goes element by element. Registers are true after every
+ * piece, so that a fault or a request from another thread in the middle leaves the instruction to
+ * be resumed where it was (SDM 2B, "REP").
+ */
+#include <stddef.h>
+
+#include "core/bus.h"
+#include "emu/x86/mode.h"
+#include "emu/x86/build.h"
+#include "emu/x86/machine.h"
+#include "emu/x86/op_mem.h"
+#include "emu/x86/port.h"
+#include "emu/x86/seg.h"
+
+#define RFLAGS_DF (UINT64_C(1) << 10)
+
+enum repeat {
+    REPEAT_NONE,
+    REPEAT, /* also REPE */
+    REPEAT_NE,
+};
+
+/* What the op says, unpacked: aux is the element's size, imm the address mask, reg the repetition.
+ */
+struct string {
+    struct cpu *c;
+    const struct op *op;
+    unsigned size;
+    uint64_t mask;
+    uint64_t count; /* elements still to do, at least 1 */
+    bool down;
+};
+
+static bool string_begin(struct string *s, struct cpu *c, const struct op *op)
+{
+    s->c = c;
+    s->op = op;
+    s->size = op->aux;
+    s->mask = op->imm;
+    s->down = c->rflags & RFLAGS_DF;
+    s->count = op->reg == REPEAT_NONE ? 1 : c->gpr[X86_RCX] & s->mask;
+    return s->count != 0;
+}
+
+static void advance(const struct string *s, enum x86_gpr reg, uint64_t elements)
+{
+    uint64_t *r = &s->c->gpr[reg];
+    uint64_t by = elements * s->size;
+    uint64_t value = s->down ? *r - by : *r + by;
+    uint64_t keep = s->mask == UINT16_MAX ? ~s->mask : 0;
+
+    *r = (*r & keep) | (value & s->mask);
+}
+
+static void counted(struct string *s, uint64_t elements)
+{
+    uint64_t keep = s->mask == UINT16_MAX ? ~s->mask : 0;
+
+    if (s->op->reg == REPEAT_NONE) {
+        s->count = 0;
+        return;
+    }
+    s->count -= elements;
+    s->c->gpr[X86_RCX] = (s->c->gpr[X86_RCX] & keep) | s->count;
+}
+
+/* Whether to stop between pieces and come back to the same instruction. */
+static bool interrupted(const struct string *s)
+{
+    return s->count && __atomic_load_n(&s->c->request, __ATOMIC_RELAXED);
+}
+
+static uint64_t source(const struct string *s)
+{
+    uint64_t va = (s->c->gpr[X86_RSI] & s->mask) + *op_r64(s->c, s->op->seg);
+
+    return s->c->mode & MODE_64 ? va : (uint32_t)va;
+}
+
+static uint64_t destination(const struct string *s)
+{
+    uint64_t va = (s->c->gpr[X86_RDI] & s->mask) + s->c->gpr[CPU_ES_BASE];
+
+    return s->c->mode & MODE_64 ? va : (uint32_t)va;
+}
+
+/* Outside 64-bit mode and with segments that are not flat, every element is checked. */
+static bool checked(const struct string *s, enum x86_gpr reg, unsigned seg)
+{
+    uint32_t offset = (uint32_t)(s->c->gpr[reg] & s->mask);
+
+    if ((s->c->mode & (MODE_64 | MODE_FLAT)) || seg_within_limit(&s->c->seg[seg], offset, s->size))
+        return true;
+    cpu_fault_error(s->c, CPU_GP, 0);
+    return false;
+}
+
+static bool checked_source(const struct string *s)
+{
+    return checked(s, X86_RSI, s->op->rm);
+}
+
+static bool checked_destination(const struct string *s)
+{
+    return checked(s, X86_RDI, X86_ES);
+}
+
+/* How many elements from va lie on its page, at most `count`; 0 where not even one does, or where
+ * pieces do not apply. */
+static uint64_t on_page(const struct string *s, uint64_t va, uint64_t count)
+{
+    uint64_t room = (MMU_PAGE - va % MMU_PAGE) / s->size;
+
+    if (s->down || !(s->c->mode & (MODE_64 | MODE_FLAT)))
+        return 0;
+    return count < room ? count : room;
+}
+
+static void host_movs(unsigned size, void *to, const void *from, uint64_t count)
+{
+    switch (size) {
+    case 1:
+        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+        break;
+    case 2:
+        __asm__ volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+        break;
+    case 4:
+        __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+        break;
+    default:
+        __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+        break;
+    }
+}
+
+static void host_stos(unsigned size, void *to, uint64_t value, uint64_t count)
+{
+    switch (size) {
+    case 1:
+        __asm__ volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+        break;
+    case 2:
+        __asm__ volatile("rep stosw" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+        break;
+    case 4:
+        __asm__ volatile("rep stosl" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+        break;
+    default:
+        __asm__ volatile("rep stosq" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+        break;
+    }
+}
+
+/* Elements in one piece, 0: none could. */
+static uint64_t movs_piece(struct string *s)
+{
+    uint64_t from = source(s), to = destination(s);
+    uint64_t count = on_page(s, to, on_page(s, from, s->count));
+    const void *src;
+    void *dst;
+
+    if (count < 2)
+        return 0;
+    src = mmu_read_hit(s->c, from, (unsigned)(count * s->size));
+    dst = mmu_write_hit(s->c, to, (unsigned)(count * s->size));
+    if (!src || !dst)
+        return 0;
+    host_movs(s->size, dst, src, count);
+    return count;
+}
+
+static uint64_t movs_one(struct string *s)
+{
+    uint64_t value;
+    const void *from;
+
+    if (!checked_source(s) || !checked_destination(s))
+        return 0;
+    from = mmu_read_at(s->c, source(s), s->size);
+    if (!from)
+        return 0;
+    memcpy(&value, from, s->size);
+    return mmu_write_slow(s->c, destination(s), &value, s->size);
+}
+
+static void op_movs(struct cpu *c, const struct op *op)
+{
+    struct string s;
+
+    if (!string_begin(&s, c, op))
+        OP_NEXT(c, op);
+    do {
+        uint64_t done = movs_piece(&s);
+
+        if (!done)
+            done = movs_one(&s);
+        if (!done)
+            return op_leave(c, op);
+        advance(&s, X86_RSI, done);
+        advance(&s, X86_RDI, done);
+        counted(&s, done);
+        if (interrupted(&s))
+            return op_leave(c, op);
+    } while (s.count);
+    OP_NEXT(c, op);
+}
+
+static uint64_t stos_some(struct string *s)
+{
+    uint64_t to = destination(s);
+    uint64_t count = on_page(s, to, s->count);
+    void *dst = count ? mmu_write_hit(s->c, to, (unsigned)(count * s->size)) : NULL;
+
+    if (dst) {
+        host_stos(s->size, dst, s->c->gpr[X86_RAX], count);
+        return count;
+    }
+    return checked_destination(s) && mmu_write_slow(s->c, to, &s->c->gpr[X86_RAX], s->size);
+}
+
+static void op_stos(struct cpu *c, const struct op *op)
+{
+    struct string s;
+
+    if (!string_begin(&s, c, op))
+        OP_NEXT(c, op);
+    do {
+        uint64_t done = stos_some(&s);
+
+        if (!done)
+            return op_leave(c, op);
+        advance(&s, X86_RDI, done);
+        counted(&s, done);
+        if (interrupted(&s))
+            return op_leave(c, op);
+    } while (s.count);
+    OP_NEXT(c, op);
+}
+
+static void op_lods(struct cpu *c, const struct op *op)
+{
+    struct string s;
+
+    if (!string_begin(&s, c, op))
+        OP_NEXT(c, op);
+    do {
+        const void *from = checked_source(&s) ? mmu_read_at(c, source(&s), s.size) : NULL;
+
+        if (!from)
+            return op_leave(c, op);
+        if (s.size == 4)
+            c->gpr[X86_RAX] = 0;
+        memcpy(&c->gpr[X86_RAX], from, s.size);
+        advance(&s, X86_RSI, 1);
+        counted(&s, 1);
+        if (interrupted(&s))
+            return op_leave(c, op);
+    } while (s.count);
+    OP_NEXT(c, op);
+}
+
+/* The flags of a comparison, as the host makes them. */
+#define COMPARE(bits, suffix)                                                   \
+    static flags_t compare##bits(uint64_t left, uint64_t right)                 \
+    {                                                                           \
+        uint16_t flags;                                                         \
+        __asm__("cmp" suffix " %[r], %[l]\n\tlahf\n\tseto %%al"                 \
+                : "=a"(flags)                                                   \
+                : [l] "q"((uint##bits##_t)left), [r] "q"((uint##bits##_t)right) \
+                : "cc");                                                        \
+        return (flags_t)(flags & FLAGS_ALL);                                    \
+    }
+
+COMPARE(8, "b")
+COMPARE(16, "w")
+COMPARE(32, "l")
+COMPARE(64, "q")
+
+static flags_t compare(unsigned size, uint64_t left, uint64_t right)
+{
+    switch (size) {
+    case 1:
+        return compare8(left, right);
+    case 2:
+        return compare16(left, right);
+    case 4:
+        return compare32(left, right);
+    default:
+        return compare64(left, right);
+    }
+}
+
+static bool load(struct cpu *c, uint64_t va, unsigned size, uint64_t *value)
+{
+    const void *from = mmu_read_at(c, va, size);
+
+    *value = 0;
+    if (from)
+        memcpy(value, from, size);
+    return from;
+}
+
+/* REPE goes on while equal, REPNE while not. */
+static bool condition_ends(const struct string *s)
+{
+    bool equal = s->c->flags & FLAGS_ZF;
+
+    return s->op->reg != REPEAT_NONE && equal == (s->op->reg == REPEAT_NE);
+}
+
+static void op_scas(struct cpu *c, const struct op *op)
+{
+    struct string s;
+    uint64_t value;
+
+    if (!string_begin(&s, c, op))
+        OP_NEXT(c, op);
+    do {
+        if (!checked_destination(&s) || !load(c, destination(&s), s.size, &value))
+            return op_leave(c, op);
+        c->flags = compare(s.size, c->gpr[X86_RAX], value);
+        advance(&s, X86_RDI, 1);
+        counted(&s, 1);
+        if (condition_ends(&s))
+            break;
+        if (interrupted(&s))
+            return op_leave(c, op);
+    } while (s.count);
+    OP_NEXT(c, op);
+}
+
+static void op_cmps(struct cpu *c, const struct op *op)
+{
+    struct string s;
+    uint64_t left, right;
+
+    if (!string_begin(&s, c, op))
+        OP_NEXT(c, op);
+    do {
+        if (!checked_source(&s) || !checked_destination(&s) ||
+            !load(c, source(&s), s.size, &left) || !load(c, destination(&s), s.size, &right))
+            return op_leave(c, op);
+        c->flags = compare(s.size, left, right);
+        advance(&s, X86_RSI, 1);
+        advance(&s, X86_RDI, 1);
+        counted(&s, 1);
+        if (condition_ends(&s))
+            break;
+        if (interrupted(&s))
+            return op_leave(c, op);
+    } while (s.count);
+    OP_NEXT(c, op);
+}
+
+static void op_ins(struct cpu *c, const struct op *op)
+{
+    uint16_t port = (uint16_t)c->gpr[X86_RDX];
+    uint8_t data[4];
+    struct string s;
+
+    if (!port_allowed(c, port, op->aux))
+        return op_leave(c, op);
+    if (!string_begin(&s, c, op))
+        OP_NEXT(c, op);
+    do {
+        if (!checked_destination(&s) ||
+            !mmu_modify_slow(c, destination(&s), s.size)) /* before the device is read */
+            return op_leave(c, op);
+        (void)bus_read(c->emu->ports, port, data, s.size);
+        if (!mmu_write_slow(c, destination(&s), data, s.size))
+            return op_leave(c, op);
+        advance(&s, X86_RDI, 1);
+        counted(&s, 1);
+        if (interrupted(&s))
+            return op_leave(c, op);
+    } while (s.count);
+    OP_NEXT(c, op);
+}
+
+static void op_outs(struct cpu *c, const struct op *op)
+{
+    uint16_t port = (uint16_t)c->gpr[X86_RDX];
+    uint64_t data;
+    struct string s;
+
+    if (!port_allowed(c, port, op->aux))
+        return op_leave(c, op);
+    if (!string_begin(&s, c, op))
+        OP_NEXT(c, op);
+    do {
+        if (!checked_source(&s) || !load(c, source(&s), s.size, &data))
+            return op_leave(c, op);
+        (void)bus_write(c->emu->ports, port, &data, s.size);
+        advance(&s, X86_RSI, 1);
+        counted(&s, 1);
+        if (interrupted(&s))
+            return op_leave(c, op);
+    } while (s.count);
+    OP_NEXT(c, op);
+}
+
+static enum repeat repeat_of(const struct build *b)
+{
+    if (b->insn.flags & INSN_REPNE)
+        return b->row->attr & ATTR_REPZ ? REPEAT_NE : REPEAT;
+    return b->insn.flags & INSN_REP ? REPEAT : REPEAT_NONE;
+}
+
+/* The element's width: of the operand that is in memory. */
+static unsigned element_size(const struct build *b)
+{
+    for (unsigned i = 0; i < TABLE_OPERANDS; i++) {
+        const struct operand_kind *k = &operand_kinds[b->row->operand[i]];
+
+        if (k->place == PLACE_SRC || k->place == PLACE_DST)
+            return operand_bytes(&b->insn, b->row->operand[i]);
+    }
+    return 1;
+}
+
+bool build_string(struct build *b)
+{
+    op_fn *run;
+    struct op *op;
+
+    switch (b->row->mnemonic) {
+    case MN_MOVS:
+        run = op_movs;
+        break;
+    case MN_STOS:
+        run = op_stos;
+        break;
+    case MN_LODS:
+        run = op_lods;
+        break;
+    case MN_SCAS:
+        run = op_scas;
+        break;
+    case MN_CMPS:
+        run = op_cmps;
+        break;
+    case MN_INS:
+        run = op_ins;
+        break;
+    case MN_OUTS:
+        run = op_outs;
+        break;
+    default:
+        return false;
+    }
+    op = build_op_bare(b, run);
+    build_address_fields(b, op); /* the source's segment */
+    op->rm = b->insn.seg;
+    op->aux = (uint8_t)element_size(b);
+    op->imm = b->insn.asize == 8 ? UINT64_MAX : b->insn.asize == 4 ? UINT32_MAX : UINT16_MAX;
+    op->reg = (uint8_t)repeat_of(b);
+    return true;
+}

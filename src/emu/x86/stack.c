@@ -1,0 +1,83 @@
+/* The stack: its width, its segment, its limit. */
+#include "emu/x86/stack.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "emu/x86/mode.h"
+#include "emu/x86/mmu.h"
+#include "emu/x86/seg.h"
+
+static uint64_t width_mask(const struct cpu *c)
+{
+    if (c->mode & MODE_64)
+        return UINT64_MAX;
+    return c->mode & MODE_STACK32 ? UINT32_MAX : UINT16_MAX;
+}
+
+uint64_t stack_pointer(const struct cpu *c)
+{
+    return c->gpr[X86_RSP] & width_mask(c);
+}
+
+void stack_commit(struct cpu *c, uint64_t sp)
+{
+    uint64_t mask = width_mask(c);
+
+    c->gpr[X86_RSP] = (c->gpr[X86_RSP] & ~mask & UINT32_MAX) | (sp & mask);
+}
+
+/* Linear address of [sp, sp + size) on the stack. */
+static bool stack_linear(struct cpu *c, uint64_t sp, unsigned size, uint64_t *va)
+{
+    if (c->mode & MODE_64) {
+        *va = sp;
+        return true;
+    }
+    if (!(c->mode & MODE_FLAT) && !seg_within_limit(&c->seg[X86_SS], (uint32_t)sp, size)) {
+        cpu_fault_error(c, CPU_SS, 0);
+        return false;
+    }
+    *va = (uint32_t)(c->gpr[CPU_SS_BASE] + sp);
+    return true;
+}
+
+/* A non-canonical stack address is #SS. */
+static bool stack_fault(struct cpu *c)
+{
+    if (c->fault.address_fault)
+        c->fault.vector = CPU_SS;
+    return false;
+}
+
+bool stack_push(struct cpu *c, uint64_t *sp, uint64_t value, unsigned size)
+{
+    uint64_t new = (*sp - size) & width_mask(c);
+    uint64_t va;
+
+    if (!stack_linear(c, new, size, &va))
+        return false;
+    void *hit = mmu_write_hit(c, va, size);
+    if (hit)
+        memcpy(hit, &value, size);
+    else if (!mmu_write_slow(c, va, &value, size))
+        return stack_fault(c);
+    *sp = new;
+    return true;
+}
+
+bool stack_pop(struct cpu *c, uint64_t *sp, uint64_t *value, unsigned size)
+{
+    const void *from;
+    uint64_t va;
+
+    if (!stack_linear(c, *sp, size, &va))
+        return false;
+    from = mmu_read_at(c, va, size);
+    if (!from)
+        return stack_fault(c);
+    *value = 0;
+    memcpy(value, from, size);
+    *sp = (*sp + size) & width_mask(c);
+    return true;
+}
