@@ -9,10 +9,13 @@
  */
 #include <stdint.h>
 
+struct accel;
+
 struct irq_line {
     /* Any thread, never blocks. */
     void (*raise)(struct irq_line *line);
-    unsigned gsi; /* global system interrupt, as ACPI numbers them */
+    struct accel *accel; /* whose interrupt controller it ends in */
+    unsigned gsi;        /* global system interrupt, as ACPI numbers them */
     int fd; /* eventfd that raises the line when written, or -1: lets a kernel-side backend do it */
 };
 
