@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -79,7 +80,8 @@ static struct machine_config small(void)
     return c;
 }
 
-/* `mote run` as main has it, in a process of its own: what a test wants to see is its end. */
+/* `mote run` as main has it, in a process and a job of its own: what a test wants to see is its
+ * end. */
 static pid_t start(const struct scripted_step *guest, int in, int out)
 {
     pid_t child = fork();
@@ -90,7 +92,8 @@ static pid_t start(const struct scripted_step *guest, int in, int out)
         struct run_end end;
         struct err e;
 
-        for (int sig = SIGHUP; sig <= SIGTERM; sig++)
+        (void)setpgid(0, 0);
+        for (int sig = SIGHUP; sig <= SIGTTOU; sig++)
             (void)signal(sig, SIG_DFL);
         (void)dup2(in, STDIN_FILENO);
         (void)dup2(out, STDOUT_FILENO);
@@ -336,6 +339,42 @@ Test(run, ends_with_the_terminal_as_it_was)
 
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %x", status);
     expect_restored(&t);
+}
+
+/* What a shell does around `mote run ... &` and fg; told by the exit status of the session's
+ * leader, 0 or which step failed. */
+static int background_and_foreground(struct tty *t)
+{
+    pid_t child;
+    int status;
+
+    if (setsid() < 0 || ioctl(t->slave, TIOCSCTTY, 0) < 0)
+        return 1;
+    (void)signal(SIGTTOU, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    child = start(runs_on, t->slave, t->slave);
+    if (setpgid(child, child) < 0 || write(t->master, "ls\n", 3) != 3)
+        return 2;
+    if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status) ||
+        WSTOPSIG(status) != SIGTTIN)
+        return 3; /* it took what was typed to the shell */
+    if (tcsetpgrp(t->slave, child) < 0 || kill(child, SIGCONT) < 0)
+        return 4;
+    if (write(t->master, "\x01x", 2) != 2 || waitpid(child, &status, 0) != child)
+        return 5;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 6;
+}
+
+Test(run, has_its_keys_after_a_time_in_the_background)
+{
+    struct tty t = tty_open();
+    pid_t leader = fork();
+
+    if (leader == 0)
+        _exit(background_and_foreground(&t));
+    cr_assert_eq(finish(leader), 0);
+    (void)close(t.master);
+    (void)close(t.slave);
 }
 
 Test(run, works_with_input_closed)
