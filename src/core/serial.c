@@ -4,10 +4,10 @@
  *
  * Transmitter. A driver that got a "transmitter holding register empty" interrupt writes a whole
  * FIFO without looking again, so empty means room for SERIAL_FIFO bytes. After a byte is written
- * the register counts as empty again at the next access that is not another byte, or when the loop
- * thread takes bytes, whichever is first: a burst then brings one interrupt, as it does where a
- * FIFO must drain, and not one a byte. Where there is no room the interrupt waits for
- * serial_output.
+ * the register counts as empty again at the guest's next access that is not another byte, or when
+ * the loop thread comes back for more and finds nothing, whichever is first: a burst then brings
+ * one interrupt, as it does where a FIFO must drain, and not one a byte. Where there was no room
+ * the interrupt comes as soon as serial_output made some.
  *
  * Receiver. The FIFO is the first SERIAL_FIFO bytes of the incoming ring. Fewer than the trigger
  * level would bring their interrupt after a time of silence (character timeout); here they do at
@@ -383,6 +383,7 @@ static size_t min_size(size_t a, size_t b)
 size_t serial_output(struct serial *s, void *to, size_t len)
 {
     (void)pthread_mutex_lock(&s->device.lock);
+    bool full = !thr_empty(s);
     size_t n = min_size(len, tx_count(s));
     size_t at = s->tx_head % SERIAL_TX_SIZE;
     size_t first = min_size(n, SERIAL_TX_SIZE - at);
@@ -390,7 +391,8 @@ size_t serial_output(struct serial *s, void *to, size_t len)
     memcpy(to, s->tx + at, first);
     memcpy((uint8_t *)to + first, s->tx, n - first);
     s->tx_head += (uint32_t)n;
-    thr_settle(s);
+    if (full || n == 0)
+        thr_settle(s);
     update_irq(s);
     (void)pthread_mutex_unlock(&s->device.lock);
     return n;

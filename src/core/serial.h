@@ -67,8 +67,9 @@ void serial_finish(struct serial *s);
 /* Loop thread; each takes the lock. */
 
 /* Takes up to len bytes that the guest sent. After output_ready the caller goes on until it gets
- * fewer than it asked for: the guest's transmitter interrupt may wait for that, and output_ready
- * comes again only once the ring was empty. What a guest sent before it ended is still here. */
+ * none: a guest whose ring was full waits for the first call, one that sends a byte an interrupt
+ * for the last, and output_ready comes again only once the ring was empty. What a guest sent before
+ * it ended is still here. */
 size_t serial_output(struct serial *s, void *to, size_t len);
 
 /* Gives the guest up to len bytes; returns how many fit. Fewer than len: input_room will be called.

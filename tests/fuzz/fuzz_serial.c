@@ -72,11 +72,19 @@ static void feed(size_t len)
     fed += serial_input(&uart, from, len % (sizeof(from) + 1));
 }
 
-static void take(size_t len)
+static size_t take(size_t len)
 {
     static uint8_t to[SERIAL_TX_SIZE];
+    size_t n = serial_output(&uart, to, len % (sizeof(to) + 1));
 
-    taken += serial_output(&uart, to, len % (sizeof(to) + 1));
+    taken += n;
+    return n;
+}
+
+static void take_all(void)
+{
+    while (take(1000))
+        ;
 }
 
 /* One input overfills the ring once at most, for the sake of speed. */
@@ -98,7 +106,7 @@ static void step(const uint8_t *b)
         feed(len);
         break;
     case 2:
-        take(len);
+        (void)take(len);
         break;
     case 3:
         burst(len);
@@ -117,7 +125,7 @@ static void drive(void)
 {
     unsigned to_send = 100;
 
-    take(SERIAL_TX_SIZE);
+    take_all();
     out(UART_LCR, 0);
     out(UART_IER, 0);
     out(UART_MCR, UART_MCR_OUT2 | UART_MCR_RTS);
@@ -134,7 +142,7 @@ static void drive(void)
                 out(UART_TX, 0);
         }
         if (!irqs)
-            take(1000);
+            take_all();
     }
     NEED(to_send == 0);
     NEED(uart.rx_head == uart.rx_tail);
