@@ -22,6 +22,7 @@
 #include "core/err.h"
 #include "core/x86/checksum.h"
 #include "core/x86/layout.h"
+#include "core/x86/reset_vector.h"
 
 #define PACKED __attribute__((packed))
 
@@ -335,5 +336,5 @@ int acpi_write(const struct mem *m, const struct acpi_config *config, struct err
         return err_set(e, ENOSPC, "ACPI tables for %u devices do not fit into %zu bytes",
                        config->virtio_count, a.size);
     memcpy(a.to + a.size, &rsdp, sizeof(rsdp));
-    return 0;
+    return reset_vector_write(m, e);
 }

@@ -17,8 +17,9 @@ struct acpi_config {
     unsigned virtio_count;
 };
 
-/* Before the guest starts. Writes the tables at LAYOUT_ACPI and the RSDP at LAYOUT_RSDP. -ENOSPC
- * where they do not fit between the two or memory ends before. */
+/* Before the guest starts. Writes the tables at LAYOUT_ACPI, the RSDP at LAYOUT_RSDP and the reset
+ * vector, by which guests of such tables may restart. -ENOSPC where the tables do not fit between
+ * the two or memory ends below one of them. */
 int acpi_write(const struct mem *m, const struct acpi_config *config, struct err *e);
 
 #endif

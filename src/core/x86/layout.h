@@ -21,9 +21,10 @@
 #define LAYOUT_LOW_RAM_END 0x9fc00ull
 #define LAYOUT_MPTABLE \
     0x9fc00ull /* MP floating pointer: first KiB of the reserved area, as an EBDA would be */
-#define LAYOUT_ACPI     0xa0000ull /* tables other than the RSDP */
-#define LAYOUT_RSDP     0xe0000ull
-#define LAYOUT_HIGH_RAM 0x100000ull
+#define LAYOUT_ACPI         0xa0000ull /* tables other than the RSDP */
+#define LAYOUT_RSDP         0xe0000ull
+#define LAYOUT_RESET_VECTOR 0xffff0ull
+#define LAYOUT_HIGH_RAM     0x100000ull
 
 /* The MMIO gap. */
 #define LAYOUT_GAP_START    0xc0000000ull

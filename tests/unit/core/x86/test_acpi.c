@@ -201,6 +201,10 @@ Test(acpi, needs_memory_where_the_tables_go)
     cr_assert(strstr(err.text, "ends below"), "%s", err.text);
     mem_finish(&mem);
     map(LAYOUT_RSDP + 4096);
+    cr_assert_eq(write_tables(1, 1), -ENOSPC);
+    cr_assert(strstr(err.text, "reset vector"), "%s", err.text);
+    mem_finish(&mem);
+    map(MIB);
     cr_assert_eq(write_tables(1, 1), 0);
 }
 
