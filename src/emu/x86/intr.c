@@ -104,7 +104,7 @@ static bool stack_from_tss(struct cpu *c, unsigned ist, unsigned cpl, uint64_t *
 static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *rsp)
 {
     struct frame f = {
-        .rip = c->rip,
+        .rip = c->rip + ev->length,
         .cs = c->seg[X86_CS].selector,
         .rflags = cpu_rflags(c),
         .rsp = c->gpr[X86_RSP],
@@ -191,6 +191,7 @@ bool intr_deliver_fault(struct cpu *c)
         .vector = c->fault.vector,
         .has_error = c->fault.has_error,
         .software = c->fault.software,
+        .length = c->fault.length,
         .error = c->fault.error,
     };
 

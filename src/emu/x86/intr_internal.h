@@ -22,6 +22,7 @@ struct event {
     uint8_t vector;
     bool has_error;
     bool software;
+    uint8_t length; /* from rip to where the handler returns to */
     uint32_t error;
 };
 

@@ -30,7 +30,7 @@ static bool real_enter(struct cpu *c, const struct event *ev)
         return refuse(c, CPU_GP, 0);
     if (!mmu_system_read(c, c->idt.base + ev->vector * 4u, entry, sizeof(entry)) ||
         !stack_push(c, &sp, cpu_rflags(c), 2) || !stack_push(c, &sp, c->seg[X86_CS].selector, 2) ||
-        !stack_push(c, &sp, c->rip, 2))
+        !stack_push(c, &sp, c->rip + ev->length, 2))
         return false;
     stack_commit(c, sp);
     c->seg[X86_CS].selector = entry[1];
@@ -78,7 +78,7 @@ static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *sp, unsi
     if (outer && (!stack_push(c, sp, from->ss, size) || !stack_push(c, sp, from->sp, size)))
         return false;
     if (!stack_push(c, sp, cpu_rflags(c), size) || !stack_push(c, sp, from->cs, size) ||
-        !stack_push(c, sp, c->rip, size))
+        !stack_push(c, sp, c->rip + ev->length, size))
         return false;
     return !ev->has_error || stack_push(c, sp, ev->error, size);
 }

@@ -224,20 +224,12 @@ static void op_loop(struct cpu *c, const struct op *op)
     op_go(c, op, c->mode & MODE_64 ? target(c, op) : wrapped(op, target(c, op)));
 }
 
-/* Interrupts by instruction: the frame's rip is that of the next one. */
-
+/* Interrupts by instruction: op->imm is false for INT1, which is an exception. */
 static void op_int(struct cpu *c, const struct op *op)
 {
-    c->fault = (struct cpu_fault){ .vector = op->aux, .software = true };
+    c->fault = (struct cpu_fault){ .vector = op->aux, .software = op->imm, .length = op->len };
     c->leave = CPU_FAULT;
-    op_done(c, op);
-}
-
-/* INT1: as an exception, not a software interrupt. */
-static void op_int1(struct cpu *c, const struct op *op)
-{
-    cpu_fault(c, CPU_DB);
-    op_done(c, op);
+    op_go(c, op, op_rip(c, op));
 }
 
 static void op_into(struct cpu *c, const struct op *op)
@@ -398,6 +390,14 @@ static struct op *build_ending(struct build *b, op_fn *run)
     return op;
 }
 
+static void build_int(struct build *b, op_fn *run, uint8_t vector)
+{
+    struct op *op = build_ending(b, run);
+
+    op->aux = vector;
+    op->imm = b->row->mnemonic != MN_INT1;
+}
+
 bool build_branch(struct build *b)
 {
     switch (b->row->mnemonic) {
@@ -431,16 +431,16 @@ bool build_branch(struct build *b)
         (void)build_ending(b, op_far_ret);
         return true;
     case MN_INT:
-        build_ending(b, op_int)->aux = (uint8_t)b->insn.imm;
+        build_int(b, op_int, (uint8_t)b->insn.imm);
         return true;
     case MN_INT3:
-        build_ending(b, op_int)->aux = CPU_BP;
+        build_int(b, op_int, CPU_BP);
         return true;
     case MN_INTO:
-        build_ending(b, op_into)->aux = CPU_OF;
+        build_int(b, op_into, CPU_OF);
         return true;
     case MN_INT1:
-        (void)build_ending(b, op_int1);
+        build_int(b, op_int, CPU_DB);
         return true;
     case MN_IRET:
         (void)build_ending(b, op_iret);

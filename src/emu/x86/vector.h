@@ -32,6 +32,8 @@ struct cpu_fault {
     bool has_error;
     bool address_fault; /* #GP for a non-canonical address or a limit: #SS when through SS */
     bool software;      /* INT n, INT3, INTO: privilege of the gate is checked */
+    uint8_t length;     /* an interrupt by instruction: its length. rip is the instruction, where
+                           the fault is that delivering it failed; the frame's is the next one */
     uint32_t error;
     uint64_t address; /* CR2 of a page fault */
 };
