@@ -192,8 +192,8 @@ static unsigned forbidden(const struct build *b)
 }
 
 static bool (*const families[])(struct build *b) = {
-    build_move,   build_branch, build_stack, build_flags, build_string,
-    build_system, build_tables, build_port,  build_state, build_native,
+    build_move, build_branch, build_stack, build_flags,  build_string, build_system, build_tables,
+    build_port, build_state,  build_x87,   build_masked, build_bits,   build_legacy, build_native,
 };
 
 static void build_insn(struct build *b)

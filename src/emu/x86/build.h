@@ -80,8 +80,11 @@ bool build_system(
     struct build *b); /* op_system.c: control, debug, model-specific registers, time */
 bool build_tables(struct build *b); /* op_tables.c: LGDT, LTR, VERR, LAR and their kin */
 bool build_port(struct build *b);   /* op_port.c: IN, OUT */
-bool build_state(struct build *b);  /* op_state.c: FXSAVE, XSAVE and theirs, FNSTENV, FNSAVE,
-                                       gathers, masked moves */
+bool build_state(struct build *b);  /* op_state.c: FXSAVE, XSAVE and theirs, LDMXCSR */
+bool build_x87(struct build *b);    /* op_x87.c: FNSTENV, FLDENV, FNSAVE, FRSTOR */
+bool build_masked(struct build *b); /* op_masked.c: gathers, masked moves */
+bool build_bits(struct build *b);   /* op_bits.c: BT, BTS, BTR, BTC of memory by register */
+bool build_legacy(struct build *b); /* op_legacy.c: what 64-bit mode does not have: DAA, BOUND... */
 bool build_flags(
     struct build *b); /* op_flags.c: CLC, STC, CMC, CLD, STD, CLI, STI, LAHF, SAHF, CLAC, STAC */
 bool build_native(struct build *b); /* native.c: everything else */

@@ -1,24 +1,49 @@
 /* x87, MMX and MXCSR in and out of the host's registers. */
 #include "emu/x86/fpu.h"
 
+#include <stddef.h>
+#include <string.h>
+
 #include "emu/x86/cpu.h"
 
-#define MXCSR_DEFAULT 0x1f80u
+_Static_assert(offsetof(struct fpu_image, mxcsr) == 24, "SDM 1, table 10-2");
+_Static_assert(sizeof(((struct cpu *)0)->fx) == sizeof(struct fpu_image), "cpu.fx is one");
 
-void fpu_enter(struct cpu *c)
+void fpu_get(struct fpu_image *image)
+{
+    __asm__ volatile("fxsave64 %0" : "=m"(*image));
+    memset(image->xmm, 0, sizeof(image->xmm)); /* the emulator's own */
+    memset(image->unused, 0, sizeof(image->unused));
+    image->fop = 0;
+    image->fip = image->fdp = 0;
+    image->mxcsr_mask = FPU_MXCSR_MASK;
+}
+
+void fpu_put(const struct fpu_image *image)
 {
     __asm__ volatile("fxrstor64 %0"
                      :
-                     : "m"(c->fx)
+                     : "m"(*image)
                      : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
                        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+void fpu_enter(struct cpu *c)
+{
+    struct fpu_image image;
+
+    memcpy(&image, c->fx, sizeof(image));
+    fpu_put(&image);
 }
 
 /* Leaves the host's C code the state it expects: no exception unmasked or pending, an empty
  * register stack. */
 void fpu_exit(struct cpu *c)
 {
-    const uint32_t mxcsr = MXCSR_DEFAULT;
+    const uint32_t mxcsr = FPU_MXCSR_RESET;
+    struct fpu_image image;
 
-    __asm__ volatile("fxsave64 %0\n\tfninit\n\tldmxcsr %1" : "=m"(c->fx) : "m"(mxcsr));
+    fpu_get(&image);
+    __asm__ volatile("fninit\n\tldmxcsr %0" : : "m"(mxcsr));
+    memcpy(c->fx, &image, sizeof(image));
 }

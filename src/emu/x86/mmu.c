@@ -192,6 +192,36 @@ void mmu_modify_end(struct cpu *c, uint64_t va, unsigned size, const void *at)
         code_page_written(c, w.gpa, size);
 }
 
+bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size)
+{
+    for (unsigned done = 0, piece; done < size; done += piece) {
+        const void *at;
+
+        piece = size - done < sizeof(c->bounce) ? size - done : sizeof(c->bounce);
+        at = mmu_read_at(c, va + done, piece);
+        if (!at)
+            return false;
+        memcpy((uint8_t *)to + done, at, piece);
+    }
+    return true;
+}
+
+bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size)
+{
+    for (unsigned done = 0, piece; done < size; done += piece) {
+        const uint8_t *data = (const uint8_t *)from + done;
+        void *hit;
+
+        piece = size - done < sizeof(c->bounce) ? size - done : sizeof(c->bounce);
+        hit = mmu_write_hit(c, va + done, piece);
+        if (hit)
+            memcpy(hit, data, piece);
+        else if (!mmu_write_slow(c, va + done, data, piece))
+            return false;
+    }
+    return true;
+}
+
 bool mmu_fetch(struct cpu *c, uint64_t va, gpa_t *gpa, const uint8_t **host)
 {
     enum walk_as as = c->cpl == 3 ? WALK_USER : WALK_SUPERVISOR;

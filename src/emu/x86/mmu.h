@@ -64,6 +64,10 @@ static inline void *mmu_write_hit(struct cpu *c, uint64_t va, unsigned size)
     return __builtin_expect(offset <= MMU_PAGE - size, 1) ? e->host + offset : (void *)0;
 }
 
+/* Operands of more than 64 bytes, piece by piece. What was stored before a fault stays. */
+bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size);
+bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
+
 /* Where instruction bytes come from: translates va for execution at the present CPL. On success
  * *gpa is the physical address and *host its bytes up to the end of the page, or NULL where that is
  * not RAM. */
