@@ -44,7 +44,7 @@ enum table_class {
     CLASS_STATE, /* FXSAVE, XSAVE and theirs */
     CLASS_GPR,   /* ALU that came as an extension (BMI, ADX, POPCNT...): fit to run natively */
     CLASS_X87,
-    CLASS_MMX, /* any MMX register: x87 exceptions are pending here too */
+    CLASS_MMX,
     CLASS_SSE,
     CLASS_AVX,
     CLASS_UD, /* decodes, and raises #UD */
@@ -72,7 +72,7 @@ enum table_attr {
     ATTR_NOWAIT = 1u << 6, /* x87: pending exceptions stay pending */
     ATTR_REGS = 1u << 7,   /* mod is ignored: always a register */
     ATTR_VECS = 1u << 8,   /* writes every vector register */
-    ATTR_GATHER = 1u << 9, /* #UD unless destination, index and mask differ */
+    ATTR_MMX = 1u << 9,    /* SSE that uses MMX registers too: what x87 and MMX raise, it raises */
 };
 
 /* Precomputed for the decoder. */

@@ -66,9 +66,10 @@ enum {
 
 /* Up to four letters, the first operand's first. */
 enum {
-#define ACCESS1(a)       ACCESS_##a
-#define ACCESS2(a, b)    ACCESS1(a) | ACCESS_##b << 2
-#define ACCESS3(a, b, c) ACCESS2(a, b) | ACCESS_##c << 4
+#define ACCESS1(a)          ACCESS_##a
+#define ACCESS2(a, b)       ACCESS1(a) | ACCESS_##b << 2
+#define ACCESS3(a, b, c)    ACCESS2(a, b) | ACCESS_##c << 4
+#define ACCESS4(a, b, c, d) ACCESS3(a, b, c) | ACCESS_##d << 6
     ACCESSES_N = ACCESS1(N),
     ACCESSES_R = ACCESS1(R),
     ACCESSES_W = ACCESS1(W),
@@ -81,6 +82,9 @@ enum {
     ACCESSES_UU = ACCESS2(U, U),
     ACCESSES_WRR = ACCESS3(W, R, R),
     ACCESSES_URR = ACCESS3(U, R, R),
+    ACCESSES_RRR = ACCESS3(R, R, R),
+    ACCESSES_RRW = ACCESS3(R, R, W),
+    ACCESSES_RRRW = ACCESS4(R, R, R, W),
 };
 
 enum {
@@ -93,7 +97,7 @@ enum {
     NOWAIT = ATTR_NOWAIT,
     REGS = ATTR_REGS,
     VECS = ATTR_VECS,
-    GATHER = ATTR_GATHER,
+    MMX = ATTR_MMX,
 };
 
 /* What each operand asks of the decoder. */
