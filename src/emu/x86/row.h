@@ -73,6 +73,7 @@ enum table_attr {
     ATTR_REGS = 1u << 7,   /* mod is ignored: always a register */
     ATTR_VECS = 1u << 8,   /* writes every vector register */
     ATTR_MMX = 1u << 9,    /* SSE that uses MMX registers too: what x87 and MMX raise, it raises */
+    ATTR_AVX2 = 1u << 10,  /* feature AVX: AVX2 when VEX.L */
 };
 
 /* Precomputed for the decoder. */

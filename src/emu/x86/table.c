@@ -16,6 +16,13 @@
 #define WHEN_PREFIX_nF WHEN(WHEN_F3 | WHEN_F2, 0u)
 #define WHEN_PREFIX_n3 WHEN(WHEN_F3, 0u)
 
+#define WHEN_W_  0u
+#define WHEN_W_0 WHEN(WHEN_W, 0u)
+#define WHEN_W_1 WHEN(WHEN_W, WHEN_W)
+#define WHEN_L_  0u
+#define WHEN_L_0 WHEN(WHEN_L, 0u)
+#define WHEN_L_1 WHEN(WHEN_L, WHEN_L)
+
 #define WHEN_MODE_    0u
 #define WHEN_MODE_i64 WHEN(WHEN_64, 0u)
 #define WHEN_MODE_o64 WHEN(WHEN_64, WHEN_64)
@@ -84,6 +91,9 @@ enum {
     ACCESSES_URR = ACCESS3(U, R, R),
     ACCESSES_RRR = ACCESS3(R, R, R),
     ACCESSES_RRW = ACCESS3(R, R, W),
+    ACCESSES_URU = ACCESS3(U, R, U),
+    ACCESSES_WWR = ACCESS3(W, W, R),
+    ACCESSES_WRRR = ACCESS4(W, R, R, R),
     ACCESSES_RRRW = ACCESS4(R, R, R, W),
 };
 
@@ -98,6 +108,7 @@ enum {
     REGS = ATTR_REGS,
     VECS = ATTR_VECS,
     MMX = ATTR_MMX,
+    AVX2 = ATTR_AVX2,
 };
 
 /* What each operand asks of the decoder. */
@@ -154,8 +165,8 @@ const unsigned table_count = ROWS;
 
 const struct table_row table_rows[ROWS] = {
     [ROW_NONE] = { .map = MAPS },
-#define FULL(file, page, op, few, prefix, modrm, mode, mn, o1, o2, o3, o4, reads, flags, gprs,     \
-             kind, right, cpuid, more)                                                             \
+#define FULL(file, page, op, few, prefix, modrm, mode, w, l, mn, o1, o2, o3, o4, reads, flags,     \
+             gprs, kind, right, cpuid, more)                                                       \
     { .when = WHEN_PREFIX_##prefix | WHEN_MODRM_##modrm | WHEN_MODE_##mode,                        \
       .mnemonic = MN_##mn,                                                                         \
       .attr = more,                                                                                \
