@@ -186,7 +186,8 @@ void emu_cpuid(struct cpu *c)
         out = *found;
     if (leaf == 1 && (c->cr4 & CR4_OSXSAVE))
         out.ecx |= BIT(27);
-    if (leaf == 0xd && subleaf == 0)
+    if (leaf == 0xd &&
+        subleaf <= 1) /* standard and compacted size: with AVX last they are the same */
         out.ebx = c->xcr0 & XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
     c->gpr[X86_RAX] = out.eax;
     c->gpr[X86_RBX] = out.ebx;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define EMIT_MAX 256u
+#define EMIT_MAX 512u
 
 struct emit {
     uint8_t code[EMIT_MAX];

@@ -12,7 +12,7 @@
 #define RFLAGS_IOPL (UINT64_C(3) << 12)
 /* What IRET may change: everything defined but VM, VIF and VIP (virtual-8086 extensions are not
  * offered). */
-#define RFLAGS_RETURN UINT64_C(0x254dd5)
+#define RFLAGS_RETURN UINT64_C(0x257fd5)
 
 #define GATE_INTERRUPT 0xeu
 #define GATE_TRAP      0xfu
