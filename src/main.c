@@ -16,12 +16,13 @@
 #include "core/err.h"
 #include "core/kvm.h"
 #include "core/log.h"
+#include "emu/emu.h"
 #include "core/timeline.h"
 
 #define STATUS_OPERATOR 2
 
 /* In the order in which a machine without --accel takes them. */
-static const struct accel_ops *const accels[] = { &kvm_accel, NULL };
+static const struct accel_ops *const accels[] = { &kvm_accel, &emu_accel, NULL };
 
 /* Where mote is started with a standard descriptor closed, the next open would get its number and
  * the guest's console would end up in it. */
