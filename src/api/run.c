@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/boot_files.h"
@@ -44,8 +45,21 @@ static void ended(struct machine_owner *o, enum power_end why)
     console_close(&r->console, stop);
 }
 
-/* With the machine built: the guest on the operator's terminal until it ends. */
-static int run_guest(struct run *r, struct err *e)
+/* From the guest's first instruction until its last byte is out. */
+static void run_guest(struct run *r)
+{
+    int ret;
+
+    console_start(&r->console, machine_serial(r->machine), machine_power(r->machine));
+    ret = loop_run(r->loop);
+    if (ret < 0) {
+        log_error("loop: the kernel refused to wait: %s", strerror(-ret));
+        r->loop = NULL; /* operations are under way in it: it goes with the process */
+    }
+}
+
+/* With the machine built: takes the terminal for it, and gives it back. */
+static int run_on_terminal(struct run *r, struct err *e)
 {
     int ret;
 
@@ -53,13 +67,8 @@ static int run_guest(struct run *r, struct err *e)
     ret = terminal_raw(STDIN_FILENO, e);
     if (ret == 0)
         ret = machine_start(r->machine, e);
-    if (ret == 0) {
-        console_start(&r->console, machine_serial(r->machine), machine_power(r->machine));
-        ret = loop_run(r->loop);
-        if (ret < 0)
-            log_error("loop: the kernel refused to wait (error %d)", -ret);
-        ret = 0;
-    }
+    if (ret == 0)
+        run_guest(r);
     terminal_restore();
     signals_finish();
     return ret;
@@ -79,7 +88,7 @@ static int run_machine(struct run *r, const struct machine_config *config,
     host->owner = &r->owner;
     ret = machine_create(config, host, &r->machine, e);
     if (ret == 0)
-        ret = run_guest(r, e);
+        ret = run_on_terminal(r, e);
     machine_destroy(r->machine);
     loop_destroy(r->loop);
     return ret;
