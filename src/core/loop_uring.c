@@ -10,8 +10,9 @@
  * O_NONBLOCK; then the operation polls first and is tried again.
  *
  * A cancellation names its operation by address. It can hit no later operation at that address:
- * the kernel executes cancellations as it takes them, in the queue's order, and they go in ahead of
- * the operations of the same turn. Whether it hit is told by the operation's own completion alone.
+ * the kernel executes cancellations as it takes them, in the queue's order, and the operation's
+ * next life can only be behind it there. Whether it hit is told by the operation's own completion
+ * alone.
  */
 #include "core/loop_backend.h"
 
@@ -24,8 +25,7 @@
 #include "core/clock.h"
 #include "core/err.h"
 
-#define SQ_ENTRIES 128u
-#define CQ_ENTRIES 1024u
+#define SQ_ENTRIES 128u /* and twice as many completions */
 
 /*
  *   IDLE -> QUEUED -> ISSUED -> IDLE
@@ -276,10 +276,7 @@ static int ring_init(struct io_uring *ring)
     int ret = -EINVAL;
 
     for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]) && ret == -EINVAL; i++) {
-        struct io_uring_params p = {
-            .flags = flags[i] | IORING_SETUP_CQSIZE,
-            .cq_entries = CQ_ENTRIES,
-        };
+        struct io_uring_params p = { .flags = flags[i] };
         ret = io_uring_queue_init_params(SQ_ENTRIES, ring, &p);
     }
     if (ret == 0 && (ring->features & needed) != needed) {
