@@ -2,18 +2,14 @@
 #include "core/loop.h"
 
 #include <criterion/criterion.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
 #include "core/log.h"
+#include "lib/forbid.h"
 #include "unit/core/loop_probe.h"
 
 /* Posts, run and stop */
@@ -26,13 +22,15 @@ struct note {
     struct note *next;
 };
 
-static unsigned notes[16], noted;
+#define NOTES 16
+
+static unsigned notes[NOTES], noted; /* the numbers of those called */
 
 static void note_call(struct loop_post *post)
 {
     struct note *n = (struct note *)post;
 
-    notes[noted++] = n->number;
+    notes[noted++ % NOTES] = n->number;
     if (n->next)
         loop_post(n->loop, &n->next->post);
     if (n->stop)
@@ -189,21 +187,6 @@ BOTH(another_thread_wakes_the_loop)
 }
 
 /* Refusals */
-
-/* Makes one system call of this process fail. */
-static void forbid(long call, int with)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)with),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog prog = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-        _exit(100);
-}
 
 /* Exits with the number of the first fact that does not hold, or 0. */
 static void fall_back(int with, const char *path)

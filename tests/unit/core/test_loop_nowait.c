@@ -14,6 +14,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "lib/forbid.h"
+
 static char big[1 << 20];
 
 static int write_text(int fd, const char *text)
@@ -75,6 +77,22 @@ Test(loop_nowait, stream_socket)
 
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     stream(fds[0], fds[1]);
+    close(fds[0]), close(fds[1]);
+}
+
+Test(loop_nowait, a_kernel_that_knows_no_rwf_nowait)
+{
+    struct iovec iov = { big, sizeof(big) };
+    int fds[2];
+
+    forbid(SYS_preadv2, EOPNOTSUPP);
+    forbid(SYS_pwritev2, EOPNOTSUPP);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    stream(fds[0], fds[1]);
+    close(fds[0]), close(fds[1]);
+    cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+    stream(fds[0], fds[1]);
+    cr_assert_eq(nowait_writev(fds[1], &iov, 1), PIPE_BUF);
     close(fds[0]), close(fds[1]);
 }
 
