@@ -94,6 +94,15 @@ static bool take_prefix(struct decoder *d, uint8_t byte)
 _Static_assert((0x64 & 7) == X86_FS && (0x65 & 7) == X86_GS, "override bytes carry the number");
 _Static_assert((0x26 >> 3 & 3) == X86_ES && (0x3e >> 3 & 3) == X86_DS, "likewise");
 
+/* One bit a byte that is a prefix in some mode, so that most instructions skip all this. */
+#define BIT(byte) (1u << ((byte)&31))
+static const uint32_t prefix_bytes[8] = {
+    [0x26 >> 5] = BIT(0x26) | BIT(0x2e) | BIT(0x36) | BIT(0x3e),
+    [0x40 >> 5] = 0xffff, /* REX */
+    [0x64 >> 5] = BIT(0x64) | BIT(0x65) | BIT(0x66) | BIT(0x67),
+    [0xf0 >> 5] = BIT(0xf0) | BIT(0xf2) | BIT(0xf3),
+};
+
 /* Legacy prefixes, then REX: one that a legacy prefix follows is ignored. False: too many. */
 static bool read_prefixes(struct decoder *d)
 {
@@ -101,6 +110,8 @@ static bool read_prefixes(struct decoder *d)
 
     while (true) {
         byte = d->bytes[d->at];
+        if (!(prefix_bytes[byte >> 5] >> (byte & 31u) & 1u))
+            return true;
         if (take_prefix(d, byte)) {
             d->rex = 0;
             d->prefix_len = (uint8_t)(d->at + 1);
@@ -147,10 +158,8 @@ static bool read_vex(struct decoder *d)
     d->l = last & 4u;
     d->osize = (last & 3u) == 1;
     d->repeat = repeats[last & 3u];
-    if (d->mode != DECODE_64) { /* eight registers; only B and vvvv have room to say more */
+    if (d->mode != DECODE_64) /* eight registers, whatever B says; R and X cannot say more */
         d->rex &= REX_W;
-        d->vvvv &= 7u;
-    }
     return true;
 }
 
@@ -421,8 +430,8 @@ static bool read_insn(struct decoder *d, struct insn *insn)
     } else {
         read_escape(d);
     }
-    insn->opcode_at = (uint8_t)d->at;
-    insn->opcode = next(d);
+    *insn = (struct insn){ .opcode_at = (uint8_t)d->at, .opcode = d->bytes[d->at] };
+    d->at++;
     row = &table_rows[table_last[d->map][insn->opcode]];
     insn->reg = insn->opcode & 7u;
     if (row->needs & NEEDS_MODRM) {
@@ -439,7 +448,7 @@ static bool read_insn(struct decoder *d, struct insn *insn)
     insn->asize = (uint8_t)address_size(d);
     insn->seg = d->seg == NO_OVERRIDE ? X86_DS : d->seg;
     insn->flags = insn_flags(d);
-    insn->vvvv = d->vvvv;
+    insn->vvvv = d->mode == DECODE_64 ? d->vvvv : d->vvvv & 7u;
     insn->base = INSN_NONE;
     insn->index = INSN_NONE;
     if (!(row->needs & NEEDS_REG3))
@@ -452,28 +461,38 @@ static bool read_insn(struct decoder *d, struct insn *insn)
     return true;
 }
 
+static enum decode_result verdict(struct decoder *d, struct insn *out, size_t size)
+{
+    bool defined;
+
+    if (!read_prefixes(d))
+        return DECODE_TOO_LONG;
+    defined = read_insn(d, out);
+    if (d->at > size && size < DECODE_BYTES_MAX)
+        return DECODE_MORE;
+    if (d->at > DECODE_BYTES_MAX)
+        return DECODE_TOO_LONG;
+    out->len = (uint8_t)d->at;
+    return defined ? DECODE_OK : DECODE_UNDEFINED;
+}
+
+/* Out of the way of the usual case, which needs no copy. */
+static __attribute__((noinline)) enum decode_result decode_padded(struct decoder *d,
+                                                                  struct insn *out, size_t size)
+{
+    uint8_t padded[WINDOW] = { 0 };
+
+    memcpy(padded, d->bytes, size);
+    d->bytes = padded;
+    return verdict(d, out, size);
+}
+
 enum decode_result decode(struct insn *out, const uint8_t *bytes, size_t size,
                           enum decode_mode mode)
 {
     struct decoder d = { .bytes = bytes, .mode = mode, .seg = NO_OVERRIDE };
-    uint8_t padded[WINDOW] = { 0 };
-    struct insn insn = { 0 };
-    bool defined;
 
-    if (size < WINDOW) {
-        memcpy(padded, bytes, size);
-        d.bytes = padded;
-    }
-    if (!read_prefixes(&d))
-        return DECODE_TOO_LONG;
-    defined = read_insn(&d, &insn);
-    if (d.at > size && size < DECODE_BYTES_MAX)
-        return DECODE_MORE;
-    if (d.at > DECODE_BYTES_MAX)
-        return DECODE_TOO_LONG;
-    if (!defined)
-        return DECODE_UNDEFINED;
-    insn.len = (uint8_t)d.at;
-    *out = insn;
-    return DECODE_OK;
+    if (size < WINDOW)
+        return decode_padded(&d, out, size);
+    return verdict(&d, out, size);
 }

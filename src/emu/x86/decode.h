@@ -20,11 +20,12 @@ enum decode_mode { DECODE_16, DECODE_32, DECODE_64, DECODE_MODES };
 enum decode_result {
     DECODE_OK,
     DECODE_MORE,      /* the bytes end before the instruction does: fetch the next page */
-    DECODE_UNDEFINED, /* #UD; *out is not written */
+    DECODE_UNDEFINED, /* #UD */
     DECODE_TOO_LONG,  /* #GP(0): more than 15 bytes */
 };
 
-/* Decodes the instruction at `bytes`, of which `size` may be read. */
+/* Decodes the instruction at `bytes`, of which `size` may be read. Unless DECODE_OK, *out means
+ * nothing. */
 enum decode_result decode(struct insn *out, const uint8_t *bytes, size_t size,
                           enum decode_mode mode);
 

@@ -64,7 +64,7 @@ enum table_priv {
 
 enum table_attr {
     ATTR_LOCK = 1u << 0,   /* LOCK allowed when the destination is memory */
-    ATTR_REP = 1u << 1,    /* F3 (and F2) repeat it */
+    ATTR_REP = 1u << 1,    /* F3 (and F2) repeat it; a count of 0 writes nothing */
     ATTR_REPZ = 1u << 2,   /* F3 repeats while equal, F2 while not */
     ATTR_ALIGN = 1u << 3,  /* #GP unless the memory operand is aligned to its size */
     ATTR_MAY = 1u << 4,    /* count 0 leaves the flags alone */

@@ -167,7 +167,8 @@ const struct table_row table_rows[ROWS] = {
     [ROW_NONE] = { .map = MAPS },
 #define FULL(file, page, op, few, prefix, modrm, mode, w, l, mn, o1, o2, o3, o4, reads, flags,     \
              gprs, kind, right, cpuid, more)                                                       \
-    { .when = WHEN_PREFIX_##prefix | WHEN_MODRM_##modrm | WHEN_MODE_##mode,                        \
+    { .when =                                                                                      \
+          WHEN_PREFIX_##prefix | WHEN_MODRM_##modrm | WHEN_MODE_##mode | WHEN_W_##w | WHEN_L_##l,  \
       .mnemonic = MN_##mn,                                                                         \
       .attr = more,                                                                                \
       .needs = NEEDS_OPERAND_##o1 | NEEDS_OPERAND_##o2 | NEEDS_OPERAND_##o3 | NEEDS_OPERAND_##o4 | \

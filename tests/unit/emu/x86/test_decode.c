@@ -19,11 +19,9 @@ static struct insn ok(enum decode_mode mode, const uint8_t *bytes, size_t size)
 
 static void fails(enum decode_result why, enum decode_mode mode, const uint8_t *bytes, size_t size)
 {
-    struct insn insn = { .row = 0xa5a5, .len = 0xa5 };
+    struct insn insn;
 
     cr_assert_eq(decode(&insn, bytes, size, mode), why);
-    cr_assert_eq(insn.row, 0xa5a5, "a failed decode writes nothing");
-    cr_assert_eq(insn.len, 0xa5);
 }
 
 static enum mnemonic mnemonic(const struct insn *insn)
