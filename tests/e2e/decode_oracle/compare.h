@@ -1,0 +1,52 @@
+#ifndef DECODE_ORACLE_COMPARE_H
+#define DECODE_ORACLE_COMPARE_H
+/* Our decoding of an instruction beside Zydis'. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <Zydis/Zydis.h>
+
+#include "emu/x86/decode.h"
+
+struct compare {
+    ZydisDecoder decoder[DECODE_MODES];
+};
+
+/* What both made of the same bytes. */
+struct compared {
+    enum decode_result result;
+    struct insn insn;
+    ZyanStatus status;
+    ZydisDecodedInstruction zydis;
+    ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+/* Kinds of difference, the first that applies. */
+enum difference {
+    DIFFERENT_NOT,
+    DIFFERENT_OURS,   /* undefined to Zydis only */
+    DIFFERENT_THEIRS, /* undefined to us only */
+    DIFFERENT_LENGTH,
+    DIFFERENT_COUNT,   /* of encoded operands */
+    DIFFERENT_IMPLIED, /* an operand the opcode implies */
+    DIFFERENT_KIND,    /* register, memory or immediate */
+    DIFFERENT_REGISTER,
+    DIFFERENT_ADDRESS,
+    DIFFERENT_IMMEDIATE,
+    DIFFERENT_SIZE,
+    DIFFERENT_ACCESS,
+    DIFFERENT_FLAGS_READ,
+    DIFFERENT_FLAGS_WRITTEN,
+    DIFFERENT_IMPLICIT, /* general registers read or written besides */
+    DIFFERENCES,
+};
+
+extern const char *const difference_names[DIFFERENCES];
+
+void compare_init(struct compare *c);
+
+/* Decodes with both and returns how they differ. */
+enum difference compare(const struct compare *c, struct compared *out, const uint8_t *bytes,
+                        size_t size, enum decode_mode mode);
+
+#endif
