@@ -16,16 +16,17 @@
 #include "core/mem.h"
 #include "emu/x86/machine.h"
 
-#define PTE_P        (UINT64_C(1) << 0)
-#define PTE_RW       (UINT64_C(1) << 1)
-#define PTE_US       (UINT64_C(1) << 2)
-#define PTE_A        (UINT64_C(1) << 5)
-#define PTE_D        (UINT64_C(1) << 6)
-#define PTE_PS       (UINT64_C(1) << 7)
-#define PTE_G        (UINT64_C(1) << 8)
-#define PTE_NX       (UINT64_C(1) << 63)
-#define PTE_ADDRESS  UINT64_C(0x000ffffffffff000)
-#define PTE_PAT_HIGH (UINT64_C(1) << 12) /* of a large page: no address bit */
+#define PTE_P          (UINT64_C(1) << 0)
+#define PTE_RW         (UINT64_C(1) << 1)
+#define PTE_US         (UINT64_C(1) << 2)
+#define PTE_A          (UINT64_C(1) << 5)
+#define PTE_D          (UINT64_C(1) << 6)
+#define PTE_PS         (UINT64_C(1) << 7)
+#define PTE_G          (UINT64_C(1) << 8)
+#define PTE_NX         (UINT64_C(1) << 63)
+#define PTE_ADDRESS    UINT64_C(0x000ffffffffff000)
+#define PTE_PAT_HIGH   (UINT64_C(1) << 12)        /* of a large page: no address bit */
+#define PDPTE_RESERVED (PTE_NX | UINT64_C(0x1e6)) /* of PAE's top level: it has no rights */
 
 #define CR0_WP   (UINT64_C(1) << 16)
 #define CR4_PSE  (UINT64_C(1) << 4)
@@ -87,8 +88,8 @@ static uint64_t entry_reserved(const struct cpu *c, const struct format *f, unsi
             ((UINT64_C(1) << (12 + (level - 1) * f->bits)) - 1) & PTE_ADDRESS & ~PTE_PAT_HIGH;
     if (f == &long_mode && level == 4)
         reserved |= PTE_PS;
-    if (f == &pae && level == 3) /* a PDPTE has no rights of its own */
-        reserved |= PTE_RW | PTE_US;
+    if (f == &pae && level == 3)
+        reserved |= PDPTE_RESERVED;
     return reserved;
 }
 
