@@ -33,6 +33,8 @@ static void entry_fill(struct cpu *c, uint64_t va, const struct walk *w, uint8_t
     bool writable = w->writable && !code_page_held(c->emu, w->gpa);
 
     tlbs_fill(c->tlbs, (unsigned)(c->tlb - c->tlbs->table), va, host, writable, w->global);
+    if (w->size > MMU_PAGE)
+        tlbs_note_large(c->tlbs, va, w->size);
 }
 
 /* Translates one byte's address; records the fault. */

@@ -6,6 +6,11 @@
  */
 #include "emu/x86/tlb.h"
 
+#include <string.h>
+
+#define LARGE_SHIFT 21
+#define HUGE_SHIFT  30
+
 static void entry_clear(struct tlb *t, unsigned index)
 {
     t->read[index].tag = TLB_NO_TAG(index);
@@ -35,8 +40,40 @@ void tlbs_fill(struct tlbs *t, unsigned table, uint64_t va, uint8_t *host, bool 
         log_fill(&t->log, table, index);
 }
 
+static bool is_huge(const struct tlb_large *l, uint64_t va)
+{
+    for (unsigned i = 0; i < l->huge_count && i < TLB_HUGE_MAX; i++)
+        if (l->huge[i] == va >> HUGE_SHIFT)
+            return true;
+    return l->huge_count > TLB_HUGE_MAX;
+}
+
+static bool is_large(const struct tlb_large *l, uint64_t va)
+{
+    unsigned bit = (unsigned)(va >> LARGE_SHIFT) % TLB_LARGE_BITS;
+
+    return l->bits[bit / 64] >> bit % 64 & 1u;
+}
+
+void tlbs_note_large(struct tlbs *t, uint64_t va, uint64_t size)
+{
+    struct tlb_large *l = &t->large;
+    unsigned bit = (unsigned)(va >> LARGE_SHIFT) % TLB_LARGE_BITS;
+
+    if (size >> LARGE_SHIFT == 1) {
+        l->bits[bit / 64] |= UINT64_C(1) << bit % 64;
+        return;
+    }
+    if (is_huge(l, va))
+        return;
+    if (l->huge_count < TLB_HUGE_MAX)
+        l->huge[l->huge_count] = va >> HUGE_SHIFT;
+    l->huge_count++;
+}
+
 static void clear(struct tlbs *t)
 {
+    memset(&t->large, 0, sizeof(t->large));
     for (unsigned n = 0; n < TLB_TABLES; n++)
         for (unsigned i = 0; i < TLB_ENTRIES; i++)
             entry_clear(&t->table[n], i);
@@ -56,8 +93,19 @@ void tlbs_flush(struct tlbs *t, bool global)
 
 void tlbs_flush_page(struct tlbs *t, uint64_t va)
 {
+    unsigned count = 1;
+
+    if (is_huge(&t->large, va)) {
+        clear(t);
+        return;
+    }
+    if (is_large(&t->large, va)) {
+        va &= ~((UINT64_C(1) << LARGE_SHIFT) - 1);
+        count = (1u << LARGE_SHIFT) / MMU_PAGE;
+    }
     for (unsigned n = 0; n < TLB_TABLES; n++)
-        entry_clear(&t->table[n], (unsigned)(va / MMU_PAGE % TLB_ENTRIES));
+        for (unsigned i = 0; i < count; i++)
+            entry_clear(&t->table[n], (unsigned)((va / MMU_PAGE + i) % TLB_ENTRIES));
 }
 
 void tlbs_forget_writes(struct tlbs *t)

@@ -42,15 +42,31 @@ struct tlb_log {
     uint16_t filled[TLB_LOG];
 };
 
+/* Large pages are cut into these tables 4 KiB at a time, and INVLPG must undo every cut of one (SDM
+ * 3A, 4.10.2.3). Where they may be: a bit for each 2 MiB of virtual memory, which others share, and
+ * the 1 GiB of larger pages by address. */
+#define TLB_LARGE_BITS 4096u
+#define TLB_HUGE_MAX   8u
+
+struct tlb_large {
+    uint64_t bits[TLB_LARGE_BITS / 64];
+    uint64_t huge[TLB_HUGE_MAX]; /* address >> 30 */
+    unsigned huge_count;         /* TLB_HUGE_MAX + 1: more than fit, every address may be in one */
+};
+
 struct tlbs {
     struct tlb table[TLB_TABLES];
     struct tlb_log log;
+    struct tlb_large large;
 };
 
 /* Translates the page of va in one table, for reading and, where `writable`, for writing. host is
  * the page's. */
 void tlbs_fill(struct tlbs *t, unsigned table, uint64_t va, uint8_t *host, bool writable,
                bool global);
+
+/* With a fill: va lies in a page of `size` bytes, more than 4 KiB. */
+void tlbs_note_large(struct tlbs *t, uint64_t va, uint64_t size);
 
 void tlbs_flush(struct tlbs *t, bool global); /* false: global pages stay */
 void tlbs_flush_page(struct tlbs *t, uint64_t va);

@@ -15,6 +15,7 @@
 
 #include "core/mem.h"
 #include "emu/x86/machine.h"
+#include "emu/x86/tlb.h"
 
 #define PTE_P          (UINT64_C(1) << 0)
 #define PTE_RW         (UINT64_C(1) << 1)
@@ -144,9 +145,14 @@ static uint32_t error_code(const struct cpu *c, enum walk_access access, enum wa
     return why;
 }
 
+static uint64_t leaf_size(const struct format *f, const struct step *s)
+{
+    return UINT64_C(1) << (12 + (s->level - 1) * f->bits);
+}
+
 static gpa_t leaf_address(const struct format *f, const struct step *s, uint64_t va)
 {
-    uint64_t page = UINT64_C(1) << (12 + (s->level - 1) * f->bits);
+    uint64_t page = leaf_size(f, s);
     uint64_t base = s->entry & PTE_ADDRESS & ~(page - 1);
 
     if (f->width == 4 && s->large) /* PSE-36: address bits 32 to 39 in bits 13 to 20 */
@@ -226,7 +232,7 @@ bool walk_page(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as
     uint32_t why;
 
     if (!(c->cr0 & X86_CR0_PG)) {
-        *out = (struct walk){ .gpa = va & 0xffffffffu, .writable = true };
+        *out = (struct walk){ .gpa = va & 0xffffffffu, .size = MMU_PAGE, .writable = true };
         return true;
     }
     do
@@ -238,6 +244,7 @@ bool walk_page(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as
     }
     *out = (struct walk){
         .gpa = leaf_address(f, &leaf, va),
+        .size = leaf_size(f, &leaf),
         .writable = (leaf.entry & PTE_D) && access_allowed(c, &rights, WALK_WRITE, as),
         .global = (leaf.entry & PTE_G) && (c->cr4 & CR4_PGE),
     };

@@ -33,6 +33,7 @@ enum walk_as {
 
 struct walk {
     gpa_t gpa;     /* of va itself */
+    uint64_t size; /* of the page; 4 KiB without paging */
     bool writable; /* a write by the same party would be allowed, and D is set */
     bool global;
 };

@@ -148,6 +148,57 @@ Test(tlb, page_flush_reaches_every_table_and_global_pages)
     free(t);
 }
 
+/* A large page's translation is many entries here, and one to who invalidates it. */
+Test(tlb, page_flush_undoes_a_whole_large_page)
+{
+    const uint64_t large = 0xffff888000200000, behind = large + 0x200000;
+    struct tlbs *t = empty();
+
+    for (uint64_t at = large - 0x1000; at <= behind; at += MMU_PAGE)
+        tlbs_fill(t, TLB_SUPERVISOR, at, page, true, true);
+    tlbs_note_large(t, large + 0x5000, 0x200000);
+    tlbs_flush_page(t, large + 0x1ff123);
+    for (uint64_t at = large; at < behind; at += MMU_PAGE)
+        cr_assert(!reads(t, TLB_SUPERVISOR, at));
+    cr_assert(reads(t, TLB_SUPERVISOR, large - 0x1000));
+    cr_assert(reads(t, TLB_SUPERVISOR, behind));
+    free(t);
+}
+
+Test(tlb, page_flush_undoes_a_whole_huge_page)
+{
+    const uint64_t huge = 0xffff888040000000;
+    struct tlbs *t = empty();
+
+    for (uint64_t size = 0x400000; size <= 0x40000000; size <<= 8) {
+        tlbs_fill(t, TLB_USER, huge + 0x3fe000, page, true, true);
+        tlbs_note_large(t, huge + 0x3fe000, size);
+        tlbs_flush_page(t, huge + 0x1000);
+        cr_assert(!reads(t, TLB_USER, huge + 0x3fe000));
+    }
+    tlbs_fill(t, TLB_USER, huge, page, true, true);
+    tlbs_flush_page(t, huge + 0x1000);
+    cr_assert(reads(t, TLB_USER, huge), "what was large is forgotten with the rest");
+    free(t);
+}
+
+Test(tlb, more_huge_pages_than_it_remembers)
+{
+    const uint64_t last = (uint64_t)(TLB_HUGE_MAX + 1) << 30;
+    struct tlbs *t = empty();
+
+    for (uint64_t i = 1; i <= TLB_HUGE_MAX; i++)
+        tlbs_note_large(t, i << 30, UINT64_C(1) << 30);
+    tlbs_note_large(t, UINT64_C(1) << 30, UINT64_C(1) << 30); /* not a new one */
+    tlbs_fill(t, TLB_USER, last + 0x7000, page, true, true);
+    tlbs_flush_page(t, last);
+    cr_assert(reads(t, TLB_USER, last + 0x7000));
+    tlbs_note_large(t, last, UINT64_C(1) << 30);
+    tlbs_flush_page(t, last);
+    cr_assert(!reads(t, TLB_USER, last + 0x7000));
+    free(t);
+}
+
 Test(tlb, forgetting_writes_leaves_the_reads)
 {
     struct tlbs *t = empty();

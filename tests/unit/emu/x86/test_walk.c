@@ -190,6 +190,19 @@ Test(walk, large_pages_of_2_mib_and_1_gib)
     expect_fault(VA, WALK_READ, WALK_SUPERVISOR, PF_PRESENT | PF_RESERVED);
 }
 
+Test(walk, tells_the_size_of_the_page)
+{
+    struct walk w;
+    uint32_t error;
+
+    emu_rig_map(&rig, VA, PAGE, PTE_P);
+    for (unsigned level = 1; level <= 3; level++) {
+        *emu_rig_entry(&rig, VA, level) = PTE_P | (level > 1 ? PTE_PS : 0);
+        cr_assert(walks(VA, WALK_READ, WALK_SUPERVISOR, &w, &error));
+        cr_assert_eq(w.size, UINT64_C(0x1000) << (level - 1) * 9);
+    }
+}
+
 Test(walk, accessed_is_set_on_the_way_and_dirty_by_writes_in_the_leaf)
 {
     struct walk w;
