@@ -232,6 +232,7 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
     case MSR_KVM_SYSTEM_TIME:
         kvmclock_system_write(c, value);
         return true;
+    case MSR_MTRR_DEF_TYPE: /* memory types mean nothing here */
     case MSR_UCODE_REV:
     case MSR_MCG_STATUS:
     case MSR_AMD_HWCR:

@@ -333,7 +333,7 @@ static void emit_immediate(struct emit *e, const struct build *b)
  * only with an operand that has the operand size (POPCNT, CRC32). */
 static bool follows_osize(const struct table_row *row)
 {
-    if (!(row->when >> 16 & WHEN_F2))
+    if (!(row->when >> 16 & (WHEN_66 | WHEN_F3 | WHEN_F2)))
         return row->class == CLASS_ALU || row->class == CLASS_MOV || row->class == CLASS_GPR;
     for (unsigned i = 0; i < TABLE_OPERANDS; i++) {
         const struct operand_kind *k = &operand_kinds[row->operand[i]];
@@ -346,20 +346,19 @@ static bool follows_osize(const struct table_row *row)
 
 static void emit_legacy(struct emit *e, const struct plan *p)
 {
-    static const uint8_t mandatory[] = { 0, 0x66, 0xf3, 0xf2 };
     const struct build *b = p->b;
     unsigned opcode =
         b->row->map == MAP_ONE && b->insn.opcode == 0x82 ? 0x80 : b->insn.opcode; /* 32-bit alias */
-    unsigned prefix = (b->row->when & b->row->when >> 16) >> 7 & 3u;
+    uint32_t prefix = b->row->when & b->row->when >> 16;
     unsigned rex = (b->insn.flags & INSN_W ? 8u : 0) | (unsigned)(p->reg >> 3) << 2 | rm_high(p) |
                    p->opcode_reg >> 3;
 
     if (b->insn.flags & INSN_LOCK)
         emit_byte(e, 0xf0);
-    if (prefix == 1 || (b->insn.osize == 2 && follows_osize(b->row)))
+    if ((prefix & WHEN_66) || (b->insn.osize == 2 && follows_osize(b->row)))
         emit_byte(e, 0x66);
-    if (prefix > 1)
-        emit_byte(e, mandatory[prefix]);
+    if (prefix & (WHEN_F3 | WHEN_F2))
+        emit_byte(e, prefix & WHEN_F3 ? 0xf3 : 0xf2);
     if (rex)
         emit_byte(e, 0x40u | rex);
     if (b->row->map != MAP_ONE)
