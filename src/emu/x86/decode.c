@@ -56,49 +56,42 @@ static uint8_t next(struct decoder *d)
     return d->bytes[d->at++];
 }
 
-/* Takes one legacy prefix; false: the byte is none. 64-bit mode has no use for ES, CS, SS, DS
- * overrides: they are null prefixes there. */
-static bool take_prefix(struct decoder *d, uint8_t byte)
+/* 64-bit mode has no use for ES, CS, SS, DS overrides: they are null prefixes there. */
+static void take_prefix(struct decoder *d, uint8_t byte)
 {
-    bool flat = d->mode == DECODE_64;
-
     switch (byte) {
     case 0x26:
     case 0x2e:
     case 0x36:
     case 0x3e:
-        if (!flat)
+        if (d->mode != DECODE_64)
             d->seg = byte >> 3 & 3u;
-        return true;
+        break;
     case 0x64:
     case 0x65:
         d->seg = byte & 7u;
-        return true;
+        break;
     case 0x66:
         d->osize = true;
-        return true;
+        break;
     case 0x67:
         d->asize = true;
-        return true;
+        break;
     case 0xf0:
         d->lock = true;
-        return true;
-    case 0xf2:
-    case 0xf3:
-        d->repeat = byte;
-        return true;
+        break;
     default:
-        return false;
+        d->repeat = byte;
+        break;
     }
 }
 _Static_assert((0x64 & 7) == X86_FS && (0x65 & 7) == X86_GS, "override bytes carry the number");
 _Static_assert((0x26 >> 3 & 3) == X86_ES && (0x3e >> 3 & 3) == X86_DS, "likewise");
 
-/* One bit a byte that is a prefix in some mode, so that most instructions skip all this. */
+/* One bit for each byte that is a legacy prefix. */
 #define BIT(byte) (1u << ((byte)&31))
 static const uint32_t prefix_bytes[8] = {
     [0x26 >> 5] = BIT(0x26) | BIT(0x2e) | BIT(0x36) | BIT(0x3e),
-    [0x40 >> 5] = 0xffff, /* REX */
     [0x64 >> 5] = BIT(0x64) | BIT(0x65) | BIT(0x66) | BIT(0x67),
     [0xf0 >> 5] = BIT(0xf0) | BIT(0xf2) | BIT(0xf3),
 };
@@ -110,14 +103,13 @@ static bool read_prefixes(struct decoder *d)
 
     while (true) {
         byte = d->bytes[d->at];
-        if (!(prefix_bytes[byte >> 5] >> (byte & 31u) & 1u))
-            return true;
-        if (take_prefix(d, byte)) {
-            d->rex = 0;
-            d->prefix_len = (uint8_t)(d->at + 1);
-        } else if (d->mode == DECODE_64 && (byte & 0xf0u) == 0x40) {
+        if (d->mode == DECODE_64 && (byte & 0xf0u) == 0x40) {
             d->rex = byte;
             d->prefix_len = (uint8_t)d->at;
+        } else if (prefix_bytes[byte >> 5] >> (byte & 31u) & 1u) {
+            take_prefix(d, byte);
+            d->rex = 0;
+            d->prefix_len = (uint8_t)(d->at + 1);
         } else {
             return true;
         }
@@ -194,12 +186,9 @@ static uint32_t row_state(const struct decoder *d, uint8_t modrm)
         state |= WHEN_66;
     if (d->mode == DECODE_64)
         state |= WHEN_64;
-    if (d->rex & REX_W)
-        state |= WHEN_W;
-    if (d->rex & REX_B)
-        state |= WHEN_B;
     if (d->l)
         state |= WHEN_L;
+    state |= (d->rex & REX_W ? WHEN_W : 0u) | (d->rex & REX_B ? WHEN_B : 0u);
     return state;
 }
 
@@ -221,37 +210,21 @@ static unsigned address_size(const struct decoder *d)
     return (d->mode == DECODE_32) != d->asize ? 4 : 2;
 }
 
-/* A little-endian number of 0, 1, 2, 4 or 8 bytes, sign-extended. */
+/* A little-endian number of 0 to 8 bytes, sign-extended. Two shifts, since one by 64 is undefined;
+ * a branch for each size would be guessed wrong too often. */
 static int64_t read_number(struct decoder *d, unsigned size)
 {
-    const uint8_t *p = d->bytes + d->at;
-    int16_t word;
-    int32_t dword;
-    int64_t qword;
+    unsigned half = 32 - 4 * size;
+    uint64_t raw;
 
+    memcpy(&raw, d->bytes + d->at, sizeof raw);
     d->at += size;
-    switch (size) {
-    case 0:
-        return 0;
-    case 1:
-        return (int8_t)*p;
-    case 2:
-        memcpy(&word, p, sizeof word);
-        return word;
-    case 4:
-        memcpy(&dword, p, sizeof dword);
-        return dword;
-    default:
-        memcpy(&qword, p, sizeof qword);
-        return qword;
-    }
+    return (int64_t)(raw << half << half) >> half >> half;
 }
 
 static void read_disp(struct decoder *d, struct insn *insn, unsigned size)
 {
-    if (size == 0)
-        return;
-    insn->disp_at = (uint8_t)d->at;
+    insn->disp_at = (uint8_t)(size ? d->at : 0);
     insn->disp = (int32_t)read_number(d, size);
 }
 
@@ -391,6 +364,8 @@ static bool vsib_valid(const struct decoder *d, const struct insn *insn)
 static bool encoding_valid(const struct decoder *d, const struct table_row *row,
                            const struct insn *insn)
 {
+    if (!d->lock && !d->vex && !(row->needs & (NEEDS_CHECK | NEEDS_VSIB)))
+        return true; /* nearly always */
     if (d->lock && !((row->attr & ATTR_LOCK) && (insn->flags & INSN_MEM)))
         return false;
     if (d->vex && !(row->needs & NEEDS_VVVV) && d->vvvv != 0)

@@ -261,3 +261,47 @@ Test(decode, every_cut_wants_more)
         cr_assert_eq(longer.disp, whole.disp);
     }
 }
+
+Test(decode, vex_fields)
+{
+    struct insn i = ok(DECODE_64, B(0xc5, 0x1d, 0x58, 0x04, 0x24)); /* vaddpd ymm8, ymm12, [rsp] */
+
+    cr_assert_eq(mnemonic(&i), MN_VADDPD);
+    cr_assert_eq(i.reg, 8);
+    cr_assert_eq(i.vvvv, 12);
+    cr_assert_eq(i.base, X86_RSP);
+    cr_assert(i.flags & INSN_L);
+    cr_assert_not(i.flags & (INSN_REX | INSN_REP | INSN_REPNE));
+    cr_assert_eq(i.opcode_at, 2);
+    i = ok(DECODE_64, B(0xc4, 0x42, 0x93, 0xf7, 0xc1)); /* shrx r8, r9, r13 */
+    cr_assert_eq(mnemonic(&i), MN_SHRX);
+    cr_assert_eq(i.reg, X86_R8);
+    cr_assert_eq(i.rm, X86_R9);
+    cr_assert_eq(i.vvvv, X86_R13);
+    cr_assert(i.flags & INSN_W);
+}
+
+Test(decode, what_vex_forbids)
+{
+    fails(DECODE_UNDEFINED, DECODE_64, B(0x66, 0xc5, 0xf8, 0x58, 0xc1));
+    fails(DECODE_UNDEFINED, DECODE_64, B(0xf3, 0xc5, 0xf8, 0x58, 0xc1));
+    fails(DECODE_UNDEFINED, DECODE_64, B(0xf0, 0xc5, 0xf8, 0x58, 0x01));
+    fails(DECODE_UNDEFINED, DECODE_64, B(0x48, 0xc5, 0xf8, 0x58, 0xc1));
+    fails(DECODE_UNDEFINED, DECODE_64, B(0xc5, 0xf0, 0x28, 0xc1));       /* movaps has no vvvv */
+    fails(DECODE_UNDEFINED, DECODE_64, B(0xc4, 0xe4, 0x78, 0x58, 0xc1)); /* map 4 */
+    fails(DECODE_UNDEFINED, DECODE_64, B(0xc5, 0xfd, 0x6e, 0xc1));       /* vmovd of 256 bits */
+    fails(DECODE_UNDEFINED, DECODE_64, B(0xc4, 0xe2, 0xfd, 0x36, 0xc1)); /* vpermd with W */
+    cr_assert_eq(ok(DECODE_64, B(0x64, 0x67, 0xc5, 0xf8, 0x58, 0x01)).seg, X86_FS);
+}
+
+Test(decode, gathers)
+{
+    struct insn i = ok(DECODE_64, B(0xc4, 0xe2, 0x6d, 0x90, 0x0c, 0xa0));
+
+    cr_assert_eq(i.index, 4, "no register is missing from a vector index");
+    cr_assert_eq(i.base, X86_RAX);
+    fails(DECODE_UNDEFINED, DECODE_64, B(0xc4, 0xe2, 0x75, 0x90, 0x0c, 0xa0)); /* mask twice */
+    fails(DECODE_UNDEFINED, DECODE_64, B(0xc4, 0xe2, 0x6d, 0x90, 0x0c, 0x88)); /* index twice */
+    fails(DECODE_UNDEFINED, DECODE_64, B(0xc4, 0xe2, 0x6d, 0x90, 0x08));       /* no SIB */
+    fails(DECODE_UNDEFINED, DECODE_32, B(0x67, 0xc4, 0xe2, 0x6d, 0x90, 0x0c)); /* no SIB can be */
+}
