@@ -65,6 +65,7 @@ static const struct {
     { DIFFERENT_THEIRS, "VTX", UNOFFERED },
     { DIFFERENT_THEIRS, "WAITPKG", UNOFFERED },
     { DIFFERENT_THEIRS, "XOP", UNOFFERED },
+    { DIFFERENT_WIDTH, "SYSCALL", "no operand size is asked for" },
     { DIFFERENT_COUNT, "XCHG", "F3 41 90 exchanges: with REX.B there is no PAUSE" },
     { DIFFERENT_IMPLIED, "LODS", "with REP Zydis calls the write conditional, as ATTR_REP says" },
     { DIFFERENT_REGISTER, "LAR", "of the source only 16 bits count, as in memory" },

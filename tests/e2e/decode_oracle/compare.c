@@ -11,6 +11,7 @@ const char *const difference_names[DIFFERENCES] = {
     [DIFFERENT_OURS] = "valid here only",
     [DIFFERENT_THEIRS] = "valid for Zydis only",
     [DIFFERENT_LENGTH] = "length",
+    [DIFFERENT_WIDTH] = "operand or address width",
     [DIFFERENT_COUNT] = "number of encoded operands",
     [DIFFERENT_IMPLIED] = "implied operand",
     [DIFFERENT_KIND] = "operand kind",
@@ -380,6 +381,17 @@ static enum difference compare_effects(const struct compared *c)
     return DIFFERENT_NOT;
 }
 
+/* Where the operand size is that of the stack or of rip, no operand need show it. */
+static bool same_widths(const struct insn *insn, const ZydisDecodedInstruction *zydis)
+{
+    enum table_class class = (enum table_class)table_rows[insn->row].class;
+
+    if (zydis->address_width != 8u * insn->asize)
+        return false;
+    return (class != CLASS_STACK && class != CLASS_BRANCH) ||
+           zydis->operand_width == 8u * insn->osize;
+}
+
 enum difference compare(const struct compare *c, struct compared *out, const uint8_t *bytes,
                         size_t size, enum decode_mode mode)
 {
@@ -396,6 +408,8 @@ enum difference compare(const struct compare *c, struct compared *out, const uin
         return ours ? DIFFERENT_OURS : DIFFERENT_THEIRS;
     if (out->insn.len != out->zydis.length)
         return DIFFERENT_LENGTH;
+    if (!same_widths(&out->insn, &out->zydis))
+        return DIFFERENT_WIDTH;
     difference = compare_operands(out);
     return difference != DIFFERENT_NOT ? difference : compare_effects(out);
 }

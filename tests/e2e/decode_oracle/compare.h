@@ -27,6 +27,7 @@ enum difference {
     DIFFERENT_OURS,   /* undefined to Zydis only */
     DIFFERENT_THEIRS, /* undefined to us only */
     DIFFERENT_LENGTH,
+    DIFFERENT_WIDTH,   /* of addresses; of operands of branches and stack instructions */
     DIFFERENT_COUNT,   /* of encoded operands */
     DIFFERENT_IMPLIED, /* an operand the opcode implies */
     DIFFERENT_KIND,    /* register, memory or immediate */
