@@ -113,6 +113,13 @@ script -qec "stty -g; '$MOTE' run --kernel /nonexistent; stty -g" /dev/null </de
 expect "a sentence and the terminal's mode, twice the same" "3 2" \
     "$(wc -l <"$work/modes") $(sort "$work/modes" | uniq | wc -l)"
 
+# With no standard descriptors but the one for messages, and with none at all.
+"$MOTE" run --kernel /nonexistent <&- >&- 2>"$work/err"
+expect "stdin and stdout closed" "2 mote: kernel /nonexistent: No such file or directory" \
+    "$? $(cat "$work/err")"
+"$MOTE" run --kernel /nonexistent <&- >&- 2>&-
+expect "all three closed" 2 $?
+
 # Not wrong at all.
 for option in --help --version 'run --help'; do
     # shellcheck disable=SC2086 # two words

@@ -169,11 +169,13 @@ static const struct scripted_step prints_and_resets[] = {
 
 Test(run, shows_the_last_words)
 {
+    int null = open("/dev/null", O_RDWR);
     int out[2];
     char got[8] = "";
 
     cr_assert_eq(pipe(out), 0);
-    cr_assert_eq(finish(start(prints_and_resets, out[0], out[1])), 0);
+    cr_assert_eq(finish(start(prints_and_resets, null, out[1])), 0);
+    (void)close(out[1]);
     cr_assert_eq(read(out[0], got, sizeof(got)), 3);
     cr_assert_str_eq(got, "bye");
 }
@@ -375,16 +377,4 @@ Test(run, has_its_keys_after_a_time_in_the_background)
     cr_assert_eq(finish(leader), 0);
     (void)close(t.master);
     (void)close(t.slave);
-}
-
-Test(run, works_with_input_closed)
-{
-    int out[2];
-    char got[8] = "";
-
-    cr_assert_eq(pipe(out), 0);
-    (void)close(STDIN_FILENO);
-    cr_assert_eq(finish(start(prints_and_resets, -1, out[1])), 0);
-    cr_assert_eq(read(out[0], got, sizeof(got)), 3);
-    cr_assert_str_eq(got, "bye");
 }
