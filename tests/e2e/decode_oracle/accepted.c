@@ -4,7 +4,7 @@
  * What Zydis decodes and we do not is listed by Zydis' instruction set; anything else by our
  * mnemonic.
  */
-#include "accepted.h"
+#include "e2e/decode_oracle/accepted.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Our decoding of an instruction beside Zydis': validity, length, operands, flags, registers. */
-#include "compare.h"
+#include "e2e/decode_oracle/compare.h"
 
 #include <stdbool.h>
 

@@ -16,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "accepted.h"
-#include "compare.h"
+#include "e2e/decode_oracle/accepted.h"
+#include "e2e/decode_oracle/compare.h"
 #include "emu/x86/table.h"
 
 #define SHOWN_MAX 40u
