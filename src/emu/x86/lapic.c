@@ -285,6 +285,43 @@ static bool base_write(struct lapic *l, uint64_t value)
     return true;
 }
 
+enum x2apic_access {
+    X2APIC_READ = 1,
+    X2APIC_WRITE = 2,
+    X2APIC_ZERO = 4, /* written with 0 only */
+};
+
+/* What may be done to a register in x2APIC mode (SDM 3A, table 11-6); anything else is #GP. */
+static unsigned x2apic_access(uint32_t offset)
+{
+    if (offset >= REG_ISR && offset < REG_IRR + 0x80)
+        return X2APIC_READ;
+    if (offset >= REG_LVT_TIMER && offset <= REG_LVT_ERROR)
+        return X2APIC_READ | X2APIC_WRITE;
+    switch (offset) {
+    case REG_ID:
+    case REG_VERSION:
+    case REG_PPR:
+    case REG_LDR:
+    case REG_TIMER_CURRENT:
+        return X2APIC_READ;
+    case REG_TPR:
+    case REG_SVR:
+    case REG_ICR:
+    case REG_TIMER_INITIAL:
+    case REG_TIMER_DIVIDE:
+        return X2APIC_READ | X2APIC_WRITE;
+    case REG_ESR:
+        return X2APIC_READ | X2APIC_WRITE | X2APIC_ZERO;
+    case REG_EOI:
+        return X2APIC_WRITE | X2APIC_ZERO;
+    case REG_SELF_IPI:
+        return X2APIC_WRITE;
+    default:
+        return 0;
+    }
+}
+
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
 {
     uint32_t offset = (msr - MSR_X2APIC) << 4;
@@ -297,7 +334,7 @@ bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
         *value = l->tsc_deadline;
         return true;
     }
-    if (!lapic_is_x2apic(l) || offset >= 0x1000 || offset == REG_DFR || offset == REG_ICR_HIGH)
+    if (!lapic_is_x2apic(l) || !(x2apic_access(offset) & X2APIC_READ))
         return false;
     *value = lapic_read(l, offset);
     if (offset == REG_ICR)
@@ -308,6 +345,7 @@ bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
 {
     uint32_t offset = (msr - MSR_X2APIC) << 4;
+    unsigned access = x2apic_access(offset);
 
     if (msr == MSR_APIC_BASE)
         return base_write(l, value);
@@ -315,8 +353,7 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
         lapic_timer_deadline(l, value);
         return true;
     }
-    if (!lapic_is_x2apic(l) || offset >= 0x1000 || offset == REG_DFR || offset == REG_ICR_HIGH ||
-        offset == REG_ID)
+    if (!lapic_is_x2apic(l) || !(access & X2APIC_WRITE) || ((access & X2APIC_ZERO) && value))
         return false;
     if (offset == REG_SELF_IPI) {
         lapic_raise(l, (uint8_t)value, false);
