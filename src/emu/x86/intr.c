@@ -180,6 +180,8 @@ static bool event_deliver(struct cpu *c, struct event ev)
             c->cr2 = f.address;
         if (!ev.software && doubles(ev.vector, f.vector))
             f = (struct cpu_fault){ .vector = CPU_DF, .has_error = true };
+        else if (!ev.software && f.has_error && f.vector != CPU_PF)
+            f.error |= INTR_ERROR_EXT;
         ev = (struct event){ .vector = f.vector, .has_error = f.has_error, .error = f.error };
     }
     return true;
