@@ -195,6 +195,15 @@ static bool plain_write(struct cpu *c, uint64_t *plain, bool address, uint64_t v
     return true;
 }
 
+/* TSC_ADJUST moves along (SDM 3B, 18.17.3). */
+static void tsc_write(struct cpu *c, uint64_t value)
+{
+    uint64_t by = value - clock_guest_tsc(c);
+
+    c->tsc_adjust += by;
+    c->tsc_offset += by;
+}
+
 bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
 {
     bool address;
@@ -206,9 +215,8 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
         (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST))
         return lapic_msr_write(c->lapic, msr, value) || refuse(c);
     switch (msr) {
-    case MSR_TSC: /* a write moves TSC_ADJUST along (SDM 3B, 18.17.3) */
-        c->tsc_adjust += value - clock_guest_tsc(c);
-        c->tsc_offset += value - clock_guest_tsc(c);
+    case MSR_TSC:
+        tsc_write(c, value);
         return true;
     case MSR_TSC_ADJUST:
         c->tsc_offset += value - c->tsc_adjust;
