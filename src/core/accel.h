@@ -68,6 +68,12 @@ struct accel_vcpu_ops {
     int (*regs_set)(struct accel_vcpu *v, const struct vcpu_regs *regs, struct err *e);
     int (*regs_get)(struct accel_vcpu *v, struct vcpu_regs *regs, struct err *e);
 
+    /* That vCPU's thread, before its first run, or NULL: is this machine's processor one that a
+     * guest can live on? 0 where it is; -EOPNOTSUPP with what it lacks, or does too slowly, as the
+     * sentence. Uses the machine's memory below 1 MiB; that and the processor are afterwards as
+     * before. A kick ends it. */
+    int (*probe)(struct accel_vcpu *v, struct err *e);
+
     /* That vCPU's thread. Runs the guest, its device accesses included, until there is one of the
      * reasons above. */
     enum vcpu_exit (*run)(struct accel_vcpu *v);

@@ -11,9 +11,12 @@
 #include "core/vcpu.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "core/clock.h"
 #include "core/err.h"
 #include "core/power.h"
 #include "core/timeline.h"
@@ -36,31 +39,74 @@ static void signal_install(void)
     (void)sigaction(VCPU_SIGNAL, &action, NULL);
 }
 
-/* Parks until running is wanted. false: stop. */
-static bool vcpu_wait(struct vcpu *v)
+/* With the lock: is there nothing for this thread to do? */
+static bool vcpu_rests(const struct vcpu *v)
+{
+    switch (v->all->want) {
+    case VCPUS_PROBING:
+        return v->accel->id != 0;
+    case VCPUS_RUNNING:
+        return v->dead;
+    case VCPUS_STOPPED:
+        return false;
+    case VCPUS_PARKED:
+        break;
+    }
+    return true;
+}
+
+/* With the lock: back from what it was wanted for. */
+static void vcpu_park(struct vcpu *v)
 {
     struct vcpus *all = v->all;
 
+    if (!v->running)
+        return;
+    v->running = false;
+    if (--all->running == 0)
+        (void)pthread_cond_signal(&all->idle);
+}
+
+/* Parks until wanted; returns for what. */
+static enum vcpus_want vcpu_wait(struct vcpu *v)
+{
+    struct vcpus *all = v->all;
+    enum vcpus_want want;
+
     (void)pthread_mutex_lock(&all->lock);
-    if (v->running) {
-        v->running = false;
-        if (--all->running == 0)
-            (void)pthread_cond_signal(&all->idle);
-    }
-    while (all->want == VCPUS_PARKED || (all->want == VCPUS_RUNNING && v->dead))
+    vcpu_park(v);
+    while (vcpu_rests(v))
         (void)pthread_cond_wait(&all->wanted, &all->lock);
-    if (all->want == VCPUS_RUNNING) {
+    want = all->want;
+    if (want != VCPUS_STOPPED) {
         v->running = true;
         all->running++;
     }
     (void)pthread_mutex_unlock(&all->lock);
-    return v->running; /* only this thread writes it */
+    return want;
+}
+
+static void vcpu_probe(struct vcpu *v)
+{
+    struct vcpus *all = v->all;
+    struct err e;
+    int ret = v->accel->ops->probe(v->accel, &e);
+
+    (void)pthread_mutex_lock(&all->lock);
+    all->probe_ret = ret;
+    if (ret < 0)
+        *all->probe_err = e;
+    all->want = VCPUS_PARKED;
+    (void)pthread_mutex_unlock(&all->lock);
 }
 
 static void vcpu_run(struct vcpu *v)
 {
-    enum vcpu_exit why = v->accel->ops->run(v->accel);
+    enum vcpu_exit why;
 
+    if (v->accel->id == 0)
+        timeline_mark(v->all->timeline, TIMELINE_GUEST); /* the first time counts */
+    why = v->accel->ops->run(v->accel);
     if (why == VCPU_KICKED)
         return;
     v->dead = true;
@@ -71,16 +117,17 @@ static void *vcpu_main(void *arg)
 {
     struct vcpu *v = arg;
     char name[16]; /* the kernel's limit, NUL included */
-    bool go;
+    enum vcpus_want want;
 
     (void)snprintf(name, sizeof(name), "fc_vcpu %u", v->accel->id);
     (void)pthread_setname_np(pthread_self(), name);
 
-    go = vcpu_wait(v);
-    if (go && v->accel->id == 0)
-        timeline_mark(v->all->timeline, TIMELINE_GUEST);
-    for (; go; go = vcpu_wait(v))
-        vcpu_run(v);
+    while ((want = vcpu_wait(v)) != VCPUS_STOPPED) {
+        if (want == VCPUS_PROBING)
+            vcpu_probe(v);
+        else
+            vcpu_run(v);
+    }
     return NULL;
 }
 
@@ -140,6 +187,43 @@ int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *p
     if (ret < 0)
         vcpus_finish(v);
     return ret;
+}
+
+/* With the lock, while the probe is wanted: until it is over, which after the limit is now. A kick
+ * that comes before it has begun ends it in the beginning. */
+static void probe_await(struct vcpus *v, uint64_t limit_ns)
+{
+    const struct vcpu *first = &v->vcpu[0];
+    uint64_t end_ns = clock_now_ns() + limit_ns;
+    const struct timespec end = { .tv_sec = (time_t)(end_ns / CLOCK_NS_PER_S),
+                                  .tv_nsec = (long)(end_ns % CLOCK_NS_PER_S) };
+    int ret = 0;
+
+    while (v->want == VCPUS_PROBING && ret != ETIMEDOUT)
+        ret = pthread_cond_clockwait(&v->idle, &v->lock, CLOCK_MONOTONIC, &end);
+    if (v->want == VCPUS_PROBING) {
+        first->accel->ops->kick(first->accel);
+        (void)pthread_kill(first->thread, VCPU_SIGNAL);
+    }
+    while (v->want == VCPUS_PROBING || v->running > 0)
+        (void)pthread_cond_wait(&v->idle, &v->lock);
+}
+
+int vcpus_probe(struct vcpus *v, uint64_t limit_ns, struct err *e)
+{
+    struct err answer;
+    int ret;
+
+    if (!v->vcpu[0].accel->ops->probe)
+        return 0;
+    (void)pthread_mutex_lock(&v->lock);
+    v->probe_err = &answer;
+    v->want = VCPUS_PROBING;
+    (void)pthread_cond_broadcast(&v->wanted);
+    probe_await(v, limit_ns);
+    ret = v->probe_ret;
+    (void)pthread_mutex_unlock(&v->lock);
+    return ret < 0 ? err_set(e, -ret, "%s", answer.text) : 0;
 }
 
 void vcpus_resume(struct vcpus *v)

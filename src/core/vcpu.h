@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/accel.h"
 
@@ -20,15 +21,16 @@ struct timeline;
 #define VCPU_SIGNAL (SIGRTMIN)
 
 /*
- *   PARKED <---> RUNNING     vcpus_pause, vcpus_resume
- *        \       /
- *         STOPPED            vcpus_finish, for good
+ *   PROBING <---> PARKED <---> RUNNING     vcpus_probe, and back by itself;
+ *                      \       /            vcpus_pause, vcpus_resume
+ *                       STOPPED            vcpus_finish, for good
  *
  * What the loop thread wants of all. A thread follows when it next looks; one whose processor
  * triple-faulted or failed runs no more, whatever is wanted.
  */
 enum vcpus_want {
     VCPUS_PARKED,
+    VCPUS_PROBING, /* processor 0 alone */
     VCPUS_RUNNING,
     VCPUS_STOPPED,
 };
@@ -51,6 +53,8 @@ struct vcpus {
     pthread_mutex_t lock;
     pthread_cond_t wanted; /* want changed: the threads wait */
     pthread_cond_t idle;   /* running fell to 0: the loop thread waits */
+    struct err *probe_err; /* lock; where a probe leaves its sentence... */
+    int probe_ret;         /* lock; ...and its answer */
     enum vcpus_want want;  /* lock */
     unsigned running;      /* lock; vCPUs with that flag */
 };
@@ -63,6 +67,12 @@ struct vcpus {
  * VCPUS_MAX. Needs *v zeroed; on failure nothing is left. */
 int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *power,
                struct timeline *t, struct err *e);
+
+/* Asks processor 0 whether a guest can live on it (accel_vcpu_ops.probe), on its own thread: KVM
+ * charges a grace period of RCU for a processor that changes its thread. Its answer, or
+ * -EOPNOTSUPP where it has none after `limit_ns`; 0 where the accelerator has no probe. Before the
+ * first vcpus_resume. */
+int vcpus_probe(struct vcpus *v, uint64_t limit_ns, struct err *e);
 
 /* The threads set off; does not wait for them. */
 void vcpus_resume(struct vcpus *v);

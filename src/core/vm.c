@@ -14,6 +14,10 @@
 
 #include "core/err.h"
 
+/* What a probe may take. A usable accelerator needs well under a millisecond and an interpreting
+ * one tens; the rest is for a host that is busy with something else. */
+#define PROBE_LIMIT_NS 200000000u
+
 static const char *const state_names[] = {
     [VM_BUILDING] = "not started yet",
     [VM_RUNNING] = "running",
@@ -67,9 +71,13 @@ static int vm_build(struct vm *vm, const struct vm_config *config, struct err *e
     ret = config->accel->create(&accel, &vm->accel, e);
     if (ret < 0)
         return ret;
+    ret = vcpus_init(&vm->vcpus, vm->accel, config->vcpu_count, &vm->power, vm->timeline, e);
+    if (ret == 0 && config->probe)
+        ret = vcpus_probe(&vm->vcpus, PROBE_LIMIT_NS, e);
+    if (ret < 0)
+        return ret;
     timeline_mark(vm->timeline, TIMELINE_ACCEL);
-
-    return vcpus_init(&vm->vcpus, vm->accel, config->vcpu_count, &vm->power, vm->timeline, e);
+    return 0;
 }
 
 int vm_init(struct vm *vm, const struct vm_config *config, struct loop *loop,

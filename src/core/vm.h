@@ -16,6 +16,7 @@
  * processor runs then, so nothing reaches a device that is gone, and whatever a device points to
  * (its line, guest memory, the accelerator) is there as long as the device.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/accel.h"
@@ -37,6 +38,7 @@ struct vm_config {
     struct mem_config mem;
     unsigned vcpu_count; /* 1 to VCPUS_MAX */
     const struct accel_ops *accel;
+    bool probe; /* refuse an accelerator that is there but not usable (accel_vcpu_ops.probe) */
 };
 
 struct vm {

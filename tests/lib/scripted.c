@@ -263,6 +263,17 @@ static int scripted_regs_get(struct accel_vcpu *vcpu, struct vcpu_regs *regs, st
     return 0;
 }
 
+static int scripted_probe(struct accel_vcpu *vcpu, struct err *e)
+{
+    struct scripted_vcpu *v = (struct scripted_vcpu *)vcpu;
+
+    v->probes++;
+    v->probed_by = pthread_self();
+    if (scripted_faults.probe_hangs)
+        step_sleep(v);
+    return scripted_faults.probe || scripted_faults.probe_hangs ? fault("the probe", e) : 0;
+}
+
 static void scripted_vcpu_destroy(struct accel_vcpu *vcpu)
 {
     struct scripted_vcpu *v = (struct scripted_vcpu *)vcpu;
@@ -277,6 +288,7 @@ static const struct accel_vcpu_ops scripted_vcpu_ops = {
     .destroy = scripted_vcpu_destroy,
     .regs_set = scripted_regs_set,
     .regs_get = scripted_regs_get,
+    .probe = scripted_probe,
     .run = scripted_run,
     .kick = scripted_kick,
 };

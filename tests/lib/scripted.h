@@ -8,6 +8,7 @@
  * VCPU_SIGNAL only, and only if the kick came first. A kick is taken by the steps that wait and by
  * REPEAT, not between others: once a script's OUT was seen, the next kick ends the SLEEP after it.
  */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,6 +53,8 @@ struct scripted_vcpu {
     atomic_ulong steps;     /* done */
     atomic_uint surprises;  /* reads that gave something else */
     unsigned regs_sets;     /* calls of regs_set that succeeded */
+    unsigned probes;        /* calls of probe */
+    pthread_t probed_by;    /* the thread of the last one */
     struct vcpu_regs *regs; /* the last ones set, or NULL */
 };
 
@@ -80,7 +83,9 @@ struct scripted_faults {
     bool irq;
     bool doorbell;
     bool regs_set;
-    bool vcpu; /* creation of vcpu_id */
+    bool probe;       /* the processor is not usable */
+    bool probe_hangs; /* it says so only when kicked */
+    bool vcpu;        /* creation of vcpu_id */
     unsigned vcpu_id;
 };
 extern struct scripted_faults scripted_faults;

@@ -361,3 +361,75 @@ Test(vcpu, thread_that_does_not_start_leaves_nothing)
     cr_assert_eq(atomic_load(&scripted_alive), 1, "the accelerator alone");
     rig_finish(&r);
 }
+
+/* Before the first run. */
+
+Test(vcpu, is_probed_on_its_own_thread_and_parked_again)
+{
+    struct rig r;
+    struct err e = { "" };
+    struct scripted_vcpu *first;
+
+    rig_start(&r, 2);
+    first = scripted_vcpu(r.accel, 0);
+    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &e), 0, "%s", e.text);
+    cr_assert_eq(first->probes, 1);
+    cr_assert(pthread_equal(first->probed_by, r.vcpus.vcpu[0].thread));
+    cr_assert_eq(scripted_vcpu(r.accel, 1)->probes, 0);
+    cr_assert_eq(r.vcpus.want, VCPUS_PARKED);
+    cr_assert_eq(atomic_load(&first->runs), 0);
+    cr_assert_eq(r.timeline.at_ns[TIMELINE_GUEST], 0, "that was no guest");
+
+    first->script = ring_then_sleep;
+    vcpus_resume(&r.vcpus);
+    bell_wait(&r.bell);
+    cr_assert_eq(first->probes, 1);
+    rig_finish(&r);
+}
+
+Test(vcpu, tells_what_the_probe_found)
+{
+    struct rig r;
+    struct err e = { "" };
+
+    rig_start(&r, 1);
+    scripted_faults.probe = true;
+    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &e), -EIO);
+    cr_assert_str_eq(e.text, "the script says that the probe fails");
+    cr_assert_eq(scripted_vcpu(r.accel, 0)->kicks, 0);
+    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, NULL), -EIO, "again, to nobody");
+    cr_assert_eq(atomic_load(&r.ends), 0, "the machine has not ended");
+    rig_finish(&r);
+}
+
+Test(vcpu, ends_a_probe_at_its_limit)
+{
+    struct rig r;
+    struct err e = { "" };
+
+    rig_start(&r, 1);
+    scripted_faults.probe_hangs = true;
+    cr_assert_eq(vcpus_probe(&r.vcpus, 1, &e), -EIO);
+    cr_assert_eq(scripted_vcpu(r.accel, 0)->kicks, 1);
+    cr_assert_eq(r.vcpus.want, VCPUS_PARKED);
+    rig_finish(&r);
+}
+
+/* The scripted processor, whose accelerator has no opinion of it. */
+static struct accel_vcpu_ops without_probe;
+
+Test(vcpu, passes_without_a_probe)
+{
+    struct rig r;
+    struct scripted_vcpu *first;
+
+    rig_start(&r, 1);
+    first = scripted_vcpu(r.accel, 0);
+    without_probe = *first->vcpu.ops;
+    without_probe.probe = NULL;
+    first->vcpu.ops = &without_probe;
+    scripted_faults.probe = true;
+    cr_assert_eq(vcpus_probe(&r.vcpus, 1, NULL), 0);
+    cr_assert_eq(first->probes, 0);
+    rig_finish(&r);
+}

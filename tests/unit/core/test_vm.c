@@ -374,3 +374,25 @@ Test(vm, doorbells_and_lines_work_around_the_buses)
     vm_tear_down(&vm, &bell);
     (void)close(doorbell);
 }
+
+Test(vm, is_not_built_on_an_accelerator_that_fails_its_probe)
+{
+    struct vm_config config = config_of(2);
+
+    timeline = (struct timeline){ 0 };
+    scripted_faults.probe = true;
+    config.probe = true;
+    expect_no_machine(&config, EIO, "the probe");
+    cr_assert_eq(timeline.at_ns[TIMELINE_ACCEL], 0, "it was never ready");
+}
+
+Test(vm, probes_only_where_it_is_asked)
+{
+    struct vm vm;
+    struct bell bell;
+
+    scripted_faults.probe = true;
+    vm_set_up(&vm, &bell, 1);
+    cr_assert_eq(scripted_vcpu(vm.accel, 0)->probes, 0);
+    vm_tear_down(&vm, &bell);
+}
