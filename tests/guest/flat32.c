@@ -1,31 +1,26 @@
 /*
- * The KVM accelerator on a real KVM: guests of a few instructions, one for each thing that has to
- * work.
+ * Guests of a few instructions, one for each thing an accelerator has to do.
  *
- * A plain executable that needs a usable /dev/kvm; tests/e2e/test_kvm_guest runs it, in the bed
- * where the host has none. Each guest starts in 32-bit protected mode at CODE with flat segments
- * and no paging, leaves what it found in RAM and ends itself: it has no handler for ud2, so that
- * every one of them proves the triple fault as well.
+ * Each starts in 32-bit protected mode at CODE with flat segments and no paging, leaves what it
+ * found in RAM and ends itself: it has no handler for ud2, so that every one of them proves the
+ * triple fault as well.
  */
+#include "guest/suite.h"
+
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/accel.h"
-#include "core/bus.h"
-#include "core/device.h"
 #include "core/err.h"
 #include "core/irq.h"
 #include "core/kvm.h"
-#include "core/mem.h"
 #include "core/vcpu.h"
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
+#include "guest/machine.h"
 #include "lib/check.h"
 
 #define GDT    0x500u
@@ -35,8 +30,8 @@
 #define INPUT  0x3000u
 #define AP     0x4000u /* where the second processor starts, in real mode */
 #define STACK  0x8000u
-#define PORT   0x100u
-#define WINDOW 0xc0001000u
+
+#define FLAT32_RAM (2u << 20)
 
 #define LE32(x) (x) & 0xff, (x) >> 8 & 0xff, (x) >> 16 & 0xff, (x) >> 24 & 0xff
 
@@ -65,70 +60,6 @@
 #define SPIN             0xeb, 0xfe
 #define HALT_FOREVER     0xf4, 0xeb, 0xfd
 
-/* A device that notes what reaches it, answers reads with 0xa1, 0xa2, ..., and may call back. */
-struct probe {
-    struct device device;
-    unsigned reads, writes;
-    uint64_t offset;
-    unsigned size;
-    uint8_t written[64];
-    size_t written_len;
-    void (*on_write)(struct probe *p);
-    void (*on_read)(struct probe *p);
-};
-
-struct machine {
-    struct mem mem;
-    struct bus ports, mmio;
-    struct probe port, window;
-    struct accel *accel;
-    struct accel_vcpu *vcpu[2];
-};
-
-static struct machine m;
-static struct err e;
-
-static void probe_read(struct device *d, uint64_t offset, void *data, unsigned size)
-{
-    struct probe *p = (struct probe *)d;
-
-    p->offset = offset;
-    p->size = size;
-    memset(data, 0, size);
-    *(uint8_t *)data = (uint8_t)(0xa0 + ++p->reads);
-    if (p->on_read)
-        p->on_read(p);
-}
-
-static void probe_write(struct device *d, uint64_t offset, const void *data, unsigned size)
-{
-    struct probe *p = (struct probe *)d;
-
-    CHECK(p->written_len + size <= sizeof(p->written));
-    memcpy(p->written + p->written_len, data, size);
-    p->written_len += size;
-    p->writes++;
-    p->offset = offset;
-    p->size = size;
-    if (p->on_write)
-        p->on_write(p);
-}
-
-static const struct device_ops probe_ops = { "probe", probe_read, probe_write };
-
-static void must(int ret)
-{
-    if (ret == 0)
-        return;
-    (void)fprintf(stderr, "%s\n", e.text);
-    CHECK(ret == 0);
-}
-
-static void put(gpa_t gpa, const void *bytes, size_t len)
-{
-    CHECK(mem_write(&m.mem, gpa, bytes, len));
-}
-
 static uint32_t result(unsigned n)
 {
     uint32_t value;
@@ -153,55 +84,6 @@ static struct vcpu_regs flat32(void)
     return r;
 }
 
-static void machine_init(unsigned vcpus)
-{
-    const struct mem_config mem = { .size = 2 << 20,
-                                    .gap_start = LAYOUT_GAP_START,
-                                    .gap_end = LAYOUT_GAP_END };
-
-    memset(&m, 0, sizeof(m));
-    must(mem_init(&m.mem, &mem, &e));
-    bus_init(&m.ports, "port");
-    bus_init(&m.mmio, "mmio");
-    device_init(&m.port.device, &probe_ops);
-    device_init(&m.window.device, &probe_ops);
-    must(bus_add(&m.ports, PORT, 8, &m.port.device, &e));
-    must(bus_add(&m.mmio, WINDOW, 0x1000, &m.window.device, &e));
-    const struct accel_config config = { &m.mem, &m.ports, &m.mmio, vcpus };
-    must(kvm_accel.create(&config, &m.accel, &e));
-    for (unsigned i = 0; i < vcpus; i++)
-        must(kvm_accel.vcpu_create(m.accel, i, &m.vcpu[i], &e));
-}
-
-static void machine_finish(void)
-{
-    for (unsigned i = 0; i < 2; i++)
-        if (m.vcpu[i])
-            m.vcpu[i]->ops->destroy(m.vcpu[i]);
-    kvm_accel.destroy(m.accel);
-    device_finish(&m.port.device);
-    device_finish(&m.window.device);
-    mem_finish(&m.mem);
-}
-
-static void start_at(const struct vcpu_regs *regs)
-{
-    must(m.vcpu[0]->ops->regs_set(m.vcpu[0], regs, &e));
-}
-
-static enum vcpu_exit run(unsigned id)
-{
-    return m.vcpu[id]->ops->run(m.vcpu[id]);
-}
-
-static struct vcpu_regs regs_now(void)
-{
-    struct vcpu_regs r;
-
-    must(m.vcpu[0]->ops->regs_get(m.vcpu[0], &r, &e));
-    return r;
-}
-
 #define LOAD(...)                                \
     do {                                         \
         const uint8_t code_[] = { __VA_ARGS__ }; \
@@ -212,7 +94,7 @@ static struct vcpu_regs regs_now(void)
 
 static void ports_of_every_size(void)
 {
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     LOAD(MOV_EDX(PORT), MOV_EAX(0x44332211), OUT_DX_AL, OUT_DX_AX, OUT_DX_EAX, MOV_EAX(0), IN_AL_DX,
          STORE_EAX(RESULT), IN_AX_DX, STORE_EAX(RESULT + 4), IN_EAX_DX, STORE_EAX(RESULT + 8), UD2);
     CHECK(run(0) == VCPU_TRIPLE_FAULT);
@@ -226,7 +108,7 @@ static void string_ports(void)
 {
     uint16_t read[4];
 
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     put(INPUT, "hello", 5);
     LOAD(MOV_EDX(PORT), MOV_ESI(INPUT), MOV_ECX(5), 0xf3, 0x6e /* rep outsb */, MOV_EDI(RESULT),
          MOV_ECX(4), 0x66, 0xf3, 0x6d /* rep insw */, UD2);
@@ -239,7 +121,7 @@ static void string_ports(void)
 
 static void unclaimed_accesses(void)
 {
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     LOAD(MOV_EDX(0x300), IN_EAX_DX, STORE_EAX(RESULT), OUT_DX_EAX, LOAD_EAX(0xd0000000),
          STORE_EAX(RESULT + 4), STORE32(0xd0000000, 1), LOAD_EAX(WINDOW + 0xffe),
          STORE_EAX(RESULT + 8), UD2);
@@ -253,7 +135,7 @@ static void mmio_of_every_size(void)
 {
     uint64_t wide;
 
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     LOAD(STORE8(WINDOW, 0x11), STORE16(WINDOW + 2, 0x2222), STORE32(WINDOW + 4, 0x33333333),
          LOAD_EAX(WINDOW), STORE_EAX(RESULT), 0x0f, 0x6f, 0x05,
          LE32(WINDOW + 16) /* movq mm0, [window + 16] */, 0x0f, 0x7f, 0x05,
@@ -272,9 +154,9 @@ static void doorbell_without_exit(void)
     uint64_t rung = 0;
     int fd = eventfd(0, EFD_NONBLOCK);
 
-    machine_init(1);
-    must(kvm_accel.doorbell_add(m.accel, WINDOW + 0x50, 4, 3, fd, &e));
-    CHECK(kvm_accel.doorbell_add(m.accel, WINDOW + 0x50, 4, 3, fd, &e) == -EEXIST);
+    machine_init(1, FLAT32_RAM);
+    must(m.accel->ops->doorbell_add(m.accel, WINDOW + 0x50, 4, 3, fd, &e));
+    CHECK(m.accel->ops->doorbell_add(m.accel, WINDOW + 0x50, 4, 3, fd, &e) == -EEXIST);
     LOAD(STORE32(WINDOW + 0x50, 3), STORE32(WINDOW + 0x50, 4), STORE32(WINDOW + 0x50, 3), UD2);
     CHECK(run(0) == VCPU_TRIPLE_FAULT);
     CHECK(read(fd, &rung, sizeof(rung)) == sizeof(rung) && rung == 2);
@@ -299,8 +181,8 @@ static void take_interrupt(unsigned gsi, unsigned vector, const uint8_t *setup, 
     const uint64_t gate = 0x00008e0000100000 | INPUT; /* present, 32-bit interrupt gate */
     struct vcpu_regs r;
 
-    machine_init(1);
-    must(kvm_accel.irq_init(m.accel, &line, gsi, &e));
+    machine_init(1, FLAT32_RAM);
+    must(m.accel->ops->irq_init(m.accel, &line, gsi, &e));
     m.port.on_write = raise_line;
     put(CODE, setup, len);
     put(CODE + len, wait, sizeof(wait));
@@ -311,7 +193,7 @@ static void take_interrupt(unsigned gsi, unsigned vector, const uint8_t *setup, 
     start_at(&r);
     CHECK(run(0) == VCPU_TRIPLE_FAULT);
     CHECK(result(0) == 0x1234);
-    kvm_accel.irq_finish(m.accel, &line);
+    m.accel->ops->irq_finish(m.accel, &line);
     machine_finish();
 }
 
@@ -337,22 +219,23 @@ static void line_errors(void)
 {
     struct irq_line second;
 
-    machine_init(1);
-    must(kvm_accel.irq_init(m.accel, &line, 5, &e));
-    CHECK(line.gsi == 5 && line.fd >= 0);
-    CHECK(kvm_accel.irq_init(m.accel, &second, 5, &e) == -EEXIST);
-    CHECK(kvm_accel.irq_init(m.accel, &second, 24, &e) == -EINVAL);
-    kvm_accel.irq_finish(m.accel, &line);
-    must(kvm_accel.irq_init(m.accel, &second, 5, &e));
+    machine_init(1, FLAT32_RAM);
+    must(m.accel->ops->irq_init(m.accel, &line, 5, &e));
+    CHECK(line.gsi == 5);
+    CHECK(line.fd >= 0 || machine_accel != &kvm_accel); /* only the kernel can listen to one */
+    CHECK(m.accel->ops->irq_init(m.accel, &second, 5, &e) == -EEXIST);
+    CHECK(m.accel->ops->irq_init(m.accel, &second, 24, &e) == -EINVAL);
+    m.accel->ops->irq_finish(m.accel, &line);
+    must(m.accel->ops->irq_init(m.accel, &second, 5, &e));
     irq_line_raise(&second); /* nobody waits for it, nothing blocks */
     irq_line_raise(&second);
-    kvm_accel.irq_finish(m.accel, &second);
+    m.accel->ops->irq_finish(m.accel, &second);
     machine_finish();
 }
 
 static void kick_before_run(void)
 {
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     LOAD(UD2);
     m.vcpu[0]->ops->kick(m.vcpu[0]);
     CHECK(run(0) == VCPU_KICKED);
@@ -370,7 +253,7 @@ static void kick_self(struct probe *p)
 /* A kick during an access lets the access finish first. */
 static void kick_inside_access(void)
 {
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     m.port.on_read = kick_self;
     LOAD(MOV_EDX(PORT), MOV_EAX(0), IN_AL_DX, UD2);
     CHECK(run(0) == VCPU_KICKED);
@@ -378,31 +261,6 @@ static void kick_inside_access(void)
     CHECK(run(0) == VCPU_TRIPLE_FAULT);
     CHECK(m.port.reads == 1);
     machine_finish();
-}
-
-static pthread_t spawn(unsigned id);
-
-static void *run_thread(void *arg)
-{
-    return (void *)(uintptr_t)run((unsigned)(uintptr_t)arg);
-}
-
-static pthread_t spawn(unsigned id)
-{
-    pthread_t thread;
-
-    CHECK(pthread_create(&thread, NULL, run_thread, (void *)(uintptr_t)id) == 0);
-    return thread;
-}
-
-static enum vcpu_exit kick_and_join(unsigned id, pthread_t thread)
-{
-    void *why;
-
-    m.vcpu[id]->ops->kick(m.vcpu[id]);
-    CHECK(pthread_kill(thread, VCPU_SIGNAL) == 0);
-    CHECK(pthread_join(thread, &why) == 0);
-    return (enum vcpu_exit)(uintptr_t)why;
 }
 
 static int ready_fd;
@@ -419,7 +277,7 @@ static void kick_while_spinning(void)
     eventfd_t ready;
 
     ready_fd = eventfd(0, 0);
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     m.port.on_write = say_ready;
     LOAD(MOV_EDX(PORT), OUT_DX_AL, SPIN);
     pthread_t thread = spawn(0);
@@ -435,7 +293,7 @@ static void kick_while_spinning(void)
 
 static void kick_while_halted(void)
 {
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     LOAD(HALT_FOREVER);
     for (unsigned i = 0; i < 30; i++)
         CHECK(kick_and_join(0, spawn(0)) == VCPU_KICKED);
@@ -447,7 +305,7 @@ static void second_processor(void)
 {
     const uint8_t ap[] = { 0xc6, 0x06, RESULT & 0xff, RESULT >> 8, 0x5a, HALT_FOREVER };
 
-    machine_init(2);
+    machine_init(2, FLAT32_RAM);
     CHECK(kick_and_join(1, spawn(1)) == VCPU_KICKED);
     CHECK(result(0) == 0);
     put(AP, ap, sizeof(ap));
@@ -463,7 +321,7 @@ static void second_processor(void)
 
 static void cpuid_in_the_guest(void)
 {
-    machine_init(2);
+    machine_init(2, FLAT32_RAM);
     LOAD(MOV_EAX(1), CPUID, STORE_EAX(RESULT), 0x89, 0x1d, LE32(RESULT + 4) /* ebx */, 0x89, 0x0d,
          LE32(RESULT + 8) /* ecx */, MOV_EAX(0x40000000), CPUID, 0x89, 0x1d, LE32(RESULT + 12),
          UD2);
@@ -481,7 +339,7 @@ static void registers_round_trip(void)
 {
     struct vcpu_regs r, back;
 
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     r = flat32();
     for (unsigned i = 0; i < X86_GPRS; i++)
         r.gpr[i] = 0xabcd000000000000u + i;
@@ -511,7 +369,7 @@ static void impossible_registers(void)
 {
     struct vcpu_regs r;
 
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     r = flat32();
     r.cr0 = X86_CR0_PG; /* paging without protection */
     CHECK(m.vcpu[0]->ops->regs_set(m.vcpu[0], &r, &e) == -EINVAL);
@@ -521,7 +379,7 @@ static void impossible_registers(void)
 
 static void code_where_no_memory_is(void)
 {
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     struct vcpu_regs r = flat32();
     r.rip = WINDOW;
     start_at(&r);
@@ -533,7 +391,7 @@ static void file_cut_short_under_the_guest(void)
 {
     int fd = memfd_create("kernel", MFD_CLOEXEC);
 
-    machine_init(1);
+    machine_init(1, FLAT32_RAM);
     CHECK(fd >= 0 && ftruncate(fd, 4096) == 0);
     must(mem_map_file(&m.mem, 0x10000, fd, 0, 4096, &e));
     LOAD(LOAD_EAX(0x10000), UD2);
@@ -543,44 +401,24 @@ static void file_cut_short_under_the_guest(void)
     machine_finish();
 }
 
-static void on_signal(int signal)
-{
-    (void)signal;
-}
-
-int main(void)
-{
-    static const struct {
-        const char *name;
-        void (*test)(void);
-    } tests[] = {
-        { "ports of every size", ports_of_every_size },
-        { "string port instructions", string_ports },
-        { "unclaimed accesses", unclaimed_accesses },
-        { "MMIO of every size", mmio_of_every_size },
-        { "doorbell without exit", doorbell_without_exit },
-        { "interrupt through the PIC", interrupt_through_pic },
-        { "interrupt through the I/O APIC", interrupt_through_ioapic },
-        { "interrupt line errors", line_errors },
-        { "kick before run", kick_before_run },
-        { "kick inside an access", kick_inside_access },
-        { "kick while spinning", kick_while_spinning },
-        { "kick while halted", kick_while_halted },
-        { "second processor", second_processor },
-        { "CPUID in the guest", cpuid_in_the_guest },
-        { "registers round trip", registers_round_trip },
-        { "impossible registers", impossible_registers },
-        { "code where no memory is", code_where_no_memory_is },
-        { "file cut short under the guest", file_cut_short_under_the_guest },
-    };
-    const struct sigaction action = { .sa_handler = on_signal };
-
-    CHECK(sigaction(VCPU_SIGNAL, &action, NULL) == 0);
-    for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-        (void)printf("%s\n", tests[i].name);
-        (void)fflush(stdout);
-        tests[i].test();
-    }
-    (void)printf("all %zu hold\n", sizeof(tests) / sizeof(tests[0]));
-    return 0;
-}
+const struct guest_test flat32_tests[] = {
+    { "ports of every size", ports_of_every_size, NULL },
+    { "string port instructions", string_ports, NULL },
+    { "unclaimed accesses", unclaimed_accesses, NULL },
+    { "MMIO of every size", mmio_of_every_size, NULL },
+    { "doorbell without exit", doorbell_without_exit, NULL },
+    { "interrupt through the PIC", interrupt_through_pic, "kvm" },
+    { "interrupt through the I/O APIC", interrupt_through_ioapic, NULL },
+    { "interrupt line errors", line_errors, NULL },
+    { "kick before run", kick_before_run, NULL },
+    { "kick inside an access", kick_inside_access, NULL },
+    { "kick while spinning", kick_while_spinning, NULL },
+    { "kick while halted", kick_while_halted, NULL },
+    { "second processor", second_processor, NULL },
+    { "CPUID in the guest", cpuid_in_the_guest, NULL },
+    { "registers round trip", registers_round_trip, NULL },
+    { "impossible registers", impossible_registers, "kvm" },
+    { "code where no memory is", code_where_no_memory_is, "kvm" },
+    { "file cut short under the guest", file_cut_short_under_the_guest, "kvm" },
+    { NULL, NULL, NULL },
+};

@@ -1,0 +1,60 @@
+/*
+ * Guests on an accelerator: `guest kvm` or `guest emu`.
+ *
+ * The same guests run on both, so that what holds on KVM is what the software CPU is held to. Each
+ * test CHECKs what it found; what it prints is the same on both, and can be compared.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "core/kvm.h"
+#include "core/vcpu.h"
+#include "emu/emu.h"
+#include "guest/machine.h"
+#include "guest/suite.h"
+#include "lib/check.h"
+
+static const struct guest_test *const suites[] = { flat32_tests };
+
+static void on_signal(int signal)
+{
+    (void)signal;
+}
+
+static bool accel_named(const char *name)
+{
+    static const struct accel_ops *const accels[] = { &kvm_accel, &emu_accel };
+
+    for (unsigned i = 0; name && i < sizeof(accels) / sizeof(accels[0]); i++)
+        if (strcmp(accels[i]->name, name) == 0)
+            machine_accel = accels[i];
+    return machine_accel;
+}
+
+static void suite_run(const struct guest_test *test)
+{
+    for (; test->name; test++) {
+        if (test->only && strcmp(test->only, machine_accel->name) != 0)
+            continue;
+        (void)printf("%s\n", test->name);
+        (void)fflush(stdout);
+        test->run();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct sigaction action = { .sa_handler = on_signal };
+
+    (void)argc;
+    if (!accel_named(argv[1])) {
+        (void)fprintf(stderr, "usage: guest kvm|emu\n");
+        return 2;
+    }
+    CHECK(sigaction(VCPU_SIGNAL, &action, NULL) == 0);
+    for (unsigned i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+        suite_run(suites[i]);
+    (void)printf("all of them hold\n");
+    return 0;
+}

@@ -1,0 +1,13 @@
+#ifndef TESTS_GUEST_SUITE_H
+#define TESTS_GUEST_SUITE_H
+/* What the guest program runs: one table a file of guests, each ended by a row without a name. */
+
+struct guest_test {
+    const char *name;
+    void (*run)(void);
+    const char *only; /* the accelerator it concerns, or NULL: every one */
+};
+
+extern const struct guest_test flat32_tests[];
+
+#endif
