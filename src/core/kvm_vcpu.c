@@ -82,6 +82,7 @@ static const struct accel_vcpu_ops vcpu_ops = {
     .destroy = vcpu_destroy,
     .regs_set = kvm_arch_regs_set,
     .regs_get = kvm_arch_regs_get,
+    .probe = kvm_arch_probe,
     .run = vcpu_run,
     .kick = vcpu_kick,
 };

@@ -401,7 +401,35 @@ static void file_cut_short_under_the_guest(void)
     machine_finish();
 }
 
+/* Afterwards memory and processor are as if nobody had asked. */
+static void probed(void)
+{
+    static const uint8_t nothing[0x10000];
+
+    machine_init(1, FLAT32_RAM);
+    const struct vcpu_regs before = regs_now();
+    must(m.vcpu[0]->ops->probe(m.vcpu[0], &e));
+    const struct vcpu_regs after = regs_now();
+    CHECK(memcmp(&before, &after, sizeof(before)) == 0);
+    CHECK(memcmp(mem_at(&m.mem, 0, sizeof(nothing)), nothing, sizeof(nothing)) == 0);
+    LOAD(MOV_EAX(7), STORE_EAX(RESULT), UD2);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(result(0) == 7);
+    machine_finish();
+}
+
+static void probe_ends_by_a_kick(void)
+{
+    machine_init(1, FLAT32_RAM);
+    m.vcpu[0]->ops->kick(m.vcpu[0]);
+    CHECK(m.vcpu[0]->ops->probe(m.vcpu[0], &e) == -EOPNOTSUPP);
+    CHECK(strstr(e.text, "does not get through"));
+    machine_finish();
+}
+
 const struct guest_test flat32_tests[] = {
+    { "probed", probed, "kvm" },
+    { "probe ends by a kick", probe_ends_by_a_kick, "kvm" },
     { "ports of every size", ports_of_every_size, NULL },
     { "string port instructions", string_ports, NULL },
     { "unclaimed accesses", unclaimed_accesses, NULL },

@@ -3,11 +3,15 @@
 /*
  * What the x86 files of the KVM accelerator share; nobody else includes it.
  */
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "core/x86/cpuid.h"
 
 struct err;
 struct kvm_regs;
 struct kvm_sregs;
+struct mem;
 struct vcpu_regs;
 
 struct kvm_arch {
@@ -33,5 +37,17 @@ int kvm_boot_lapic(int vcpu_fd, struct err *e); /* the boot processor only */
 void kvm_regs_export(const struct vcpu_regs *from, struct kvm_regs *regs, struct kvm_sregs *sregs);
 void kvm_regs_import(struct vcpu_regs *to, const struct kvm_regs *regs,
                      const struct kvm_sregs *sregs);
+
+/* kvm_probe.c: its pure part. */
+
+#define KVM_PROBE_PORT 0xf4 /* neither KVM nor a device of the machine has it */
+
+/* Writes the program and its page tables and says where a processor starts on them; false: there is
+ * no RAM. Unloading leaves zeroes. */
+bool kvm_probe_load(const struct mem *m, struct vcpu_regs *regs);
+void kvm_probe_unload(const struct mem *m);
+
+/* So many instructions in so many nanoseconds: 0, or -EOPNOTSUPP with how slow that is. */
+int kvm_probe_judge(uint64_t instructions, uint64_t ns, struct err *e);
 
 #endif
