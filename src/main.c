@@ -21,7 +21,7 @@
 
 #define STATUS_OPERATOR 2
 
-/* In the order in which a machine without --accel takes them. */
+/* In the order in which --accel auto tries them. */
 static const struct accel_ops *const accels[] = { &kvm_accel, &emu_accel, NULL };
 
 /* Where mote is started with a standard descriptor closed, the next open would get its number and

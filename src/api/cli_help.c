@@ -24,7 +24,7 @@ const char cli_run_help[] =
     "  --mem SIZE          memory in MiB, or with K, M or G behind it (256M)\n"
     "  --vcpus N           processors, 1 to 32 (1)\n"
     "  --huge-pages WORD   what backs the memory: none, transparent or 2M (none)\n"
-    "  --accel NAME        what runs the processors: kvm (kvm)\n"
+    "  --accel NAME        what runs the processors: kvm, emu or auto (auto)\n"
     "  --timeline[=json]   at the end, print to stderr when each phase began\n"
     "  --log-level LEVEL   off, error, warn, info, debug or trace (warn)\n"
     "  --log-file FILE     append the log to FILE instead of writing it to stderr\n"

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/choice.h"
 #include "api/model.h"
 #include "api/number.h"
 #include "core/accel.h"
@@ -88,23 +89,27 @@ int config_huge_parse(const char *word, enum mem_huge *huge, struct err *e)
     return err_set(e, EINVAL, "'%.40s' is no kind of huge pages: none, transparent or 2M", word);
 }
 
-const struct accel_ops *config_accel(const struct machine_config *c,
-                                     const struct accel_ops *const *accels, struct err *e)
+int config_accel(const struct machine_config *c, const struct accel_ops *const *accels,
+                 struct choice *choice, struct err *e)
 {
-    char known[64] = "";
-    size_t used = 0;
+    const char *wanted = c->accel ? c->accel : "auto";
+    char known[64] = "auto";
+    size_t used = strlen(known);
+    unsigned count = 0;
 
-    if (!c->accel)
-        return accels[0];
-    for (unsigned i = 0; accels[i]; i++) {
-        if (strcmp(c->accel, accels[i]->name) == 0)
-            return accels[i];
+    for (; accels[count]; count++) {
+        if (strcmp(wanted, accels[count]->name) == 0) {
+            *choice = (struct choice){ .accels = &accels[count], .count = 1 };
+            return 0;
+        }
         if (used < sizeof(known))
-            used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "",
-                                     accels[i]->name);
+            used +=
+                (size_t)snprintf(known + used, sizeof(known) - used, ", %s", accels[count]->name);
     }
-    (void)err_set(e, EINVAL, "'%.40s' is no accelerator; there is: %s", c->accel, known);
-    return NULL;
+    if (strcmp(wanted, "auto") != 0)
+        return err_set(e, EINVAL, "'%.40s' is no accelerator; there is: %s", wanted, known);
+    *choice = (struct choice){ .accels = accels, .count = count };
+    return 0;
 }
 
 size_t config_cmdline(const struct machine_config *c, char *to, size_t size)

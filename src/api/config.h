@@ -12,6 +12,7 @@
 #include "core/mem.h"
 
 struct accel_ops;
+struct choice;
 struct err;
 
 struct machine_config {
@@ -22,7 +23,7 @@ struct machine_config {
     uint64_t mem_size;   /* bytes */
     uint64_t vcpu_count;
     enum mem_huge huge;
-    const char *accel; /* its name, or NULL for the first there is */
+    const char *accel; /* its name, or NULL for "auto" */
 };
 
 /* Every value that has a default gets it. */
@@ -35,10 +36,10 @@ int config_check(const struct machine_config *c, struct err *e);
 /* "none", "transparent" or "2M", in any case. */
 int config_huge_parse(const char *word, enum mem_huge *huge, struct err *e);
 
-/* The one that c->accel names among `accels`, which ends with NULL and is not empty; NULL with a
- * sentence where none has that name. */
-const struct accel_ops *config_accel(const struct machine_config *c,
-                                     const struct accel_ops *const *accels, struct err *e);
+/* Where in `accels`, which ends with NULL and is not empty, c->accel leaves a choice: all of it, or
+ * the one that it names. -EINVAL with a sentence where none has that name. */
+int config_accel(const struct machine_config *c, const struct accel_ops *const *accels,
+                 struct choice *choice, struct err *e);
 
 /* The kernel command line; returns its length without the NUL and, as snprintf, writes no more than
  * `size` bytes of it. */

@@ -5,10 +5,10 @@
  *
  * Loop thread, all of it.
  */
+#include "api/choice.h"
 #include "api/config.h"
 #include "core/power.h"
 
-struct accel_ops;
 struct err;
 struct loop;
 struct machine;
@@ -26,7 +26,7 @@ struct machine_owner {
 struct machine_host {
     struct loop *loop;
     struct timeline *timeline;
-    const struct accel_ops *accel;
+    struct choice choice; /* of accelerators */
     struct serial_sink *console;
     struct machine_owner *owner;
 };

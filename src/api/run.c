@@ -98,12 +98,11 @@ int run(const struct machine_config *config, const struct accel_ops *const *acce
         struct timeline *timeline, struct run_end *end, struct err *e)
 {
     struct run r = { .owner = { .ended = ended }, .why = POWER_FAILED };
-    struct machine_host host = { .timeline = timeline, .accel = config_accel(config, accels, e) };
-    int ret;
+    struct machine_host host = { .timeline = timeline };
+    int ret = config_accel(config, accels, &host.choice, e);
 
-    if (!host.accel)
-        return -EINVAL;
-    ret = boot_files_check(config, e);
+    if (ret == 0)
+        ret = boot_files_check(config, e);
     if (ret == 0)
         ret = run_machine(&r, config, &host, e);
     if (ret < 0)

@@ -50,7 +50,7 @@ refused "--append adds to .*: give one of them" run --kernel "$kernel" --cmdline
 refused "--timeline: 'xml' is no form of it: .*" run --kernel "$kernel" --timeline=xml
 refused "--log-level: 'loud' is no level: .*" run --kernel "$kernel" --log-level loud
 refused "--huge-pages: '1G' is no kind of huge pages: .*" run --kernel "$kernel" --huge-pages 1G
-refused "'xen' is no accelerator; there is: kvm" run --kernel "$kernel" --accel xen
+refused "'xen' is no accelerator; there is: auto, kvm, emu" run --kernel "$kernel" --accel xen
 
 # Memory.
 refused "memory of 0 bytes is too little: .*" run --kernel "$kernel" --mem 0
@@ -104,7 +104,7 @@ SCRIPT
     chmod +x "$work/mote"
     MOTE=$work/mote
 fi
-refused "/dev/kvm is missing: .*" run --kernel "$kernel"
+refused "/dev/kvm is missing: .*" run --kernel "$kernel" --accel kvm
 MOTE=$real
 
 # On a terminal: its mode is what it was.

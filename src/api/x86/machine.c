@@ -161,14 +161,13 @@ int machine_create(const struct machine_config *config, const struct machine_hos
                  .gap_end = LAYOUT_GAP_END,
                  .huge = config->huge },
         .vcpu_count = (unsigned)config->vcpu_count,
-        .accel = host->accel,
     };
     struct machine *m = calloc(1, sizeof(*m));
     int ret;
 
     if (!m)
         return err_set(e, ENOMEM, "no memory for the machine");
-    ret = vm_init(&m->vm, &vm, host->loop, host->timeline, e);
+    ret = choice_vm_init(&m->vm, &vm, &host->choice, host->loop, host->timeline, e);
     if (ret < 0) {
         free(m);
         return ret;

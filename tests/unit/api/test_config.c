@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/choice.h"
 #include "api/model.h"
 #include "core/accel.h"
 #include "core/err.h"
@@ -193,14 +194,39 @@ Test(config, finds_the_accelerator)
     static const struct accel_ops emu = { .name = "emu" };
     static const struct accel_ops *const accels[] = { &kvm, &emu, NULL };
     struct machine_config c = good();
+    struct choice choice = { 0 };
     struct err e;
 
-    cr_assert_eq(config_accel(&c, accels, &e), &kvm);
     c.accel = "emu";
-    cr_assert_eq(config_accel(&c, accels, &e), &emu);
+    cr_assert_eq(config_accel(&c, accels, &choice, &e), 0);
+    cr_assert_eq(choice.accels[0], &emu);
+    cr_assert_eq(choice.count, 1);
+    c.accel = "kvm";
+    cr_assert_eq(config_accel(&c, accels, &choice, &e), 0);
+    cr_assert_eq(choice.accels[0], &kvm);
+    cr_assert_eq(choice.count, 1, "who names one gets no other");
     c.accel = "xen";
-    cr_assert_null(config_accel(&c, accels, &e));
-    cr_assert_str_eq(e.text, "'xen' is no accelerator; there is: kvm, emu");
+    cr_assert_eq(config_accel(&c, accels, &choice, &e), -EINVAL);
+    cr_assert_str_eq(e.text, "'xen' is no accelerator; there is: auto, kvm, emu");
     c.accel = "";
-    cr_assert_null(config_accel(&c, accels, &e));
+    cr_assert_eq(config_accel(&c, accels, &choice, &e), -EINVAL);
+    cr_assert_eq(choice.count, 1, "unchanged");
+}
+
+Test(config, leaves_the_accelerator_to_be_chosen)
+{
+    static const struct accel_ops kvm = { .name = "kvm" };
+    static const struct accel_ops emu = { .name = "emu" };
+    static const struct accel_ops *const accels[] = { &kvm, &emu, NULL };
+    static const char *const words[] = { NULL, "auto" };
+    struct machine_config c = good();
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct choice choice = { 0 };
+
+        c.accel = words[i];
+        cr_assert_eq(config_accel(&c, accels, &choice, NULL), 0);
+        cr_assert_eq(choice.accels, accels);
+        cr_assert_eq(choice.count, 2);
+    }
 }
