@@ -1,0 +1,63 @@
+#!/bin/sh
+# The stock kernel on the software CPU, on this host itself: it boots, packed and unpacked, with one
+# processor and with two, ends as the guest wants it to, and its shell answers.
+set -u
+# shellcheck source=../lib.sh
+. "$MOTE_SOURCE/tests/lib.sh"
+
+guest=$("$MOTE_SOURCE/resources/guest" -u) || exit 1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+deadline=120 # seconds: a boot takes 3, and several times that under a sanitizer
+
+# emu KERNEL APPEND OPTION...: leaves the console in out, what mote said in err.
+emu() {
+    kernel=$1
+    append=$2
+    shift 2
+    timeout -k 1 "$deadline" "$MOTE" run --accel emu --kernel "$guest/$kernel" \
+        --initrd "$guest/initrd" --append "quiet $append" "$@" >"$work/out" 2>"$work/err"
+}
+
+# boots KERNEL VCPUS
+boots() {
+    what="$1 with $2 vCPU(s)"
+    emu "$1" mote.once --vcpus "$2" --timeline=json </dev/null
+    expect "$what ends with status 0" 0 $?
+    expect_match "$what is the stock kernel" '^Linux .*-cloud-amd64' "$work/out"
+    expect_match "$what sees them" "^up .* s, $2 processor(s), " "$work/out"
+    expect_match "$what reached its init" '"boot_timer_write":[1-9]' "$work/err"
+}
+
+boots vmlinuz 1
+boots vmlinuz 2
+boots vmlinux 1
+
+emu vmlinuz 'mote.run="reboot"' </dev/null
+expect "a guest that reboots ends with status 0" 0 $?
+expect_match "it was Linux that rebooted" 'reboot: ' "$work/out"
+
+# The shell is typed to once it has prompted: what comes earlier the guest's driver throws away.
+prompted() {
+    tries=$((deadline * 10))
+    until grep -q -s 'guest:.*# ' "$work/out"; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+
+type_to_shell() {
+    prompted || return
+    # shellcheck disable=SC2016 # the guest's to expand
+    printf 'echo "answer $((6 * 7))"\npoweroff\n'
+}
+
+: >"$work/out"
+mkfifo "$work/in"
+type_to_shell >"$work/in" &
+emu vmlinuz '' <"$work/in"
+expect "a guest whose shell is told to power off ends with status 0" 0 $?
+wait
+expect_match "its shell answers" '^answer 42' "$work/out"
+conclude
