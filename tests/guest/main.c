@@ -15,7 +15,7 @@
 #include "guest/suite.h"
 #include "lib/check.h"
 
-static const struct guest_test *const suites[] = { flat32_tests };
+static const struct guest_test *const suites[] = { flat32_tests, exception_tests, paging_tests };
 
 static void on_signal(int signal)
 {
