@@ -15,7 +15,8 @@
 #include "guest/suite.h"
 #include "lib/check.h"
 
-static const struct guest_test *const suites[] = { flat32_tests, exception_tests, paging_tests };
+static const struct guest_test *const suites[] = { flat32_tests, exception_tests, paging_tests,
+                                                   code_tests };
 
 static void on_signal(int signal)
 {

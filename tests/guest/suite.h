@@ -11,5 +11,6 @@ struct guest_test {
 extern const struct guest_test flat32_tests[];
 extern const struct guest_test exception_tests[];
 extern const struct guest_test paging_tests[];
+extern const struct guest_test code_tests[];
 
 #endif
