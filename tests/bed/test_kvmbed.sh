@@ -16,7 +16,7 @@ mkdir "$work/tmp"
 # One start for all that is about a command's surroundings.
 head -c 1000000 /dev/urandom >"$work/bytes"
 echo 'echo from the added script; exit 7' >"$work/script"
-bed -i "$work/bytes" -f "$work/script:/a/b/script" '
+bed -c 2 -i "$work/bytes" -f "$work/script:/a/b/script" '
     test -c /dev/kvm && test -c /dev/net/tun && echo devices >&2
     nproc >&2
     echo reopened >/dev/stderr

@@ -87,7 +87,9 @@ def order_faults(root, path):
 def file_graph(root):
     """Each file of src/ -> the files of src/ it includes."""
     return {
-        path.relative_to("src").as_posix(): {name for _, quote, name in includes(root, path) if quote == '"'}
+        path.relative_to("src").as_posix(): {
+            name for _, quote, name in includes(root, path) if quote == '"'
+        }
         for path in tree.c_files(root, ["src"])
     }
 
@@ -204,7 +206,8 @@ PLANTED = [
         "a system header after ours",
         {
             HEADER: "\n",
-            "src/core/planted.c": '#include <errno.h>\n#include "core/planted_low.h"\n#include <stdio.h>\n',
+            "src/core/planted.c": "#include <errno.h>\n"
+            '#include "core/planted_low.h"\n#include <stdio.h>\n',
         },
         "<stdio.h> comes before the project's headers",
     ),

@@ -1,0 +1,86 @@
+# What the tests with real guests share: where they run, and how they boot one.
+# shellcheck shell=sh
+#
+# A test sources this file and calls on_every_kvm first. Started by ctest it is outside: the call
+# runs the same script again inside the bed, and on this host where its KVM can run Linux, and ends
+# with what came of it. Started by that call it is in a place with a KVM, and goes on with:
+#
+#   $MOTE                the program
+#   $GUEST               a folder with vmlinuz, vmlinux, initrd (resources/guest)
+#   $work                a temporary folder
+#
+# Inside the bed everything runs in busybox.
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib.sh"
+
+# The script in the bed. The interpreter under the bed now and then gets stuck as a whole, where a guest
+# that does not answer would be ended by mote_run: a bed that ran out of time runs once more.
+in_bed() {
+    for try in first second; do
+        result=0
+        # shellcheck disable=SC2086 # a list
+        "$top/tests/bed/kvmbed" -m 1536 -t "${bed_limit:-400}" $added -f "$MOTE:/bin/mote" \
+            -f "$GUEST:/guest" -f "$here/lib.sh:/tests/e2e/lib.sh" -f "$here/../lib.sh:/tests/lib.sh" \
+            -f "$0:/tests/e2e/test" \
+            "KVM_PLACE=bed MOTE=/bin/mote GUEST=/guest sh /tests/e2e/test ${arguments:-}" || result=$?
+        [ $result = 124 ] || return $result
+        echo "# the $try bed got stuck"
+    done
+    return 1
+}
+
+# on_every_kvm [FILE:PLACE]...: with these added to the bed. The script's own arguments, if it has
+# any, are in $arguments and come again.
+on_every_kvm() {
+    if [ -n "${KVM_PLACE:-}" ]; then
+        work=$(mktemp -d)
+        trap 'rm -rf "$work"' EXIT
+        return
+    fi
+    top=$here/../..
+    MOTE=${MOTE:-$top/build/release/mote}
+    GUEST=$("$top/resources/guest" -u) || exit 1
+    export MOTE GUEST
+    failed=0
+    if reason=$("$top/resources/host-kvm" "$MOTE"); then
+        echo "# on this host's KVM, then in the bed"
+        # shellcheck disable=SC2086 # a list
+        KVM_PLACE=host "$0" ${arguments:-} || failed=1
+    else
+        echo "# in the bed only: $reason"
+    fi
+    added=''
+    for file; do
+        added="$added -f $file"
+    done
+    in_bed || failed=1
+    exit $failed
+}
+
+boot_limit=120 # seconds; a boot takes about four in the bed
+
+# mote_run APPEND OPTION...: mote with a guest, its kernel $kernel or else the stock bzImage
+mote_run() {
+    append=$1
+    shift
+    timeout "$boot_limit" "$MOTE" run --accel kvm --kernel "${kernel:-$GUEST/vmlinuz}" \
+        --initrd "$GUEST/initrd" --append "quiet $append" "$@"
+}
+
+# boot APPEND OPTION...: mote_run to its end. Leaves the status in $status, the console in $work/out,
+# mote's own words in $work/err.
+boot() {
+    status=0
+    mote_run "$@" </dev/null >"$work/raw" 2>"$work/err" || status=$?
+    tr -d '\r' <"$work/raw" >"$work/out"
+}
+
+# expect_status WHAT WANTED: as expect, and shows what the boot left behind
+expect_status() {
+    if [ "$status" = "$2" ]; then
+        pass "$1"
+    else
+        fail "$1" "wanted: status $2" "got:    $status" "console:" "$(tail -n 20 "$work/out")" \
+            "errors:" "$(tail -n 20 "$work/err")"
+    fi
+}
