@@ -124,7 +124,7 @@ exec start-stop-daemon -S -c nobody -x "$real" -- "\$@"
 SCRIPT
     chmod 755 "$work/as-nobody" "$work"
     MOTE=$work/as-nobody
-    refused "a /dev/kvm of somebody else" '/dev/kvm' --kernel "$elf"
+    refused "a /dev/kvm of somebody else" '/dev/kvm' --accel kvm --kernel "$elf"
     MOTE=$real
 fi
 conclude
