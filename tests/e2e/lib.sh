@@ -13,22 +13,6 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
 
-# The script in the bed. The interpreter under the bed now and then gets stuck as a whole, where a guest
-# that does not answer would be ended by mote_run: a bed that ran out of time runs once more.
-in_bed() {
-    for try in first second; do
-        result=0
-        # shellcheck disable=SC2086 # a list
-        "$top/tests/bed/kvmbed" -m 1536 -t "${bed_limit:-400}" $added -f "$MOTE:/bin/mote" \
-            -f "$GUEST:/guest" -f "$here/lib.sh:/tests/e2e/lib.sh" -f "$here/../lib.sh:/tests/lib.sh" \
-            -f "$0:/tests/e2e/test" \
-            "KVM_PLACE=bed MOTE=/bin/mote GUEST=/guest sh /tests/e2e/test ${arguments:-}" || result=$?
-        [ $result = 124 ] || return $result
-        echo "# the $try bed got stuck"
-    done
-    return 1
-}
-
 # on_every_kvm [FILE:PLACE]...: with these added to the bed. The script's own arguments, if it has
 # any, are in $arguments and come again.
 on_every_kvm() {
@@ -53,17 +37,21 @@ on_every_kvm() {
     for file; do
         added="$added -f $file"
     done
-    in_bed || failed=1
+    # shellcheck disable=SC2086 # a list
+    "$top/tests/bed/kvmbed" -m 1536 -t "${bed_limit:-300}" $added -f "$MOTE:/bin/mote" \
+        -f "$GUEST:/guest" -f "$here/lib.sh:/tests/e2e/lib.sh" -f "$here/../lib.sh:/tests/lib.sh" \
+        -f "$0:/tests/e2e/test" \
+        "KVM_PLACE=bed MOTE=/bin/mote GUEST=/guest sh /tests/e2e/test ${arguments:-}" || failed=1
     exit $failed
 }
 
-boot_limit=120 # seconds; a boot takes about four in the bed
+boot_limit=100 # seconds; a boot takes about four in the bed
 
 # mote_run APPEND OPTION...: mote with a guest, its kernel $kernel or else the stock bzImage
 mote_run() {
     append=$1
     shift
-    timeout "$boot_limit" "$MOTE" run --accel kvm --kernel "${kernel:-$GUEST/vmlinuz}" \
+    timeout -k 5 "$boot_limit" "$MOTE" run --accel kvm --kernel "${kernel:-$GUEST/vmlinuz}" \
         --initrd "$GUEST/initrd" --append "quiet $append" "$@"
 }
 

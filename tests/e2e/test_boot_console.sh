@@ -14,8 +14,10 @@ start_guest() {
 
 # expect_answer WHAT PATTERN: before the guest ends, or its time does
 expect_answer() {
+    tries=0
     while ! grep -q -e "$2" "$work/out"; do
-        if ! kill -0 $mote 2>/dev/null; then
+        tries=$((tries + 1))
+        if [ $tries -gt 600 ] || ! kill -0 $mote 2>/dev/null; then
             fail "$1" "never said: $2" "console:" "$(tail -n 20 "$work/out")" "errors:" \
                 "$(cat "$work/err")"
             return

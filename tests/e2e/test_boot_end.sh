@@ -27,7 +27,9 @@ expect_status "reboot with four vCPUs is status 0" 0
 # A signal to mote ends the guest in order, and mote then dies of it.
 mote_run 'mote.run="echo up; sleep 1000"' </dev/null >"$work/out" 2>"$work/err" &
 mote=$!
-while kill -0 $mote 2>/dev/null && ! grep -q up "$work/out"; do
+tries=0
+while [ $tries -lt 600 ] && ! grep -q up "$work/out"; do
+    tries=$((tries + 1))
     sleep 0.1
 done
 kill -s TERM $mote

@@ -401,6 +401,21 @@ static void file_cut_short_under_the_guest(void)
     machine_finish();
 }
 
+static bool tables_equal(const struct x86_table *a, const struct x86_table *b)
+{
+    return a->base == b->base && a->limit == b->limit; /* there are holes between them */
+}
+
+static bool regs_equal(const struct vcpu_regs *a, const struct vcpu_regs *b)
+{
+    return memcmp(a->gpr, b->gpr, sizeof(a->gpr)) == 0 && a->rip == b->rip &&
+           a->rflags == b->rflags && memcmp(a->seg, b->seg, sizeof(a->seg)) == 0 &&
+           memcmp(&a->tr, &b->tr, sizeof(a->tr)) == 0 &&
+           memcmp(&a->ldt, &b->ldt, sizeof(a->ldt)) == 0 && tables_equal(&a->gdt, &b->gdt) &&
+           tables_equal(&a->idt, &b->idt) && a->cr0 == b->cr0 && a->cr2 == b->cr2 &&
+           a->cr3 == b->cr3 && a->cr4 == b->cr4 && a->cr8 == b->cr8 && a->efer == b->efer;
+}
+
 /* Afterwards memory and processor are as if nobody had asked. */
 static void probed(void)
 {
@@ -410,7 +425,7 @@ static void probed(void)
     const struct vcpu_regs before = regs_now();
     must(m.vcpu[0]->ops->probe(m.vcpu[0], &e));
     const struct vcpu_regs after = regs_now();
-    CHECK(memcmp(&before, &after, sizeof(before)) == 0);
+    CHECK(regs_equal(&before, &after));
     CHECK(memcmp(mem_at(&m.mem, 0, sizeof(nothing)), nothing, sizeof(nothing)) == 0);
     LOAD(MOV_EAX(7), STORE_EAX(RESULT), UD2);
     CHECK(run(0) == VCPU_TRIPLE_FAULT);
