@@ -40,7 +40,7 @@ refused() {
     named=$2
     shift 2
     status=0
-    (cd "$work/tmp" && exec timeout 60 "$MOTE" run "$@") </dev/null >"$work/out" 2>"$work/err" ||
+    (cd "$work/tmp" && exec timeout 60 "$MOTE" run --accel kvm "$@") </dev/null >"$work/out" 2>"$work/err" ||
         status=$?
     if [ "$status" != 2 ]; then
         fail "$what" "status $status instead of 2" "$(cat "$work/err")"
@@ -124,7 +124,7 @@ exec start-stop-daemon -S -c nobody -x "$real" -- "\$@"
 SCRIPT
     chmod 755 "$work/as-nobody" "$work"
     MOTE=$work/as-nobody
-    refused "a /dev/kvm of somebody else" '/dev/kvm' --accel kvm --kernel "$elf"
+    refused "a /dev/kvm of somebody else" '/dev/kvm' --kernel "$elf"
     MOTE=$real
 fi
 conclude
