@@ -397,7 +397,8 @@ static void emit_vex(struct emit *e, const struct plan *p)
                      ((unsigned)b->row->map - MAP_VEX1 + 1));
     emit_byte(e, low | (~(unsigned)p->vvvv & 0xfu) << 3);
     emit_byte(e, b->insn.opcode);
-    emit_modrm(e, p);
+    if (b->insn.modrm_at) /* VZEROUPPER has none */
+        emit_modrm(e, p);
     emit_immediate(e, b);
 }
 
