@@ -126,6 +126,7 @@ struct plan {
     uint32_t vec_read; /* bit a register */
     uint32_t vec_written;
     uint8_t reg, rm, vvvv, opcode_reg; /* host numbers to encode */
+    bool in_opcode;                    /* there is such a one */
     bool memory;
     bool saves_rbx;
 };
@@ -198,6 +199,7 @@ static void encode_at(struct plan *p, enum operand_place place, unsigned host)
         p->vvvv = (uint8_t)host;
     else if (place == PLACE_OPCODE)
         p->opcode_reg = (uint8_t)host;
+    p->in_opcode = p->in_opcode || place == PLACE_OPCODE;
 }
 
 static void plan_gpr(struct plan *p, unsigned operand, const struct operand_kind *k)
@@ -367,7 +369,7 @@ static void emit_legacy(struct emit *e, const struct plan *p)
         emit_byte(e, 0x38);
     if (b->row->map == MAP_0F3A)
         emit_byte(e, 0x3a);
-    emit_byte(e, b->row->span == 7 ? (opcode & ~7u) | (p->opcode_reg & 7u) : opcode);
+    emit_byte(e, p->in_opcode ? (opcode & ~7u) | (p->opcode_reg & 7u) : opcode);
     if (b->insn.modrm_at)
         emit_modrm(e, p);
     emit_immediate(e, b);
