@@ -14,19 +14,39 @@
 #include "emu/x86/op_mem.h"
 #include "emu/x86/thunk.h"
 
+#define FSW_ES 0x80u /* an unmasked x87 exception is pending */
+
 static void call(struct cpu *c, const struct op *op, void *operand)
 {
     ((thunk_memory_fn *)(uintptr_t)op->imm)(c, op, operand);
 }
 
-/* Legacy SSE operands of 16 bytes and CMPXCHG16B's must be aligned; op->aux is the size, op->reg
- * says whether. */
+/* Bits of op->reg. */
+enum {
+    NATIVE_ALIGNED = 1u << 0, /* legacy SSE operands of 16 bytes, CMPXCHG16B's */
+    NATIVE_WAITS = 1u << 1,   /* x87 and MMX: a pending exception comes before any other */
+};
+
+/* op->aux is the size. */
 static bool misaligned(struct cpu *c, const struct op *op, uint64_t va)
 {
-    if (!op->reg || va % op->aux == 0)
+    if (!(op->reg & NATIVE_ALIGNED) || va % op->aux == 0)
         return false;
     cpu_fault_error(c, CPU_GP, 0);
     return true;
+}
+
+/* The operand cannot be accessed. */
+static void leave_unaccessed(struct cpu *c, const struct op *op)
+{
+    uint16_t fsw;
+
+    if (op->reg & NATIVE_WAITS) {
+        __asm__ volatile("fnstsw %0" : "=a"(fsw));
+        if (fsw & FSW_ES)
+            cpu_fault(c, CPU_MF);
+    }
+    op_leave(c, op);
 }
 
 static void op_native_read(struct cpu *c, const struct op *op)
@@ -35,22 +55,26 @@ static void op_native_read(struct cpu *c, const struct op *op)
     const void *from = misaligned(c, op, va) ? NULL : mmu_read_at(c, va, op->aux);
 
     if (__builtin_expect(!from, 0))
-        return op_leave(c, op);
+        return leave_unaccessed(c, op);
     call(c, op, (void *)(uintptr_t)from);
     if (__builtin_expect(c->leave, 0))
         return op_leave(c, op);
     OP_NEXT(c, op);
 }
 
-/* Write-only: where the operand is a device's, nothing must be read from it first. */
+/* Write-only: where the operand is a device's, nothing must be read from it first. That it may be
+ * written is settled before the instruction runs, which may change more than its operand: FSTP
+ * pops. */
 static void op_native_write(struct cpu *c, const struct op *op)
 {
     uint64_t va = op_address(c, op);
     void *to;
 
     if (__builtin_expect(misaligned(c, op, va), 0))
-        return op_leave(c, op);
+        return leave_unaccessed(c, op);
     to = mmu_write_hit(c, va, op->aux);
+    if (__builtin_expect(!to && !mmu_writable(c, va, op->aux), 0))
+        return leave_unaccessed(c, op);
     call(c, op, to ? to : c->bounce);
     if (__builtin_expect(c->leave || (!to && !mmu_write_slow(c, va, c->bounce, op->aux)), 0))
         return op_leave(c, op);
@@ -64,15 +88,17 @@ static void op_native_modify(struct cpu *c, const struct op *op)
     void *at;
 
     if (__builtin_expect(misaligned(c, op, va), 0))
-        return op_leave(c, op);
+        return leave_unaccessed(c, op);
     at = mmu_write_hit(c, va, op->aux);
     if (__builtin_expect(!at, 0)) {
         slow = true;
         at = mmu_modify_slow(c, va, op->aux);
         if (!at)
-            return op_leave(c, op);
+            return leave_unaccessed(c, op);
     }
     call(c, op, at);
+    if (__builtin_expect(c->leave, 0))
+        return op_leave(c, op);
     if (slow)
         mmu_modify_end(c, va, op->aux, at);
     OP_NEXT(c, op);
@@ -84,7 +110,7 @@ static void op_native_locked(struct cpu *c, const struct op *op)
     void *at;
 
     if (__builtin_expect(misaligned(c, op, va), 0))
-        return op_leave(c, op);
+        return leave_unaccessed(c, op);
     at = mmu_write_hit(c, va, op->aux);
     if (__builtin_expect(at != NULL, 1)) {
         call(c, op, at);
@@ -98,14 +124,17 @@ static void op_native_locked(struct cpu *c, const struct op *op)
     }
     mmu_split_unlock(c);
     if (!at)
-        return op_leave(c, op);
+        return leave_unaccessed(c, op);
     OP_NEXT(c, op);
 }
 
-static op_fn *handler_for(enum table_access access, bool locked)
+/* An x87 store whose own exception is not masked stores nothing, and does not fault either. */
+static op_fn *handler_for(const struct table_row *row, enum table_access access, bool locked)
 {
     if (locked)
         return op_native_locked;
+    if (row->class == CLASS_X87 && access == ACCESS_W)
+        return op_native_modify;
     switch (access) {
     case ACCESS_R:
         return op_native_read;
@@ -124,6 +153,13 @@ static int memory_operand(const struct build *b)
     return -1;
 }
 
+static bool waits(const struct table_row *row)
+{
+    if (row->class == CLASS_X87)
+        return !(row->attr & ATTR_NOWAIT);
+    return row->class == CLASS_MMX || operand_kinds[row->operand[0]].file == FILE_MMX;
+}
+
 bool build_native(struct build *b)
 {
     int memory = memory_operand(b);
@@ -140,9 +176,9 @@ bool build_native(struct build *b)
     size = operand_bytes(&b->insn, b->row->operand[memory]);
     locked = (b->insn.flags & INSN_LOCK) || b->row->mnemonic == MN_XCHG;
     assert(size && size <= sizeof(b->cpu->bounce));
-    op = build_op(b, handler_for(table_access(b->row, (unsigned)memory), locked));
+    op = build_op(b, handler_for(b->row, table_access(b->row, (unsigned)memory), locked));
     op->imm = (uintptr_t)thunk;
     op->aux = (uint8_t)size;
-    op->reg = (b->row->attr & ATTR_ALIGN) != 0;
+    op->reg = (b->row->attr & ATTR_ALIGN ? NATIVE_ALIGNED : 0) | (waits(b->row) ? NATIVE_WAITS : 0);
     return true;
 }
