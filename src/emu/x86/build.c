@@ -169,6 +169,8 @@ static unsigned forbidden(const struct build *b)
     if ((b->row->priv == PRIV_pe || b->row->priv == PRIV_pe0 || b->row->priv == PRIV_peu) &&
         (mode & MODE_REAL))
         return CPU_UD;
+    if (b->row->priv == PRIV_ud0 && !(mode & MODE_CPL0))
+        return CPU_UD;
     if ((b->row->priv == PRIV_cpl0 || b->row->priv == PRIV_pe0) && !(mode & MODE_CPL0))
         return CPU_GP;
     switch (b->row->class) {

@@ -53,6 +53,7 @@ enum table_class {
 enum table_priv {
     PRIV_,
     PRIV_cpl0,
+    PRIV_ud0,  /* #UD unless CPL 0 */
     PRIV_iopl, /* CPL <= IOPL; IN and OUT: or the I/O bitmap allows it */
     PRIV_umip, /* CPL 0 while CR4.UMIP */
     PRIV_tsd,  /* CPL 0 while CR4.TSD */
