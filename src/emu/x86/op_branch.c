@@ -90,13 +90,15 @@ static void op_jmp_mem(struct cpu *c, const struct op *op)
 
 static void call_to(struct cpu *c, const struct op *op, uint64_t rip)
 {
-    uint64_t sp = c->gpr[X86_RSP] - 8;
+    uint64_t sp = c->gpr[X86_RSP];
 
     if (__builtin_expect(!is_canonical(rip), 0)) {
-        cpu_fault_error(c, CPU_GP, 0);
+        if (stack_writable(c, sp - 8, 8))
+            cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }
-    OP_STORE(c, op, uint64_t, sp, op_next_rip(c, op));
+    if (!stack_push(c, &sp, op_next_rip(c, op), 8)) /* op->seg is the target operand's */
+        return op_leave(c, op);
     c->gpr[X86_RSP] = sp;
     op_go(c, op, rip);
 }

@@ -178,7 +178,8 @@ static void op_popa(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* ENTER: op->imm is the frame's size, op->reg the nesting level. */
+/* ENTER: op->imm is the frame's size, op->reg the nesting level. The new top of the stack must be
+ * writable, though nothing is written there. */
 static void op_enter(struct cpu *c, const struct op *op)
 {
     uint64_t sp = stack_pointer(c);
@@ -194,6 +195,8 @@ static void op_enter(struct cpu *c, const struct op *op)
             return op_leave(c, op);
     }
     if (op->reg && !stack_push(c, &sp, frame, op->aux))
+        return op_leave(c, op);
+    if (!stack_writable(c, sp - op->imm, op->aux))
         return op_leave(c, op);
     memcpy(&c->gpr[X86_RBP], &frame, op->aux);
     stack_commit(c, sp - op->imm);

@@ -81,3 +81,11 @@ bool stack_pop(struct cpu *c, uint64_t *sp, uint64_t *value, unsigned size)
     *sp = (*sp + size) & width_mask(c);
     return true;
 }
+
+bool stack_writable(struct cpu *c, uint64_t sp, unsigned size)
+{
+    uint64_t va;
+
+    return stack_linear(c, sp & width_mask(c), size, &va) &&
+           (mmu_write_hit(c, va, size) || mmu_writable(c, va, size) || stack_fault(c));
+}

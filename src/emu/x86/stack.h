@@ -15,6 +15,9 @@
 uint64_t stack_pointer(const struct cpu *c);
 bool stack_push(struct cpu *c, uint64_t *sp, uint64_t value, unsigned size);
 bool stack_pop(struct cpu *c, uint64_t *sp, uint64_t *value, unsigned size);
+/* Whether a value could be stored at sp itself; the fault if not. */
+bool stack_writable(struct cpu *c, uint64_t sp, unsigned size);
+
 void stack_commit(struct cpu *c, uint64_t sp);
 
 #endif
