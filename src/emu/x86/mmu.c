@@ -163,6 +163,14 @@ bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size)
     return true;
 }
 
+bool mmu_writable(struct cpu *c, uint64_t va, unsigned size)
+{
+    struct pieces p;
+    struct walk w;
+
+    return translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w);
+}
+
 void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size)
 {
     struct pieces p;
@@ -210,6 +218,8 @@ bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size)
 
 bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size)
 {
+    if (va / MMU_PAGE != (va + size - 1) / MMU_PAGE && !mmu_writable(c, va, size))
+        return false;
     for (unsigned done = 0, piece; done < size; done += piece) {
         const uint8_t *data = (const uint8_t *)from + done;
         void *hit;

@@ -29,6 +29,9 @@ const void *mmu_read_slow(struct cpu *c, uint64_t va, unsigned size);
 
 bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size);
 
+/* Whether a write would be allowed; nothing is written. */
+bool mmu_writable(struct cpu *c, uint64_t va, unsigned size);
+
 /* For read-modify-write: the host address, or the bounce buffer holding a copy where the bytes are
  * not plain RAM on one page; all pages are proved writable. The instruction changes it in place and
  * calls mmu_modify_end with what it got. */
@@ -64,7 +67,8 @@ static inline void *mmu_write_hit(struct cpu *c, uint64_t va, unsigned size)
     return __builtin_expect(offset <= MMU_PAGE - size, 1) ? e->host + offset : (void *)0;
 }
 
-/* Operands of more than 64 bytes, piece by piece. What was stored before a fault stays. */
+/* Operands of more than 64 bytes and at most a page, piece by piece. Nothing is written unless all
+ * can be. */
 bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
 

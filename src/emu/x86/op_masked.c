@@ -23,9 +23,23 @@ static bool is_chosen(const uint8_t *mask, unsigned at, unsigned element)
     return mask[at + element - 1] & 0x80u;
 }
 
+/* Nothing is written unless all can be: on two pages each element is asked first. */
+static bool masked_writable(struct cpu *c, uint64_t va, const uint8_t *mask, unsigned element,
+                            unsigned size)
+{
+    if (va / MMU_PAGE == (va + size - 1) / MMU_PAGE)
+        return true;
+    for (unsigned at = 0; at < size; at += element)
+        if (is_chosen(mask, at, element) && !mmu_writable(c, va + at, element))
+            return false;
+    return true;
+}
+
 static bool masked_write(struct cpu *c, uint64_t va, const uint8_t *from, const uint8_t *mask,
                          unsigned element, unsigned size)
 {
+    if (!masked_writable(c, va, mask, element, size))
+        return false;
     for (unsigned at = 0; at < size; at += element)
         if (is_chosen(mask, at, element) && !mmu_write(c, va + at, from + at, element))
             return false;

@@ -183,24 +183,28 @@ static bool mxcsr_valid(struct cpu *c, const struct picture *p)
 
 /* The instructions. False: the fault is recorded and the processor is as it was. */
 
+/* All of the image must be writable, also what stays as it is. */
 static bool fxsave(struct cpu *c, uint64_t va)
 {
     struct picture p;
 
-    if (!fxsave_allowed(c, va))
+    if (!fxsave_allowed(c, va) || !mmu_writable(c, va, sizeof(p.legacy)))
         return false;
     picture_take(c, &p);
     return picture_write(c, &p, va, PART_X87 | PART_MXCSR | PART_SSE);
 }
 
+/* All of the image must be readable, also what means nothing. */
 static bool fxrstor(struct cpu *c, uint64_t va)
 {
+    const unsigned rest = offsetof(struct fpu_image, unused);
     struct picture p;
 
     if (!fxsave_allowed(c, va))
         return false;
     picture_take(c, &p);
-    if (!picture_read(c, &p, va, PART_X87 | PART_MXCSR | PART_SSE) || !mxcsr_valid(c, &p))
+    if (!picture_read(c, &p, va, PART_X87 | PART_MXCSR | PART_SSE) ||
+        !mmu_read(c, va + rest, p.legacy.unused, sizeof(p.legacy.unused)) || !mxcsr_valid(c, &p))
         return false;
     picture_put(c, &p);
     return true;
