@@ -27,8 +27,12 @@
 #define CR4_PGE    0x80u
 #define CR4_OSFXSR 0x600u /* and OSXMMEXCPT */
 #define CR4_XSAVE  0x40000u
+#define CR4_FSGS   0x10000u
 #define EFER_NXE   0x800u
 #define EFER_SCE   0x1u
+
+#define TSS_SIZE   0x68u
+#define TSS_IO_MAP 102u
 
 static void end_write(struct device *d, uint64_t offset, const void *data, unsigned size)
 {
@@ -174,12 +178,14 @@ static void segments_load(struct emu_rig *r, uint16_t code, uint16_t code_access
 
 static void tables_load(struct emu_rig *r)
 {
+    const uint16_t io_map = TSS_SIZE; /* none */
     struct cpu *c = r->cpu;
 
     gdt_fill(r);
     c->gdt = (struct x86_table){ EMU_RIG_GDT, EMU_RIG_LIMIT };
     c->idt = (struct x86_table){ EMU_RIG_IDT, 0xfff };
-    c->tr = (struct x86_segment){ EMU_RIG_TSS, 0x67, EMU_RIG_TR, X86_ACCESS_TSS };
+    emu_rig_write(r, EMU_RIG_TSS + TSS_IO_MAP, &io_map, sizeof(io_map));
+    c->tr = (struct x86_segment){ EMU_RIG_TSS, TSS_SIZE - 1, EMU_RIG_TR, X86_ACCESS_TSS };
     c->gpr[X86_RSP] = EMU_RIG_STACK;
     c->rip = EMU_RIG_CODE;
 }
@@ -204,7 +210,7 @@ void emu_rig_long_mode(struct emu_rig *r)
     struct cpu *c = r->cpu;
 
     c->cr0 = X86_CR0_PE | X86_CR0_ET | X86_CR0_PG | CR0_NE | CR0_WP | CR0_MP;
-    c->cr4 = X86_CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_XSAVE;
+    c->cr4 = X86_CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_XSAVE | CR4_FSGS;
     c->efer = X86_EFER_LME | X86_EFER_LMA | EFER_NXE | EFER_SCE;
     c->xcr0 = emu_cpuid_xcr0();
     c->cr3 = r->next_table;
