@@ -120,6 +120,8 @@ static void vcpu_destroy(struct accel_vcpu *v)
 
     if (!c)
         return;
+    if (c->has_run)
+        log_info("vCPU %u executed %llu instructions", v->id, (unsigned long long)c->executed);
     if (c->lapic)
         lapic_finish(c->lapic);
     if (c->emu->cpus[v->id] == c)
