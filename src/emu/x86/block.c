@@ -252,7 +252,9 @@ static struct block *decode_straddler(struct cpu *c, uint32_t mode, uint64_t lin
     return block;
 }
 
-static const struct block *look_up(struct cpu *c, uint32_t mode, uint64_t linear)
+/* Out of line: a hit among the recent ones, next to all there is, shall not pay for its frame. */
+static __attribute__((noinline)) const struct block *look_up(struct cpu *c, uint32_t mode,
+                                                             uint64_t linear, struct recent *r)
 {
     const uint8_t *code;
     struct block *block;
@@ -265,23 +267,22 @@ static const struct block *look_up(struct cpu *c, uint32_t mode, uint64_t linear
         block = block->hash_next;
     if (!block && code)
         block = decode_here(c, mode, pc, code, MMU_PAGE - (unsigned)(pc % MMU_PAGE));
-    return block ? block : decode_straddler(c, mode, linear, pc);
+    if (!block)
+        return decode_straddler(c, mode, linear, pc);
+    *r = (struct recent){ linear, block, mode, c->blocks->generation };
+    return block;
 }
 
 const struct block *block_at(struct cpu *c, uint32_t mode)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->rip;
     struct block_cache *b = c->blocks;
-    const struct block *block;
     struct recent *r = &b->recent[(linear ^ linear >> 12) % RECENT_SIZE];
 
     if (__builtin_expect(r->linear == linear && r->mode == mode && r->generation == b->generation,
                          1))
         return r->block;
-    block = look_up(c, mode, linear);
-    if (block && block != b->straddler)
-        *r = (struct recent){ linear, block, mode, b->generation };
-    return block;
+    return look_up(c, mode, linear, r);
 }
 
 const struct code_cache_ops block_code_ops = {
