@@ -6,6 +6,7 @@
 # with what came of it. Started by that call it is in a place with a KVM, and goes on with:
 #
 #   $MOTE                the program
+#   $accel               what it shall run on, kvm if not set
 #   $GUEST               a folder with vmlinuz, vmlinux, initrd (resources/guest)
 #   $work                a temporary folder
 #
@@ -45,13 +46,21 @@ on_every_kvm() {
     exit $failed
 }
 
+# on_this_host: instead of on_every_kvm, for an accelerator that needs no KVM.
+on_this_host() {
+    MOTE=${MOTE:-$here/../../build/release/mote}
+    GUEST=$("$here/../../resources/guest" -u) || exit 1
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+}
+
 boot_limit=100 # seconds; a boot takes about four in the bed
 
 # mote_run APPEND OPTION...: mote with a guest, its kernel $kernel or else the stock bzImage
 mote_run() {
     append=$1
     shift
-    timeout -k 5 "$boot_limit" "$MOTE" run --accel kvm --kernel "${kernel:-$GUEST/vmlinuz}" \
+    timeout -k 5 "$boot_limit" "$MOTE" run --accel "${accel:-kvm}" --kernel "${kernel:-$GUEST/vmlinuz}" \
         --initrd "$GUEST/initrd" --append "quiet $append" "$@"
 }
 
