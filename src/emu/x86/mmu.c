@@ -131,13 +131,14 @@ static uint8_t *page_host(const struct cpu *c, gpa_t gpa)
     return mem_at(c->emu->mem, gpa & ~(gpa_t)(MMU_PAGE - 1), MMU_PAGE);
 }
 
-const void *mmu_read_slow(struct cpu *c, uint64_t va, unsigned size)
+/* The operand where it is, or, where it is not RAM or not on one page, a copy of it. */
+static void *operand_at(struct cpu *c, uint64_t va, unsigned size, enum walk_access access)
 {
     struct pieces p;
     struct walk w;
     uint8_t *host;
 
-    if (!translate_pieces(c, va, size, WALK_READ, acting_as(c), &p, &w))
+    if (!translate_pieces(c, va, size, access, acting_as(c), &p, &w))
         return NULL;
     host = page_host(c, w.gpa);
     if (host && p.size[1] == 0) {
@@ -146,6 +147,11 @@ const void *mmu_read_slow(struct cpu *c, uint64_t va, unsigned size)
     }
     pieces_read(c, &p, c->bounce);
     return c->bounce;
+}
+
+const void *mmu_read_slow(struct cpu *c, uint64_t va, unsigned size)
+{
+    return operand_at(c, va, size, WALK_READ);
 }
 
 bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size)
@@ -173,19 +179,7 @@ bool mmu_writable(struct cpu *c, uint64_t va, unsigned size)
 
 void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size)
 {
-    struct pieces p;
-    struct walk w;
-    uint8_t *host;
-
-    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w))
-        return NULL;
-    host = page_host(c, w.gpa);
-    if (host && p.size[1] == 0) {
-        entry_fill(c, va, &w, host);
-        return host + va % MMU_PAGE;
-    }
-    pieces_read(c, &p, c->bounce);
-    return c->bounce;
+    return operand_at(c, va, size, WALK_WRITE);
 }
 
 void mmu_modify_end(struct cpu *c, uint64_t va, unsigned size, const void *at)

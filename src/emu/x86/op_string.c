@@ -189,26 +189,11 @@ static uint64_t movs_one(struct string *s)
     return mmu_write_slow(s->c, destination(s), &value, s->size);
 }
 
-static void op_movs(struct cpu *c, const struct op *op)
+static uint64_t movs_some(struct string *s)
 {
-    struct string s;
+    uint64_t done = movs_piece(s);
 
-    if (!string_begin(&s, c, op))
-        OP_NEXT(c, op);
-    do {
-        uint64_t done = movs_piece(&s);
-
-        if (!done)
-            done = movs_one(&s);
-        if (!done)
-            return op_leave(c, op);
-        advance(&s, X86_RSI, done);
-        advance(&s, X86_RDI, done);
-        counted(&s, done);
-        if (interrupted(&s))
-            return op_leave(c, op);
-    } while (s.count);
-    OP_NEXT(c, op);
+    return done ? done : movs_one(s);
 }
 
 static uint64_t stos_some(struct string *s)
@@ -224,45 +209,17 @@ static uint64_t stos_some(struct string *s)
     return checked_destination(s) && mmu_write_slow(s->c, to, &s->c->gpr[X86_RAX], s->size);
 }
 
-static void op_stos(struct cpu *c, const struct op *op)
+static uint64_t lods_one(struct string *s)
 {
-    struct string s;
+    uint64_t *rax = &s->c->gpr[X86_RAX];
+    const void *from = checked_source(s) ? mmu_read_at(s->c, source(s), s->size) : NULL;
 
-    if (!string_begin(&s, c, op))
-        OP_NEXT(c, op);
-    do {
-        uint64_t done = stos_some(&s);
-
-        if (!done)
-            return op_leave(c, op);
-        advance(&s, X86_RDI, done);
-        counted(&s, done);
-        if (interrupted(&s))
-            return op_leave(c, op);
-    } while (s.count);
-    OP_NEXT(c, op);
-}
-
-static void op_lods(struct cpu *c, const struct op *op)
-{
-    struct string s;
-
-    if (!string_begin(&s, c, op))
-        OP_NEXT(c, op);
-    do {
-        const void *from = checked_source(&s) ? mmu_read_at(c, source(&s), s.size) : NULL;
-
-        if (!from)
-            return op_leave(c, op);
-        if (s.size == 4)
-            c->gpr[X86_RAX] = 0;
-        memcpy(&c->gpr[X86_RAX], from, s.size);
-        advance(&s, X86_RSI, 1);
-        counted(&s, 1);
-        if (interrupted(&s))
-            return op_leave(c, op);
-    } while (s.count);
-    OP_NEXT(c, op);
+    if (!from)
+        return 0;
+    if (s->size == 4)
+        *rax = 0;
+    memcpy(rax, from, s->size);
+    return 1;
 }
 
 /* The flags of a comparison, as the host makes them. */
@@ -306,6 +263,48 @@ static bool load(struct cpu *c, uint64_t va, unsigned size, uint64_t *value)
     return from;
 }
 
+static uint64_t scas_one(struct string *s)
+{
+    uint64_t value;
+
+    if (!checked_destination(s) || !load(s->c, destination(s), s->size, &value))
+        return 0;
+    s->c->flags = compare(s->size, s->c->gpr[X86_RAX], value);
+    return 1;
+}
+
+static uint64_t cmps_one(struct string *s)
+{
+    uint64_t left, right;
+
+    if (!checked_source(s) || !checked_destination(s) || !load(s->c, source(s), s->size, &left) ||
+        !load(s->c, destination(s), s->size, &right))
+        return 0;
+    s->c->flags = compare(s->size, left, right);
+    return 1;
+}
+
+static uint64_t ins_one(struct string *s)
+{
+    uint8_t data[4];
+
+    if (!checked_destination(s) ||
+        !mmu_modify_slow(s->c, destination(s), s->size)) /* before the device is read */
+        return 0;
+    (void)bus_read(s->c->emu->ports, (uint16_t)s->c->gpr[X86_RDX], data, s->size);
+    return mmu_write_slow(s->c, destination(s), data, s->size);
+}
+
+static uint64_t outs_one(struct string *s)
+{
+    uint64_t data;
+
+    if (!checked_source(s) || !load(s->c, source(s), s->size, &data))
+        return 0;
+    (void)bus_write(s->c->emu->ports, (uint16_t)s->c->gpr[X86_RDX], &data, s->size);
+    return 1;
+}
+
 /* REPE goes on while equal, REPNE while not. */
 static bool condition_ends(const struct string *s)
 {
@@ -314,95 +313,77 @@ static bool condition_ends(const struct string *s)
     return s->op->reg != REPEAT_NONE && equal == (s->op->reg == REPEAT_NE);
 }
 
-static void op_scas(struct cpu *c, const struct op *op)
+enum {
+    SOURCE = 1u << 0,      /* RSI moves on */
+    DESTINATION = 1u << 1, /* RDI does */
+    COMPARES = 1u << 2,
+};
+
+/* Elements some at a time: how many were done, 0 where the first of them faulted. */
+typedef uint64_t some_fn(struct string *s);
+
+static inline __attribute__((always_inline)) void repeat(struct cpu *c, const struct op *op,
+                                                         some_fn *some, unsigned what)
 {
     struct string s;
-    uint64_t value;
 
     if (!string_begin(&s, c, op))
         OP_NEXT(c, op);
     do {
-        if (!checked_destination(&s) || !load(c, destination(&s), s.size, &value))
+        uint64_t done = some(&s);
+
+        if (!done)
             return op_leave(c, op);
-        c->flags = compare(s.size, c->gpr[X86_RAX], value);
-        advance(&s, X86_RDI, 1);
-        counted(&s, 1);
-        if (condition_ends(&s))
+        if (what & SOURCE)
+            advance(&s, X86_RSI, done);
+        if (what & DESTINATION)
+            advance(&s, X86_RDI, done);
+        counted(&s, done);
+        if ((what & COMPARES) && condition_ends(&s))
             break;
         if (interrupted(&s))
             return op_leave(c, op);
     } while (s.count);
     OP_NEXT(c, op);
+}
+
+static void op_movs(struct cpu *c, const struct op *op)
+{
+    repeat(c, op, movs_some, SOURCE | DESTINATION);
+}
+
+static void op_stos(struct cpu *c, const struct op *op)
+{
+    repeat(c, op, stos_some, DESTINATION);
+}
+
+static void op_lods(struct cpu *c, const struct op *op)
+{
+    repeat(c, op, lods_one, SOURCE);
+}
+
+static void op_scas(struct cpu *c, const struct op *op)
+{
+    repeat(c, op, scas_one, DESTINATION | COMPARES);
 }
 
 static void op_cmps(struct cpu *c, const struct op *op)
 {
-    struct string s;
-    uint64_t left, right;
-
-    if (!string_begin(&s, c, op))
-        OP_NEXT(c, op);
-    do {
-        if (!checked_source(&s) || !checked_destination(&s) ||
-            !load(c, source(&s), s.size, &left) || !load(c, destination(&s), s.size, &right))
-            return op_leave(c, op);
-        c->flags = compare(s.size, left, right);
-        advance(&s, X86_RSI, 1);
-        advance(&s, X86_RDI, 1);
-        counted(&s, 1);
-        if (condition_ends(&s))
-            break;
-        if (interrupted(&s))
-            return op_leave(c, op);
-    } while (s.count);
-    OP_NEXT(c, op);
+    repeat(c, op, cmps_one, SOURCE | DESTINATION | COMPARES);
 }
 
 static void op_ins(struct cpu *c, const struct op *op)
 {
-    uint16_t port = (uint16_t)c->gpr[X86_RDX];
-    uint8_t data[4];
-    struct string s;
-
-    if (!port_allowed(c, port, op->aux))
+    if (!port_allowed(c, (uint16_t)c->gpr[X86_RDX], op->aux))
         return op_leave(c, op);
-    if (!string_begin(&s, c, op))
-        OP_NEXT(c, op);
-    do {
-        if (!checked_destination(&s) ||
-            !mmu_modify_slow(c, destination(&s), s.size)) /* before the device is read */
-            return op_leave(c, op);
-        (void)bus_read(c->emu->ports, port, data, s.size);
-        if (!mmu_write_slow(c, destination(&s), data, s.size))
-            return op_leave(c, op);
-        advance(&s, X86_RDI, 1);
-        counted(&s, 1);
-        if (interrupted(&s))
-            return op_leave(c, op);
-    } while (s.count);
-    OP_NEXT(c, op);
+    repeat(c, op, ins_one, DESTINATION);
 }
 
 static void op_outs(struct cpu *c, const struct op *op)
 {
-    uint16_t port = (uint16_t)c->gpr[X86_RDX];
-    uint64_t data;
-    struct string s;
-
-    if (!port_allowed(c, port, op->aux))
+    if (!port_allowed(c, (uint16_t)c->gpr[X86_RDX], op->aux))
         return op_leave(c, op);
-    if (!string_begin(&s, c, op))
-        OP_NEXT(c, op);
-    do {
-        if (!checked_source(&s) || !load(c, source(&s), s.size, &data))
-            return op_leave(c, op);
-        (void)bus_write(c->emu->ports, port, &data, s.size);
-        advance(&s, X86_RSI, 1);
-        counted(&s, 1);
-        if (interrupted(&s))
-            return op_leave(c, op);
-    } while (s.count);
-    OP_NEXT(c, op);
+    repeat(c, op, outs_one, SOURCE);
 }
 
 static enum repeat repeat_of(const struct build *b)
