@@ -16,14 +16,18 @@ int choice_vm_init(struct vm *vm, const struct vm_config *config, const struct c
     assert(choice->count > 0);
     for (unsigned i = 0; i < choice->count; i++) {
         struct vm_config attempt = *config;
+        uint64_t mips = 0;
 
         attempt.accel = choice->accels[i];
-        attempt.probe = i + 1 < choice->count;
+        attempt.probe_mips = i + 1 < choice->count ? &mips : NULL;
         memset(vm, 0, sizeof(*vm));
         ret = vm_init(vm, &attempt, loop, timeline, i + 1 < choice->count ? &refused : e);
         if (ret < 0)
             continue;
         /* Only now: where all fail, the last sentence is enough. */
+        if (mips > 0)
+            log_info("the guest runs on %s: its kernel at %llu million instructions a second",
+                     choice->accels[i]->name, (unsigned long long)mips);
         if (i > 0)
             log_warn("the guest runs on %s, not on %s: %s", choice->accels[i]->name,
                      choice->accels[i - 1]->name, refused.text);

@@ -70,9 +70,10 @@ struct accel_vcpu_ops {
 
     /* That vCPU's thread, before its first run, or NULL: is this machine's processor one that a
      * guest can live on? 0 where it is; -EOPNOTSUPP with what it lacks, or does too slowly, as the
-     * sentence. Uses the machine's memory below 1 MiB; that and the processor are afterwards as
-     * before. A kick ends it. */
-    int (*probe)(struct accel_vcpu *v, struct err *e);
+     * sentence. *mips is set, either way, once its speed is known: at least so many million
+     * instructions of a guest's kernel a second. Uses the machine's memory below 1 MiB; that and
+     * the processor are afterwards as before. A kick ends it. */
+    int (*probe)(struct accel_vcpu *v, uint64_t *mips, struct err *e);
 
     /* That vCPU's thread. Runs the guest, its device accesses included, until there is one of the
      * reasons above. */

@@ -85,7 +85,7 @@ int kvm_arch_regs_set(struct accel_vcpu *v, const struct vcpu_regs *regs, struct
 int kvm_arch_regs_get(struct accel_vcpu *v, struct vcpu_regs *regs, struct err *e);
 
 /* accel_vcpu_ops.probe. */
-int kvm_arch_probe(struct accel_vcpu *v, struct err *e);
+int kvm_arch_probe(struct accel_vcpu *v, uint64_t *mips, struct err *e);
 
 /* Where the processor stands, for a log line; 0 where KVM does not say. */
 uint64_t kvm_arch_pc(const struct kvm_vcpu *v);

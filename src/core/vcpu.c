@@ -90,7 +90,7 @@ static void vcpu_probe(struct vcpu *v)
 {
     struct vcpus *all = v->all;
     struct err e;
-    int ret = v->accel->ops->probe(v->accel, &e);
+    int ret = v->accel->ops->probe(v->accel, all->probe_mips, &e);
 
     (void)pthread_mutex_lock(&all->lock);
     all->probe_ret = ret;
@@ -209,7 +209,7 @@ static void probe_await(struct vcpus *v, uint64_t limit_ns)
         (void)pthread_cond_wait(&v->idle, &v->lock);
 }
 
-int vcpus_probe(struct vcpus *v, uint64_t limit_ns, struct err *e)
+int vcpus_probe(struct vcpus *v, uint64_t limit_ns, uint64_t *mips, struct err *e)
 {
     struct err answer;
     int ret;
@@ -218,6 +218,7 @@ int vcpus_probe(struct vcpus *v, uint64_t limit_ns, struct err *e)
         return 0;
     (void)pthread_mutex_lock(&v->lock);
     v->probe_err = &answer;
+    v->probe_mips = mips;
     v->want = VCPUS_PROBING;
     (void)pthread_cond_broadcast(&v->wanted);
     probe_await(v, limit_ns);

@@ -54,6 +54,7 @@ struct vcpus {
     pthread_cond_t wanted; /* want changed: the threads wait */
     pthread_cond_t idle;   /* running fell to 0: the loop thread waits */
     struct err *probe_err; /* lock; where a probe leaves its sentence... */
+    uint64_t *probe_mips;  /* lock; ...the speed... */
     int probe_ret;         /* lock; ...and its answer */
     enum vcpus_want want;  /* lock */
     unsigned running;      /* lock; vCPUs with that flag */
@@ -70,9 +71,9 @@ int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *p
 
 /* Asks processor 0 whether a guest can live on it (accel_vcpu_ops.probe), on its own thread: KVM
  * charges a grace period of RCU for a processor that changes its thread. Its answer, or
- * -EOPNOTSUPP where it has none after `limit_ns`; 0 where the accelerator has no probe. Before the
- * first vcpus_resume. */
-int vcpus_probe(struct vcpus *v, uint64_t limit_ns, struct err *e);
+ * -EOPNOTSUPP where it has none after `limit_ns`; 0 where the accelerator has no probe. *mips as
+ * the probe leaves it. Before the first vcpus_resume. */
+int vcpus_probe(struct vcpus *v, uint64_t limit_ns, uint64_t *mips, struct err *e);
 
 /* The threads set off; does not wait for them. */
 void vcpus_resume(struct vcpus *v);

@@ -72,8 +72,8 @@ static int vm_build(struct vm *vm, const struct vm_config *config, struct err *e
     if (ret < 0)
         return ret;
     ret = vcpus_init(&vm->vcpus, vm->accel, config->vcpu_count, &vm->power, vm->timeline, e);
-    if (ret == 0 && config->probe)
-        ret = vcpus_probe(&vm->vcpus, PROBE_LIMIT_NS, e);
+    if (ret == 0 && config->probe_mips)
+        ret = vcpus_probe(&vm->vcpus, PROBE_LIMIT_NS, config->probe_mips, e);
     if (ret < 0)
         return ret;
     timeline_mark(vm->timeline, TIMELINE_ACCEL);

@@ -38,7 +38,9 @@ struct vm_config {
     struct mem_config mem;
     unsigned vcpu_count; /* 1 to VCPUS_MAX */
     const struct accel_ops *accel;
-    bool probe; /* refuse an accelerator that is there but not usable (accel_vcpu_ops.probe) */
+    /* Or NULL; else an accelerator that is there but not usable is refused, and the speed that it
+     * was found to have is left here (accel_vcpu_ops.probe). */
+    uint64_t *probe_mips;
 };
 
 struct vm {

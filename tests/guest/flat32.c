@@ -423,7 +423,9 @@ static void probed(void)
 
     machine_init(1, FLAT32_RAM);
     const struct vcpu_regs before = regs_now();
-    must(m.vcpu[0]->ops->probe(m.vcpu[0], &e));
+    uint64_t mips = 0;
+    must(m.vcpu[0]->ops->probe(m.vcpu[0], &mips, &e));
+    CHECK(mips > 0);
     const struct vcpu_regs after = regs_now();
     CHECK(regs_equal(&before, &after));
     CHECK(memcmp(mem_at(&m.mem, 0, sizeof(nothing)), nothing, sizeof(nothing)) == 0);
@@ -435,9 +437,12 @@ static void probed(void)
 
 static void probe_ends_by_a_kick(void)
 {
+    uint64_t mips = 0;
+
     machine_init(1, FLAT32_RAM);
     m.vcpu[0]->ops->kick(m.vcpu[0]);
-    CHECK(m.vcpu[0]->ops->probe(m.vcpu[0], &e) == -EOPNOTSUPP);
+    CHECK(m.vcpu[0]->ops->probe(m.vcpu[0], &mips, &e) == -EOPNOTSUPP);
+    CHECK(mips == 0);
     CHECK(strstr(e.text, "does not get through"));
     machine_finish();
 }

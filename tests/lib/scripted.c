@@ -263,12 +263,13 @@ static int scripted_regs_get(struct accel_vcpu *vcpu, struct vcpu_regs *regs, st
     return 0;
 }
 
-static int scripted_probe(struct accel_vcpu *vcpu, struct err *e)
+static int scripted_probe(struct accel_vcpu *vcpu, uint64_t *mips, struct err *e)
 {
     struct scripted_vcpu *v = (struct scripted_vcpu *)vcpu;
 
     v->probes++;
     v->probed_by = pthread_self();
+    *mips = SCRIPTED_MIPS;
     if (scripted_faults.probe_hangs)
         step_sleep(v);
     return scripted_faults.probe || scripted_faults.probe_hangs ? fault("the probe", e) : 0;

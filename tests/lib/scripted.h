@@ -36,6 +36,7 @@ struct scripted_step {
     uint64_t value;
 };
 
+#define SCRIPTED_MIPS      4711 /* as the probe says */
 #define SCRIPTED_GSIS      24
 #define SCRIPTED_DOORBELLS 8
 

@@ -100,10 +100,13 @@ void kvm_probe_unload(const struct mem *m)
     }
 }
 
-int kvm_probe_judge(uint64_t instructions, uint64_t ns, struct err *e)
+uint64_t kvm_probe_mips(uint64_t instructions, uint64_t ns)
 {
-    uint64_t mips = ns ? instructions * 1000 / ns : MIPS_MIN;
+    return instructions * 1000 / (ns ? ns : 1); /* 0 ns: faster than the clock */
+}
 
+int kvm_probe_judge(uint64_t mips, struct err *e)
+{
     if (mips >= MIPS_MIN)
         return 0;
     return err_set(
@@ -146,7 +149,7 @@ static int pass_run(struct kvm_vcpu *v, uint64_t *ns, struct err *e)
     return pass_failed(v, e);
 }
 
-static int passes_run(struct kvm_vcpu *v, struct err *e)
+static int passes_run(struct kvm_vcpu *v, uint64_t *mips, struct err *e)
 {
     uint64_t instructions = ROUND_INSTRUCTIONS * ROUNDS_FIRST;
     int slow = 0;
@@ -157,7 +160,8 @@ static int passes_run(struct kvm_vcpu *v, struct err *e)
 
         if (ret < 0)
             return ret;
-        slow = kvm_probe_judge(instructions, ns, e);
+        *mips = kvm_probe_mips(instructions, ns);
+        slow = kvm_probe_judge(*mips, e);
         if (slow == 0)
             break;
     }
@@ -172,7 +176,7 @@ static void port_write_complete(struct kvm_vcpu *v)
     __atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 }
 
-int kvm_arch_probe(struct accel_vcpu *a, struct err *e)
+int kvm_arch_probe(struct accel_vcpu *a, uint64_t *mips, struct err *e)
 {
     struct kvm_vcpu *v = (struct kvm_vcpu *)a;
     const struct mem *mem = v->kvm->config.mem;
@@ -185,7 +189,7 @@ int kvm_arch_probe(struct accel_vcpu *a, struct err *e)
         return err_set(e, EINVAL, "this memory is too small to try KVM in");
     ret = kvm_arch_regs_set(a, &regs, e);
     if (ret == 0) {
-        ret = passes_run(v, e);
+        ret = passes_run(v, mips, e);
         port_write_complete(v);
     }
     if (ret == 0)

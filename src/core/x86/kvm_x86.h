@@ -47,7 +47,9 @@ void kvm_regs_import(struct vcpu_regs *to, const struct kvm_regs *regs,
 bool kvm_probe_load(const struct mem *m, struct vcpu_regs *regs);
 void kvm_probe_unload(const struct mem *m);
 
-/* So many instructions in so many nanoseconds: 0, or -EOPNOTSUPP with how slow that is. */
-int kvm_probe_judge(uint64_t instructions, uint64_t ns, struct err *e);
+/* So many instructions in so many nanoseconds, as millions a second; then whether that will do: 0,
+ * or -EOPNOTSUPP with how slow it is. */
+uint64_t kvm_probe_mips(uint64_t instructions, uint64_t ns);
+int kvm_probe_judge(uint64_t mips, struct err *e);
 
 #endif

@@ -99,6 +99,16 @@ Test(choice, takes_the_first_in_silence)
     expect_logged(NULL);
 }
 
+Test(choice, tells_the_curious_how_fast_the_first_is)
+{
+    const struct log_config config = { .path = log_path, .level = LOG_INFO };
+
+    cr_assert_eq(log_open(&config, &e), 0, "%s", e.text);
+    cr_assert_eq(choose(0, 2), 0, "%s", e.text);
+    expect_logged(":INFO] the guest runs on first: its kernel at 4711 million instructions a "
+                  "second\n");
+}
+
 Test(choice, takes_the_next_where_the_first_is_missing)
 {
     first_missing = true;

@@ -364,6 +364,8 @@ Test(vcpu, thread_that_does_not_start_leaves_nothing)
 
 /* Before the first run. */
 
+static uint64_t mips;
+
 Test(vcpu, is_probed_on_its_own_thread_and_parked_again)
 {
     struct rig r;
@@ -372,8 +374,9 @@ Test(vcpu, is_probed_on_its_own_thread_and_parked_again)
 
     rig_start(&r, 2);
     first = scripted_vcpu(r.accel, 0);
-    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &e), 0, "%s", e.text);
+    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &mips, &e), 0, "%s", e.text);
     cr_assert_eq(first->probes, 1);
+    cr_assert_eq(mips, SCRIPTED_MIPS);
     cr_assert(pthread_equal(first->probed_by, r.vcpus.vcpu[0].thread));
     cr_assert_eq(scripted_vcpu(r.accel, 1)->probes, 0);
     cr_assert_eq(r.vcpus.want, VCPUS_PARKED);
@@ -394,10 +397,10 @@ Test(vcpu, tells_what_the_probe_found)
 
     rig_start(&r, 1);
     scripted_faults.probe = true;
-    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &e), -EIO);
+    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &mips, &e), -EIO);
     cr_assert_str_eq(e.text, "the script says that the probe fails");
     cr_assert_eq(scripted_vcpu(r.accel, 0)->kicks, 0);
-    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, NULL), -EIO, "again, to nobody");
+    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &mips, NULL), -EIO, "again, to nobody");
     cr_assert_eq(atomic_load(&r.ends), 0, "the machine has not ended");
     rig_finish(&r);
 }
@@ -409,7 +412,7 @@ Test(vcpu, ends_a_probe_at_its_limit)
 
     rig_start(&r, 1);
     scripted_faults.probe_hangs = true;
-    cr_assert_eq(vcpus_probe(&r.vcpus, 1, &e), -EIO);
+    cr_assert_eq(vcpus_probe(&r.vcpus, 1, &mips, &e), -EIO);
     cr_assert_eq(scripted_vcpu(r.accel, 0)->kicks, 1);
     cr_assert_eq(r.vcpus.want, VCPUS_PARKED);
     rig_finish(&r);
@@ -429,7 +432,8 @@ Test(vcpu, passes_without_a_probe)
     without_probe.probe = NULL;
     first->vcpu.ops = &without_probe;
     scripted_faults.probe = true;
-    cr_assert_eq(vcpus_probe(&r.vcpus, 1, NULL), 0);
+    cr_assert_eq(vcpus_probe(&r.vcpus, 1, &mips, NULL), 0);
     cr_assert_eq(first->probes, 0);
+    cr_assert_eq(mips, 0);
     rig_finish(&r);
 }

@@ -378,12 +378,14 @@ Test(vm, doorbells_and_lines_work_around_the_buses)
 Test(vm, is_not_built_on_an_accelerator_that_fails_its_probe)
 {
     struct vm_config config = config_of(2);
+    uint64_t mips = 0;
 
     timeline = (struct timeline){ 0 };
     scripted_faults.probe = true;
-    config.probe = true;
+    config.probe_mips = &mips;
     expect_no_machine(&config, EIO, "the probe");
     cr_assert_eq(timeline.at_ns[TIMELINE_ACCEL], 0, "it was never ready");
+    cr_assert_eq(mips, SCRIPTED_MIPS, "what was found out is told all the same");
 }
 
 Test(vm, probes_only_where_it_is_asked)

@@ -113,11 +113,14 @@ Test(kvm_probe, needs_memory)
 
 Test(kvm_probe, judges_the_speed)
 {
-    cr_assert_eq(kvm_probe_judge(4096, 0, &e), 0, "too fast for the clock");
-    cr_assert_eq(kvm_probe_judge(4096, 10000, &e), 0, "hardware");
-    cr_assert_eq(kvm_probe_judge(4000, 400000, &e), 0, "10 million a second");
-    cr_assert_eq(kvm_probe_judge(4000, 401000, &e), -EOPNOTSUPP);
+    cr_assert_eq(kvm_probe_mips(4096, 0), 4096000, "too fast for the clock");
+    cr_assert_eq(kvm_probe_mips(4096, 10000), 409, "hardware");
+    cr_assert_eq(kvm_probe_mips(4000, 400000), 10);
+    cr_assert_eq(kvm_probe_mips(4000, 401000), 9);
+    cr_assert_eq(kvm_probe_judge(409, &e), 0);
+    cr_assert_eq(kvm_probe_judge(10, &e), 0);
+    cr_assert_eq(kvm_probe_judge(9, &e), -EOPNOTSUPP);
     cr_assert(strstr(e.text, "at 9 million instructions a second"), "%s", e.text);
-    cr_assert_eq(kvm_probe_judge(4096, 4096000, &e), -EOPNOTSUPP, "interpreted");
+    cr_assert_eq(kvm_probe_judge(0, &e), -EOPNOTSUPP);
     cr_assert(strstr(e.text, "this host interprets it"), "%s", e.text);
 }
