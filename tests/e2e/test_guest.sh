@@ -1,24 +1,38 @@
 #!/bin/sh
 # The guests of tests/guest on a real KVM: always in the bed, and on this host's own KVM where that
-# can run Linux.
+# can run Linux. What they observe there is what they observe on the software CPU, line by line.
 set -u
 # shellcheck source=../lib.sh
 . "$MOTE_SOURCE/tests/lib.sh"
 
 guest=$MOTE_BUILD/tests/guest
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+"$guest" emu >"$work/emu"
+expect "guests on the software CPU" 0 $?
+
+# run_kvm WHERE COMMAND...
+run_kvm() {
+    where=$1
+    shift
+    "$@" >"$work/kvm"
+    expect "guests $where" 0 $?
+    if diff -u "$work/emu" "$work/kvm" >"$work/diff"; then
+        pass "they observe $where what they do on the software CPU"
+    else
+        fail "they observe $where what they do on the software CPU" "$(cat "$work/diff")"
+    fi
+}
 
 # One processor: each of the many machines made here has the bed's kernel patch its own code, and an
 # interpreter with two may go on running the breakpoint that stood there in between.
-"$MOTE_SOURCE/tests/bed/kvmbed" -c 1 -t 120 -f "$guest:/guest" "/guest kvm"
-expect "guests in the bed" 0 $?
+run_kvm "in the bed" "$MOTE_SOURCE/tests/bed/kvmbed" -c 1 -t 120 -f "$guest:/guest" "/guest kvm"
 
 usable=0
 why=$("$MOTE_SOURCE/resources/host-kvm" "$MOTE") || usable=$?
 case $usable in
-0)
-    "$guest" kvm
-    expect "guests on this host's KVM" 0 $?
-    ;;
+0) run_kvm "on this host's KVM" "$guest" kvm ;;
 1) echo "in the bed only: $why" ;;
 *) fail "whether this host's KVM can run Linux is known" "host-kvm ended with status $usable" ;;
 esac

@@ -6,12 +6,16 @@
 
 #include "core/x86/layout.h"
 #include "guest/machine.h"
+#include "guest/report.h"
 #include "lib/check.h"
 
 #define PML4    0x1000u
 #define PDPT    0x2000u
-#define PD_HIGH 0x5000u /* of the fourth GiB, for the local APIC */
+#define PD_HIGH 0x5000u /* of the fourth GiB, for the APICs */
 #define VECTORS 0x10000u
+
+#define VALUES_MAX 512u
+#define NOTHING    UINT64_C(0x6e6f7468696e6721) /* where no value was left */
 
 #define X86_RFLAGS_RF 0x10000u
 
@@ -60,6 +64,8 @@ static void map(void)
     put64(PDPT + 8 * (LAYOUT_LAPIC >> 30), PD_HIGH | table);
     put64(PD_HIGH + 8 * (LAYOUT_LAPIC >> 21 & 511),
           (LAYOUT_LAPIC & ~0x1fffffull) | page | LONG64_2M);
+    put64(PD_HIGH + 8 * (LAYOUT_IOAPIC >> 21 & 511),
+          (LAYOUT_IOAPIC & ~0x1fffffull) | page | LONG64_2M);
     put64(LONG64_PD, LONG64_PT | table);
     for (unsigned i = 1; i < LONG64_RAM >> 21; i++)
         put64(LONG64_PD + 8 * i, ((uint64_t)i << 21) | page | LONG64_2M);
@@ -130,6 +136,7 @@ static struct vcpu_regs long64_regs(void)
     r.cr4 = X86_CR4_PAE | 1u << 9 | 1u << 10;                  /* SSE, with its exceptions */
     r.efer = X86_EFER_LME | X86_EFER_LMA | 1u << 11 | 1u << 0; /* NX, SYSCALL */
     r.gpr[X86_RSP] = r.gpr[X86_R13] = LONG64_STACK;
+    r.gpr[X86_RDI] = LONG64_VALUES;
     return r;
 }
 
@@ -138,14 +145,23 @@ void long64_load(unsigned vcpus, const uint8_t *code, uint64_t len)
     machine_init(vcpus, LONG64_RAM);
     map();
     describe();
+    for (unsigned n = 0; n < VALUES_MAX; n++)
+        put64(LONG64_VALUES + 8 * n, NOTHING);
     put(LONG64_CODE, code, len);
     const struct vcpu_regs r = long64_regs();
     start_at(&r);
 }
 
+/* The others wait for their INIT and SIPI from the start. */
 void long64_run(void)
 {
+    pthread_t others[MACHINE_VCPUS];
+
+    for (unsigned id = 1; id < m.vcpus; id++)
+        others[id] = spawn(id);
     CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    for (unsigned id = 1; id < m.vcpus; id++)
+        CHECK(kick_and_join(id, others[id]) == VCPU_KICKED);
 }
 
 uint64_t long64_value(unsigned n)
@@ -153,18 +169,26 @@ uint64_t long64_value(unsigned n)
     return get64(LONG64_VALUES + 8 * n);
 }
 
+void long64_check_left(const struct long64_left *expected, unsigned count)
+{
+    for (unsigned n = 0; n < count; n++) {
+        report("  %s: %#" PRIx64 "\n", expected[n].what, long64_value(n));
+        CHECK(long64_value(n) == expected[n].value);
+    }
+    CHECK(count == VALUES_MAX || long64_value(count) == NOTHING);
+}
+
 /* RF is left out: whether it is set in a fault's image is not what these guests ask about, and
  * interpreters that run KVM for want of a host differ. */
 static void record_print(const char *what, const struct long64_record *r)
 {
-    (void)printf("  %s: vector %" PRIu64 " error %#" PRIx64 " at %#" PRIx64 ", cs %#" PRIx64
-                 " rflags %#" PRIx64 " rsp %#" PRIx64 " ss %#" PRIx64,
-                 what, r->vector, r->error, r->rip, r->cs, r->rflags & ~(uint64_t)X86_RFLAGS_RF,
-                 r->rsp, r->ss);
+    report("  %s: vector %" PRIu64 " error %#" PRIx64 " at %#" PRIx64 ", cs %#" PRIx64
+           " rflags %#" PRIx64 " rsp %#" PRIx64 " ss %#" PRIx64,
+           what, r->vector, r->error, r->rip, r->cs, r->rflags & ~(uint64_t)X86_RFLAGS_RF, r->rsp,
+           r->ss);
     if (r->vector == 14)
-        (void)printf(" cr2 %#" PRIx64, r->cr2);
-    (void)printf("\n");
-    (void)fflush(stdout);
+        report(" cr2 %#" PRIx64, r->cr2);
+    report("\n");
 }
 
 void long64_check(const struct long64_expected *expected, unsigned count)

@@ -69,6 +69,18 @@ __asm__(".macro try insn:vararg\n"
         ".macro leave_value reg, n\n"
         "  mov \\reg, 0x31000 + 8 * \\n\n"
         ".endm\n"
+        /* Leaves the next value; %rdi, which starts at LONG64_VALUES, says where. */
+        ".macro note value\n"
+        "  mov \\value, %rax\n"
+        "  stosq\n"
+        ".endm\n"
+        /* Sends a vector to that label of the guest's. */
+        ".macro handle vector, label\n"
+        "  lea \\label(%rip), %eax\n"
+        "  mov %ax, 0x7000 + 16 * \\vector\n"
+        "  shr $16, %eax\n"
+        "  mov %ax, 0x7006 + 16 * \\vector\n"
+        ".endm\n"
         /* To that label in ring 3, which sees the code and a stack of its own above. */
         ".macro user label\n"
         "  push $0x23\n"
@@ -107,18 +119,28 @@ uint64_t long64_large_entry(uint32_t address);
 void long64_gate(unsigned vector, uint64_t clear, uint64_t set);
 void long64_ist(unsigned vector, unsigned ist);
 
-/* Runs processor 0 until it ends itself. */
+/* Runs processor 0 until it ends itself, the others beside it until then. */
 void long64_run(void);
 
 uint64_t long64_value(unsigned n);
 
-/* What a guest is to leave: records in order, and what is printed of each. */
+/* The values a guest is to leave, no more and no fewer, and what is reported of each. */
+struct long64_left {
+    const char *what;
+    uint64_t value;
+};
+
+/* CHECKs that these are the values, and reports them. */
+void long64_check_left(const struct long64_left *expected, unsigned count);
+#define LONG64_LEFT(expected) long64_check_left(expected, sizeof(expected) / sizeof((expected)[0]))
+
+/* The records it is to leave, in order, and what is reported of each. */
 struct long64_expected {
     const char *what;
     uint64_t vector, error, cr2;
 };
 
-/* CHECKs that these are the records, and prints all the handler saw. */
+/* CHECKs that these are the records, and reports all the handler saw. */
 void long64_check(const struct long64_expected *expected, unsigned count);
 #define LONG64_CHECK(expected) long64_check(expected, sizeof(expected) / sizeof((expected)[0]))
 

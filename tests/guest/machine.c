@@ -61,6 +61,7 @@ void machine_init(unsigned vcpus, uint64_t ram)
                                     .gap_end = LAYOUT_GAP_END };
 
     memset(&m, 0, sizeof(m));
+    m.vcpus = vcpus;
     must(mem_init(&m.mem, &mem, &e));
     bus_init(&m.ports, "port");
     bus_init(&m.mmio, "mmio");
@@ -76,9 +77,8 @@ void machine_init(unsigned vcpus, uint64_t ram)
 
 void machine_finish(void)
 {
-    for (unsigned i = 0; i < 2; i++)
-        if (m.vcpu[i])
-            m.vcpu[i]->ops->destroy(m.vcpu[i]);
+    for (unsigned i = 0; i < m.vcpus; i++)
+        m.vcpu[i]->ops->destroy(m.vcpu[i]);
     m.accel->ops->destroy(m.accel);
     device_finish(&m.port.device);
     device_finish(&m.window.device);

@@ -1,8 +1,8 @@
 #ifndef TESTS_GUEST_MACHINE_H
 #define TESTS_GUEST_MACHINE_H
 /*
- * The machine the guests run on: RAM from 0, two probes for devices, one or two processors of the
- * accelerator under test. There is one at a time.
+ * The machine the guests run on: RAM from 0, two probes for devices, up to MACHINE_VCPUS
+ * processors of the accelerator under test. There is one at a time.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -16,6 +16,8 @@
 
 #define PORT   0x100u      /* eight ports of one probe */
 #define WINDOW 0xc0001000u /* a page of the other */
+
+#define MACHINE_VCPUS 4u
 
 /* A device that notes what reaches it, answers reads with 0xa1, 0xa2, ..., and may call back. */
 struct probe {
@@ -34,7 +36,8 @@ struct machine {
     struct bus ports, mmio;
     struct probe port, window;
     struct accel *accel;
-    struct accel_vcpu *vcpu[2];
+    unsigned vcpus;
+    struct accel_vcpu *vcpu[MACHINE_VCPUS];
 };
 
 extern const struct accel_ops *machine_accel; /* the one under test, main's to set */

@@ -2,7 +2,7 @@
  * Guests on an accelerator: `guest kvm` or `guest emu`.
  *
  * The same guests run on both, so that what holds on KVM is what the software CPU is held to. Each
- * test CHECKs what it found; what it prints is the same on both, and can be compared.
+ * test CHECKs what it found and reports it; what it prints on standard output is the same on both.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -12,6 +12,7 @@
 #include "core/vcpu.h"
 #include "emu/emu.h"
 #include "guest/machine.h"
+#include "guest/report.h"
 #include "guest/suite.h"
 #include "lib/check.h"
 
@@ -38,8 +39,8 @@ static void suite_run(const struct guest_test *test)
     for (; test->name; test++) {
         if (test->only && strcmp(test->only, machine_accel->name) != 0)
             continue;
-        (void)printf("%s\n", test->name);
-        (void)fflush(stdout);
+        report_common(!test->only);
+        report("%s\n", test->name);
         test->run();
     }
 }
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
     CHECK(sigaction(VCPU_SIGNAL, &action, NULL) == 0);
     for (unsigned i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
         suite_run(suites[i]);
-    (void)printf("all of them hold\n");
+    report_common(true);
+    report("all of them hold\n");
     return 0;
 }
