@@ -55,27 +55,17 @@ static void deliver(struct ioapic *io, unsigned input)
 void ioapic_pulse(struct ioapic *io, unsigned input)
 {
     (void)pthread_mutex_lock(&io->lock);
-    if (input < IOAPIC_INPUTS && !(io->entry[input] & ENTRY_MASKED)) {
-        if (io->entry[input] & ENTRY_REMOTE_IRR)
-            io->waiting |= 1u << input;
-        else
-            deliver(io, input);
-    }
+    if (input < IOAPIC_INPUTS && !(io->entry[input] & (ENTRY_MASKED | ENTRY_REMOTE_IRR)))
+        deliver(io, input);
     (void)pthread_mutex_unlock(&io->lock);
 }
 
 /* Lock held. */
 static void end_of_interrupt(struct ioapic *io, uint8_t vector)
 {
-    for (unsigned i = 0; i < IOAPIC_INPUTS; i++) {
-        if ((uint8_t)io->entry[i] != vector || !(io->entry[i] & ENTRY_REMOTE_IRR))
-            continue;
-        io->entry[i] &= ~ENTRY_REMOTE_IRR;
-        if ((io->waiting & 1u << i) && !(io->entry[i] & ENTRY_MASKED)) {
-            io->waiting &= ~(1u << i);
-            deliver(io, i);
-        }
-    }
+    for (unsigned i = 0; i < IOAPIC_INPUTS; i++)
+        if ((uint8_t)io->entry[i] == vector)
+            io->entry[i] &= ~ENTRY_REMOTE_IRR;
 }
 
 void ioapic_eoi(struct ioapic *io, uint8_t vector)
@@ -112,11 +102,8 @@ static void register_write(struct ioapic *io, uint32_t value)
     else
         *entry = (*entry & ~(uint64_t)(UINT32_MAX & ~ENTRY_READ_ONLY)) |
                  (value & ~ENTRY_READ_ONLY & 0x1ffffu);
-    if (!(*entry &
-          ENTRY_LEVEL)) { /* turning an entry to edge is how a guest clears a stuck remote IRR */
+    if (!(*entry & ENTRY_LEVEL)) /* this is how a guest clears a stuck remote IRR */
         *entry &= ~ENTRY_REMOTE_IRR;
-        io->waiting &= ~(1u << input);
-    }
 }
 
 uint32_t ioapic_read(struct ioapic *io, uint32_t offset)

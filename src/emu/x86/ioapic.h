@@ -5,7 +5,7 @@
  *
  * Inputs are pulses (core/irq.h): an edge entry delivers one interrupt a pulse, and none while
  * masked; a level entry keeps its remote IRR set until the guest's EOI, and a pulse that comes
- * meanwhile is delivered then.
+ * meanwhile is over by then: nothing is left of it, as with KVM's.
  *
  * Any thread, one lock.
  */
@@ -22,7 +22,6 @@ struct ioapic {
     pthread_mutex_t lock;
     uint32_t select;
     uint32_t id;
-    uint32_t waiting; /* bit n: a pulse came while input n's remote IRR was set */
     uint64_t entry[IOAPIC_INPUTS];
 };
 
