@@ -171,10 +171,10 @@ uint64_t long64_value(unsigned n)
 
 void long64_check_left(const struct long64_left *expected, unsigned count)
 {
-    for (unsigned n = 0; n < count; n++) {
+    for (unsigned n = 0; n < count; n++)
         report("  %s: %#" PRIx64 "\n", expected[n].what, long64_value(n));
+    for (unsigned n = 0; n < count; n++)
         CHECK(long64_value(n) == expected[n].value);
-    }
     CHECK(count == VALUES_MAX || long64_value(count) == NOTHING);
 }
 

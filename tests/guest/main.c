@@ -17,7 +17,7 @@
 #include "lib/check.h"
 
 static const struct guest_test *const suites[] = { flat32_tests, exception_tests, paging_tests,
-                                                   code_tests };
+                                                   code_tests,   interrupt_tests, line_tests };
 
 static void on_signal(int signal)
 {

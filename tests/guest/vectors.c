@@ -1,5 +1,5 @@
 /* The handler of every vector of the 64-bit guests: it notes what the processor pushed. */
-#include "guest/long64.h"
+#include "guest/apic.h"
 
 /* clang-format off */
 __asm__(".pushsection .rodata\n"
@@ -48,8 +48,9 @@ __asm__(".pushsection .rodata\n"
         "  movq $0x10, 64(%rsp)\n"
         "  jmp 3f\n"
         "2:\n"
-        "  mov $0xfee000b0, %eax\n" /* end of interrupt */
-        "  movl $0, (%rax)\n"
+        "  push %rdx\n"
+        "  eoi\n"
+        "  pop %rdx\n"
         "3:\n"
         "  pop %rcx\n"
         "  pop %rax\n"
