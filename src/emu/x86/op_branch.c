@@ -440,6 +440,7 @@ bool build_branch(struct build *b)
         return true;
     case MN_INTO:
         build_int(b, op_into, CPU_OF);
+        b->ends = false; /* where OF is clear it goes on */
         return true;
     case MN_INT1:
         build_int(b, op_int, CPU_DB);
