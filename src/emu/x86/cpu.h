@@ -44,6 +44,7 @@ enum cpu_request {
     CPU_REQ_SIPI = 1u << 4,
     CPU_REQ_CODE = 1u << 5,  /* pages changed under this processor's decoded blocks */
     CPU_REQ_TIMER = 1u << 6, /* the local APIC's timer ran out */
+    CPU_REQ_TURNS = 1u << 7, /* stays: leave run once cpu.turns is used up, or rather than sleep */
 };
 
 /* What an instruction left for the loop in exec.c to do. */
@@ -75,6 +76,8 @@ struct cpu {
     uint32_t code_answered; /* atomic */
     struct code_drops code_drops;
     bool halted;       /* in cpu_wait; atomic */
+    uint32_t turns;    /* with CPU_REQ_TURNS: how often the loop in exec.c goes round before run
+                          returns; a turn is a block, a piece of a REP, or one delivery */
     struct tlb *tlb;   /* of the present mode: supervisor, supervisor with EFLAGS.AC, user */
     uint64_t executed; /* instructions, REP iterations not counted */
 

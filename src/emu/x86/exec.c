@@ -85,11 +85,33 @@ static enum next interrupt_take(struct cpu *c)
     return intr_deliver(c, (uint8_t)vector) ? GO_ON : SHUT_DOWN;
 }
 
+/* Whoever counts a processor's turns has it back before it sleeps, too. */
+static enum next turn_take(struct cpu *c)
+{
+    if (c->turns == 0 || c->halted_by_guest || c->waiting_for_sipi)
+        return KICKED;
+    c->turns--;
+    return GO_ON;
+}
+
+static enum next events_take(struct cpu *c)
+{
+    enum next next = GO_ON;
+
+    if (c->waiting_for_sipi)
+        return GO_ON;
+    if (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_NMI)
+        next = nmi_take(c);
+    if (next == GO_ON && (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_INTERRUPT))
+        next = interrupt_take(c);
+    return next;
+}
+
 static enum next requests_attend(struct cpu *c)
 {
     uint32_t once = cpu_requests_take(c, CPU_REQ_KICK | CPU_REQ_INIT | CPU_REQ_SIPI | CPU_REQ_CODE |
                                              CPU_REQ_TIMER);
-    enum next next = GO_ON;
+    enum next next;
 
     if (once & CPU_REQ_CODE)
         code_pages_attend(c);
@@ -99,12 +121,9 @@ static enum next requests_attend(struct cpu *c)
         start_up(c, once);
     if (once & CPU_REQ_KICK)
         return KICKED;
-    if (c->waiting_for_sipi)
-        return GO_ON;
-    if (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_NMI)
-        next = nmi_take(c);
-    if (next == GO_ON && (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_INTERRUPT))
-        next = interrupt_take(c);
+    next = events_take(c);
+    if (next == GO_ON && (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_TURNS))
+        next = turn_take(c);
     return next;
 }
 

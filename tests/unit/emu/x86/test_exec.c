@@ -1,0 +1,121 @@
+#include <criterion/criterion.h>
+
+#include "emu/x86/exec.h"
+#include "emu/x86/lapic.h"
+#include "lib/x86/emu_rig.h"
+
+static struct emu_rig r;
+
+static void start(void)
+{
+    emu_rig_init(&r, 2);
+    emu_rig_long_mode(&r);
+}
+
+static void finish(void)
+{
+    emu_rig_finish(&r);
+}
+
+TestSuite(exec, .init = start, .fini = finish);
+
+/* Puts the bytes where the processor is and gives it so many turns. */
+#define TURNS(count, ...) \
+    turns(count, (uint8_t[]){ __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }))
+
+static enum vcpu_exit turns(uint32_t count, const uint8_t *code, size_t len)
+{
+    emu_rig_write(&r, EMU_RIG_CODE, code, len);
+    r.cpu->rip = EMU_RIG_CODE;
+    r.cpu->turns = count;
+    cpu_request(r.cpu, CPU_REQ_TURNS);
+    return emu_rig_go(&r);
+}
+
+Test(exec, counted_turns_are_blocks)
+{
+    cr_assert_eq(TURNS(5, 0xeb, 0xfe), VCPU_KICKED); /* jmp . */
+    cr_assert_eq(r.cpu->executed, 5);
+    cr_assert_eq(r.cpu->rip, EMU_RIG_CODE);
+}
+
+Test(exec, a_block_of_two_instructions_is_one_turn)
+{
+    cr_assert_eq(TURNS(7, 0xff, 0xc0, 0xeb, 0xfc), VCPU_KICKED); /* inc eax; jmp there */
+    cr_assert_eq(r.cpu->executed, 14);
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 7);
+}
+
+Test(exec, no_turns_run_nothing)
+{
+    cr_assert_eq(TURNS(0, 0xff, 0xc0), VCPU_KICKED);
+    cr_assert_eq(r.cpu->executed, 0);
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 0);
+}
+
+Test(exec, counted_turns_end_a_repetition)
+{
+    r.cpu->gpr[X86_RCX] = UINT64_MAX;
+    r.cpu->gpr[X86_RDI] = EMU_RIG_CODE + 0x1000;
+    cr_assert_eq(TURNS(3, 0xf3, 0xaa), VCPU_KICKED); /* rep stosb */
+    cr_assert_eq(r.cpu->rip, EMU_RIG_CODE);
+    cr_assert_gt(r.cpu->gpr[X86_RDI], EMU_RIG_CODE + 0x1000);
+}
+
+Test(exec, counted_turns_end_faults_without_end)
+{
+    emu_rig_gate(&r, CPU_UD, EMU_RIG_CODE, 0, 0xe);
+    cr_assert_eq(TURNS(9, 0x0f, 0x0b), VCPU_KICKED); /* ud2, and its handler again */
+    cr_assert_eq(r.cpu->executed, 0);
+    cr_assert_eq(r.cpu->gpr[X86_RSP] & 15, 8);
+    cr_assert_eq(EMU_RIG_STACK - r.cpu->gpr[X86_RSP], 8 * 48 + 40);
+}
+
+Test(exec, who_counts_turns_has_a_sleeper_back)
+{
+    cr_assert_eq(TURNS(5, 0xf4), VCPU_KICKED); /* hlt */
+    cr_assert(r.cpu->halted_by_guest);
+    cr_assert_eq(r.cpu->turns, 4);
+    cr_assert_eq(r.cpu->executed, 1);
+    cr_assert_eq(emu_rig_go(&r), VCPU_KICKED, "and again");
+    cr_assert_eq(r.cpu->turns, 4);
+}
+
+Test(exec, an_interrupt_wakes_the_sleeper_whose_turns_are_counted)
+{
+    emu_rig_gate(&r, CPU_NMI, EMU_RIG_CODE + 0x100, 0, 0xe);
+    emu_rig_write(&r, EMU_RIG_CODE + 0x100, (uint8_t[]){ 0xff, 0xc0, 0xeb, 0xfe }, 4);
+    cr_assert_eq(TURNS(5, 0xf4), VCPU_KICKED);
+    cpu_request(r.cpu, CPU_REQ_NMI);
+    cr_assert_eq(emu_rig_go(&r), VCPU_KICKED);
+    cr_assert_not(r.cpu->halted_by_guest);
+    cr_assert_eq(r.cpu->turns, 0);
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 1);
+}
+
+Test(exec, a_processor_that_waits_to_be_started_sleeps_too)
+{
+    struct cpu *other = r.emu->cpus[1];
+
+    other->turns = 3;
+    cpu_request(other, CPU_REQ_TURNS);
+    cr_assert_eq(exec_run(other), VCPU_KICKED);
+    cr_assert_eq(other->turns, 3);
+    cr_assert(other->waiting_for_sipi);
+}
+
+Test(exec, a_kick_comes_before_the_first_turn)
+{
+    cpu_request(r.cpu, CPU_REQ_KICK);
+    cr_assert_eq(TURNS(5, 0xff, 0xc0, 0xeb, 0xfe), VCPU_KICKED);
+    cr_assert_eq(r.cpu->turns, 5);
+    cr_assert_eq(emu_rig_go(&r), VCPU_KICKED);
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 1);
+}
+
+Test(exec, a_third_fault_shuts_the_processor_down)
+{
+    r.cpu->idt.limit = 0;
+    cr_assert_eq(TURNS(100, 0x0f, 0x0b), VCPU_TRIPLE_FAULT);
+    cr_assert_eq(r.cpu->rip, EMU_RIG_CODE);
+}
