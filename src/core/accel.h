@@ -80,8 +80,9 @@ struct accel_vcpu_ops {
     enum vcpu_exit (*run)(struct accel_vcpu *v);
 
     /* Any thread; also from a signal handler. The present run, or else the next one, returns
-     * VCPU_KICKED soon. The caller also sends the vCPU's thread a signal (vcpu.h), so that a system
-     * call it sleeps in returns. */
+     * VCPU_KICKED soon; a kick by the vCPU's own thread, in a device's access, behind the
+     * instruction that made the access. The caller also sends the vCPU's thread a signal (vcpu.h),
+     * so that a system call it sleeps in returns. */
     void (*kick)(struct accel_vcpu *v);
 };
 

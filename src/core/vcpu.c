@@ -5,6 +5,9 @@
  * is kicked after it set the flag and before it entered the guest is covered by the accelerator's
  * contract: the next run returns at once.
  *
+ * A processor held at a gate has kicked itself, so that its run returns, and rests like one that
+ * is not wanted until the gate is open.
+ *
  * A thread ends the machine outside the lock and before it clears its flag. That cannot deadlock
  * with a pause that waits for it: power_end_machine posts and never blocks.
  */
@@ -24,6 +27,10 @@
 /* Fixed, because the default (RLIMIT_STACK, 8 MiB) is large enough for the kernel to back it with a
  * transparent huge page: 2 MiB resident for each thread where a few KiB are used. */
 #define VCPU_STACK (512u << 10)
+
+/* The processor that this thread runs; NULL on other threads. A device access has come through the
+ * accelerator and a bus, neither of which says whose it is. */
+static _Thread_local struct vcpu *self;
 
 static void signal_ignore(int signal)
 {
@@ -46,7 +53,7 @@ static bool vcpu_rests(const struct vcpu *v)
     case VCPUS_PROBING:
         return v->accel->id != 0;
     case VCPUS_RUNNING:
-        return v->dead;
+        return v->dead || v->held > 0;
     case VCPUS_STOPPED:
         return false;
     case VCPUS_PARKED:
@@ -121,6 +128,7 @@ static void *vcpu_main(void *arg)
 
     (void)snprintf(name, sizeof(name), "fc_vcpu %u", v->accel->id);
     (void)pthread_setname_np(pthread_self(), name);
+    self = v;
 
     while ((want = vcpu_wait(v)) != VCPUS_STOPPED) {
         if (want == VCPUS_PROBING)
@@ -273,4 +281,36 @@ void vcpus_finish(struct vcpus *v)
     (void)pthread_cond_destroy(&v->wanted);
     (void)pthread_mutex_destroy(&v->lock);
     memset(v, 0, sizeof(*v));
+}
+
+/* The kick makes run return behind the access, whose return no gate holds up. */
+void vcpu_gate_hold(struct vcpu_gate *g)
+{
+    uint32_t bit;
+
+    if (!self)
+        return;
+    bit = UINT32_C(1) << self->accel->id;
+    if (g->held & bit)
+        return;
+    g->all = self->all;
+    g->held |= bit;
+    (void)pthread_mutex_lock(&self->all->lock);
+    self->held++;
+    (void)pthread_mutex_unlock(&self->all->lock);
+    self->accel->ops->kick(self->accel);
+}
+
+void vcpu_gate_open(struct vcpu_gate *g)
+{
+    struct vcpus *all = g->all;
+
+    if (g->held == 0)
+        return;
+    (void)pthread_mutex_lock(&all->lock);
+    for (unsigned i = 0; i < all->count; i++)
+        all->vcpu[i].held -= g->held >> i & 1;
+    g->held = 0;
+    (void)pthread_cond_broadcast(&all->wanted);
+    (void)pthread_mutex_unlock(&all->lock);
 }

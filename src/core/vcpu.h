@@ -7,6 +7,7 @@
  * accelerator's kick plus a signal, VCPU_SIGNAL, whose handler does nothing: a system call that
  * sleeps returns with EINTR. Every other signal is blocked there and so reaches the loop thread.
  */
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -41,9 +42,37 @@ struct vcpu {
     struct vcpus *all;
     struct accel_vcpu *accel; /* owned */
     pthread_t thread;
-    bool running; /* all->lock; in run, or about to be, or judging why it came back */
-    bool dead;    /* its thread's own */
+    bool running;  /* all->lock; in run, or about to be, or judging why it came back */
+    unsigned held; /* all->lock; gates it waits at */
+    bool dead;     /* its thread's own */
 };
+
+/*
+ * What a vCPU waits at when a register access is not over before the loop thread has done its part:
+ * a device that is reset, say, while the host still moves data into guest memory.
+ *
+ *   vCPU's thread                           loop thread
+ *   the access, device lock held:
+ *       vcpu_gate_hold   kicks itself
+ *       loop_post ----------------------->  the post: begins its part
+ *   the access returns, lock released           .
+ *   run returns VCPU_KICKED before the          .   vcpus_pause, vcpus_finish: find it parked
+ *   guest's next instruction                    .   like any other, with no lock held and no
+ *   parks, as in a pause                        .   access open
+ *       .                                   the part is done, device lock held:
+ *   runs on, if RUNNING is wanted <-------      vcpu_gate_open
+ *
+ * So nobody waits inside a device: the one wait is the one that pauses use, and stopping ends it
+ * whether or not the gate ever opens. A gate that is forgotten leaves nothing behind but a
+ * processor that stands still.
+ *
+ * Guarded by the device's lock, which is taken before vcpus.lock. Zeroed: nobody waits.
+ */
+struct vcpu_gate {
+    struct vcpus *all; /* whose processors wait */
+    uint32_t held;     /* bit n: processor n does */
+};
+static_assert(VCPUS_MAX <= 32, "a bit each in vcpu_gate.held");
 
 struct vcpus {
     struct vcpu vcpu[VCPUS_MAX];
@@ -60,7 +89,7 @@ struct vcpus {
     unsigned running;      /* lock; vCPUs with that flag */
 };
 
-/* All on the loop thread, never inside a device's lock. */
+/* Loop thread, never inside a device's lock. */
 
 /* Creates the processors and their threads, named "fc_vcpu N" as orchestrators that pin them
  * expect; all start parked. A processor that triple-faults or fails ends the machine through
@@ -83,5 +112,12 @@ void vcpus_pause(struct vcpus *v);
 
 /* Ends and joins the threads, destroys the processors. Accepts a zeroed struct. */
 void vcpus_finish(struct vcpus *v);
+
+/* That vCPU's thread, in a device access: the guest goes on only once the gate is open. On a thread
+ * that is no vCPU's it holds nobody. */
+void vcpu_gate_hold(struct vcpu_gate *g);
+
+/* Any thread. Whoever waits there goes on, now or when the machine does. */
+void vcpu_gate_open(struct vcpu_gate *g);
 
 #endif

@@ -15,6 +15,9 @@
 #include "core/vcpu.h"
 #include "core/x86/regs.h"
 
+/* The processor whose run this thread is in. */
+static _Thread_local struct scripted_vcpu *running;
+
 struct scripted_faults scripted_faults;
 atomic_int scripted_alive;
 
@@ -214,6 +217,8 @@ static bool step_do(struct scripted_vcpu *v, enum vcpu_exit *why)
     }
     v->at++;
     atomic_fetch_add(&v->steps, 1);
+    on = on && !v->kicked_itself;
+    v->kicked_itself = false;
     return on;
 }
 
@@ -223,9 +228,11 @@ static enum vcpu_exit scripted_run(struct accel_vcpu *vcpu)
     enum vcpu_exit why;
 
     atomic_fetch_add(&v->runs, 1);
+    running = v;
     atomic_store(&v->inside, true);
     while (step_do(v, &why))
         ;
+    running = NULL;
     atomic_store(&v->inside, false);
     return why;
 }
@@ -235,7 +242,10 @@ static void scripted_kick(struct accel_vcpu *vcpu)
     struct scripted_vcpu *v = (struct scripted_vcpu *)vcpu;
 
     atomic_fetch_add(&v->kicks, 1);
-    atomic_store(&v->kicked, true);
+    if (running == v)
+        v->kicked_itself = true;
+    else
+        atomic_store(&v->kicked, true);
 }
 
 static int scripted_regs_set(struct accel_vcpu *vcpu, const struct vcpu_regs *regs, struct err *e)

@@ -5,8 +5,9 @@
  * the accelerator table can be tested without /dev/kvm.
  *
  * It keeps the contract of core/accel.h to the letter and no more: a sleeping processor is woken by
- * VCPU_SIGNAL only, and only if the kick came first. A kick is taken by the steps that wait and by
- * REPEAT, not between others: once a script's OUT was seen, the next kick ends the SLEEP after it.
+ * VCPU_SIGNAL only, and only if the kick came first. A kick from outside is taken by the steps that
+ * wait and by REPEAT, not between others: once a script's OUT was seen, the next kick ends the
+ * SLEEP after it. One from within a step's own device access ends the run behind that step.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -48,6 +49,7 @@ struct scripted_vcpu {
     const struct scripted_step *script; /* the test's, set while parked; NULL: halt */
     size_t at;                          /* next step; the test's while parked */
     atomic_bool kicked;
+    bool kicked_itself;     /* its thread's own */
     atomic_bool inside;     /* run, right now */
     atomic_uint runs;       /* calls of run */
     atomic_uint kicks;      /* calls of kick */

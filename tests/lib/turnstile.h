@@ -1,0 +1,20 @@
+#ifndef TESTS_TURNSTILE_H
+#define TESTS_TURNSTILE_H
+/*
+ * A device whose every access holds the vCPU at a gate, as a virtio device does that is reset.
+ */
+#include "core/vcpu.h"
+#include "lib/bell.h"
+
+struct turnstile {
+    struct bell bell; /* first member; rung by each access */
+    struct vcpu_gate gate;
+};
+
+void turnstile_init(struct turnstile *t);
+void turnstile_finish(struct turnstile *t);
+
+/* Lets everybody through who waits. */
+void turnstile_open(struct turnstile *t);
+
+#endif
