@@ -1,0 +1,145 @@
+/*
+ * Plugging and unplugging.
+ *
+ * A queue's eventfd is blocking: io_uring then waits for it with one operation. It keeps its count
+ * while nobody reads it, so that a read submitted again when the last one is done misses nothing.
+ *
+ * Unplugging ends in the device's own post, whose call it has replaced: once that call has begun
+ * the post is out of the loop's queue, and nobody is left who would post it again.
+ */
+#include "virtio-mmio/plug.h"
+
+#include <assert.h>
+#include <linux/virtio_mmio.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/accel.h"
+#include "core/bus.h"
+#include "core/err.h"
+#include "virtio-mmio/mmio.h"
+
+static void bell_listen(struct virtio_queue *q)
+{
+    q->owner->bells++;
+    loop_readv(q->owner->loop, &q->bell, q->eventfd, &q->iov, 1, -1);
+}
+
+static void bell_rung(struct loop_op *op, int res)
+{
+    struct virtio_queue *q =
+        (struct virtio_queue *)((char *)op - offsetof(struct virtio_queue, bell));
+    struct virtio_device *v = q->owner;
+
+    v->bells--;
+    if (v->gone) {
+        loop_post(v->loop, &v->work);
+        return;
+    }
+    assert(res == (int)sizeof(q->rung)); /* an eventfd of ours; only unplugging cancels */
+    bell_listen(q);
+    metric_add(&v->counters.kicks, 1);
+    virtio_kick(v, (unsigned)(q - v->queue));
+}
+
+static void eventfds_close(struct virtio_device *v)
+{
+    for (unsigned i = 0; i < v->setup.queue_count; i++) {
+        if (v->queue[i].eventfd >= 0)
+            (void)close(v->queue[i].eventfd);
+        v->queue[i].eventfd = -1;
+    }
+}
+
+static int eventfds_open(struct virtio_device *v, struct err *e)
+{
+    for (unsigned i = 0; i < v->setup.queue_count; i++) {
+        struct virtio_queue *q = &v->queue[i];
+
+        q->eventfd = eventfd(0, EFD_CLOEXEC);
+        if (q->eventfd < 0)
+            return err_sys(e, "%s: no eventfd for queue %u", v->setup.name, i);
+        q->iov = (struct iovec){ .iov_base = &q->rung, .iov_len = sizeof(q->rung) };
+        q->bell.done = bell_rung;
+    }
+    return 0;
+}
+
+static int doorbells_add(struct virtio_device *v, const struct virtio_slot *at, struct err *e)
+{
+    for (unsigned i = 0; i < v->setup.queue_count; i++) {
+        int ret = at->accel->ops->doorbell_add(at->accel, at->gpa + VIRTIO_MMIO_QUEUE_NOTIFY,
+                                               sizeof(uint32_t), i, v->queue[i].eventfd, e);
+        if (ret < 0)
+            return err_wrap(e, ret, "%s", v->setup.name);
+    }
+    return 0;
+}
+
+static int connect_all(struct virtio_device *v, const struct virtio_slot *at, struct err *e)
+{
+    int ret = eventfds_open(v, e);
+
+    if (ret == 0)
+        ret = doorbells_add(v, at, e);
+    if (ret == 0)
+        ret = bus_add(at->mmio, at->gpa, MMIO_WINDOW_SIZE, &v->device, e);
+    return ret;
+}
+
+int virtio_plug(struct virtio_device *v, const struct virtio_slot *at, struct err *e)
+{
+    int ret;
+
+    device_init(&v->device, &mmio_device_ops);
+    ret = connect_all(v, at, e);
+    if (ret < 0) {
+        eventfds_close(v);
+        device_finish(&v->device);
+        return ret;
+    }
+    v->loop = at->loop;
+    v->irq = at->irq;
+    v->mem = at->mem;
+    v->metrics = at->metrics;
+    if (v->metrics)
+        metrics_add(v->metrics, &v->group);
+    for (unsigned i = 0; i < v->setup.queue_count; i++)
+        bell_listen(&v->queue[i]);
+    return 0;
+}
+
+static void finish(struct virtio_device *v)
+{
+    if (v->metrics)
+        metrics_remove(v->metrics, &v->group);
+    eventfds_close(v);
+    device_finish(&v->device);
+    v->loop = NULL;
+    v->gone(v);
+}
+
+/* The device's work from then on: posted at first, and whenever it is one step nearer. */
+static void leave(struct loop_post *post)
+{
+    struct virtio_device *v =
+        (struct virtio_device *)((char *)post - offsetof(struct virtio_device, work));
+
+    if (v->phase == VIRTIO_LIVE)
+        virtio_drain(v);
+    else if (v->phase == VIRTIO_SETUP && v->bells == 0)
+        finish(v);
+}
+
+bool virtio_unplug(struct virtio_device *v, void (*gone)(struct virtio_device *v))
+{
+    if (!v->loop)
+        return false;
+    v->gone = gone;
+    v->work.call = leave;
+    for (unsigned i = 0; i < v->setup.queue_count; i++)
+        loop_cancel(v->loop, &v->queue[i].bell);
+    loop_post(v->loop, &v->work);
+    return true;
+}

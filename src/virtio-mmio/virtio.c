@@ -1,0 +1,238 @@
+/*
+ * A virtio device's life on the loop thread, and what a vCPU sets going there.
+ *
+ * A vCPU changes the status under the lock and posts `work`; the loop thread looks at the status
+ * and follows. The order of a kick and of DRIVER_OK does not matter: a kick that is seen before the
+ * device is LIVE is dropped, and becoming LIVE kicks each queue.
+ *
+ * A reset: under the lock the vCPU marks it, shuts the gate behind itself and posts. The loop
+ * thread finds the mark, gives no more chains to the device and asks it to drain. Once it has,
+ * everything that the driver sees is cleared and the gate opened, under the lock again. What other
+ * vCPUs do meanwhile finds either the old device, which takes no write, or the new one.
+ */
+#include "virtio-mmio/virtio.h"
+
+#include <assert.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/irq.h"
+#include "core/log.h"
+
+static_assert(offsetof(struct virtio_device, device) == 0, "the buses find the device by it");
+
+#define TRANSPORT_FEATURES                                                            \
+    (UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC | \
+     UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX)
+
+static const struct metric metrics[] = {
+    METRIC(struct virtio_counters, kicks),
+    METRIC(struct virtio_counters, interrupts),
+    METRIC(struct virtio_counters, faults),
+    METRIC(struct virtio_counters, resets),
+};
+static_assert(sizeof(metrics) / sizeof(metrics[0]) ==
+                  sizeof(struct virtio_counters) / sizeof(uint64_t),
+              "every counter has a name");
+
+static void lock(struct virtio_device *v)
+{
+    (void)pthread_mutex_lock(&v->device.lock);
+}
+
+static void unlock(struct virtio_device *v)
+{
+    (void)pthread_mutex_unlock(&v->device.lock);
+}
+
+/* The bit first: a driver that the interrupt calls finds it. */
+static void interrupt(struct virtio_device *v, uint32_t why)
+{
+    __atomic_fetch_or(&v->interrupts, why, __ATOMIC_RELEASE);
+    irq_line_raise(v->irq);
+}
+
+/* With the lock: all that the driver sees, as it was before the first one came. The configuration
+ * space's generation counts on. */
+static void clear(struct virtio_device *v)
+{
+    for (unsigned i = 0; i < v->setup.queue_count; i++)
+        virtq_reset(&v->queue[i].ring);
+    status_clear(&v->status);
+    v->device_features_sel = 0;
+    v->driver_features_sel = 0;
+    v->queue_sel = 0;
+    __atomic_store_n(&v->interrupts, 0, __ATOMIC_RELAXED);
+}
+
+/* With the lock. */
+static void needs_reset(struct virtio_device *v, const char *why)
+{
+    v->status.bits |= VIRTIO_CONFIG_S_NEEDS_RESET;
+    metric_add(&v->counters.faults, 1);
+    LOG_LIMITED(LOG_WARN, "%s: the driver has to reset it: %s", v->setup.name, why);
+}
+
+static void go_live(struct virtio_device *v, bool failed)
+{
+    v->phase = VIRTIO_LIVE;
+    v->failed = failed;
+    if (failed) { /* while it was set up, when it could not be told yet */
+        interrupt(v, VIRTIO_MMIO_INT_CONFIG);
+        return;
+    }
+    v->ops->activate(v);
+    for (unsigned i = 0; i < v->setup.queue_count; i++)
+        virtio_kick(v, i);
+}
+
+void virtio_drain(struct virtio_device *v)
+{
+    v->phase = VIRTIO_DRAINING;
+    metric_add(&v->counters.resets, 1);
+    v->ops->reset(v);
+}
+
+static void work_call(struct loop_post *post)
+{
+    struct virtio_device *v =
+        (struct virtio_device *)((char *)post - offsetof(struct virtio_device, work));
+    struct virtio_status status;
+
+    lock(v);
+    status = v->status;
+    unlock(v);
+    if (status.resetting && v->phase != VIRTIO_DRAINING)
+        virtio_drain(v);
+    else if (v->phase == VIRTIO_SETUP && status_has(&status, VIRTIO_CONFIG_S_DRIVER_OK))
+        go_live(v, status_has(&status, VIRTIO_CONFIG_S_NEEDS_RESET));
+}
+
+void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
+                 const struct virtio_setup *setup)
+{
+    assert(setup->queue_count >= 1 && setup->queue_count <= VIRTIO_QUEUES_MAX);
+    assert(setup->queue_size > 0 && setup->queue_size <= VIRTQ_SIZE_MAX);
+    assert((setup->queue_size & (setup->queue_size - 1)) == 0);
+
+    *v = (struct virtio_device){ .ops = ops, .setup = *setup };
+    v->status.offered = setup->features | TRANSPORT_FEATURES;
+    v->work.call = work_call;
+    v->group = (struct metrics_group){ .name = setup->name,
+                                       .metrics = metrics,
+                                       .count = sizeof(metrics) / sizeof(metrics[0]),
+                                       .counters = &v->counters };
+    for (unsigned i = 0; i < setup->queue_count; i++) {
+        v->queue[i].owner = v;
+        v->queue[i].ring.size_max = setup->queue_size;
+        v->queue[i].eventfd = -1;
+    }
+}
+
+bool virtio_pop(struct virtio_device *v, unsigned queue, struct virtq_chain *chain)
+{
+    struct virtq *q = &v->queue[queue].ring;
+    int ret;
+
+    if (v->phase != VIRTIO_LIVE || v->failed || !q->ready)
+        return false;
+    ret = virtq_pop(q, chain);
+    if (ret < 0)
+        virtio_fail(v, virtq_fault_text(q->fault));
+    return ret > 0;
+}
+
+void virtio_publish(struct virtio_device *v, unsigned queue)
+{
+    struct virtq *q = &v->queue[queue].ring;
+
+    if (!q->ready || !virtq_publish(q) || v->phase != VIRTIO_LIVE)
+        return;
+    metric_add(&v->counters.interrupts, 1);
+    interrupt(v, VIRTIO_MMIO_INT_VRING);
+}
+
+void virtio_fail(struct virtio_device *v, const char *why)
+{
+    if (v->phase != VIRTIO_LIVE || v->failed)
+        return;
+    v->failed = true;
+    lock(v);
+    needs_reset(v, why);
+    unlock(v);
+    interrupt(v, VIRTIO_MMIO_INT_CONFIG);
+}
+
+void virtio_reset_done(struct virtio_device *v)
+{
+    assert(v->phase == VIRTIO_DRAINING);
+    v->phase = VIRTIO_SETUP;
+    v->failed = false;
+    lock(v);
+    clear(v);
+    vcpu_gate_open(&v->gate);
+    unlock(v);
+    if (v->gone)
+        loop_post(v->loop, &v->work);
+}
+
+void virtio_config_update(struct virtio_device *v, uint32_t offset, const void *data, uint32_t len)
+{
+    bool tell;
+
+    assert(offset <= v->setup.config_len && len <= v->setup.config_len - offset);
+    lock(v);
+    memcpy((uint8_t *)v->setup.config + offset, data, len);
+    v->generation++;
+    tell = status_has(&v->status, VIRTIO_CONFIG_S_DRIVER_OK) && !v->status.resetting;
+    unlock(v);
+    if (tell)
+        interrupt(v, VIRTIO_MMIO_INT_CONFIG);
+}
+
+void virtio_status_write(struct virtio_device *v, uint32_t value)
+{
+    switch (status_write(&v->status, value)) {
+    case STATUS_NOTHING:
+        break;
+    case STATUS_READY:
+        loop_post(v->loop, &v->work);
+        break;
+    case STATUS_CLEAR:
+        clear(v);
+        break;
+    case STATUS_DRAIN:
+        vcpu_gate_hold(&v->gate);
+        loop_post(v->loop, &v->work);
+        break;
+    }
+}
+
+/* A queue is set up between FEATURES_OK and DRIVER_OK (3.1.1). Afterwards it cannot be stopped
+ * alone: the register goes on reading 1, which is how a driver that writes 0 learns that the queue
+ * is in use (4.2.2.2). */
+void virtio_queue_ready(struct virtio_device *v, struct virtq *q, bool ready)
+{
+    enum virtq_fault fault;
+
+    if (v->status.resetting || !status_has(&v->status, VIRTIO_CONFIG_S_FEATURES_OK) ||
+        status_has(&v->status, VIRTIO_CONFIG_S_DRIVER_OK))
+        return;
+    if (!ready) {
+        q->ready = false;
+        return;
+    }
+    if (q->ready)
+        return;
+    fault = virtq_enable(q, v->mem, v->status.accepted);
+    if (fault != VIRTQ_SOUND)
+        needs_reset(v, virtq_fault_text(fault));
+}
+
+void virtio_kick(struct virtio_device *v, unsigned queue)
+{
+    if (v->phase == VIRTIO_LIVE && !v->failed && v->queue[queue].ring.ready)
+        v->ops->kick(v, queue);
+}

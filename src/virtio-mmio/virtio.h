@@ -1,0 +1,150 @@
+#ifndef VIRTIO_MMIO_VIRTIO_H
+#define VIRTIO_MMIO_VIRTIO_H
+/*
+ * A virtio device, whatever it does: what block, net and the others stand on (virtio 1.2, 2 and 3).
+ *
+ * A device embeds struct virtio_device as its first member, fills a struct virtio_ops and calls
+ * virtio_init. plug.h connects it to a machine; mmio.h is how the driver sees it.
+ *
+ * Queues and whatever the device does belong to the loop thread. A vCPU comes in by a register
+ * access, which holds device.lock: it may touch what is marked (lock), and the configuration space.
+ * The data path takes no lock: kicks come as eventfds, interrupts leave by the line.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/device.h"
+#include "core/loop.h"
+#include "core/metrics.h"
+#include "core/vcpu.h"
+#include "virtio-mmio/queue.h"
+#include "virtio-mmio/status.h"
+
+struct irq_line;
+struct virtio_device;
+
+#define VIRTIO_QUEUES_MAX 8u
+
+/* All calls but config_write are made by the loop thread, without the lock. */
+struct virtio_ops {
+    uint32_t id; /* VIRTIO_ID_BLOCK, ... (5) */
+
+    /* The driver is ready (DRIVER_OK): features and ready queues are final. A kick of each ready
+     * queue follows, for what the driver made available before. */
+    void (*activate)(struct virtio_device *v);
+
+    /* Chains may be available in this queue; it is ready. There may be none. */
+    void (*kick)(struct virtio_device *v, unsigned queue);
+
+    /* Become as new, what the driver wrote into the configuration space included: cancel or wait
+     * for all that is in flight, then call virtio_reset_done, from here or later. Until then
+     * buffers may be written and answers pushed, which nobody will see. Comes without activate too.
+     */
+    void (*reset)(struct virtio_device *v);
+
+    /* A vCPU's thread, lock held: the driver wrote size (1, 2, 4 or 8) bytes inside the
+     * configuration space. Or NULL where it may change nothing. */
+    void (*config_write)(struct virtio_device *v, uint32_t offset, const void *data, unsigned size);
+};
+
+/*
+ *         DRIVER_OK           0 to Status            virtio_reset_done
+ *   SETUP ----------> LIVE ------------------> DRAINING ---------------> SETUP
+ *        \___________________________________/
+ *          0 to Status, once FEATURES_OK is set
+ *
+ * The loop thread alone moves it. A vCPU that wrote 0 runs no guest instruction until it is SETUP
+ * again (core/vcpu.h, struct vcpu_gate): drivers reuse their buffers at once.
+ */
+enum virtio_phase {
+    VIRTIO_SETUP,
+    VIRTIO_LIVE,
+    VIRTIO_DRAINING,
+};
+
+struct virtio_queue {
+    struct virtio_device *owner;
+    struct virtq ring;   /* in SETUP the lock's, then the loop thread's */
+    struct loop_op bell; /* plug.c: reads the eventfd into rung, through iov */
+    struct iovec iov;
+    uint64_t rung;
+    int eventfd; /* of its doorbell; -1 while unplugged */
+};
+
+struct virtio_counters {
+    uint64_t kicks;
+    uint64_t interrupts; /* raised for used buffers */
+    uint64_t faults;     /* (lock) times the device came to need a reset */
+    uint64_t resets;     /* that the device had a part in */
+};
+
+/* What a device is; constant. */
+struct virtio_setup {
+    const char *name; /* for messages and counters, "block.rootfs"; outlives the device */
+    uint64_t
+        features; /* the device's own; the transport adds VERSION_1, INDIRECT_DESC, EVENT_IDX */
+    void *config; /* configuration space, bytes of the device's guarded by the lock, or NULL */
+    uint32_t config_len;
+    unsigned queue_count; /* 1 to VIRTIO_QUEUES_MAX */
+    uint32_t queue_size;  /* descriptors, a power of two up to VIRTQ_SIZE_MAX */
+};
+
+struct virtio_device {
+    struct device device; /* first member */
+    const struct virtio_ops *ops;
+    struct virtio_setup setup;
+
+    /* The machine's, while plugged. */
+    struct loop *loop;
+    struct irq_line *irq;
+    const struct mem *mem;
+    struct metrics *metrics; /* or NULL */
+
+    /* What the driver sees (lock). */
+    struct virtio_status status;
+    uint32_t generation; /* of the configuration space (2.5) */
+    uint32_t interrupts; /* VIRTIO_MMIO_INT_* not acknowledged; atomic */
+    uint32_t device_features_sel, driver_features_sel, queue_sel; /* 4.2.2 */
+    struct vcpu_gate gate;
+
+    /* The loop thread's. */
+    enum virtio_phase phase;
+    bool failed;                           /* LIVE in vain: NEEDS_RESET is set */
+    struct loop_post work;                 /* status changed: phase may have to follow */
+    void (*gone)(struct virtio_device *v); /* set: it is being unplugged (plug.h) */
+    unsigned bells;                        /* under way */
+    struct metrics_group group;
+    struct virtio_counters counters;
+    struct virtio_queue queue[VIRTIO_QUEUES_MAX];
+};
+
+void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
+                 const struct virtio_setup *setup);
+/* Loop thread, without the lock, LIVE or DRAINING. */
+
+/* virtq_pop where the device is LIVE. False: no chain now. Where the driver broke the rules the
+ * device fails. */
+bool virtio_pop(struct virtio_device *v, unsigned queue, struct virtq_chain *chain);
+
+/* virtq_publish, and the interrupt if the driver wants one. */
+void virtio_publish(struct virtio_device *v, unsigned queue);
+
+/* The driver broke the rules: it is told that the device needs a reset (2.1.2), the log why. No
+ * chain and no kick comes any more. */
+void virtio_fail(struct virtio_device *v, const char *why);
+
+/* All that reset waited for is over. Last touch of the queues until activate. */
+void virtio_reset_done(struct virtio_device *v);
+
+/* Any phase, plugged: changes the configuration space, counts its generation up and tells a driver
+ * that is ready. */
+void virtio_config_update(struct virtio_device *v, uint32_t offset, const void *data, uint32_t len);
+
+/* The transport's: a vCPU's thread with the lock held (mmio.c), then the loop thread (plug.c). */
+
+void virtio_status_write(struct virtio_device *v, uint32_t value);
+void virtio_queue_ready(struct virtio_device *v, struct virtq *q, bool ready);
+void virtio_kick(struct virtio_device *v, unsigned queue);
+void virtio_drain(struct virtio_device *v);
+
+#endif

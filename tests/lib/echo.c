@@ -1,0 +1,113 @@
+/* The echo device: also the shortest example of how a device takes, answers and drains. */
+#include "lib/echo.h"
+
+#include <string.h>
+
+#include "lib/check.h"
+#include "virtio-mmio/iov.h"
+
+static void answer(struct echo *e, struct echo_held *h)
+{
+    struct iovec *to = h->iov + h->chain.readable;
+    uint8_t bytes[256];
+    size_t done = 0, n;
+
+    while ((n = iov_read(h->iov, h->chain.readable, done, bytes, sizeof(bytes)))) {
+        n = iov_write(to, h->chain.writable, done, bytes, n);
+        if (n == 0)
+            break;
+        done += n;
+    }
+    virtq_push(&e->virtio.queue[h->queue].ring, h->chain.head, (uint32_t)done);
+}
+
+static bool take(struct echo *e, unsigned queue)
+{
+    struct echo_held *h = &e->held[e->held_count];
+
+    *h = (struct echo_held){ .queue = queue, .chain = { .iov = h->iov, .iov_max = ECHO_IOV } };
+    if (!virtio_pop(&e->virtio, queue, &h->chain))
+        return false;
+    e->held_count++;
+    CHECK(e->held_count < sizeof(e->held) / sizeof(e->held[0]));
+    return true;
+}
+
+void echo_release(struct echo *e)
+{
+    while (e->held_count > 0)
+        answer(e, &e->held[--e->held_count]);
+    for (unsigned i = 0; i < e->virtio.setup.queue_count; i++)
+        virtio_publish(&e->virtio, i);
+    if (e->draining) {
+        e->draining = false;
+        virtio_reset_done(&e->virtio);
+    }
+}
+
+static void echo_kick(struct virtio_device *v, unsigned queue)
+{
+    struct echo *e = (struct echo *)v;
+    struct virtq *q = &v->queue[queue].ring;
+
+    do {
+        virtq_kicks_off(q);
+        while (take(e, queue))
+            if (!e->hold)
+                answer(e, &e->held[--e->held_count]);
+    } while (virtq_kicks_on(q));
+    virtio_publish(v, queue);
+}
+
+static void echo_activate(struct virtio_device *v)
+{
+    ((struct echo *)v)->activated++;
+}
+
+static void echo_reset(struct virtio_device *v)
+{
+    const uint32_t first = ECHO_FIRST;
+    struct echo *e = (struct echo *)v;
+
+    e->resets++;
+    virtio_config_update(v, 0, &first, sizeof(first));
+    if (e->held_count > 0)
+        e->draining = true;
+    else
+        virtio_reset_done(v);
+    if (e->on_reset)
+        e->on_reset(e);
+}
+
+static void echo_config_write(struct virtio_device *v, uint32_t offset, const void *data,
+                              unsigned size)
+{
+    struct echo *e = (struct echo *)v;
+
+    if (offset + size <= sizeof(e->config.driver))
+        memcpy((uint8_t *)&e->config.driver + offset, data, size);
+}
+
+static const struct virtio_ops echo_ops = {
+    .id = ECHO_ID,
+    .activate = echo_activate,
+    .kick = echo_kick,
+    .reset = echo_reset,
+    .config_write = echo_config_write,
+};
+
+void echo_init(struct echo *e, unsigned queue_count, uint32_t queue_size)
+{
+    const struct virtio_setup setup = {
+        .name = "echo",
+        .features = 1u << 5,
+        .config = &e->config,
+        .config_len = sizeof(e->config),
+        .queue_count = queue_count,
+        .queue_size = queue_size,
+    };
+
+    memset(e, 0, sizeof(*e));
+    e->config = (struct echo_config){ .driver = ECHO_FIRST, .device = 0x22222222u };
+    virtio_init(&e->virtio, &echo_ops, &setup);
+}
