@@ -222,7 +222,10 @@ void seg_drop_privileged(struct cpu *c)
         unsigned access = s->access;
         bool conforming = (access & SEG_CODE) && (access & SEG_CONFORMING);
 
-        if ((access & SEG_P) && !conforming && SEG_DPL(access) < c->cpl)
+        if (!(access & SEG_P))
+            s->selector =
+                0; /* null in any case, and now by the one name; FS and GS keep the base */
+        else if (!conforming && SEG_DPL(access) < c->cpl)
             *s = (struct x86_segment){ 0 };
     }
     cpu_mode_update(c);

@@ -41,7 +41,7 @@ bool seg_verify(struct cpu *c, uint16_t selector, bool write, bool *ok);
 bool seg_describe(struct cpu *c, uint16_t selector, bool rights, uint32_t *value, bool *ok);
 
 /* On a return to a less privileged level: data segments that level may not use become null (SDM 2,
- * "IRET"). */
+ * "IRET"), and of the four selectors that are null 0 remains. */
 void seg_drop_privileged(struct cpu *c);
 
 #endif

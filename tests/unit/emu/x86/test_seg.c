@@ -208,6 +208,17 @@ Test(seg, lower_privilege_loses_what_it_may_not_use)
     cr_assert_eq(c->seg[X86_GS].access, 0);
 }
 
+Test(seg, lower_privilege_finds_no_trace_in_null_selectors)
+{
+    c->seg[X86_DS] = (struct x86_segment){ .selector = 3 };
+    c->seg[X86_GS] = (struct x86_segment){ .selector = 2, .base = 0x1234 };
+    c->cpl = 3;
+    seg_drop_privileged(c);
+    cr_assert_eq(c->seg[X86_DS].selector, 0);
+    cr_assert_eq(c->seg[X86_GS].selector, 0);
+    cr_assert_eq(c->gpr[CPU_GS_BASE], 0x1234);
+}
+
 static bool verifies(unsigned access, uint16_t selector, bool write)
 {
     bool ok;
