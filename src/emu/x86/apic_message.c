@@ -35,7 +35,7 @@ static void receive(struct lapic *l, const struct apic_message *msg)
 
 static bool is_addressed(const struct lapic *l, const struct apic_message *msg)
 {
-    bool wide = l->base_msr & 1u << 10;
+    bool wide = lapic_is_x2apic(l);
 
     if (msg->destination == 0xff || (wide && msg->destination == UINT32_MAX))
         return true;

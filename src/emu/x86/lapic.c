@@ -1,6 +1,6 @@
 /*
  * The local APIC's registers and interrupt priorities. The timer is in lapic_timer.c, delivery
- * between processors in lapic_send.c.
+ * between processors in apic_message.c.
  */
 #include "emu/x86/lapic.h"
 
@@ -51,32 +51,56 @@ static void bit_clear(uint32_t *words, uint8_t vector)
     __atomic_fetch_and(&words[vector / 32], ~(1u << vector % 32), __ATOMIC_ACQ_REL);
 }
 
+/* Registers that a message's sender looks at too. */
+
+static uint32_t shared_read(const uint32_t *reg)
+{
+    return __atomic_load_n(reg, __ATOMIC_RELAXED);
+}
+
+static void shared_write(uint32_t *reg, uint32_t value)
+{
+    __atomic_store_n(reg, value, __ATOMIC_RELAXED);
+}
+
+static uint64_t base(const struct lapic *l)
+{
+    return __atomic_load_n(&l->base_msr, __ATOMIC_RELAXED);
+}
+
+static void base_set(struct lapic *l, uint64_t value)
+{
+    __atomic_store_n(&l->base_msr, value, __ATOMIC_RELAXED);
+}
+
 bool lapic_is_x2apic(const struct lapic *l)
 {
-    return l->base_msr & BASE_X2APIC;
+    return base(l) & BASE_X2APIC;
 }
 
 bool lapic_enabled(const struct lapic *l)
 {
-    return (l->base_msr & BASE_ENABLE) && (l->svr & SVR_ENABLE);
+    return (base(l) & BASE_ENABLE) && (shared_read(&l->svr) & SVR_ENABLE);
 }
 
 uint32_t lapic_id(const struct lapic *l)
 {
-    return lapic_is_x2apic(l) ? l->cpu->accel.id : l->id >> 24;
+    return lapic_is_x2apic(l) ? l->cpu->accel.id : shared_read(&l->id) >> 24;
 }
 
 /* Whether a logical destination names this APIC (SDM 3A, 11.6.2.2 and 11.12.10.2). */
 bool lapic_matches_logical(const struct lapic *l, uint32_t destination)
 {
+    uint32_t ldr = shared_read(&l->ldr) >> 24;
+
     if (lapic_is_x2apic(l)) {
         uint32_t id = l->cpu->accel.id;
 
         return destination >> 16 == id >> 4 && (destination >> (id & 15) & 1u);
     }
-    if (l->dfr >> 28 == 0xf) /* flat */
-        return l->ldr >> 24 & destination & 0xffu;
-    return (l->ldr >> 28) == (destination >> 4 & 0xfu) && (l->ldr >> 24 & destination & 0xfu);
+    if (shared_read(&l->dfr) >> 28 == 0xf) /* flat */
+        return ldr & destination & 0xffu;
+    return ldr >> 4 == (destination >> 4 & 0xfu) && (ldr & destination & 0xfu);
 }
 
 void lapic_init(struct lapic *l, struct cpu *c,
@@ -90,14 +114,14 @@ void lapic_init(struct lapic *l, struct cpu *c,
 void lapic_reset(struct lapic *l, bool init)
 {
     if (!init) /* INIT leaves IA32_APIC_BASE alone */
-        l->base_msr = LAYOUT_LAPIC | BASE_ENABLE | (l->cpu->accel.id == 0 ? BASE_BSP : 0);
+        base_set(l, LAYOUT_LAPIC | BASE_ENABLE | (l->cpu->accel.id == 0 ? BASE_BSP : 0));
     memset(l->irr, 0, sizeof(l->irr));
     memset(l->isr, 0, sizeof(l->isr));
     memset(l->level, 0, sizeof(l->level));
-    l->id = l->cpu->accel.id << 24;
-    l->ldr = 0;
-    l->dfr = 0xffffffff;
-    l->svr = 0xff;
+    shared_write(&l->id, l->cpu->accel.id << 24);
+    shared_write(&l->ldr, 0);
+    shared_write(&l->dfr, 0xffffffff);
+    shared_write(&l->svr, 0xff);
     l->esr = l->icr_low = l->icr_high = 0;
     for (unsigned i = 0; i < sizeof(l->lvt) / sizeof(l->lvt[0]); i++)
         l->lvt[i] = LVT_MASKED;
@@ -147,6 +171,8 @@ static void end_of_interrupt(struct lapic *l)
 
 void lapic_raise(struct lapic *l, uint8_t vector, bool level)
 {
+    if (!lapic_enabled(l))
+        return;
     if (vector < 16) {
         __atomic_fetch_or(&l->esr, ESR_RECEIVED, __ATOMIC_RELAXED);
         return;
@@ -220,7 +246,7 @@ static void lvt_write(struct lapic *l, unsigned entry, uint32_t value)
 
 static void spurious_write(struct lapic *l, uint32_t value)
 {
-    l->svr = value & 0x1ffu;
+    shared_write(&l->svr, value & 0x1ffu);
     if (!(l->svr & SVR_ENABLE))
         for (unsigned i = 0; i < sizeof(l->lvt) / sizeof(l->lvt[0]); i++)
             l->lvt[i] |= LVT_MASKED;
@@ -230,7 +256,7 @@ void lapic_write(struct lapic *l, uint32_t offset, uint32_t value)
 {
     switch (offset) {
     case REG_ID:
-        l->id = value & 0xff000000u;
+        shared_write(&l->id, value & 0xff000000u);
         break;
     case REG_TPR:
         l->cpu->cr8 = value >> 4 & 0xfu;
@@ -240,10 +266,10 @@ void lapic_write(struct lapic *l, uint32_t offset, uint32_t value)
         end_of_interrupt(l);
         break;
     case REG_LDR:
-        l->ldr = value & 0xff000000u;
+        shared_write(&l->ldr, value & 0xff000000u);
         break;
     case REG_DFR:
-        l->dfr = value | 0x0fffffffu;
+        shared_write(&l->dfr, value | 0x0fffffffu);
         break;
     case REG_SVR:
         spurious_write(l, value);
@@ -271,17 +297,18 @@ void lapic_write(struct lapic *l, uint32_t offset, uint32_t value)
     }
 }
 
-/* IA32_APIC_BASE: the window may be disabled and x2APIC mode entered, not moved, and x2APIC not
- * left but through off. */
+/* IA32_APIC_BASE: the window may be disabled, not moved; x2APIC mode is entered from xAPIC mode and
+ * left to off (SDM 3A, 11.12.5). */
 static bool base_write(struct lapic *l, uint64_t value)
 {
-    uint64_t mode = value & (BASE_ENABLE | BASE_X2APIC);
-    bool leaves_x2apic = lapic_is_x2apic(l) && mode == BASE_ENABLE;
+    const uint64_t modes = BASE_ENABLE | BASE_X2APIC;
+    uint64_t from = base(l) & modes;
+    uint64_t to = value & modes;
 
-    if ((value & ~(BASE_ENABLE | BASE_X2APIC | BASE_BSP)) != LAYOUT_LAPIC || mode == BASE_X2APIC ||
-        leaves_x2apic)
+    if ((value & ~(modes | BASE_BSP)) != LAYOUT_LAPIC || to == BASE_X2APIC ||
+        (from == modes && to == BASE_ENABLE) || (from == 0 && to == modes))
         return false;
-    l->base_msr = value;
+    base_set(l, value);
     return true;
 }
 
@@ -327,7 +354,7 @@ bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
     uint32_t offset = (msr - MSR_X2APIC) << 4;
 
     if (msr == MSR_APIC_BASE) {
-        *value = l->base_msr;
+        *value = base(l);
         return true;
     }
     if (msr == MSR_DEADLINE) {
@@ -369,6 +396,6 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
 
 bool lapic_claims(const struct lapic *l, uint64_t gpa)
 {
-    return (l->base_msr & BASE_ENABLE) && !lapic_is_x2apic(l) &&
+    return (base(l) & BASE_ENABLE) && !lapic_is_x2apic(l) &&
            (gpa & ~UINT64_C(0xfff)) == LAYOUT_LAPIC;
 }

@@ -3,8 +3,9 @@
 /*
  * The local APIC of one processor, in xAPIC and x2APIC mode (SDM 3A, chapter 11).
  *
- * Registers belong to that vCPU's thread. Other threads reach in through one door, lapic_raise: the
- * interrupt request bits are atomic, and the processor is told to look.
+ * Registers belong to that vCPU's thread. Other threads look at those that say whether a message is
+ * meant for it, and reach in through one door, lapic_raise: the interrupt request bits are atomic,
+ * and the processor is told to look.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,12 +19,13 @@ struct err;
 struct lapic {
     struct cpu *cpu;
     void (*on_level_eoi)(struct lapic *l, uint8_t vector); /* that vCPU's thread */
-    uint64_t base_msr;                                     /* IA32_APIC_BASE */
+    uint64_t base_msr;                                     /* IA32_APIC_BASE; read by any thread */
     uint32_t irr[LAPIC_VECTORS / 32];                      /* atomic, any thread */
     uint32_t level[LAPIC_VECTORS / 32];                    /* TMR; atomic, any thread */
     uint32_t isr[LAPIC_VECTORS / 32];
-    uint32_t id; /* xAPIC: as written; x2APIC: fixed */
-    uint32_t ldr, dfr, svr, esr;
+    uint32_t id;            /* xAPIC: as written; x2APIC: fixed */
+    uint32_t ldr, dfr, svr; /* as id, read by any thread */
+    uint32_t esr;
     uint32_t icr_low, icr_high;
     uint32_t lvt[6]; /* timer, thermal, performance, LINT0, LINT1, error */
     uint32_t timer_initial, timer_divide;
@@ -67,6 +69,7 @@ bool lapic_claims(const struct lapic *l, uint64_t gpa);
 
 /* Any thread. */
 
+/* Comes to nothing while the APIC is disabled. */
 void lapic_raise(struct lapic *l, uint8_t vector, bool level);
 
 #endif

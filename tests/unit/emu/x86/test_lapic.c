@@ -144,8 +144,9 @@ Test(lapic, software_disabled_delivers_nothing_and_masks_its_lvt)
     cr_assert_eq(lapic_read(l, REG_LVT_ERROR), LVT_MASKED | 0x33);
     lapic_write(l, REG_LVT_ERROR, 0x34);
     cr_assert_eq(lapic_read(l, REG_LVT_ERROR), LVT_MASKED | 0x34);
+    lapic_raise(l, 0x41, false);
     lapic_write(l, REG_SVR, ENABLED);
-    cr_assert_eq(lapic_pending(l), 0x40);
+    cr_assert_eq(lapic_pending(l), 0x40, "held while disabled; the other was refused");
 }
 
 Test(lapic, vectors_below_16_are_an_error)
@@ -259,6 +260,7 @@ Test(lapic, base_does_not_move_and_x2apic_is_left_through_off)
     cr_assert(!lapic_msr_write(l, MSR_BASE, LAYOUT_LAPIC | BASE_ENABLE));
     cr_assert(lapic_msr_write(l, MSR_BASE, LAYOUT_LAPIC));
     cr_assert(!lapic_msr_write(l, MSR_BASE, LAYOUT_LAPIC | BASE_X2APIC));
+    cr_assert(!lapic_msr_write(l, MSR_BASE, LAYOUT_LAPIC | BASE_ENABLE | BASE_X2APIC));
     cr_assert(lapic_msr_write(l, MSR_BASE, LAYOUT_LAPIC | BASE_ENABLE));
 }
 
