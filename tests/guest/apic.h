@@ -12,6 +12,7 @@
 #include "guest/long64.h"
 
 __asm__(".set APIC_ID, 0x20\n"
+        ".set APIC_VERSION, 0x30\n"
         ".set APIC_TPR, 0x80\n"
         ".set APIC_PPR, 0xa0\n"
         ".set APIC_EOI, 0xb0\n"
@@ -68,8 +69,8 @@ __asm__(".set APIC_ID, 0x20\n"
         "  apic_put APIC_EOI, 0\n"
         ".endm\n"
 
-        /* Switched on, in the mode that the run is about. */
-        ".macro apic_start\n"
+        /* In the mode that the run is about, and switched on. */
+        ".macro apic_enter\n"
         "  testb $1, 0x30008\n"
         "  jz 775f\n"
         "  mov $0x1b, %ecx\n"
@@ -77,6 +78,9 @@ __asm__(".set APIC_ID, 0x20\n"
         "  or $0x400, %eax\n"
         "  wrmsr\n"
         "775:\n"
+        ".endm\n"
+        ".macro apic_start\n"
+        "  apic_enter\n"
         "  apic_put APIC_SVR, 0x1ff\n"
         ".endm\n"
 

@@ -16,8 +16,10 @@
 #include "guest/suite.h"
 #include "lib/check.h"
 
-static const struct guest_test *const suites[] = { flat32_tests, exception_tests, paging_tests,
-                                                   code_tests,   interrupt_tests, line_tests };
+static const struct guest_test *const suites[] = {
+    flat32_tests,    exception_tests, paging_tests, code_tests,
+    interrupt_tests, apic_tests,      line_tests,   timer_tests,
+};
 
 static void on_signal(int signal)
 {

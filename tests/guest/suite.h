@@ -13,6 +13,8 @@ extern const struct guest_test exception_tests[];
 extern const struct guest_test paging_tests[];
 extern const struct guest_test code_tests[];
 extern const struct guest_test interrupt_tests[];
+extern const struct guest_test apic_tests[];
 extern const struct guest_test line_tests[];
+extern const struct guest_test timer_tests[];
 
 #endif
