@@ -3,10 +3,11 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Text under construction. Labels and 64-bit numbers are bounded, so all of it fits. */
+/* Text under construction. Labels and 64-bit numbers are bounded, so either form fits. */
 struct builder {
     struct report_text *out;
     size_t used;
@@ -40,17 +41,19 @@ static void add_text(struct builder *b, const struct timeline *t)
 
 static void add_json(struct builder *b, const struct timeline *t)
 {
-    add(b, "{\"timeline_us\":{");
+    json_t *marks = json_object();
+    json_t *document = json_pack("{s:o}", "timeline_us", marks);
+
     for (unsigned i = 0; i < TIMELINE_MARKS; i++) {
         int64_t us = timeline_us(t, (enum timeline_mark)i);
 
-        add(b, "%s\"%s\":", i ? "," : "", timeline_mark_key((enum timeline_mark)i));
-        if (us < 0)
-            add(b, "null");
-        else
-            add(b, "%" PRId64, us);
+        (void)json_object_set_new(marks, timeline_mark_key((enum timeline_mark)i),
+                                  us < 0 ? json_null() : json_integer(us));
     }
-    add(b, "}}\n");
+    b->used = json_dumpb(document, b->out->text, sizeof(b->out->text), JSON_COMPACT);
+    json_decref(document);
+    assert(b->used < sizeof(b->out->text));
+    add(b, "\n");
 }
 
 struct report_text report_timeline(const struct timeline *t, enum report_form form)
