@@ -3,13 +3,15 @@
  *
  * Reads the command line, runs what it asks for and turns how that went into messages on stderr and
  * an exit status: 0 where the guest or the operator ended the machine, 1 where the guest died or
- * mote failed, 2 where the operator got something wrong.
+ * mote failed (or the doctor found that no guest can run), 2 where the operator got something
+ * wrong.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "api/cli.h"
+#include "api/doctor.h"
 #include "api/report.h"
 #include "api/run.h"
 #include "api/signals.h"
@@ -62,6 +64,14 @@ static int run_verb(const struct cli *cli, struct timeline *timeline)
     return report_status(end.why);
 }
 
+static int doctor_verb(const struct cli *cli)
+{
+    struct err e;
+    int ret = doctor(accels, cli->json, stdout, &e);
+
+    return ret < 0 ? operator_wrong(&e) : ret;
+}
+
 int main(int argc, char **argv)
 {
     struct timeline timeline = { 0 };
@@ -79,6 +89,11 @@ int main(int argc, char **argv)
         break;
     case CLI_RUN_HELP:
         (void)fputs(cli_run_help, stdout);
+        break;
+    case CLI_DOCTOR:
+        return doctor_verb(&cli);
+    case CLI_DOCTOR_HELP:
+        (void)fputs(cli_doctor_help, stdout);
         break;
     case CLI_VERSION:
         (void)puts("mote " MOTE_VERSION);

@@ -86,11 +86,27 @@ static int set_log_file(struct cli *c, const char *value, struct err *e)
     return 0;
 }
 
-static int set_help(struct cli *c, const char *value, struct err *e)
+static int set_run_help(struct cli *c, const char *value, struct err *e)
 {
     (void)value;
     (void)e;
     c->verb = CLI_RUN_HELP;
+    return 0;
+}
+
+static int set_doctor_help(struct cli *c, const char *value, struct err *e)
+{
+    (void)value;
+    (void)e;
+    c->verb = CLI_DOCTOR_HELP;
+    return 0;
+}
+
+static int set_json(struct cli *c, const char *value, struct err *e)
+{
+    (void)value;
+    (void)e;
+    c->json = true;
     return 0;
 }
 
@@ -106,8 +122,15 @@ static const struct option_row run_options[] = {
     { "--timeline", OPTION_MAY_VALUE, "json", set_timeline },
     { "--log-level", OPTION_VALUE, "LEVEL", set_log_level },
     { "--log-file", OPTION_VALUE, "FILE", set_log_file },
-    { "--help", OPTION_ALONE, NULL, set_help },
-    { "-h", OPTION_ALONE, NULL, set_help },
+    { "--help", OPTION_ALONE, NULL, set_run_help },
+    { "-h", OPTION_ALONE, NULL, set_run_help },
+    { NULL, OPTION_ALONE, NULL, NULL },
+};
+
+static const struct option_row doctor_options[] = {
+    { "--json", OPTION_ALONE, NULL, set_json },
+    { "--help", OPTION_ALONE, NULL, set_doctor_help },
+    { "-h", OPTION_ALONE, NULL, set_doctor_help },
     { NULL, OPTION_ALONE, NULL, NULL },
 };
 
@@ -130,9 +153,15 @@ static int run_parse(char *const *args, struct cli *c, struct err *e)
     return config_check(&c->machine, e);
 }
 
+static int doctor_parse(char *const *args, struct cli *c, struct err *e)
+{
+    c->verb = CLI_DOCTOR;
+    return options_walk(doctor_options, "doctor", args, c, e);
+}
+
 static int verb_unknown(const char *word, struct err *e)
 {
-    static const char *const known[] = { "run", "--help", "--version" };
+    static const char *const known[] = { "run", "doctor", "--help", "--version" };
     struct suggest s = { .word = word };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -154,6 +183,8 @@ int cli_parse(char *const *args, struct cli *out, struct err *e)
                        "'mote --help'");
     if (strcmp(word, "run") == 0)
         return run_parse(args + 1, out, e);
+    if (strcmp(word, "doctor") == 0)
+        return doctor_parse(args + 1, out, e);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         out->verb = CLI_HELP;
     else if (strcmp(word, "--version") == 0)

@@ -3,6 +3,8 @@
 /*
  * The command line: what mote was asked to do. Pure.
  */
+#include <stdbool.h>
+
 #include "api/config.h"
 #include "api/report.h"
 #include "core/log.h"
@@ -12,6 +14,8 @@ enum cli_verb {
     CLI_VERSION,
     CLI_RUN,
     CLI_RUN_HELP,
+    CLI_DOCTOR,
+    CLI_DOCTOR_HELP,
 };
 
 struct cli {
@@ -20,14 +24,17 @@ struct cli {
     struct machine_config machine;
     struct log_config log;
     enum report_form timeline;
+    /* CLI_DOCTOR: */
+    bool json;
 };
 
 /* args is argv without the program's name and ends with NULL; *out keeps pointers into it. -EINVAL
  * with a sentence for whatever cannot be done. The machine has been judged by config_check. */
 int cli_parse(char *const *args, struct cli *out, struct err *e);
 
-/* Texts for --help; both end with a newline. */
+/* Texts for --help; all end with a newline. */
 extern const char cli_help[];
 extern const char cli_run_help[];
+extern const char cli_doctor_help[];
 
 #endif

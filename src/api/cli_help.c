@@ -1,4 +1,4 @@
-/* What --help prints: both texts fit a screen of 80 columns and 24 lines. */
+/* What --help prints: each text fits a screen of 80 columns and 24 lines. */
 #include "api/cli.h"
 
 const char cli_help[] =
@@ -6,6 +6,7 @@ const char cli_help[] =
     "\n"
     "usage: mote run --kernel FILE [OPTION]...    boot one guest\n"
     "       mote run --help                       what its options mean\n"
+    "       mote doctor [--json]                  what this host offers to run one\n"
     "       mote --version\n"
     "       mote --help\n"
     "\n"
@@ -13,6 +14,17 @@ const char cli_help[] =
     "\n"
     "Exit status: 0 where the guest powered off or rebooted, or the operator quit;\n"
     "1 where the guest died; 2 where something given here was wrong.\n";
+
+const char cli_doctor_help[] =
+    "usage: mote doctor [--json]\n"
+    "\n"
+    "Looks at what this host offers (KVM and how fast it is, the software CPU,\n"
+    "io_uring, seccomp, namespaces, cgroups, network, huge pages), says what\n"
+    "--accel auto chooses and why, and how to mend what is lacking.\n"
+    "\n"
+    "  --json    one JSON document instead of text\n"
+    "\n"
+    "Exit status: 0 where a guest can run, 1 where none can.\n";
 
 const char cli_run_help[] =
     "usage: mote run --kernel FILE [OPTION]...\n"

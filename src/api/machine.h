@@ -36,6 +36,11 @@ struct machine_host {
 int machine_create(const struct machine_config *config, const struct machine_host *host,
                    struct machine **out, struct err *e);
 
+/* The smallest machine there is, without devices, made and taken apart again: 0 where such a one
+ * can be had of this accelerator and has passed its probe, which sets *mips as
+ * accel_vcpu_ops.probe. */
+int machine_try(const struct accel_ops *accel, uint64_t *mips, struct err *e);
+
 /* The guest runs. */
 int machine_start(struct machine *m, struct err *e);
 

@@ -107,6 +107,18 @@ int kvm_verify(int fd, int (*ask)(int fd, unsigned long request, unsigned long a
     return 0;
 }
 
+int kvm_inspect(const char *device, struct err *e)
+{
+    int fd = kvm_open(device, e);
+    int ret;
+
+    if (fd < 0)
+        return fd;
+    ret = kvm_verify(fd, kvm_ioctl, 1, e);
+    (void)close(fd);
+    return ret;
+}
+
 static int vm_create(int device, struct err *e)
 {
     int fd;

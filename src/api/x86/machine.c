@@ -152,16 +152,21 @@ static int machine_build(struct machine *m, const struct machine_config *config,
     return ret;
 }
 
-int machine_create(const struct machine_config *config, const struct machine_host *host,
-                   struct machine **out, struct err *e)
+static struct vm_config vm_config_of(const struct machine_config *config)
 {
-    const struct vm_config vm = {
+    return (struct vm_config){
         .mem = { .size = config->mem_size,
                  .gap_start = LAYOUT_GAP_START,
                  .gap_end = LAYOUT_GAP_END,
                  .huge = config->huge },
         .vcpu_count = (unsigned)config->vcpu_count,
     };
+}
+
+int machine_create(const struct machine_config *config, const struct machine_host *host,
+                   struct machine **out, struct err *e)
+{
+    const struct vm_config vm = vm_config_of(config);
     struct machine *m = calloc(1, sizeof(*m));
     int ret;
 
@@ -182,6 +187,22 @@ int machine_create(const struct machine_config *config, const struct machine_hos
     timeline_mark(host->timeline, TIMELINE_KERNEL);
     *out = m;
     return 0;
+}
+
+int machine_try(const struct accel_ops *accel, uint64_t *mips, struct err *e)
+{
+    const struct machine_config smallest = { .mem_size = machine_model.mem_min, .vcpu_count = 1 };
+    struct vm_config config = vm_config_of(&smallest);
+    struct timeline timeline = { 0 };
+    struct vm vm = { 0 };
+    int ret;
+
+    config.accel = accel;
+    config.probe_mips = mips;
+    ret = vm_init(&vm, &config, NULL, &timeline, e); /* no loop: it never runs, so it never ends */
+    if (ret == 0)
+        vm_finish(&vm);
+    return ret;
 }
 
 int machine_start(struct machine *m, struct err *e)

@@ -54,6 +54,9 @@ Test(cli, has_verbs)
     cr_assert_eq(right("run -h").verb, CLI_RUN_HELP);
     cr_assert_eq(right("run --kernel k --mem 0 --help").verb, CLI_RUN_HELP);
     cr_assert_eq(right("run --kernel k").verb, CLI_RUN);
+    cr_assert_eq(right("doctor").verb, CLI_DOCTOR);
+    cr_assert_eq(right("doctor --help").verb, CLI_DOCTOR_HELP);
+    cr_assert_eq(right("doctor --json -h").verb, CLI_DOCTOR_HELP);
 }
 
 Test(cli, refuses_other_verbs)
@@ -61,6 +64,7 @@ Test(cli, refuses_other_verbs)
     wrong("", "no command is given: 'mote run --kernel FILE', or see 'mote --help'");
     wrong("rnu", "unknown command 'rnu', did you mean 'mote run'?");
     wrong("--verison", "unknown command '--verison', did you mean 'mote --version'?");
+    wrong("docter", "unknown command 'docter', did you mean 'mote doctor'?");
     wrong("launch", "unknown command 'launch', see 'mote --help'");
     wrong("--version run", "--version stands alone, 'run' is too much");
 }
@@ -81,6 +85,18 @@ Test(cli, fills_the_configuration)
     cr_assert_str_eq(c.log.path, "f");
     cr_assert_eq(c.log.level, LOG_DEBUG);
     cr_assert_eq(c.timeline, REPORT_NONE);
+}
+
+Test(cli, doctor_has_one_option)
+{
+    cr_assert_not(right("doctor").json);
+    cr_assert(right("doctor --json").json);
+    wrong("doctor --jsn", "unknown option '--jsn', did you mean --json?");
+    wrong("doctor --kernel k", "unknown option '--kernel', see 'mote doctor --help'");
+    wrong("doctor --json=1", "--json takes no value");
+    wrong("doctor --json --json", "--json is given twice");
+    wrong("doctor kvm", "'kvm' is no option, see 'mote doctor --help'");
+    wrong("run --kernel k --json", "unknown option '--json', see 'mote run --help'");
 }
 
 Test(cli, leaves_defaults)
@@ -194,6 +210,7 @@ Test(cli, help_fits_a_screen)
 {
     fits_a_screen(cli_help);
     fits_a_screen(cli_run_help);
+    fits_a_screen(cli_doctor_help);
 }
 
 Test(cli, help_knows_every_option_and_no_other)

@@ -117,6 +117,14 @@ Test(kvm, not_a_kvm)
     close(fd);
 }
 
+Test(kvm, inspection_opens_and_asks)
+{
+    cr_assert_eq(kvm_inspect("/nonexistent/kvm", &e), -ENOENT);
+    cr_assert(says("/nonexistent/kvm is missing"), "%s", e.text);
+    cr_assert_eq(kvm_inspect("/dev/null", &e), -ENOTTY);
+    cr_assert(says("does not answer as a KVM"), "%s", e.text);
+}
+
 Test(kvm, sufficient)
 {
     cr_assert_eq(kvm_verify(99, ask, 32, &e), 0);
