@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "virtio-mmio/transport.h"
 #include "virtio-mmio/virtio.h"
 
 #define MAGIC   0x74726976u /* "virt" */

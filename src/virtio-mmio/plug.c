@@ -19,6 +19,7 @@
 #include "core/bus.h"
 #include "core/err.h"
 #include "virtio-mmio/mmio.h"
+#include "virtio-mmio/transport.h"
 
 static void bell_listen(struct virtio_queue *q)
 {

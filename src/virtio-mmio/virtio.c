@@ -20,6 +20,7 @@
 
 #include "core/irq.h"
 #include "core/log.h"
+#include "virtio-mmio/transport.h"
 
 static_assert(offsetof(struct virtio_device, device) == 0, "the buses find the device by it");
 
@@ -67,9 +68,11 @@ static void clear(struct virtio_device *v)
     __atomic_store_n(&v->interrupts, 0, __ATOMIC_RELAXED);
 }
 
-/* With the lock. */
+/* With the lock. One fault is enough until the reset. */
 static void needs_reset(struct virtio_device *v, const char *why)
 {
+    if (status_has(&v->status, VIRTIO_CONFIG_S_NEEDS_RESET))
+        return;
     v->status.bits |= VIRTIO_CONFIG_S_NEEDS_RESET;
     metric_add(&v->counters.faults, 1);
     LOG_LIMITED(LOG_WARN, "%s: the driver has to reset it: %s", v->setup.name, why);
@@ -210,9 +213,6 @@ void virtio_status_write(struct virtio_device *v, uint32_t value)
     }
 }
 
-/* A queue is set up between FEATURES_OK and DRIVER_OK (3.1.1). Afterwards it cannot be stopped
- * alone: the register goes on reading 1, which is how a driver that writes 0 learns that the queue
- * is in use (4.2.2.2). */
 void virtio_queue_ready(struct virtio_device *v, struct virtq *q, bool ready)
 {
     enum virtq_fault fault;

@@ -4,7 +4,8 @@
  * A virtio device, whatever it does: what block, net and the others stand on (virtio 1.2, 2 and 3).
  *
  * A device embeds struct virtio_device as its first member, fills a struct virtio_ops and calls
- * virtio_init. plug.h connects it to a machine; mmio.h is how the driver sees it.
+ * virtio_init. plug.h connects it to a machine; mmio.h is how the driver sees it; transport.h is
+ * what those two call.
  *
  * Queues and whatever the device does belong to the loop thread. A vCPU comes in by a register
  * access, which holds device.lock: it may touch what is marked (lock), and the configuration space.
@@ -80,10 +81,9 @@ struct virtio_counters {
 
 /* What a device is; constant. */
 struct virtio_setup {
-    const char *name; /* for messages and counters, "block.rootfs"; outlives the device */
-    uint64_t
-        features; /* the device's own; the transport adds VERSION_1, INDIRECT_DESC, EVENT_IDX */
-    void *config; /* configuration space, bytes of the device's guarded by the lock, or NULL */
+    const char *name;  /* for messages and counters, "block.rootfs"; outlives the device */
+    uint64_t features; /* its own; VERSION_1, INDIRECT_DESC and EVENT_IDX come with the queues */
+    void *config;      /* configuration space, bytes of the device's guarded by the lock, or NULL */
     uint32_t config_len;
     unsigned queue_count; /* 1 to VIRTIO_QUEUES_MAX */
     uint32_t queue_size;  /* descriptors, a power of two up to VIRTQ_SIZE_MAX */
@@ -120,7 +120,14 @@ struct virtio_device {
 
 void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
                  const struct virtio_setup *setup);
+
 /* Loop thread, without the lock, LIVE or DRAINING. */
+
+/* Whether the driver accepted the feature with this bit number. */
+static inline bool virtio_has(const struct virtio_device *v, unsigned bit)
+{
+    return v->status.accepted >> bit & 1; /* final by now */
+}
 
 /* virtq_pop where the device is LIVE. False: no chain now. Where the driver broke the rules the
  * device fails. */
@@ -139,12 +146,5 @@ void virtio_reset_done(struct virtio_device *v);
 /* Any phase, plugged: changes the configuration space, counts its generation up and tells a driver
  * that is ready. */
 void virtio_config_update(struct virtio_device *v, uint32_t offset, const void *data, uint32_t len);
-
-/* The transport's: a vCPU's thread with the lock held (mmio.c), then the loop thread (plug.c). */
-
-void virtio_status_write(struct virtio_device *v, uint32_t value);
-void virtio_queue_ready(struct virtio_device *v, struct virtq *q, bool ready);
-void virtio_kick(struct virtio_device *v, unsigned queue);
-void virtio_drain(struct virtio_device *v);
 
 #endif
