@@ -5,6 +5,7 @@
 
 #include "guest/long64.h"
 #include "guest/machine.h"
+#include "guest/processors.h"
 #include "lib/check.h"
 
 /* Each store goes to the immediate of the very next instruction, a thousand times over; then to a
@@ -71,12 +72,60 @@ GUEST(system_calls, "  mov $0xc0000081, %ecx\n" /* STAR */
                     "  leave_value %r9, 4\n"
                     "  finish\n");
 
+/* The other processor calls a routine that this one changes before each call. Between being told
+ * and the call it serializes, as the manual asks (SDM 3A, 8.1.3). */
+GUEST(cross_modifying, "  apic_start\n"
+                       "  mov $0x84000, %esi\n"
+                       "  movl $0xb8, (%rsi)\n" /* mov to %eax */
+                       "  movb $0xc3, 5(%rsi)\n"
+                       "  xor %r12d, %r12d\n"
+                       "  others_begin 3f, 1\n"
+                       "  xor %ebx, %ebx\n"
+                       "1:\n"
+                       "  inc %ebx\n"
+                       "  mov %ebx, 1(%rsi)\n"
+                       "  mov %rbx, 0x33010\n"
+                       "2:\n"
+                       "  pause\n"
+                       "  cmp %rbx, 0x33018\n"
+                       "  jne 2b\n"
+                       "  cmp $100, %ebx\n"
+                       "  jb 1b\n"
+                       "  note 0x33020\n"
+                       "  finish\n"
+                       "3:\n"
+                       "  ready\n"
+                       "  xor %ebp, %ebp\n"
+                       "  mov $0x84000, %esi\n"
+                       "4:\n"
+                       "  inc %ebp\n"
+                       "5:\n"
+                       "  pause\n"
+                       "  cmp %rbp, 0x33010\n"
+                       "  jne 5b\n"
+                       "  xor %eax, %eax\n"
+                       "  cpuid\n"
+                       "  call *%rsi\n"
+                       "  add %rax, 0x33020\n"
+                       "  mov %rbp, 0x33018\n"
+                       "  jmp 4b\n");
+
 static void self_modifying(void)
 {
     LONG64_LOAD(1, self_modifying);
     long64_run();
     CHECK(long64_value(0) == 500500);
     CHECK(long64_value(1) == 500500);
+    machine_finish();
+}
+
+static void cross_modifying(void)
+{
+    static const struct long64_left expected[] = { { "sum of what it returned", 5050 } };
+
+    LONG64_LOAD(2, cross_modifying);
+    long64_run();
+    LONG64_LEFT(expected);
     machine_finish();
 }
 
@@ -96,6 +145,7 @@ static void system_calls(void)
 
 const struct guest_test code_tests[] = {
     { "self-modifying code", self_modifying, "emu" },
+    { "cross-modifying code", cross_modifying, NULL },
     { "SYSCALL and SYSRET", system_calls, NULL },
     { NULL, NULL, NULL },
 };

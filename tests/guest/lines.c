@@ -136,32 +136,33 @@ GUEST(level, BEGIN "  ioapic_put ENTRY_22, 0x61\n"
                    "  iretq\n");
 
 /* By APIC id, by logical mask, to nobody, and as NMI. */
-GUEST(destinations, BEGIN "  handle 2, 12f\n"
-                          "  mov $2 << 24, %eax\n" /* in x2APIC mode it is what the id says */
-                          "  testb $1, 0x30008\n"
-                          "  jnz 1f\n"
-                          "  apic_write APIC_LDR\n"
-                          "1:\n"
-                          "  ioapic_put ENTRY_23, LOGICAL | 0x51\n"
-                          "  ioapic_put ENTRY_23 + 1, 3 << 24\n"
-                          "  raise 1\n"
-                          "  await %ebx, 1\n"
-                          "  ioapic_put ENTRY_23, 0x51\n" /* physical: there is no such processor */
-                          "  raise 1\n"
-                          "  raise 0\n"
-                          "  await %ebx, 2\n"
-                          "  ioapic_put ENTRY_23 + 1, 0xff << 24\n" /* everybody */
-                          "  raise 1\n"
-                          "  await %ebx, 3\n"
-                          "  ioapic_put ENTRY_23, ICR_NMI | 0x51\n"
-                          "  raise 1\n"
-                          "  await %ebx, 4\n"
-                          "  note_entry ENTRY_23 + 1\n"
-                          "  finish\n"
-                          "12:\n"
-                          "  inc %ebx\n"
-                          "  note $2\n"
-                          "  iretq\n" NOTE_BOTH);
+GUEST(line_destinations,
+      BEGIN "  handle 2, 12f\n"
+            "  mov $2 << 24, %eax\n" /* in x2APIC mode it is what the id says */
+            "  testb $1, 0x30008\n"
+            "  jnz 1f\n"
+            "  apic_write APIC_LDR\n"
+            "1:\n"
+            "  ioapic_put ENTRY_23, LOGICAL | 0x51\n"
+            "  ioapic_put ENTRY_23 + 1, 3 << 24\n"
+            "  raise 1\n"
+            "  await %ebx, 1\n"
+            "  ioapic_put ENTRY_23, 0x51\n" /* physical: there is no such processor */
+            "  raise 1\n"
+            "  raise 0\n"
+            "  await %ebx, 2\n"
+            "  ioapic_put ENTRY_23 + 1, 0xff << 24\n" /* everybody */
+            "  raise 1\n"
+            "  await %ebx, 3\n"
+            "  ioapic_put ENTRY_23, ICR_NMI | 0x51\n"
+            "  raise 1\n"
+            "  await %ebx, 4\n"
+            "  note_entry ENTRY_23 + 1\n"
+            "  finish\n"
+            "12:\n"
+            "  inc %ebx\n"
+            "  note $2\n"
+            "  iretq\n" NOTE_BOTH);
 
 static void raise_written(struct probe *p)
 {
@@ -237,7 +238,7 @@ static void destinations_run(void)
         { "destination", 0xff000000 },
     };
 
-    APIC_IN_BOTH_MODES(destinations, expected, .init = lines_init, .finish = lines_finish);
+    APIC_IN_BOTH_MODES(line_destinations, expected, .init = lines_init, .finish = lines_finish);
 }
 
 const struct guest_test line_tests[] = {

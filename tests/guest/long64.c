@@ -6,6 +6,7 @@
 
 #include "core/x86/layout.h"
 #include "guest/machine.h"
+#include "guest/processors.h"
 #include "guest/report.h"
 #include "lib/check.h"
 
@@ -148,6 +149,9 @@ void long64_load(unsigned vcpus, const uint8_t *code, uint64_t len)
     for (unsigned n = 0; n < VALUES_MAX; n++)
         put64(LONG64_VALUES + 8 * n, NOTHING);
     put(LONG64_CODE, code, len);
+    for (gpa_t page = 0; page <= 0x1000; page += 0x1000)
+        put(PROCESSORS_START + page, processors_start,
+            (size_t)(processors_start_end - processors_start));
     const struct vcpu_regs r = long64_regs();
     start_at(&r);
 }

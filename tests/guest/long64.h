@@ -27,6 +27,7 @@
 #define LONG64_CODE   0x20000u
 #define LONG64_LOG    0x30000u /* how many records, then from the next 64 bytes on, they */
 #define LONG64_X2APIC 0x30008u /* not 0: the local APIC is in x2APIC mode */
+#define LONG64_ENTRY  0x30010u /* where other processors go once they are here (processors.h) */
 #define LONG64_VALUES 0x31000u /* 64-bit words a guest leaves */
 #define LONG64_STACK  0x48000u
 #define LONG64_IST    0x50000u /* the seventh's top; each has a page */
@@ -71,7 +72,7 @@ __asm__(".macro try insn:vararg\n"
         "  mov \\reg, 0x31000 + 8 * \\n\n"
         ".endm\n"
         /* Leaves the next value; %rdi, which starts at LONG64_VALUES, says where. */
-        ".macro note value\n"
+        ".macro note value:vararg\n"
         "  mov \\value, %rax\n"
         "  stosq\n"
         ".endm\n"

@@ -16,5 +16,7 @@ extern const struct guest_test interrupt_tests[];
 extern const struct guest_test apic_tests[];
 extern const struct guest_test line_tests[];
 extern const struct guest_test timer_tests[];
+extern const struct guest_test ipi_tests[];
+extern const struct guest_test lock_tests[];
 
 #endif

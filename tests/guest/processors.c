@@ -1,0 +1,48 @@
+/* The way of the other processors from real mode to 64-bit mode. */
+#include "guest/processors.h"
+
+/* clang-format off */
+__asm__(".pushsection .rodata\n"
+        ".globl processors_start, processors_start_end\n"
+        "processors_start:\n"
+        ".code16\n"
+        "  cli\n"
+        "  mov %cs, %esi\n"
+        "  mov %cr0, %ebp\n"
+        "  mov %si, %ds\n"
+        "  lgdtl processors_gdt - processors_start\n"
+        "  mov $0x620, %eax\n" /* PAE, SSE with its exceptions */
+        "  mov %eax, %cr4\n"
+        "  mov $0x1000, %eax\n"
+        "  mov %eax, %cr3\n"
+        "  mov $0xc0000080, %ecx\n"
+        "  rdmsr\n"
+        "  or $0x901, %eax\n" /* SYSCALL, long mode, NX */
+        "  wrmsr\n"
+        "  mov $0x80010033, %eax\n" /* protection, MP, NE, WP and paging, at once */
+        "  mov %eax, %cr0\n"
+        "  ljmpl $0x08, $0x9000 + processors_long - processors_start\n"
+        ".code64\n"
+        "processors_long:\n"
+        "  mov $0x10, %eax\n"
+        "  mov %eax, %ds\n"
+        "  mov %eax, %es\n"
+        "  mov %eax, %ss\n"
+        "  lidt processors_idt(%rip)\n"
+        "  mov $1, %eax\n"
+        "  cpuid\n"
+        "  shr $24, %ebx\n"
+        "  mov %ebx, %r12d\n"
+        "  shl $12, %ebx\n"
+        "  mov $0x70000, %esp\n"
+        "  sub %rbx, %rsp\n"
+        "  mov 0x30010, %rax\n" /* LONG64_ENTRY */
+        "  jmp *%rax\n"
+        "processors_gdt:\n"
+        "  .word 11 * 8 - 1\n"
+        "  .long 0x6000\n"
+        "processors_idt:\n"
+        "  .word 0xfff\n"
+        "  .quad 0x7000\n"
+        "processors_start_end:\n"
+        ".popsection\n");
