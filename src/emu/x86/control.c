@@ -40,12 +40,6 @@
 #define DR7_FIXED    UINT64_C(0x400)
 #define DR7_WRITABLE UINT64_C(0xffff23ff)
 
-static bool refuse(struct cpu *c)
-{
-    cpu_fault_error(c, CPU_GP, 0);
-    return false;
-}
-
 bool control_read(struct cpu *c, unsigned number, uint64_t *value)
 {
     switch (number) {
@@ -78,15 +72,15 @@ static bool cr0_write(struct cpu *c, uint64_t value)
 
     if ((value >> 32) || ((value & X86_CR0_PG) && !(value & X86_CR0_PE)) ||
         ((value & CR0_NW) && !(value & CR0_CD)))
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
     if (paging_on && (c->efer & X86_EFER_LME)) {
         if (!(c->cr4 & X86_CR4_PAE) || (c->seg[X86_CS].access & SEG_L))
-            return refuse(c);
+            return cpu_refuse(c, CPU_GP, 0);
         c->efer |= X86_EFER_LMA;
     }
     if (paging_off && (c->efer & X86_EFER_LMA)) {
         if (c->seg[X86_CS].access & SEG_L)
-            return refuse(c);
+            return cpu_refuse(c, CPU_GP, 0);
         c->efer &= ~X86_EFER_LMA;
     }
     if ((value ^ c->cr0) & (X86_CR0_PG | CR0_WP | X86_CR0_PE))
@@ -99,7 +93,7 @@ static bool cr0_write(struct cpu *c, uint64_t value)
 static bool cr4_write(struct cpu *c, uint64_t value)
 {
     if ((value & ~CR4_DEFINED) || ((c->efer & X86_EFER_LMA) && !(value & X86_CR4_PAE)))
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
     if ((value ^ c->cr4) & CR4_PAGING)
         mmu_flush(c, true);
     c->cr4 = value;
@@ -110,7 +104,7 @@ static bool cr4_write(struct cpu *c, uint64_t value)
 static bool cr3_write(struct cpu *c, uint64_t value)
 {
     if (value >> CPU_PHYSICAL_BITS)
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
     c->cr3 = value;
     mmu_flush(c, false);
     return true;
@@ -130,7 +124,7 @@ bool control_write(struct cpu *c, unsigned number, uint64_t value)
         return cr4_write(c, value);
     case 8:
         if (value >> 4)
-            return refuse(c);
+            return cpu_refuse(c, CPU_GP, 0);
         c->cr8 = value;
         cpu_request(c, CPU_REQ_INTERRUPT);
         return true;
@@ -145,10 +139,8 @@ bool control_write(struct cpu *c, unsigned number, uint64_t value)
 static bool debug_number(struct cpu *c, unsigned *number)
 {
     if (*number == 4 || *number == 5) {
-        if (c->cr4 & CR4_DE) {
-            cpu_fault(c, CPU_UD);
-            return false;
-        }
+        if (c->cr4 & CR4_DE)
+            return cpu_refuse(c, CPU_UD, 0);
         *number += 2;
     }
     if (c->dr[7] & DR7_GD) {
@@ -173,7 +165,7 @@ bool debug_write(struct cpu *c, unsigned number, uint64_t value)
     if (!debug_number(c, &number))
         return false;
     if (number >= 6 && value >> 32)
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
     if (number == 6)
         value = (value & DR6_WRITABLE) | DR6_FIXED;
     if (number == 7)
@@ -187,7 +179,7 @@ bool xcr0_write(struct cpu *c, uint64_t value)
     bool avx_without_sse = (value & XCR0_AVX) && !(value & XCR0_SSE);
 
     if (!(value & XCR0_X87) || avx_without_sse || (value & ~emu_cpuid_xcr0()))
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
     c->xcr0 = value;
     cpu_mode_update(c);
     return true;

@@ -19,6 +19,7 @@
 #include "emu/x86/code_cache.h"
 #include "emu/x86/flags.h"
 #include "emu/x86/gpr.h"
+#include "emu/x86/request.h"
 #include "emu/x86/vector.h"
 
 struct block_cache;
@@ -34,18 +35,6 @@ struct tlbs;
 /* Physical address bits that CPUID leaf 0x80000008 shows; the bits above are reserved in page
  * tables. */
 #define CPU_PHYSICAL_BITS 46
-
-/* Bits of cpu.request. */
-enum cpu_request {
-    CPU_REQ_KICK = 1u << 0,      /* leave run with VCPU_KICKED */
-    CPU_REQ_INTERRUPT = 1u << 1, /* the local APIC may have something to deliver */
-    CPU_REQ_NMI = 1u << 2,
-    CPU_REQ_INIT = 1u << 3,
-    CPU_REQ_SIPI = 1u << 4,
-    CPU_REQ_CODE = 1u << 5,  /* pages changed under this processor's decoded blocks */
-    CPU_REQ_TIMER = 1u << 6, /* the local APIC's timer ran out */
-    CPU_REQ_TURNS = 1u << 7, /* stays: leave run once cpu.turns is used up, or rather than sleep */
-};
 
 /* What an instruction left for the loop in exec.c to do. */
 enum cpu_leave {
@@ -124,20 +113,15 @@ struct cpu {
     struct tlbs *tlbs;
 };
 
-/* Any thread, also a signal handler: sets bits of request and wakes a halted processor. */
-void cpu_request(struct cpu *c, uint32_t bits);
-
-/* That vCPU's thread: clears these bits and returns those that were set. */
-uint32_t cpu_requests_take(struct cpu *c, uint32_t bits);
-
-/* That vCPU's thread: sleeps while none of these bits is requested. May return early. */
-void cpu_wait(struct cpu *c, uint32_t bits);
-
 /* That vCPU's thread, inside an instruction: records the fault. The instruction then returns
  * without further effect. */
 void cpu_fault(struct cpu *c, enum cpu_vector vector);
 void cpu_fault_error(struct cpu *c, enum cpu_vector vector, uint32_t error);
 void cpu_fault_page(struct cpu *c, uint64_t address, uint32_t error);
+
+/* Records the fault, with the error code where its vector has one. False, for a caller whose own
+ * answer that is. */
+bool cpu_refuse(struct cpu *c, enum cpu_vector vector, uint32_t error);
 
 /* The full RFLAGS, as PUSHF would see it; and back, all bits taken as given. */
 uint64_t cpu_rflags(const struct cpu *c);

@@ -2,26 +2,16 @@
 #include "emu/x86/far.h"
 
 #include "emu/x86/cpu.h"
+#include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/seg.h"
 #include "emu/x86/stack.h"
-
-static bool refuse(struct cpu *c, uint32_t error)
-{
-    cpu_fault_error(c, CPU_GP, error);
-    return false;
-}
-
-static bool is_canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
 
 static bool rip_allowed(struct cpu *c, const struct x86_segment *cs, uint64_t rip)
 {
     bool to_64bit = (c->efer & X86_EFER_LMA) && (cs->access & SEG_L);
 
-    return (to_64bit ? is_canonical(rip) : rip <= cs->limit) || refuse(c, 0);
+    return (to_64bit ? mmu_is_canonical(rip) : rip <= cs->limit) || cpu_refuse(c, CPU_GP, 0);
 }
 
 /* A direct far transfer stays at its privilege level. */
@@ -31,9 +21,9 @@ static bool code_at_same_level(struct cpu *c, uint16_t selector, struct x86_segm
         return false;
     if (cs->access & SEG_CONFORMING) {
         if (SEG_DPL(cs->access) > c->cpl)
-            return refuse(c, selector & ~3u);
+            return cpu_refuse(c, CPU_GP, selector & ~3u);
     } else if (SELECTOR_RPL(selector) > c->cpl || SEG_DPL(cs->access) != c->cpl) {
-        return refuse(c, selector & ~3u);
+        return cpu_refuse(c, CPU_GP, selector & ~3u);
     }
     cs->selector = (uint16_t)((selector & ~3u) | c->cpl);
     return true;
@@ -118,7 +108,7 @@ bool far_return(struct cpu *c, unsigned size, uint16_t drop)
     cpl = SELECTOR_RPL(selector);
     if (cpl < c->cpl ||
         (cs.access & SEG_CONFORMING ? SEG_DPL(cs.access) > cpl : SEG_DPL(cs.access) != cpl))
-        return refuse(c, selector & ~3u);
+        return cpu_refuse(c, CPU_GP, selector & ~3u);
     if (!rip_allowed(c, &cs, rip))
         return false;
     if (cpl > c->cpl)

@@ -46,22 +46,16 @@ static bool gate_read(struct cpu *c, const struct event *ev, struct gate *g)
     uint32_t where = ev->vector * 8u | INTR_ERROR_IDT | (ev->software ? 0 : INTR_ERROR_EXT);
     unsigned type;
 
-    if (ev->vector * 16u + 15 > c->idt.limit) {
-        cpu_fault_error(c, CPU_GP, where);
-        return false;
-    }
+    if (ev->vector * 16u + 15 > c->idt.limit)
+        return cpu_refuse(c, CPU_GP, where);
     if (!mmu_system_read(c, c->idt.base + ev->vector * 16u, g, sizeof(*g)))
         return false;
     type = g->access & 0x1fu;
     if ((type != GATE_INTERRUPT && type != GATE_TRAP) ||
-        (ev->software && SEG_DPL(g->access) < c->cpl)) {
-        cpu_fault_error(c, CPU_GP, where);
-        return false;
-    }
-    if (!(g->access & SEG_P)) {
-        cpu_fault_error(c, CPU_NP, where);
-        return false;
-    }
+        (ev->software && SEG_DPL(g->access) < c->cpl))
+        return cpu_refuse(c, CPU_GP, where);
+    if (!(g->access & SEG_P))
+        return cpu_refuse(c, CPU_NP, where);
     return true;
 }
 
@@ -70,16 +64,9 @@ static bool handler_code(struct cpu *c, uint16_t selector, struct x86_segment *c
 {
     if (!seg_code(c, selector, CPU_GP, cs))
         return false;
-    if (!(cs->access & SEG_L) || SEG_DPL(cs->access) > c->cpl) {
-        cpu_fault_error(c, CPU_GP, selector & ~3u);
-        return false;
-    }
+    if (!(cs->access & SEG_L) || SEG_DPL(cs->access) > c->cpl)
+        return cpu_refuse(c, CPU_GP, selector & ~3u);
     return true;
-}
-
-static bool is_canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
 /* A stack pointer out of the task state segment (SDM 3A, figure 8-11): RSP0 to RSP2 at 4, IST1 to
@@ -88,16 +75,12 @@ static bool stack_from_tss(struct cpu *c, unsigned ist, unsigned cpl, uint64_t *
 {
     unsigned offset = ist ? 36 + (ist - 1) * 8 : 4 + cpl * 8;
 
-    if (offset + 7 > c->tr.limit) {
-        cpu_fault_error(c, CPU_TS, c->tr.selector & ~3u);
-        return false;
-    }
+    if (offset + 7 > c->tr.limit)
+        return cpu_refuse(c, CPU_TS, c->tr.selector & ~3u);
     if (!mmu_system_read(c, c->tr.base + offset, rsp, sizeof(*rsp)))
         return false;
-    if (!is_canonical(*rsp)) {
-        cpu_fault_error(c, CPU_SS, 0);
-        return false;
-    }
+    if (!mmu_is_canonical(*rsp))
+        return cpu_refuse(c, CPU_SS, 0);
     return true;
 }
 
@@ -261,26 +244,20 @@ bool intr_return(struct cpu *c, unsigned size)
         c->nmi_blocked = false;
         return intr_return_legacy(c, size);
     }
-    if (c->rflags & INTR_NT) {
-        cpu_fault_error(c, CPU_GP, 0);
-        return false;
-    }
+    if (c->rflags & INTR_NT)
+        return cpu_refuse(c, CPU_GP, 0);
     if (!stack_read(c, size, 3, popped) || !seg_code(c, (uint16_t)popped[1], CPU_GP, &cs))
         return false;
     cpl = SELECTOR_RPL(cs.selector);
     if (cpl < c->cpl ||
-        (cs.access & SEG_CONFORMING ? SEG_DPL(cs.access) > cpl : SEG_DPL(cs.access) != cpl)) {
-        cpu_fault_error(c, CPU_GP, cs.selector & ~3u);
-        return false;
-    }
+        (cs.access & SEG_CONFORMING ? SEG_DPL(cs.access) > cpl : SEG_DPL(cs.access) != cpl))
+        return cpu_refuse(c, CPU_GP, cs.selector & ~3u);
     has_stack = from_64bit || cpl > c->cpl;
     if (has_stack && (!stack_read(c, size, 5, popped) ||
                       !return_stack(c, (uint16_t)popped[4], cpl, cs.access & SEG_L, &ss)))
         return false;
-    if (cs.access & SEG_L ? !is_canonical(popped[0]) : popped[0] > cs.limit) {
-        cpu_fault_error(c, CPU_GP, 0);
-        return false;
-    }
+    if (cs.access & SEG_L ? !mmu_is_canonical(popped[0]) : popped[0] > cs.limit)
+        return cpu_refuse(c, CPU_GP, 0);
 
     cpu_rflags_set(c, intr_flags_returned(c, popped[2], size));
     c->rip = popped[0];

@@ -14,12 +14,6 @@
 #define GATE_32     8u /* bit of the type: 32-bit, not 16-bit */
 #define GATE_IS_INT 6u
 
-static bool refuse(struct cpu *c, enum cpu_vector vector, uint32_t error)
-{
-    cpu_fault_error(c, vector, error);
-    return false;
-}
-
 /* Real mode: four bytes a vector, offset and segment. */
 static bool real_enter(struct cpu *c, const struct event *ev)
 {
@@ -27,7 +21,7 @@ static bool real_enter(struct cpu *c, const struct event *ev)
     uint16_t entry[2];
 
     if (ev->vector * 4u + 3 > c->idt.limit)
-        return refuse(c, CPU_GP, 0);
+        return cpu_refuse(c, CPU_GP, 0);
     if (!mmu_system_read(c, c->idt.base + ev->vector * 4u, entry, sizeof(entry)) ||
         !stack_push(c, &sp, cpu_rflags(c), 2) || !stack_push(c, &sp, c->seg[X86_CS].selector, 2) ||
         !stack_push(c, &sp, c->rip + ev->length, 2))
@@ -47,14 +41,14 @@ static bool gate_read(struct cpu *c, const struct event *ev, uint64_t *gate)
     unsigned access;
 
     if (ev->vector * 8u + 7 > c->idt.limit)
-        return refuse(c, CPU_GP, where);
+        return cpu_refuse(c, CPU_GP, where);
     if (!mmu_system_read(c, c->idt.base + ev->vector * 8u, gate, sizeof(*gate)))
         return false;
     access = (unsigned)(*gate >> 40) & 0xffu;
     if ((access & SEG_S) || (access & 7u & ~GATE_TRAP) != GATE_IS_INT ||
         (ev->software && SEG_DPL(access) < c->cpl))
-        return refuse(c, CPU_GP, where);
-    return (access & SEG_P) || refuse(c, CPU_NP, where);
+        return cpu_refuse(c, CPU_GP, where);
+    return (access & SEG_P) || cpu_refuse(c, CPU_NP, where);
 }
 
 /* The inner level's stack, out of a 32-bit task state segment: ESP0 at 4, SS0 at 8. */
@@ -64,7 +58,7 @@ static bool inner_stack(struct cpu *c, unsigned cpl, struct x86_segment *ss, uin
     uint16_t selector;
 
     if (cpl * 8 + 9 > c->tr.limit)
-        return refuse(c, CPU_TS, c->tr.selector & ~3u);
+        return cpu_refuse(c, CPU_TS, c->tr.selector & ~3u);
     if (!mmu_system_read(c, c->tr.base + 4 + cpl * 8, &esp, sizeof(esp)) ||
         !mmu_system_read(c, c->tr.base + 8 + cpl * 8, &selector, sizeof(selector)))
         return false;
@@ -98,7 +92,7 @@ static bool protected_enter(struct cpu *c, const struct event *ev)
     type = (unsigned)(gate >> 40) & 0xfu;
     cpl = cs.access & SEG_CONFORMING ? c->cpl : SEG_DPL(cs.access);
     if (cpl > c->cpl)
-        return refuse(c, CPU_GP, cs.selector & ~3u);
+        return cpu_refuse(c, CPU_GP, cs.selector & ~3u);
     if (cpl < c->cpl && !inner_stack(c, cpl, &ss, &sp))
         return false;
     c->seg[X86_SS] = ss;
@@ -156,9 +150,9 @@ static bool protected_return(struct cpu *c, unsigned size)
     cpl = SELECTOR_RPL(selector);
     if (cpl < c->cpl ||
         (cs.access & SEG_CONFORMING ? SEG_DPL(cs.access) > cpl : SEG_DPL(cs.access) != cpl))
-        return refuse(c, CPU_GP, selector & ~3u);
+        return cpu_refuse(c, CPU_GP, selector & ~3u);
     if (rip > cs.limit)
-        return refuse(c, CPU_GP, 0);
+        return cpu_refuse(c, CPU_GP, 0);
     if (cpl > c->cpl &&
         (!stack_pop(c, &sp, &outer_sp, size) || !stack_pop(c, &sp, &outer_ss, size) ||
          !seg_stack(c, (uint16_t)outer_ss, cpl, CPU_GP, &ss)))

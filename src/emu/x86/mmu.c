@@ -16,11 +16,6 @@
 #include "emu/x86/mmio.h"
 #include "emu/x86/walk.h"
 
-static bool is_canonical(const struct cpu *c, uint64_t va)
-{
-    return !(c->efer & X86_EFER_LMA) || (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
 static enum walk_as acting_as(const struct cpu *c)
 {
     if (c->tlb == &c->tlbs->table[TLB_USER])
@@ -43,7 +38,7 @@ static bool translate(struct cpu *c, uint64_t va, enum walk_access access, enum 
 {
     uint32_t error;
 
-    if (!is_canonical(c, va)) {
+    if ((c->efer & X86_EFER_LMA) && !mmu_is_canonical(va)) {
         cpu_fault_error(c, CPU_GP, 0);
         c->fault.address_fault = true;
         return false;

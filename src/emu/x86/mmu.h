@@ -20,6 +20,12 @@
 #include "emu/x86/cpu.h"
 #include "emu/x86/tlb.h"
 
+/* Whether the upper bits repeat bit 47: an address of 64-bit mode at all. */
+static inline bool mmu_is_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
 /* The slow door. All record the fault and return NULL or false where the access is not allowed.
  * size is 1 to 64. */
 

@@ -16,6 +16,7 @@
 #include "emu/x86/kvmclock.h"
 #include "emu/x86/lapic.h"
 #include "emu/x86/machine.h"
+#include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
 
 enum {
@@ -61,17 +62,6 @@ enum {
 
 #define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24) /* the TSC counts at P0: invariant */
 #define DE_CFG_LFENCE     (UINT64_C(1) << 1)  /* LFENCE is dispatch serializing */
-
-static bool refuse(struct cpu *c)
-{
-    cpu_fault_error(c, CPU_GP, 0);
-    return false;
-}
-
-static bool is_canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
 
 /* Registers that are storage and nothing else; addresses must be canonical. */
 static uint64_t *plain_register(struct cpu *c, uint32_t msr, bool *address)
@@ -121,7 +111,7 @@ bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value)
     }
     if (msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE ||
         (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST))
-        return lapic_msr_read(c->lapic, msr, value) || refuse(c);
+        return lapic_msr_read(c->lapic, msr, value) || cpu_refuse(c, CPU_GP, 0);
     switch (msr) {
     case MSR_TSC:
         *value = clock_guest_tsc(c);
@@ -159,7 +149,7 @@ bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value)
         *value = 0;
         return true;
     default:
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
     }
 }
 
@@ -168,7 +158,7 @@ static bool efer_write(struct cpu *c, uint64_t value)
     uint64_t defined = EFER_SCE | X86_EFER_LME | X86_EFER_LMA | EFER_NXE;
 
     if ((value & ~defined) || ((c->cr0 & X86_CR0_PG) && ((value ^ c->efer) & X86_EFER_LME)))
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
     c->efer = (value & ~X86_EFER_LMA) | (c->efer & X86_EFER_LMA);
     cpu_mode_update(c);
     return true;
@@ -188,8 +178,8 @@ static bool pat_valid(uint64_t value)
 
 static bool plain_write(struct cpu *c, uint64_t *plain, bool address, uint64_t value)
 {
-    if (address && !is_canonical(value))
-        return refuse(c);
+    if (address && !mmu_is_canonical(value))
+        return cpu_refuse(c, CPU_GP, 0);
     *plain = value;
     cpu_mode_update(c); /* FS and GS base have a copy */
     return true;
@@ -213,7 +203,7 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
         return plain_write(c, plain, address, value);
     if (msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE ||
         (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST))
-        return lapic_msr_write(c->lapic, msr, value) || refuse(c);
+        return lapic_msr_write(c->lapic, msr, value) || cpu_refuse(c, CPU_GP, 0);
     switch (msr) {
     case MSR_TSC:
         tsc_write(c, value);
@@ -224,14 +214,14 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
         return true;
     case MSR_TSC_AUX:
         if (value >> 32)
-            return refuse(c);
+            return cpu_refuse(c, CPU_GP, 0);
         c->tsc_aux = value;
         return true;
     case MSR_EFER:
         return efer_write(c, value);
     case MSR_PAT:
         if (!pat_valid(value))
-            return refuse(c);
+            return cpu_refuse(c, CPU_GP, 0);
         c->pat = value;
         return true;
     case MSR_KVM_WALL_CLOCK:
@@ -248,6 +238,6 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
     case MSR_AMD_PATCH_LEVEL_WRITE:
         return true;
     default:
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
     }
 }

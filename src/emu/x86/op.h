@@ -122,4 +122,12 @@ void op_end(struct cpu *c, const struct op *op);
  */
 void op_done(struct cpu *c, const struct op *op);
 
+/* op_done, or where the instruction could not be done op_leave. */
+static inline void op_finish(struct cpu *c, const struct op *op, bool done)
+{
+    if (!done)
+        return op_leave(c, op);
+    op_done(c, op);
+}
+
 #endif

@@ -15,11 +15,6 @@
 #include "emu/x86/stack.h"
 #include "emu/x86/syscall.h"
 
-static bool is_canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
 static uint64_t target(const struct cpu *c, const struct op *op)
 {
     return c->gpr[CPU_BLOCK_RIP] + op->imm;
@@ -71,7 +66,7 @@ static void op_call(struct cpu *c, const struct op *op)
 
 static void go_canonical(struct cpu *c, const struct op *op, uint64_t rip)
 {
-    if (__builtin_expect(!is_canonical(rip), 0)) {
+    if (__builtin_expect(!mmu_is_canonical(rip), 0)) {
         cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }
@@ -92,7 +87,7 @@ static void call_to(struct cpu *c, const struct op *op, uint64_t rip)
 {
     uint64_t sp = c->gpr[X86_RSP];
 
-    if (__builtin_expect(!is_canonical(rip), 0)) {
+    if (__builtin_expect(!mmu_is_canonical(rip), 0)) {
         if (stack_writable(c, sp - 8, 8))
             cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
@@ -118,7 +113,7 @@ static void op_ret(struct cpu *c, const struct op *op)
 {
     uint64_t rip = OP_LOAD(c, op, uint64_t, c->gpr[X86_RSP]);
 
-    if (__builtin_expect(!is_canonical(rip), 0)) {
+    if (__builtin_expect(!mmu_is_canonical(rip), 0)) {
         cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }

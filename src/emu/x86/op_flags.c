@@ -25,8 +25,7 @@ static bool may_touch_if(struct cpu *c)
 {
     if (c->cpl <= (c->rflags >> 12 & 3u) || !(c->cr0 & X86_CR0_PE))
         return true;
-    cpu_fault_error(c, CPU_GP, 0);
-    return false;
+    return cpu_refuse(c, CPU_GP, 0);
 }
 
 static void op_cli(struct cpu *c, const struct op *op)

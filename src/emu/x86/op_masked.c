@@ -88,10 +88,8 @@ static bool mmx_store(struct cpu *c, const struct op *op)
 
     fpu_get(&live);
     top = FSW_TOP(live.fsw);
-    if (live.fsw & FSW_ES) {
-        cpu_fault(c, CPU_MF);
-        return false;
-    }
+    if (live.fsw & FSW_ES)
+        return cpu_refuse(c, CPU_MF, 0);
     if (!masked_write(c, op_address(c, op), live.st[(op->reg - top) & 7u],
                       live.st[(op->rm - top) & 7u], 1, 8))
         return false;
@@ -147,8 +145,7 @@ static bool element_address(struct cpu *c, const struct op *op, const struct gat
     *va = (uint32_t)*va;
     if (seg_within_limit(&c->seg[g->seg], (uint32_t)offset, g->element))
         return true;
-    cpu_fault_error(c, g->seg == X86_SS ? CPU_SS : CPU_GP, 0);
-    return false;
+    return cpu_refuse(c, g->seg == X86_SS ? CPU_SS : CPU_GP, 0);
 }
 
 /* An element's mask is cleared when it is done, so that after a fault the instruction goes on where

@@ -143,31 +143,22 @@ static unsigned picture_in_use(const struct cpu *c, const struct picture *p)
     return (in_use & COMPONENTS) | (in_use & PART_MXCSR ? PART_SSE : 0);
 }
 
-static bool refuse(struct cpu *c, enum cpu_vector vector)
-{
-    if (vector == CPU_GP)
-        cpu_fault_error(c, CPU_GP, 0);
-    else
-        cpu_fault(c, vector);
-    return false;
-}
-
 static bool fxsave_allowed(struct cpu *c, uint64_t va)
 {
     if (c->cr0 & CR0_EM)
-        return refuse(c, CPU_UD);
+        return cpu_refuse(c, CPU_UD, 0);
     if (c->cr0 & CR0_TS)
-        return refuse(c, CPU_NM);
-    return va % 16 == 0 || refuse(c, CPU_GP);
+        return cpu_refuse(c, CPU_NM, 0);
+    return va % 16 == 0 || cpu_refuse(c, CPU_GP, 0);
 }
 
 static bool xsave_allowed(struct cpu *c, uint64_t va)
 {
     if (!(c->cr4 & CR4_OSXSAVE))
-        return refuse(c, CPU_UD);
+        return cpu_refuse(c, CPU_UD, 0);
     if (c->cr0 & CR0_TS)
-        return refuse(c, CPU_NM);
-    return va % 64 == 0 || refuse(c, CPU_GP);
+        return cpu_refuse(c, CPU_NM, 0);
+    return va % 64 == 0 || cpu_refuse(c, CPU_GP, 0);
 }
 
 /* RFBM: the components that the instruction is about. */
@@ -178,7 +169,7 @@ static unsigned requested(const struct cpu *c)
 
 static bool mxcsr_valid(struct cpu *c, const struct picture *p)
 {
-    return !(p->legacy.mxcsr & ~FPU_MXCSR_MASK) || refuse(c, CPU_GP);
+    return !(p->legacy.mxcsr & ~FPU_MXCSR_MASK) || cpu_refuse(c, CPU_GP, 0);
 }
 
 /* The instructions. False: the fault is recorded and the processor is as it was. */
@@ -284,7 +275,7 @@ static bool xrstor(struct cpu *c, uint64_t va)
     if (!mmu_read(c, va + offsetof(struct picture, header), &p.header, sizeof(p.header)))
         return false;
     if (!header_valid(c, &p.header))
-        return refuse(c, CPU_GP);
+        return cpu_refuse(c, CPU_GP, 0);
     loaded = (unsigned)(parts & p.header.xstate_bv);
     initial = parts & ~loaded;
     if (p.header.xcomp_bv & XCOMP_COMPACTED) {
@@ -308,7 +299,7 @@ static bool load_mxcsr(struct cpu *c, uint64_t va)
     if (!mmu_read(c, va, &mxcsr, sizeof(mxcsr)))
         return false;
     if (mxcsr & ~FPU_MXCSR_MASK)
-        return refuse(c, CPU_GP);
+        return cpu_refuse(c, CPU_GP, 0);
     __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
     return true;
 }

@@ -21,19 +21,6 @@
 #define CR4_FSGSBASE UINT64_C(0x10000)
 #define CR4_OSXSAVE  UINT64_C(0x40000)
 
-static void finish(struct cpu *c, const struct op *op, bool done)
-{
-    if (!done)
-        return op_leave(c, op);
-    op_done(c, op);
-}
-
-static bool refuse(struct cpu *c)
-{
-    cpu_fault_error(c, CPU_GP, 0);
-    return false;
-}
-
 static void set_edx_eax(struct cpu *c, uint64_t value)
 {
     c->gpr[X86_RAX] = (uint32_t)value;
@@ -66,7 +53,7 @@ static void op_cpuid(struct cpu *c, const struct op *op)
 
 static bool tsc_allowed(struct cpu *c)
 {
-    return c->cpl == 0 || !(c->cr4 & CR4_TSD) || refuse(c);
+    return c->cpl == 0 || !(c->cr4 & CR4_TSD) || cpu_refuse(c, CPU_GP, 0);
 }
 
 static void op_rdtsc(struct cpu *c, const struct op *op)
@@ -95,7 +82,7 @@ static void op_rdpid(struct cpu *c, const struct op *op)
 /* There are no counters: every index is out of range. */
 static void op_rdpmc(struct cpu *c, const struct op *op)
 {
-    (void)refuse(c);
+    cpu_fault_error(c, CPU_GP, 0);
     op_leave(c, op);
 }
 
@@ -111,7 +98,7 @@ static void op_rdmsr(struct cpu *c, const struct op *op)
 
 static void op_wrmsr(struct cpu *c, const struct op *op)
 {
-    finish(c, op, msr_write(c, (uint32_t)c->gpr[X86_RCX], edx_eax(c)));
+    op_finish(c, op, msr_write(c, (uint32_t)c->gpr[X86_RCX], edx_eax(c)));
 }
 
 /* MOV to and from CRn and DRn: op->aux is n, op->rm the general register; outside 64-bit mode 32
@@ -134,7 +121,7 @@ static void op_mov_from_cr(struct cpu *c, const struct op *op)
 
 static void op_mov_to_cr(struct cpu *c, const struct op *op)
 {
-    finish(c, op, control_write(c, op->aux, *op_r64(c, op->rm) & width_mask(c)));
+    op_finish(c, op, control_write(c, op->aux, *op_r64(c, op->rm) & width_mask(c)));
 }
 
 static void op_mov_from_dr(struct cpu *c, const struct op *op)
@@ -149,7 +136,7 @@ static void op_mov_from_dr(struct cpu *c, const struct op *op)
 
 static void op_mov_to_dr(struct cpu *c, const struct op *op)
 {
-    finish(c, op, debug_write(c, op->aux, *op_r64(c, op->rm) & width_mask(c)));
+    op_finish(c, op, debug_write(c, op->aux, *op_r64(c, op->rm) & width_mask(c)));
 }
 
 static void op_clts(struct cpu *c, const struct op *op)
@@ -162,7 +149,7 @@ static void op_clts(struct cpu *c, const struct op *op)
 /* LMSW sets the low four bits of CR0 and cannot clear PE. */
 static void lmsw(struct cpu *c, const struct op *op, uint16_t value)
 {
-    finish(c, op, control_write(c, 0, (c->cr0 & ~UINT64_C(0xe)) | (value & 0xfu)));
+    op_finish(c, op, control_write(c, 0, (c->cr0 & ~UINT64_C(0xe)) | (value & 0xfu)));
 }
 
 static void op_lmsw(struct cpu *c, const struct op *op)
@@ -195,8 +182,7 @@ static bool fsgsbase_enabled(struct cpu *c)
 {
     if (c->cr4 & CR4_FSGSBASE)
         return true;
-    cpu_fault(c, CPU_UD);
-    return false;
+    return cpu_refuse(c, CPU_UD, 0);
 }
 
 static void op_rdbase(struct cpu *c, const struct op *op)
@@ -215,8 +201,8 @@ static void op_wrbase(struct cpu *c, const struct op *op)
 
     if (!fsgsbase_enabled(c))
         return op_leave(c, op);
-    if ((uint64_t)((int64_t)(base << 16) >> 16) != base) {
-        (void)refuse(c);
+    if (!mmu_is_canonical(base)) {
+        cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }
     c->seg[op->aux].base = base;
@@ -228,8 +214,7 @@ static bool xsave_enabled(struct cpu *c)
 {
     if (c->cr4 & CR4_OSXSAVE)
         return true;
-    cpu_fault(c, CPU_UD);
-    return false;
+    return cpu_refuse(c, CPU_UD, 0);
 }
 
 /* XGETBV: register 0 is XCR0, 1 those of its components that are in use. */
@@ -240,7 +225,7 @@ static void op_xgetbv(struct cpu *c, const struct op *op)
     if (!xsave_enabled(c))
         return op_leave(c, op);
     if (which > 1) {
-        (void)refuse(c);
+        cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }
     set_edx_eax(c, c->xcr0);
@@ -249,10 +234,10 @@ static void op_xgetbv(struct cpu *c, const struct op *op)
 
 static void op_xsetbv(struct cpu *c, const struct op *op)
 {
-    bool done = xsave_enabled(c) && ((uint32_t)c->gpr[X86_RCX] == 0 || refuse(c)) &&
+    bool done = xsave_enabled(c) && ((uint32_t)c->gpr[X86_RCX] == 0 || cpu_refuse(c, CPU_GP, 0)) &&
                 xcr0_write(c, edx_eax(c));
 
-    finish(c, op, done);
+    op_finish(c, op, done);
 }
 
 /* CLFLUSH and theirs: the address must be readable, and nothing else happens. */

@@ -11,19 +11,6 @@
 
 #define CR4_UMIP UINT64_C(0x800)
 
-static void finish(struct cpu *c, const struct op *op, bool done)
-{
-    if (!done)
-        return op_leave(c, op);
-    op_done(c, op);
-}
-
-static bool refuse(struct cpu *c)
-{
-    cpu_fault_error(c, CPU_GP, 0);
-    return false;
-}
-
 /* LGDT, LIDT: limit, then 8 bytes of base in 64-bit mode, else 4 (3 with 16-bit operands: op->reg).
  */
 static bool table_load(struct cpu *c, const struct op *op, struct x86_table *t)
@@ -37,7 +24,7 @@ static bool table_load(struct cpu *c, const struct op *op, struct x86_table *t)
     memcpy(&t->limit, from, 2);
     memcpy(&base, from + 2, size);
     t->base = op->reg && size == 4 ? base & 0xffffff : base;
-    return size == 4 || (uint64_t)((int64_t)(base << 16) >> 16) == base || refuse(c);
+    return size == 4 || mmu_is_canonical(base) || cpu_refuse(c, CPU_GP, 0);
 }
 
 static void op_lgdt(struct cpu *c, const struct op *op)
@@ -47,7 +34,7 @@ static void op_lgdt(struct cpu *c, const struct op *op)
 
     if (done)
         c->gdt = t;
-    finish(c, op, done);
+    op_finish(c, op, done);
 }
 
 static void op_lidt(struct cpu *c, const struct op *op)
@@ -57,13 +44,13 @@ static void op_lidt(struct cpu *c, const struct op *op)
 
     if (done)
         c->idt = t;
-    finish(c, op, done);
+    op_finish(c, op, done);
 }
 
 /* UMIP: these tell a user where the kernel is (SDM 3A, 2.5). */
 static bool umip_allows(struct cpu *c)
 {
-    return c->cpl == 0 || !(c->cr4 & CR4_UMIP) || refuse(c);
+    return c->cpl == 0 || !(c->cr4 & CR4_UMIP) || cpu_refuse(c, CPU_GP, 0);
 }
 
 static bool table_store(struct cpu *c, const struct op *op, const struct x86_table *t)
@@ -80,12 +67,12 @@ static bool table_store(struct cpu *c, const struct op *op, const struct x86_tab
 
 static void op_sgdt(struct cpu *c, const struct op *op)
 {
-    finish(c, op, table_store(c, op, &c->gdt));
+    op_finish(c, op, table_store(c, op, &c->gdt));
 }
 
 static void op_sidt(struct cpu *c, const struct op *op)
 {
-    finish(c, op, table_store(c, op, &c->idt));
+    op_finish(c, op, table_store(c, op, &c->idt));
 }
 
 /* SLDT, STR, SMSW: op->aux says which, op->imm is the operand size of a register. */
@@ -138,14 +125,14 @@ static void op_lldt(struct cpu *c, const struct op *op)
 {
     uint16_t selector;
 
-    finish(c, op, selector_operand(c, op, &selector) && seg_load_ldt(c, selector));
+    op_finish(c, op, selector_operand(c, op, &selector) && seg_load_ldt(c, selector));
 }
 
 static void op_ltr(struct cpu *c, const struct op *op)
 {
     uint16_t selector;
 
-    finish(c, op, selector_operand(c, op, &selector) && seg_load_tr(c, selector));
+    op_finish(c, op, selector_operand(c, op, &selector) && seg_load_tr(c, selector));
 }
 
 static void set_zf(struct cpu *c, bool zf)

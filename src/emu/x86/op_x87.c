@@ -77,8 +77,7 @@ static bool none_pending(struct cpu *c)
     __asm__ volatile("fnstsw %0" : "=a"(fsw));
     if (!(fsw & FSW_ES))
         return true;
-    cpu_fault(c, CPU_MF);
-    return false;
+    return cpu_refuse(c, CPU_MF, 0);
 }
 
 static bool fnstenv(struct cpu *c, uint64_t va, bool is_short)

@@ -22,6 +22,5 @@ bool port_allowed(struct cpu *c, uint16_t port, unsigned size)
                 return true;
         }
     }
-    cpu_fault_error(c, CPU_GP, 0);
-    return false;
+    return cpu_refuse(c, CPU_GP, 0);
 }

@@ -22,10 +22,8 @@ bool seg_descriptor(struct cpu *c, uint16_t selector, enum cpu_vector vector, ui
 {
     uint64_t va;
 
-    if (!seg_descriptor_at(c, selector, &va)) {
-        cpu_fault_error(c, vector, selector & ~3u);
-        return false;
-    }
+    if (!seg_descriptor_at(c, selector, &va))
+        return cpu_refuse(c, vector, selector & ~3u);
     return mmu_system_read(c, va, raw, sizeof(*raw));
 }
 
@@ -42,8 +40,7 @@ static bool mark_accessed(struct cpu *c, uint16_t selector, uint64_t raw)
 
 static bool refuse(struct cpu *c, enum cpu_vector vector, uint16_t selector)
 {
-    cpu_fault_error(c, vector, selector & ~3u);
-    return false;
+    return cpu_refuse(c, vector, selector & ~3u);
 }
 
 /* A null selector: allowed everywhere but in SS outside 64-bit mode, and there at CPL 3. */

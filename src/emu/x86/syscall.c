@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "emu/x86/cpu.h"
+#include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/seg.h"
 
@@ -15,17 +16,6 @@
 #define RFLAGS_SYSRET UINT64_C(0x3c7fd7) /* what SYSRET takes from R11 */
 
 #define ACCESS_RING3 (3u << 5)
-
-static bool is_canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
-static bool refuse(struct cpu *c)
-{
-    cpu_fault_error(c, CPU_GP, 0);
-    return false;
-}
 
 static void enter_ring(struct cpu *c, unsigned cpl, uint16_t cs, uint16_t cs_access, uint16_t ss)
 {
@@ -42,10 +32,8 @@ bool syscall_enter(struct cpu *c, uint64_t next_rip)
     uint16_t selector = (uint16_t)(c->star >> 32 & 0xfffcu);
     bool from_64bit = c->seg[X86_CS].access & SEG_L;
 
-    if (!(c->efer & EFER_SCE) || !(c->efer & X86_EFER_LMA)) {
-        cpu_fault(c, CPU_UD);
-        return false;
-    }
+    if (!(c->efer & EFER_SCE) || !(c->efer & X86_EFER_LMA))
+        return cpu_refuse(c, CPU_UD, 0);
     c->gpr[X86_RCX] = next_rip;
     c->gpr[X86_R11] = cpu_rflags(c) & ~RFLAGS_RF;
     cpu_rflags_set(c, cpu_rflags(c) & ~(c->fmask | RFLAGS_RF));
@@ -58,12 +46,10 @@ bool syscall_return(struct cpu *c, unsigned size)
 {
     uint16_t selector = (uint16_t)(c->star >> 48 & 0xfffcu);
 
-    if (!(c->efer & EFER_SCE) || !(c->seg[X86_CS].access & SEG_L)) {
-        cpu_fault(c, CPU_UD);
-        return false;
-    }
-    if (c->cpl != 0 || (size == 8 && !is_canonical(c->gpr[X86_RCX])))
-        return refuse(c);
+    if (!(c->efer & EFER_SCE) || !(c->seg[X86_CS].access & SEG_L))
+        return cpu_refuse(c, CPU_UD, 0);
+    if (c->cpl != 0 || (size == 8 && !mmu_is_canonical(c->gpr[X86_RCX])))
+        return cpu_refuse(c, CPU_GP, 0);
     c->rip = size == 8 ? c->gpr[X86_RCX] : (uint32_t)c->gpr[X86_RCX];
     cpu_rflags_set(c, c->gpr[X86_R11] & RFLAGS_SYSRET);
     if (size == 8)
@@ -79,7 +65,7 @@ bool sysenter(struct cpu *c)
     bool long_mode = c->efer & X86_EFER_LMA;
 
     if (!(c->cr0 & X86_CR0_PE) || selector == 0)
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
     c->rflags &= ~(RFLAGS_VM | RFLAGS_IF | RFLAGS_RF);
     c->gpr[X86_RSP] = long_mode ? c->sysenter_esp : (uint32_t)c->sysenter_esp;
     c->rip = long_mode ? c->sysenter_eip : (uint32_t)c->sysenter_eip;
@@ -95,9 +81,9 @@ bool sysexit(struct cpu *c, unsigned size)
     uint64_t rsp = c->gpr[X86_RCX];
 
     if (!(c->cr0 & X86_CR0_PE) || selector == 0 || c->cpl != 0)
-        return refuse(c);
-    if (size == 8 && (!is_canonical(rip) || !is_canonical(rsp)))
-        return refuse(c);
+        return cpu_refuse(c, CPU_GP, 0);
+    if (size == 8 && (!mmu_is_canonical(rip) || !mmu_is_canonical(rsp)))
+        return cpu_refuse(c, CPU_GP, 0);
     c->rip = size == 8 ? rip : (uint32_t)rip;
     c->gpr[X86_RSP] = size == 8 ? rsp : (uint32_t)rsp;
     if (size == 8)
