@@ -3,6 +3,7 @@
  * of their size, so that reading past them is seen.
  */
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,14 +26,14 @@ static void check_offsets(const struct insn *i, const uint8_t *bytes)
 
 static void check_fields(const struct insn *i, enum decode_mode mode)
 {
-    unsigned registers = mode == DECODE_64 ? 16 : 8;
+    bool wide = mode == DECODE_64 || mode == DECODE_64_AMD;
+    unsigned registers = wide ? 16 : 8;
 
     assert(i->row > 0 && i->row < table_count);
-    assert(i->osize == 2 || i->osize == 4 || (i->osize == 8 && mode == DECODE_64));
-    assert(i->asize == 2 || i->asize == 4 || (i->asize == 8 && mode == DECODE_64));
+    assert(i->osize == 2 || i->osize == 4 || (i->osize == 8 && wide));
+    assert(i->asize == 2 || i->asize == 4 || (i->asize == 8 && wide));
     assert(i->reg < registers && i->rm < registers && i->vvvv < registers);
-    assert(i->base < registers || i->base == INSN_NONE ||
-           (i->base == INSN_RIP && mode == DECODE_64));
+    assert(i->base < registers || i->base == INSN_NONE || (i->base == INSN_RIP && wide));
     assert(i->index < registers || i->index == INSN_NONE);
     assert(i->seg < 6 && i->scale < 4);
     assert(!(i->flags & INSN_LOCK) || (i->flags & INSN_MEM));

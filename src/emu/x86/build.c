@@ -214,10 +214,10 @@ static void build_insn(struct build *b)
         ;
 }
 
-static enum decode_mode decode_mode_of(uint32_t mode)
+static enum decode_mode decode_mode_of(const struct cpu *c, uint32_t mode)
 {
     if (mode & MODE_64)
-        return DECODE_64;
+        return c->amd ? DECODE_64_AMD : DECODE_64;
     return mode & MODE_CODE32 ? DECODE_32 : DECODE_16;
 }
 
@@ -229,7 +229,7 @@ bool build_block(struct cpu *c, struct block *block, const uint8_t *code, unsign
     block->count = block->op_count = 0;
     while (block->count < most && !b.ends) {
         enum decode_result r =
-            decode(&b.insn, code + b.at, room - b.at, decode_mode_of(block->mode));
+            decode(&b.insn, code + b.at, room - b.at, decode_mode_of(c, block->mode));
 
         b.bytes = code + b.at;
         if (r == DECODE_MORE)

@@ -103,6 +103,7 @@ struct cpu {
 
     struct cpuid_table cpuid;
     uint64_t offered; /* bit n: enum table_feature n, from cpuid */
+    bool amd;         /* by cpuid's vendor, where instructions differ */
     bool has_run;
 
     struct emu *emu; /* the machine: memory, buses, interrupt controllers, the other processors */

@@ -44,6 +44,7 @@ struct decoder {
     bool asize; /* 67 */
     bool vex;
     bool l;
+    bool amd;
     uint8_t repeat; /* the last of F2 and F3, or 0 */
     uint8_t seg;    /* enum x86_seg or NO_OVERRIDE */
     uint8_t rex;    /* 0, or the byte; VEX: its bits */
@@ -196,11 +197,11 @@ static unsigned operand_size(const struct decoder *d, const struct table_row *ro
 {
     if (d->mode != DECODE_64)
         return (d->mode == DECODE_32) != d->osize ? 4 : 2;
-    if (row->size == SIZES_f64 || (d->rex & REX_W))
+    if ((row->size == SIZES_f64 && !d->amd) || (d->rex & REX_W))
         return 8;
     if (d->osize)
         return 2;
-    return row->size == SIZES_d64 ? 8 : 4;
+    return row->size == SIZES_d64 || row->size == SIZES_f64 ? 8 : 4;
 }
 
 static unsigned address_size(const struct decoder *d)
@@ -466,6 +467,11 @@ enum decode_result decode(struct insn *out, const uint8_t *bytes, size_t size,
                           enum decode_mode mode)
 {
     struct decoder d = { .bytes = bytes, .mode = mode, .seg = NO_OVERRIDE };
+
+    if (mode == DECODE_64_AMD) {
+        d.mode = DECODE_64;
+        d.amd = true;
+    }
 
     if (size < WINDOW)
         return decode_padded(&d, out, size);

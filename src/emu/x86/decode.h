@@ -14,8 +14,10 @@
 /* The longest instruction (SDM 2A, 2.3.11). */
 #define DECODE_BYTES_MAX 15u
 
-/* Size of addresses and operands unless prefixes change it: CS.D, or 64-bit mode. */
-enum decode_mode { DECODE_16, DECODE_32, DECODE_64, DECODE_MODES };
+/* Size of addresses and operands unless prefixes change it: CS.D, or 64-bit mode. There AMD's
+ * processors take 66 before a near branch for an operand size of 2, as elsewhere; Intel's ignore
+ * it. */
+enum decode_mode { DECODE_16, DECODE_32, DECODE_64, DECODE_64_AMD, DECODE_MODES };
 
 enum decode_result {
     DECODE_OK,

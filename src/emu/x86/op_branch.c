@@ -2,8 +2,9 @@
  * Control transfer.
  *
  * A conditional jump that is not taken goes on inside its block, so that blocks run past it. In
- * 64-bit mode rip is what the sum says; elsewhere it wraps at the operand size, and those handlers
- * (op->disp is the mask) are kept apart.
+ * 64-bit mode rip is what the sum says; elsewhere, and where AMD's processors take a prefix of 66
+ * seriously, it wraps at the operand size, and those handlers (op->disp is the mask) are kept
+ * apart.
  */
 #include <stddef.h>
 
@@ -121,7 +122,8 @@ static void op_ret(struct cpu *c, const struct op *op)
     op_go(c, op, rip);
 }
 
-/* Outside 64-bit mode: op->aux is the operand size, or the condition. */
+/* Outside 64-bit mode, or with an operand size of 2 in it: op->aux is the operand size, or the
+ * condition. */
 
 static void op_jcc_wrapped(struct cpu *c, const struct op *op)
 {
@@ -218,7 +220,7 @@ static void op_loop(struct cpu *c, const struct op *op)
     }
     if (!go)
         OP_NEXT(c, op);
-    op_go(c, op, c->mode & MODE_64 ? target(c, op) : wrapped(op, target(c, op)));
+    op_go(c, op, op->disp < 0 && (c->mode & MODE_64) ? target(c, op) : wrapped(op, target(c, op)));
 }
 
 /* Interrupts by instruction: op->imm is false for INT1, which is an exception. */
@@ -301,9 +303,10 @@ static void op_far_ret(struct cpu *c, const struct op *op)
     transferred(c, op, far_return(c, op->aux, (uint16_t)op->imm));
 }
 
+/* In 64-bit mode, and not made 16 bits wide, as AMD's processors allow (decode.h). */
 static bool is_64(const struct build *b)
 {
-    return b->block->mode & MODE_64;
+    return (b->block->mode & MODE_64) && b->insn.osize == 8;
 }
 
 /* Fills imm with the target from the block's start, and the wrap mask. */

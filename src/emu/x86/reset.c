@@ -62,6 +62,16 @@ void cpu_reset(struct cpu *c, bool init)
     cpu_mode_update(c);
 }
 
+/* AMD's and Hygon's, which are the same; all others do as Intel's. */
+static bool is_amd(struct cpuid_table *t)
+{
+    static const char names[][13] = { "AuthenticAMD", "HygonGenuine" };
+    const struct cpuid_entry *e = cpuid_find(t, 0, 0);
+    const uint32_t name[] = { e ? e->ebx : 0, e ? e->edx : 0, e ? e->ecx : 0 };
+
+    return memcmp(name, names[0], sizeof(name)) == 0 || memcmp(name, names[1], sizeof(name)) == 0;
+}
+
 void cpu_features_update(struct cpu *c)
 {
     _Static_assert(FEATURES <= 64, "offered has a bit for each");
@@ -73,4 +83,5 @@ void cpu_features_update(struct cpu *c)
 
         c->offered |= (uint64_t)(regs[bit.reg] >> bit.bit & 1u) << f;
     }
+    c->amd = is_amd(&c->cpuid);
 }

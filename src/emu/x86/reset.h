@@ -11,7 +11,7 @@ struct cpu;
  * wait for SIPI. */
 void cpu_reset(struct cpu *c, bool init);
 
-/* Gathers from cpu.cpuid what cpu_offers answers. */
+/* Gathers from cpu.cpuid what cpu_offers answers, and cpu.amd. */
 void cpu_features_update(struct cpu *c);
 
 #endif

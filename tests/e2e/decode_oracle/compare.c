@@ -34,6 +34,7 @@ void compare_init(struct compare *c)
         [DECODE_16] = { ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16 },
         [DECODE_32] = { ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32 },
         [DECODE_64] = { ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64 },
+        [DECODE_64_AMD] = { ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64 },
     };
 
     for (unsigned i = 0; i < DECODE_MODES; i++) {
@@ -43,6 +44,7 @@ void compare_init(struct compare *c)
         ZydisDecoderEnableMode(&c->decoder[i], ZYDIS_DECODER_MODE_CLDEMOTE, false);
         ZydisDecoderEnableMode(&c->decoder[i], ZYDIS_DECODER_MODE_WBNOINVD, false);
     }
+    ZydisDecoderEnableMode(&c->decoder[DECODE_64_AMD], ZYDIS_DECODER_MODE_AMD_BRANCHES, true);
 }
 
 /* Zydis orders byte registers AL-BL, AH-BH, SPL-DIL, R8B-R15B. */

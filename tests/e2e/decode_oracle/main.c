@@ -1,8 +1,8 @@
 /*
  * decode_oracle COUNT FILE...: is our decoder Zydis' equal?
  *
- * Sweeps the code of each ELF file from end to end, then COUNT random byte strings in each of the
- * three modes, half of them bent towards the larger opcode maps. Prints how fast our decoder alone
+ * Sweeps the code of each ELF file from end to end, then COUNT random byte strings in each mode,
+ * half of them bent towards the larger opcode maps. Prints how fast our decoder alone
  * was, what differed and why that is accepted; status 1 if something else differed.
  */
 #include <elf.h>
@@ -30,6 +30,7 @@ struct tally {
 static void show(const struct compared *c, enum difference difference, const uint8_t *bytes,
                  size_t size, enum decode_mode mode)
 {
+    static const char *const modes[DECODE_MODES] = { "16-bit", "32-bit", "64-bit", "64-bit AMD" };
     const char *ours = "-", *theirs = "-", *set = "";
 
     if (c->result == DECODE_OK)
@@ -38,8 +39,8 @@ static void show(const struct compared *c, enum difference difference, const uin
         theirs = ZydisMnemonicGetString(c->zydis.mnemonic);
         set = ZydisISASetGetString(c->zydis.meta.isa_set);
     }
-    printf("%s: %s, for Zydis %s %s, %d-bit:", difference_names[difference], ours, theirs, set,
-           16 << mode);
+    printf("%s: %s, for Zydis %s %s, %s:", difference_names[difference], ours, theirs, set,
+           modes[mode]);
     for (size_t i = 0; i < size && i < DECODE_BYTES_MAX; i++)
         printf(" %02x", bytes[i]);
     printf("\n");

@@ -109,6 +109,11 @@ Test(decode, operand_sizes)
     cr_assert_eq(ok(DECODE_64, B(0x50)).osize, 8);
     cr_assert_eq(ok(DECODE_64, B(0x66, 0x50)).osize, 2);
     cr_assert_eq(ok(DECODE_64, B(0x66, 0xe9, 1, 0, 0, 0)).osize, 8);
+    cr_assert_eq(ok(DECODE_64_AMD, B(0x66, 0xe9, 1, 0)).imm, 1, "two bytes of displacement");
+    cr_assert_eq(ok(DECODE_64_AMD, B(0x66, 0xe9, 1, 0)).osize, 2);
+    cr_assert_eq(ok(DECODE_64_AMD, B(0x66, 0x48, 0xe9, 1, 0, 0, 0)).osize, 8, "REX.W is stronger");
+    cr_assert_eq(ok(DECODE_64_AMD, B(0xe9, 1, 0, 0, 0)).osize, 8);
+    cr_assert_eq(ok(DECODE_64_AMD, B(0x66, 0x50)).osize, 2);
     cr_assert_eq(ok(DECODE_64, B(0x66, 0x48, 0x40, 0x90)).osize, 2, "the last REX counts");
     cr_assert_eq(ok(DECODE_32, B(0x66, 0xe9, 1, 0)).osize, 2);
     cr_assert_eq(ok(DECODE_16, B(0x66, 0x50)).osize, 4);
