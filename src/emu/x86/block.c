@@ -279,6 +279,10 @@ const struct block *block_at(struct cpu *c, uint32_t mode)
     struct block_cache *b = c->blocks;
     struct recent *r = &b->recent[(linear ^ linear >> 12) % RECENT_SIZE];
 
+    if (__builtin_expect(!(mode & (MODE_64 | MODE_FLAT)), 0) && c->rip > c->seg[X86_CS].limit) {
+        cpu_fault_error(c, CPU_GP, 0);
+        return NULL;
+    }
     if (__builtin_expect(r->linear == linear && r->mode == mode && r->generation == b->generation,
                          1))
         return r->block;

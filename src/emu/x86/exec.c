@@ -156,6 +156,15 @@ static void single_step_trap(struct cpu *c)
     cpu_fault(c, CPU_DB);
 }
 
+/* Outside 64-bit mode what comes behind the last byte of 4 GiB is the first. */
+static void block_run(struct cpu *c, const struct block *block)
+{
+    c->gpr[CPU_BLOCK_RIP] = c->rip;
+    block->ops[0].run(c, block->ops);
+    if (__builtin_expect(!(c->mode & MODE_64), 0))
+        c->rip = (uint32_t)c->rip;
+}
+
 /* Between STI, MOV SS or POP SS and the end of the next instruction interrupts wait: that
  * instruction gets a block of its own. */
 static void block_in_shadow(struct cpu *c)
@@ -165,8 +174,7 @@ static void block_in_shadow(struct cpu *c)
     if (!block)
         return;
     c->shadow--;
-    c->gpr[CPU_BLOCK_RIP] = c->rip;
-    block->ops[0].run(c, block->ops);
+    block_run(c, block);
 }
 
 static void blocks_run(struct cpu *c)
@@ -177,8 +185,7 @@ static void blocks_run(struct cpu *c)
 
         if (!block)
             return;
-        c->gpr[CPU_BLOCK_RIP] = c->rip;
-        block->ops[0].run(c, block->ops);
+        block_run(c, block);
         if (step && c->leave == CPU_ON)
             single_step_trap(c);
     } while (c->leave == CPU_ON && !c->shadow &&

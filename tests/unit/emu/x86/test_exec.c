@@ -17,7 +17,14 @@ static void finish(void)
     emu_rig_finish(&r);
 }
 
+static void start_32(void)
+{
+    emu_rig_init(&r, 1);
+    emu_rig_protected_mode(&r);
+}
+
 TestSuite(exec, .init = start, .fini = finish);
+TestSuite(exec_32, .init = start_32, .fini = finish);
 
 /* Puts the bytes where the processor is and gives it so many turns. */
 #define TURNS(count, ...) \
@@ -118,4 +125,32 @@ Test(exec, a_third_fault_shuts_the_processor_down)
     r.cpu->idt.limit = 0;
     cr_assert_eq(TURNS(100, 0x0f, 0x0b), VCPU_TRIPLE_FAULT);
     cr_assert_eq(r.cpu->rip, EMU_RIG_CODE);
+}
+
+Test(exec_32, eip_wraps_at_four_gigabytes)
+{
+    r.cpu->rip = 0xffffffff; /* no RAM: ff there, and what follows it is at 0 */
+    emu_rig_write(&r, 0, (uint8_t[]){ 0xc0 }, 1); /* inc eax */
+    emu_rig_write(&r, 1, (uint8_t[]){ 0xeb, 0xfe }, 2);
+    r.cpu->turns = 1;
+    cpu_request(r.cpu, CPU_REQ_TURNS);
+    cr_assert_eq(emu_rig_go(&r), VCPU_KICKED);
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 1);
+    cr_assert_eq(r.cpu->rip, 1);
+}
+
+Test(exec_32, code_ends_at_the_limit_of_cs)
+{
+    emu_rig_gate(&r, CPU_GP, 0xa000, 0, 0xe);
+    emu_rig_write(&r, 0xa000, (uint8_t[]){ 0xeb, 0xfe }, 2);
+    r.cpu->seg[X86_CS].limit = 0x8fff;
+    emu_rig_update(&r);
+    r.cpu->rip = 0x8fff;
+    emu_rig_write(&r, 0x8fff, (uint8_t[]){ 0x90, 0x90 }, 2);
+    r.cpu->turns = 3;
+    cpu_request(r.cpu, CPU_REQ_TURNS);
+    cr_assert_eq(emu_rig_go(&r), VCPU_KICKED);
+    cr_assert_eq(r.cpu->rip, 0xa000, "in the handler");
+    cr_assert_eq((uint32_t)emu_rig_read64(&r, r.cpu->gpr[X86_RSP]), 0, "error code");
+    cr_assert_eq((uint32_t)emu_rig_read64(&r, r.cpu->gpr[X86_RSP] + 4), 0x9000, "past the limit");
 }
