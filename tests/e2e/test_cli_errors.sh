@@ -42,6 +42,12 @@ refused "unknown option '--kernle', did you mean --kernel?" run --kernle "$kerne
 refused "unknown option '--vcpu', did you mean --vcpus?" run --kernel "$kernel" --vcpu=2
 refused "unknown option '--frobnicate', see 'mote run --help'" run --frobnicate
 refused "'vmlinux' is no option, see 'mote run --help'" run vmlinux
+refused "unknown command 'docter', did you mean 'mote doctor'?" docter
+refused "unknown option '--jsn', did you mean --json?" doctor --jsn
+refused "unknown option '--kernel', see 'mote doctor --help'" doctor --kernel "$kernel"
+refused "--json takes no value" doctor --json=text
+refused "--json is given twice" doctor --json --json
+refused "'kvm' is no option, see 'mote doctor --help'" doctor kvm
 refused "--kernel FILE is missing: .*" run
 refused "--kernel lacks its argument: --kernel FILE" run --kernel
 refused "--mem lacks its argument: --mem SIZE" run --mem --kernel "$kernel"
@@ -120,8 +126,13 @@ expect "stdin and stdout closed" "2 mote: kernel /nonexistent: No such file or d
 "$MOTE" run --kernel /nonexistent <&- >&- 2>&-
 expect "all three closed" 2 $?
 
+# Nowhere to print to.
+"$MOTE" doctor >/dev/full 2>"$work/err"
+expect "a full disk" "2 mote: what was found cannot be printed: No space left on device" \
+    "$? $(cat "$work/err")"
+
 # Not wrong at all.
-for option in --help --version 'run --help'; do
+for option in --help --version 'run --help' 'doctor --help'; do
     # shellcheck disable=SC2086 # two words
     "$MOTE" $option >"$work/out" 2>"$work/err"
     expect "mote $option" "0 yes no" \
