@@ -37,6 +37,17 @@ expect_match() {
     fi
 }
 
+# host_kvm: can this host's KVM run a guest? Status 0 if $MOTE's doctor says so; otherwise 1, and his
+# reason in one line.
+host_kvm() {
+    conclusion=$("$MOTE" doctor | tail -n 1)
+    case $conclusion in
+    *' auto chooses kvm, '*) return 0 ;;
+    esac
+    echo "${conclusion:-the doctor said nothing}"
+    return 1
+}
+
 # Ends the script: 0 if every check passed and there was one at all.
 conclude() {
     echo "$checks checks, $failures failed"

@@ -27,7 +27,7 @@ on_every_kvm() {
     GUEST=$("$top/resources/guest" -u) || exit 1
     export MOTE GUEST
     failed=0
-    if reason=$("$top/resources/host-kvm" "$MOTE"); then
+    if reason=$(host_kvm); then
         echo "# on this host's KVM, then in the bed"
         # shellcheck disable=SC2086 # a list
         KVM_PLACE=host "$0" ${arguments:-} || failed=1

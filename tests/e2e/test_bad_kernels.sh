@@ -16,16 +16,12 @@ if [ -z "${KVM_PLACE:-}" ]; then
         -f "$here/../lib.sh:/tests/lib.sh" -f "$0:/tests/e2e/test" \
         'KVM_PLACE=bed MOTE=/bin/mote GUEST=/guest sh /tests/e2e/test'
     expect "bad kernels in the bed" 0 $?
-    usable=0
-    why=$("$MOTE_SOURCE/resources/host-kvm" "$MOTE") || usable=$?
-    case $usable in
-    0)
+    if why=$(host_kvm); then
         KVM_PLACE=host "$0"
         expect "bad kernels on this host's KVM" 0 $?
-        ;;
-    1) echo "in the bed only: $why" ;;
-    *) fail "whether this host's KVM can run Linux is known" "host-kvm ended with status $usable" ;;
-    esac
+    else
+        echo "in the bed only: $why"
+    fi
     conclude
 fi
 

@@ -29,11 +29,9 @@ run_kvm() {
 # interpreter with two may go on running the breakpoint that stood there in between.
 run_kvm "in the bed" "$MOTE_SOURCE/tests/bed/kvmbed" -c 1 -t 120 -f "$guest:/guest" "/guest kvm"
 
-usable=0
-why=$("$MOTE_SOURCE/resources/host-kvm" "$MOTE") || usable=$?
-case $usable in
-0) run_kvm "on this host's KVM" "$guest" kvm ;;
-1) echo "in the bed only: $why" ;;
-*) fail "whether this host's KVM can run Linux is known" "host-kvm ended with status $usable" ;;
-esac
+if why=$(host_kvm); then
+    run_kvm "on this host's KVM" "$guest" kvm
+else
+    echo "in the bed only: $why"
+fi
 conclude

@@ -6,65 +6,13 @@ Runs in the bed, whose -T hands a pseudoterminal of this script through to a she
 
 import os
 import pathlib
-import pty
-import re
-import select
 import subprocess
-import sys
 import time
 
-LIMIT = 120  # seconds for any answer
+from terminal import Terminal, check, conclude
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOTE = os.environ.get("MOTE") or ROOT / "build/release/mote"
-
-
-class Terminal:
-    """A program on a pseudoterminal, talked to as a person would: wait for words, type."""
-
-    def __init__(self, command):
-        self.fd, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-        )
-        os.close(theirs)
-        self.seen = ""
-
-    def wait_for(self, pattern):
-        """True once the words since the last match hold the pattern."""
-        end = time.monotonic() + LIMIT
-        while time.monotonic() < end:
-            match = re.search(pattern, self.seen)
-            if match:
-                self.seen = self.seen[match.end() :]
-                return True
-            if select.select([self.fd], [], [], 1)[0]:
-                try:
-                    data = os.read(self.fd, 65536)
-                except OSError:  # the other side is closed
-                    return False
-                self.seen += data.decode(errors="replace")
-        return False
-
-    def type(self, keys):
-        os.write(self.fd, keys.encode())
-
-    def end(self):
-        try:
-            return self.process.wait(LIMIT)
-        except subprocess.TimeoutExpired:
-            self.process.terminate()
-            return None
-
-
-failures = 0
-
-
-def check(what, good, terminal):
-    global failures
-    print(f"{'ok' if good else 'FAILED'}: {what}")
-    if not good:
-        failures += 1
-        print("    last seen:", repr(terminal.seen[-600:]))
 
 
 def main():
@@ -107,7 +55,7 @@ def main():
     check("the terminal is what it was", t.wait_for("restored"), t)
     t.type("exit 9\r")
     check("the bed passes the last status on", t.end() == 9, t)
-    sys.exit(1 if failures else 0)
+    conclude()
 
 
 main()
