@@ -1,0 +1,37 @@
+#ifndef VIRTIO_MMIO_NET_TAP_H
+#define VIRTIO_MMIO_NET_TAP_H
+/*
+ * The host's end of a network device: a tap, which gives and takes one frame a call behind a struct
+ * virtio_net_hdr_v1.
+ *
+ * It is opened while the process may still do so; afterwards only its descriptor is used.
+ */
+#include <net/if.h>
+
+struct err;
+
+struct net_tap {
+    int fd;              /* O_NONBLOCK; whoever holds the struct closes it */
+    unsigned offloads;   /* TUN_F_*: what the host's side can leave to the guest */
+    char name[IFNAMSIZ]; /* the interface's */
+};
+
+/* Attaches to an interface that exists; of one with several queues, to one more. -errno and a
+ * sentence where it is absent, busy, no tap or somebody else's. */
+int net_tap_open(struct net_tap *tap, const char *name, struct err *e);
+
+/* Takes a descriptor that another process attached, with IFF_NO_PI and IFF_VNET_HDR set. On success
+ * it is the tap's; a failure leaves it open and may have made it O_NONBLOCK. */
+int net_tap_adopt(struct net_tap *tap, int fd, struct err *e);
+
+/* Which of TUN_F_* the host may leave to the guest from now on: unfinished checksums, unsegmented
+ * frames. -errno where the tap does not. */
+int net_tap_offload(int fd, unsigned offloads);
+
+/* Forgets the frames that wait to be read, as many as a tap can hold. */
+void net_tap_drain(int fd);
+
+/* Accepts one that is closed, whose fd is -1. */
+void net_tap_close(struct net_tap *tap);
+
+#endif
