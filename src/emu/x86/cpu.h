@@ -39,6 +39,7 @@ struct tlbs;
 /* What an instruction left for the loop in exec.c to do. */
 enum cpu_leave {
     CPU_ON,           /* nothing: go on at rip */
+    CPU_STEP,         /* as CPU_ON; RFLAGS.TF as it is now says whether that was a single step */
     CPU_FAULT,        /* deliver cpu.fault; rip is the faulting instruction (trap: the next one) */
     CPU_HALT,         /* HLT: sleep until an interrupt */
     CPU_TRIPLE_FAULT, /* delivering failed three times */

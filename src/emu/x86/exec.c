@@ -149,7 +149,7 @@ static void sleep_until_woken(struct cpu *c)
     code_pages_enter(c);
 }
 
-/* One instruction under RFLAGS.TF is over. */
+/* One instruction under RFLAGS.TF, as it was when it began, is over. */
 static void single_step_trap(struct cpu *c)
 {
     c->dr[6] |= DR6_BS;
@@ -196,6 +196,12 @@ static enum next leave_take(struct cpu *c)
 {
     switch (c->leave) {
     case CPU_FAULT:
+        return fault_take(c);
+    case CPU_STEP:
+        c->leave = CPU_ON;
+        if (!(c->mode & MODE_STEP))
+            return GO_ON;
+        single_step_trap(c);
         return fault_take(c);
     case CPU_HALT:
         c->leave = CPU_ON;

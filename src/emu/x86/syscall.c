@@ -1,4 +1,9 @@
-/* SYSCALL, SYSRET, SYSENTER, SYSEXIT. */
+/*
+ * SYSCALL, SYSRET, SYSENTER, SYSEXIT.
+ *
+ * SYSCALL and SYSRET look at RFLAGS.TF when they are done, not when they begin: a TF that the mask
+ * clears traps no more, and one that SYSRET sets traps before the next instruction.
+ */
 #include "emu/x86/syscall.h"
 
 #include <stddef.h>
@@ -39,6 +44,7 @@ bool syscall_enter(struct cpu *c, uint64_t next_rip)
     cpu_rflags_set(c, cpu_rflags(c) & ~(c->fmask | RFLAGS_RF));
     c->rip = from_64bit ? c->lstar : c->cstar;
     enter_ring(c, 0, selector, X86_ACCESS_CODE64, (uint16_t)(selector + 8));
+    c->leave = CPU_STEP;
     return true;
 }
 
@@ -56,6 +62,7 @@ bool syscall_return(struct cpu *c, unsigned size)
         enter_ring(c, 3, (uint16_t)(selector + 16), X86_ACCESS_CODE64, (uint16_t)(selector + 8));
     else
         enter_ring(c, 3, selector, X86_ACCESS_CODE32, (uint16_t)(selector + 8));
+    c->leave = CPU_STEP;
     return true;
 }
 

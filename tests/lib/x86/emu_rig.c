@@ -274,5 +274,5 @@ bool emu_rig_step(struct emu_rig *r)
     code_pages_exit(c);
     fpu_exit(c);
     fault_signal_expect(NULL);
-    return c->leave == CPU_ON;
+    return c->leave != CPU_FAULT;
 }
