@@ -1,4 +1,4 @@
-/* Code that changes under the processor that runs it, and rings entered through SYSCALL. */
+/* Code that changes under the processor that runs it, by its own hand or another's. */
 #include "guest/suite.h"
 
 #include <stddef.h>
@@ -34,43 +34,6 @@ GUEST(self_modifying, "  xor %edx, %edx\n"
                       "  jnz 3b\n"
                       "  leave_value %rdx, 1\n"
                       "  finish\n");
-
-GUEST(system_calls, "  mov $0xc0000081, %ecx\n" /* STAR */
-                    "  mov $0x00180008, %edx\n"
-                    "  xor %eax, %eax\n"
-                    "  wrmsr\n"
-                    "  inc %ecx\n" /* LSTAR */
-                    "  lea 2f(%rip), %rax\n"
-                    "  xor %edx, %edx\n"
-                    "  wrmsr\n"
-                    "  mov $0xc0000084, %ecx\n" /* FMASK */
-                    "  mov $0x400, %eax\n"
-                    "  wrmsr\n"
-                    "  xor %ebx, %ebx\n"
-                    "  user 1f\n"
-                    "1:\n"
-                    "  std\n"
-                    "  syscall\n"
-                    "  pushf\n"
-                    "  pop %rsi\n"
-                    "  inc %ebx\n"
-                    "  cmp $3, %ebx\n"
-                    "  jb 1b\n"
-                    "  lea 3f - 0x100000(%rip), %r15\n"
-                    "  ud2\n"
-                    "2:\n"
-                    "  pushf\n"
-                    "  pop %rdi\n"
-                    "  mov %cs, %r8d\n"
-                    "  mov %ss, %r9d\n"
-                    "  sysretq\n"
-                    "3:\n"
-                    "  leave_value %rbx, 0\n"
-                    "  leave_value %rsi, 1\n"
-                    "  leave_value %rdi, 2\n"
-                    "  leave_value %r8, 3\n"
-                    "  leave_value %r9, 4\n"
-                    "  finish\n");
 
 /* The other processor calls a routine that this one changes before each call. Between being told
  * and the call it serializes, as the manual asks (SDM 3A, 8.1.3). */
@@ -129,23 +92,8 @@ static void cross_modifying(void)
     machine_finish();
 }
 
-static void system_calls(void)
-{
-    static const struct long64_expected expected[] = { { "after SYSRET", 6, 0, 0 } };
-
-    LONG64_LOAD(1, system_calls);
-    long64_run();
-    LONG64_CHECK(expected);
-    CHECK(long64_value(0) == 3);
-    CHECK(long64_value(1) & 0x400);
-    CHECK((long64_value(2) & 0x400) == 0); /* FMASK */
-    CHECK(long64_value(3) == LONG64_KCODE && long64_value(4) == LONG64_KDATA);
-    machine_finish();
-}
-
 const struct guest_test code_tests[] = {
     { "self-modifying code", self_modifying, "emu" },
     { "cross-modifying code", cross_modifying, NULL },
-    { "SYSCALL and SYSRET", system_calls, NULL },
     { NULL, NULL, NULL },
 };

@@ -17,7 +17,7 @@
 #include "lib/check.h"
 
 static const struct guest_test *const suites[] = {
-    flat32_tests, exception_tests, paging_tests, code_tests, interrupt_tests,
+    flat32_tests, exception_tests, paging_tests, code_tests, ring_tests, interrupt_tests,
     apic_tests,   line_tests,      timer_tests,  ipi_tests,  lock_tests,
 };
 

@@ -12,6 +12,7 @@ extern const struct guest_test flat32_tests[];
 extern const struct guest_test exception_tests[];
 extern const struct guest_test paging_tests[];
 extern const struct guest_test code_tests[];
+extern const struct guest_test ring_tests[];
 extern const struct guest_test interrupt_tests[];
 extern const struct guest_test apic_tests[];
 extern const struct guest_test line_tests[];

@@ -68,8 +68,9 @@ GUEST(one_shot, BEGIN "  apic_put APIC_LVT_TIMER, 0x51\n"
                       "  await %ebp, 1\n"
                       "  note %rbx\n" END);
 
+/* Periods are long enough for a slow host to get something else done in between. */
 GUEST(periodic, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_PERIODIC | 0x51\n"
-                      "  apic_put APIC_INITIAL, 500000\n"
+                      "  apic_put APIC_INITIAL, 5000000\n"
                       "  await %ebx, 3\n"
                       "  note_apic APIC_INITIAL\n"
                       "1:\n"
@@ -77,7 +78,7 @@ GUEST(periodic, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_PERIODIC | 0x51\n"
                       "  test %eax, %eax\n"
                       "  jz 1b\n"
                       "  xor %esi, %esi\n"
-                      "  cmp $500000, %eax\n"
+                      "  cmp $5000000, %eax\n"
                       "  setbe %sil\n"
                       "  note %rsi\n"
                       "  apic_put APIC_INITIAL, 0\n"
@@ -85,7 +86,7 @@ GUEST(periodic, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_PERIODIC | 0x51\n"
                       "  note_apic APIC_CURRENT\n"
                       "  mov %ebx, %esi\n"
                       "  apic_put APIC_LVT_TIMER, 0x52\n"
-                      "  apic_put APIC_INITIAL, 2000000\n"
+                      "  apic_put APIC_INITIAL, 10000000\n"
                       "  await %ebp, 1\n"
                       "  sub %esi, %ebx\n"
                       "  note %rbx\n" END);
@@ -259,7 +260,7 @@ static void one_shot_run(void)
 static void periodic_run(void)
 {
     static const struct long64_left expected[] = {
-        { "initial count", 500000 },
+        { "initial count", 5000000 },
         { "current count within it", 1 },
         { "current count when stopped", 0 },
         { "interrupts after that", 0 },
