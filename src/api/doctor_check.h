@@ -32,7 +32,7 @@ enum doctor_check {
 enum doctor_verdict {
     DOCTOR_GOOD,
     DOCTOR_LACKING,
-    DOCTOR_UNKNOWN, /* it could not be looked at, because of a row before */
+    DOCTOR_UNKNOWN, /* it could not be looked at; the text says why, or a row before does */
 };
 
 struct doctor_finding {

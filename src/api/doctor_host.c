@@ -152,6 +152,17 @@ void doctor_look_tun(const struct doctor_host *h, struct doctor_finding *f)
         f->fix = "Pass the device into the container: --device /dev/net/tun";
 }
 
+/* For what /sys tells of pages: a kernel that has none of these, or a /sys that is not there. */
+static void no_huge_pages(const struct doctor_host *h, struct doctor_finding *f, const char *fix)
+{
+    if (!there_is(h, "/sys/kernel")) {
+        doctor_find(f, DOCTOR_UNKNOWN, "/sys is not mounted");
+        return;
+    }
+    doctor_find(f, DOCTOR_LACKING, "the host's kernel has none");
+    f->fix = fix;
+}
+
 /* "always [madvise] never": the word in brackets is in force. */
 void doctor_look_transparent_huge_pages(const struct doctor_host *h, struct doctor_finding *f)
 {
@@ -160,8 +171,7 @@ void doctor_look_transparent_huge_pages(const struct doctor_host *h, struct doct
 
     if (!line_read(h, "/sys/kernel/mm/transparent_hugepage/enabled", &l) ||
         !(word = strchr(l.text, '[')) || !(end = strchr(word, ']'))) {
-        doctor_find(f, DOCTOR_LACKING, "the host's kernel has none");
-        f->fix = "Use a host kernel with CONFIG_TRANSPARENT_HUGEPAGE.";
+        no_huge_pages(h, f, "Use a host kernel with CONFIG_TRANSPARENT_HUGEPAGE.");
         return;
     }
     *end = '\0';
@@ -174,8 +184,7 @@ void doctor_look_huge_pages_2m(const struct doctor_host *h, struct doctor_findin
 
     if (!line_read(h, "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", &unused) ||
         !line_read(h, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &all)) {
-        doctor_find(f, DOCTOR_LACKING, "the host's kernel has none");
-        f->fix = "Use a host kernel with CONFIG_HUGETLBFS.";
+        no_huge_pages(h, f, "Use a host kernel with CONFIG_HUGETLBFS.");
         return;
     }
     doctor_find(f, strcmp(unused.text, "0") == 0 ? DOCTOR_LACKING : DOCTOR_GOOD,

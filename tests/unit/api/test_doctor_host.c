@@ -99,6 +99,8 @@ Test(doctor_host, tun)
 
 Test(doctor_host, transparent_huge_pages)
 {
+    expect(DOCTOR_TRANSPARENT_HUGE_PAGES, DOCTOR_UNKNOWN, "/sys is not mounted", "");
+    fake_host_has("/sys/kernel/version", "");
     expect(DOCTOR_TRANSPARENT_HUGE_PAGES, DOCTOR_LACKING, "has none", "CONFIG_TRANSPARENT");
     fake_host_has(TRANSPARENT, "[always] madvise never\n");
     expect(DOCTOR_TRANSPARENT_HUGE_PAGES, DOCTOR_GOOD, "always", NULL);
@@ -116,6 +118,8 @@ Test(doctor_host, transparent_huge_pages)
 
 Test(doctor_host, huge_pages_set_aside)
 {
+    expect(DOCTOR_HUGE_PAGES_2M, DOCTOR_UNKNOWN, "/sys is not mounted", "");
+    fake_host_has(POOL "/free_hugepages", "0\n");
     expect(DOCTOR_HUGE_PAGES_2M, DOCTOR_LACKING, "has none", "CONFIG_HUGETLBFS");
     fake_host_has(POOL "/free_hugepages", "0\n");
     fake_host_has(POOL "/nr_hugepages", "4\n");
