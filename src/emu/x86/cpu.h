@@ -65,11 +65,11 @@ struct cpu {
     bool in_guest;          /* others wait for its answers (code_pages.h); atomic */
     uint32_t code_answered; /* atomic */
     struct code_drops code_drops;
-    bool halted;       /* in cpu_wait; atomic */
-    uint32_t turns;    /* with CPU_REQ_TURNS: how often the loop in exec.c goes round before run
-                          returns; a turn is a block, a piece of a REP, or one delivery */
-    struct tlb *tlb;   /* of the present mode: supervisor, supervisor with EFLAGS.AC, user */
-    uint64_t executed; /* instructions, REP iterations not counted */
+    bool halted;           /* in cpu_wait; atomic */
+    uint32_t turns;        /* with CPU_REQ_TURNS: how often the loop in exec.c goes round before run
+                              returns; a turn is a block, a piece of a REP, or one delivery */
+    const struct tlb *tlb; /* of the present mode (mode.c) */
+    uint64_t executed;     /* instructions, REP iterations not counted */
 
     struct cpu_fault fault;
 

@@ -18,15 +18,29 @@
 
 static enum walk_as acting_as(const struct cpu *c)
 {
-    if (c->tlb == &c->tlbs->table[TLB_USER])
+    if (c->tlb == &c->tlbs->table[TLB_USER] || c->tlb == &tlb_empty)
         return WALK_USER;
     return c->tlb == &c->tlbs->table[TLB_SUPERVISOR_AC] ? WALK_SUPERVISOR_AC : WALK_SUPERVISOR;
+}
+
+/* Alignment as SDM 3A table 6-7 asks for it; records #AC. Operands without a natural one (far
+ * pointers, 80-bit reals) have that of the power of two below them, tables and states none. */
+static bool is_aligned(struct cpu *c, uint64_t va, unsigned size)
+{
+    unsigned to = size > 16 ? 1 : 1u << (31 - __builtin_clz(size));
+
+    if (c->tlb != &tlb_empty || va % to == 0)
+        return true;
+    cpu_fault_error(c, CPU_AC, 0);
+    return false;
 }
 
 static void entry_fill(struct cpu *c, uint64_t va, const struct walk *w, uint8_t *host)
 {
     bool writable = w->writable && !code_page_held(c->emu, w->gpa);
 
+    if (c->tlb == &tlb_empty)
+        return;
     tlbs_fill(c->tlbs, (unsigned)(c->tlb - c->tlbs->table), va, host, writable, w->global);
     if (w->size > MMU_PAGE)
         tlbs_note_large(c->tlbs, va, w->size);
@@ -133,7 +147,7 @@ static void *operand_at(struct cpu *c, uint64_t va, unsigned size, enum walk_acc
     struct walk w;
     uint8_t *host;
 
-    if (!translate_pieces(c, va, size, access, acting_as(c), &p, &w))
+    if (!translate_pieces(c, va, size, access, acting_as(c), &p, &w) || !is_aligned(c, va, size))
         return NULL;
     host = page_host(c, w.gpa);
     if (host && p.size[1] == 0) {
@@ -155,7 +169,8 @@ bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size)
     struct walk w;
     uint8_t *host;
 
-    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w))
+    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w) ||
+        !is_aligned(c, va, size))
         return false;
     host = page_host(c, w.gpa);
     if (host)
@@ -169,7 +184,8 @@ bool mmu_writable(struct cpu *c, uint64_t va, unsigned size)
     struct pieces p;
     struct walk w;
 
-    return translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w);
+    return translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w) &&
+           is_aligned(c, va, size);
 }
 
 void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size)

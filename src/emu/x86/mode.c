@@ -10,6 +10,7 @@
 #define RFLAGS_TF (UINT64_C(1) << 8)
 #define RFLAGS_AC (UINT64_C(1) << 18)
 
+#define CR0_AM       UINT64_C(0x40000)
 #define CR0_EM       UINT64_C(0x4)
 #define CR0_TS       UINT64_C(0x8)
 #define CR4_OSFXSR   UINT64_C(0x200)
@@ -65,13 +66,21 @@ static uint32_t mode_of(const struct cpu *c)
     return mode;
 }
 
+static const struct tlb *tlb_of(const struct cpu *c)
+{
+    bool ac = c->rflags & RFLAGS_AC;
+
+    if (c->cpl == 3)
+        return ac && (c->cr0 & CR0_AM) ? &tlb_empty : &c->tlbs->table[TLB_USER];
+    return &c->tlbs->table[ac ? TLB_SUPERVISOR_AC : TLB_SUPERVISOR];
+}
+
 void cpu_mode_update(struct cpu *c)
 {
     static const uint8_t plain[] = { X86_ES, X86_CS, X86_SS, X86_DS };
-    bool ac = c->rflags & RFLAGS_AC;
 
     c->mode = mode_of(c);
-    c->tlb = &c->tlbs->table[c->cpl == 3 ? TLB_USER : ac ? TLB_SUPERVISOR_AC : TLB_SUPERVISOR];
+    c->tlb = tlb_of(c);
     for (unsigned i = 0; i < sizeof(plain); i++)
         c->gpr[CPU_ES_BASE + plain[i]] = c->mode & MODE_64 ? 0 : c->seg[plain[i]].base;
     c->gpr[CPU_FS_BASE] = c->seg[X86_FS].base;

@@ -11,6 +11,12 @@
 #define LARGE_SHIFT 21
 #define HUGE_SHIFT  30
 
+/* The tags that are 0 say page 0, which belongs to entry 0 alone. */
+const struct tlb tlb_empty = {
+    .read[0].tag = TLB_NO_TAG(0),
+    .write[0].tag = TLB_NO_TAG(0),
+};
+
 static void entry_clear(struct tlb *t, unsigned index)
 {
     t->read[index].tag = TLB_NO_TAG(index);

@@ -33,6 +33,10 @@ enum {
     TLB_TABLES,
 };
 
+/* Holds nothing, ever. In its place each access comes through the slow door, which is how a user's
+ * alignment is checked. */
+extern const struct tlb tlb_empty;
+
 /* Translations of non-global pages made since the last flush of those: table * TLB_ENTRIES + index.
  */
 #define TLB_LOG 512u
