@@ -8,6 +8,21 @@
 
 #define GATE_PRESENT (1ull << 47)
 
+/* In ring 3 with RFLAGS.AC, on a stack that is not aligned to 8. */
+__asm__(".macro try_unaligned insn:vararg\n"
+        "  lea 771f(%rip), %r15\n"
+        "  push $0x23\n"
+        "  push $0x147ffc\n"
+        "  push $0x40002\n"
+        "  push $0x2b\n"
+        "  lea 772f + 0x100000(%rip), %rax\n"
+        "  push %rax\n"
+        "  iretq\n"
+        "772:\n"
+        "  \\insn\n"
+        "771:\n"
+        ".endm\n");
+
 GUEST(faults, "  xor %ecx, %ecx\n"
               "  xor %edx, %edx\n"
               "  mov $1, %eax\n"
@@ -36,7 +51,41 @@ GUEST(faults, "  xor %ecx, %ecx\n"
               "  fdivrp\n"
               "  try fwait\n"
               "  fninit\n"
+              "  mov $-1, %ecx\n"
+              "  mov $0x80000000, %eax\n"
+              "  cdq\n"
+              "  try idiv %ecx\n" /* the quotient is too large */
               "  finish\n");
+
+/* INT1, and what comes only where it is asked for: SIMD exceptions without a mask, and #UD for them
+ * where the system knows no #XM; alignment, in ring 3 with CR0.AM and RFLAGS.AC, after page faults.
+ */
+GUEST(unmasked, "  try int1\n"
+                "  push $0x1d80\n" /* division by zero */
+                "  ldmxcsr (%rsp)\n"
+                "  mov $0x3f800000, %eax\n"
+                "  movd %eax, %xmm0\n"
+                "  xorps %xmm1, %xmm1\n"
+                "  try divss %xmm1, %xmm0\n"
+                "  push $0\n"
+                "  try divss (%rsp), %xmm0\n"
+                "  mov %cr4, %rax\n"
+                "  btr $10, %rax\n" /* OSXMMEXCPT */
+                "  mov %rax, %cr4\n"
+                "  try divss %xmm1, %xmm0\n"
+                "  mov %cr0, %rax\n"
+                "  bts $18, %rax\n" /* AM */
+                "  mov %rax, %cr0\n"
+                "  mov $0x184000, %ebx\n"
+                "  mov $0x80002, %ecx\n" /* not there, and not aligned */
+                "  try_unaligned mov 2(%rbx), %eax\n"
+                "  try_unaligned mov %ax, 3(%rbx)\n"
+                "  try_unaligned lock incq 4(%rbx)\n"
+                "  try_unaligned movups %xmm0, 8(%rbx)\n"
+                "  try_unaligned push 8(%rbx)\n"
+                "  try_unaligned mov (%rcx), %eax\n"
+                "  try_unaligned ud2\n"
+                "  finish\n");
 
 GUEST(selectors, "  mov $0x40, %eax\n"
                  "  try mov %eax, %ds\n"
@@ -83,10 +132,35 @@ static void faults(void)
         { "#BP", 3, 0, 0 },     { "#OF", 4, 0, 0 },
         { "#UD", 6, 0, 0 },     { "#UD not in 64-bit mode", 6, 0, 0 },
         { "#NM x87", 7, 0, 0 }, { "#NM SSE", 7, 0, 0 },
-        { "#MF", 16, 0, 0 },
+        { "#MF", 16, 0, 0 },    { "#DE overflow", 0, 0, 0 },
     };
 
     LONG64_LOAD(1, faults);
+    long64_run();
+    LONG64_CHECK(expected);
+    machine_finish();
+}
+
+/* Not for KVM: the interpreter below the bed's has none of these. */
+static void unmasked(void)
+{
+    static const struct long64_expected expected[] = {
+        { "#DB by INT1", 1, 0, 0 },
+        { "#XM", 19, 0, 0 },
+        { "#XM, from memory", 19, 0, 0 },
+        { "#UD for #XM", 6, 0, 0 },
+        { "#AC read", 17, 0, 0 },
+        { "#AC write", 17, 0, 0 },
+        { "#AC locked", 17, 0, 0 },
+        { "#AC 16 bytes", 17, 0, 0 },
+        { "#AC stack", 17, 0, 0 },
+        { "#PF before #AC", 14, 4, 0x80002 },
+        { "#UD", 6, 0, 0 },
+    };
+
+    LONG64_LOAD(1, unmasked);
+    long64_page(0x80000, 0);
+    long64_page(LONG64_USER + 0x80000, 0);
     long64_run();
     LONG64_CHECK(expected);
     machine_finish();
@@ -164,6 +238,7 @@ static void stacks(void)
 
 const struct guest_test exception_tests[] = {
     { "exceptions of instructions", faults, NULL },
+    { "exceptions that are asked for", unmasked, "emu" },
     { "exceptions with a selector", selectors, NULL },
     { "exceptions through gates and stack", gates, "emu" },
     { "double fault", double_fault, "emu" },
