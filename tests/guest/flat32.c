@@ -263,6 +263,37 @@ static void kick_inside_access(void)
     machine_finish();
 }
 
+/* Not one instruction more is executed, each time. */
+static void kick_inside_a_store(void)
+{
+    machine_init(1, FLAT32_RAM);
+    m.window.on_write = kick_self;
+    LOAD(MOV_EAX(5), STORE_EAX(WINDOW), STORE32(RESULT, 1), UD2);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK(run(0) == VCPU_KICKED);
+        CHECK(regs_now().rip == CODE + 10 && result(0) == 0 && m.window.writes == i + 1);
+        struct vcpu_regs again = regs_now();
+        again.rip = CODE;
+        must(m.vcpu[0]->ops->regs_set(m.vcpu[0], &again, &e));
+    }
+    m.window.on_write = NULL;
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(result(0) == 1);
+    machine_finish();
+}
+
+static void kick_inside_a_load(void)
+{
+    machine_init(1, FLAT32_RAM);
+    m.window.on_read = kick_self;
+    LOAD(LOAD_EAX(WINDOW), STORE_EAX(RESULT), UD2);
+    CHECK(run(0) == VCPU_KICKED);
+    CHECK(regs_now().rip == CODE + 5 && regs_now().gpr[X86_RAX] == 0xa1 && result(0) == 0);
+    CHECK(run(0) == VCPU_TRIPLE_FAULT);
+    CHECK(result(0) == 0xa1 && m.window.reads == 1);
+    machine_finish();
+}
+
 static int ready_fd;
 
 static void say_ready(struct probe *p)
@@ -470,6 +501,8 @@ const struct guest_test flat32_tests[] = {
     { "interrupt line errors", line_errors, NULL },
     { "kick before run", kick_before_run, NULL },
     { "kick inside an access", kick_inside_access, NULL },
+    { "kick inside a store", kick_inside_a_store, NULL },
+    { "kick inside a load", kick_inside_a_load, NULL },
     { "kick while spinning", kick_while_spinning, NULL },
     { "kick while halted", kick_while_halted, NULL },
     { "second processor", second_processor, NULL },

@@ -273,11 +273,16 @@ static __attribute__((noinline)) const struct block *look_up(struct cpu *c, uint
     return block;
 }
 
+static struct recent *recent_of(struct block_cache *b, uint64_t linear)
+{
+    return &b->recent[(linear ^ linear >> 12) % RECENT_SIZE];
+}
+
 const struct block *block_at(struct cpu *c, uint32_t mode)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->rip;
     struct block_cache *b = c->blocks;
-    struct recent *r = &b->recent[(linear ^ linear >> 12) % RECENT_SIZE];
+    struct recent *r = recent_of(b, linear);
 
     if (__builtin_expect(!(mode & (MODE_64 | MODE_FLAT)), 0) && c->rip > c->seg[X86_CS].limit) {
         cpu_fault_error(c, CPU_GP, 0);
@@ -287,6 +292,17 @@ const struct block *block_at(struct cpu *c, uint32_t mode)
                          1))
         return r->block;
     return look_up(c, mode, linear, r);
+}
+
+/* As if its own code had changed. A block that is not among the recent ones any more is a single
+ * instruction, or one whose code did change. */
+void block_stop(struct cpu *c)
+{
+    uint64_t linear = c->gpr[CPU_CS_BASE] + c->gpr[CPU_BLOCK_RIP];
+    const struct recent *r = recent_of(c->blocks, linear);
+
+    if (r->linear == linear && r->mode == c->mode && r->generation == c->blocks->generation)
+        drop(c, r->block->pc, 1);
 }
 
 const struct code_cache_ops block_code_ops = {

@@ -32,4 +32,7 @@ void block_cache_destroy(struct block_cache *b);
  * recorded. Valid until the next call of a function here. */
 const struct block *block_at(struct cpu *c, uint32_t mode);
 
+/* From inside an instruction: the running block ends behind it. Costs decoding it again. */
+void block_stop(struct cpu *c);
+
 #endif

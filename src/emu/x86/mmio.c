@@ -6,6 +6,7 @@
 
 #include "core/bus.h"
 #include "core/x86/layout.h"
+#include "emu/x86/block.h"
 #include "emu/x86/cpu.h"
 #include "emu/x86/ioapic.h"
 #include "emu/x86/lapic.h"
@@ -25,6 +26,14 @@ static bool ioapic_at(gpa_t gpa, unsigned size, uint32_t *offset)
     return gpa >= LAYOUT_IOAPIC && gpa < LAYOUT_IOAPIC + IOAPIC_LEN && size == 4;
 }
 
+/* A device may have kicked the processor from inside its access: no further instruction then
+ * (core/accel.h). */
+static void kick_heed(struct cpu *c)
+{
+    if (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_KICK)
+        block_stop(c);
+}
+
 void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned size)
 {
     uint32_t offset, value;
@@ -35,6 +44,7 @@ void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned siz
         value = ioapic_read(m->ioapic, offset);
     else {
         (void)bus_read(m->mmio, gpa, data, size);
+        kick_heed(c);
         return;
     }
     memcpy(data, &value, sizeof(value));
@@ -66,6 +76,8 @@ void mmio_write(struct emu *m, struct cpu *c, gpa_t gpa, const void *data, unsig
         lapic_write(c->lapic, offset, value);
     else if (ioapic_at(gpa, size, &offset))
         ioapic_write(m->ioapic, offset, value);
-    else if (!doorbell_ring(m, gpa, data, size))
+    else if (!doorbell_ring(m, gpa, data, size)) {
         (void)bus_write(m->mmio, gpa, data, size);
+        kick_heed(c);
+    }
 }
