@@ -91,6 +91,17 @@ enum virtq_fault virtq_enable(struct virtq *q, const struct mem *mem, uint64_t f
     return fault;
 }
 
+void virtq_stop(struct virtq *q)
+{
+    q->stopped = true;
+}
+
+/* Whether chains may come. */
+static bool works(const struct virtq *q)
+{
+    return q->ready && !q->stopped && q->fault == VIRTQ_SOUND;
+}
+
 /* Looks how far the driver is. What is available and what is in flight are different descriptors,
  * at least one a chain, so that together there are no more than the queue has. */
 static void avail_look(struct virtq *q)
@@ -191,12 +202,11 @@ static enum virtq_fault chain_walk(const struct virtq *q, struct virtq_chain *ch
 
 int virtq_pop(struct virtq *q, struct virtq_chain *chain)
 {
-    assert(q->ready || q->fault);
-    if (q->fault == VIRTQ_SOUND && q->next_avail == q->avail_seen)
+    if (works(q) && q->next_avail == q->avail_seen)
         avail_look(q);
     if (q->fault != VIRTQ_SOUND)
         return -EPROTO;
-    if (q->next_avail == q->avail_seen)
+    if (!works(q) || q->next_avail == q->avail_seen)
         return 0;
 
     *chain = (struct virtq_chain){ .iov = chain->iov, .iov_max = chain->iov_max };
@@ -248,14 +258,14 @@ bool virtq_publish(struct virtq *q)
 
 void virtq_kicks_off(struct virtq *q)
 {
-    if (!q->event_idx)
+    if (works(q) && !q->event_idx)
         __atomic_store_n(&q->used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
 }
 
-/* A faulty queue wants no more kicks. A fault found here is what the next pop reports. */
+/* A fault found here is what the next pop reports. */
 bool virtq_kicks_on(struct virtq *q)
 {
-    if (q->fault != VIRTQ_SOUND)
+    if (!works(q))
         return false;
     if (q->event_idx)
         __atomic_store_n(q->avail_event, q->next_avail, __ATOMIC_RELAXED);

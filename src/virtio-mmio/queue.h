@@ -56,6 +56,7 @@ struct virtq {
 
     /* How far the device got. Ring indices are free-running, as the specification has them. */
     uint8_t fault; /* enum virtq_fault */
+    bool stopped;  /* its device gives up: no chain comes, no kick is wanted */
     uint16_t next_avail;
     uint16_t next_used;
     uint16_t published; /* used index that the driver sees */
@@ -96,7 +97,10 @@ void virtq_reset(struct virtq *q);
  * readiness. On a fault the queue is not ready and faulty. */
 enum virtq_fault virtq_enable(struct virtq *q, const struct mem *mem, uint64_t features);
 
-/* The device's part, on a queue that is ready. */
+/* No chain comes any more; what is in flight may still be answered. */
+void virtq_stop(struct virtq *q);
+
+/* The device's part. A queue that is not ready is one without chains, and wants no kick. */
 
 /* The next available chain. 1: *chain is it. 0: there is none. -EPROTO: the queue is faulty; what
  * chain holds then is nothing. Buffers of length 0, which the specification does not forbid, are
@@ -119,7 +123,7 @@ bool virtq_publish(struct virtq *q);
 void virtq_kicks_off(struct virtq *q);
 
 /* Asks for a kick when the next chain becomes available. True: there already is one and no kick
- * will come for it, pop. */
+ * will come for it, pop. Never true where pop gives none for good. */
 bool virtq_kicks_on(struct virtq *q);
 
 #endif

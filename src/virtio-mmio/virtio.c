@@ -78,11 +78,19 @@ static void needs_reset(struct virtio_device *v, const char *why)
     LOG_LIMITED(LOG_WARN, "%s: the driver has to reset it: %s", v->setup.name, why);
 }
 
+/* A device that looks for chains without being kicked finds none any more. */
+static void queues_stop(struct virtio_device *v)
+{
+    for (unsigned i = 0; i < v->setup.queue_count; i++)
+        virtq_stop(&v->queue[i].ring);
+}
+
 static void go_live(struct virtio_device *v, bool failed)
 {
     v->phase = VIRTIO_LIVE;
     v->failed = failed;
     if (failed) { /* while it was set up, when it could not be told yet */
+        queues_stop(v);
         interrupt(v, VIRTIO_MMIO_INT_CONFIG);
         return;
     }
@@ -94,6 +102,7 @@ static void go_live(struct virtio_device *v, bool failed)
 void virtio_drain(struct virtio_device *v)
 {
     v->phase = VIRTIO_DRAINING;
+    queues_stop(v);
     metric_add(&v->counters.resets, 1);
     v->ops->reset(v);
 }
@@ -137,11 +146,8 @@ void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
 bool virtio_pop(struct virtio_device *v, unsigned queue, struct virtq_chain *chain)
 {
     struct virtq *q = &v->queue[queue].ring;
-    int ret;
+    int ret = v->phase == VIRTIO_LIVE ? virtq_pop(q, chain) : 0;
 
-    if (v->phase != VIRTIO_LIVE || v->failed || !q->ready)
-        return false;
-    ret = virtq_pop(q, chain);
     if (ret < 0)
         virtio_fail(v, virtq_fault_text(q->fault));
     return ret > 0;
@@ -151,7 +157,7 @@ void virtio_publish(struct virtio_device *v, unsigned queue)
 {
     struct virtq *q = &v->queue[queue].ring;
 
-    if (!q->ready || !virtq_publish(q) || v->phase != VIRTIO_LIVE)
+    if (!virtq_publish(q) || v->phase != VIRTIO_LIVE)
         return;
     metric_add(&v->counters.interrupts, 1);
     interrupt(v, VIRTIO_MMIO_INT_VRING);
@@ -162,6 +168,7 @@ void virtio_fail(struct virtio_device *v, const char *why)
     if (v->phase != VIRTIO_LIVE || v->failed)
         return;
     v->failed = true;
+    queues_stop(v);
     lock(v);
     needs_reset(v, why);
     unlock(v);

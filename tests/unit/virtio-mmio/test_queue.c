@@ -212,6 +212,35 @@ Test(virtq, descriptors_changed_afterwards)
     cr_assert_eq(virtq_pop(&q, &chain), 0, "nothing was wrong when it was read");
 }
 
+/* A device may look although nobody kicked it, and asks for kicks until it finds nothing. */
+Test(virtq, not_ready_has_no_chains)
+{
+    offer(0);
+    virtq_reset(&q);
+    cr_assert_eq(virtq_pop(&q, &chain), 0);
+    virtq_kicks_off(&q);
+    cr_assert_not(virtq_kicks_on(&q));
+    cr_assert_not(virtq_publish(&q));
+}
+
+Test(virtq, stopped_gives_no_more)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        describe(i, BUFFER, 4, WRITE, 0);
+        offer((uint16_t)i);
+    }
+    cr_assert_eq(virtq_pop(&q, &chain), 1);
+    virtq_stop(&q);
+    cr_assert_eq(virtq_pop(&q, &chain), 0);
+    virtq_kicks_off(&q);
+    cr_assert_eq(used->flags, 0);
+    cr_assert_not(virtq_kicks_on(&q));
+    virtq_push(&q, 0, 4);
+    cr_assert(virtq_publish(&q), "what it has is answered");
+    virtq_reset(&q);
+    cr_assert_not(q.stopped);
+}
+
 /* Who tells whom. */
 
 static void answer_one(void)

@@ -296,6 +296,37 @@ Test(virtio, device_that_fails_says_so_once)
     cr_assert_eq(echo.virtio.counters.faults, 1);
 }
 
+/* The device's loop over its queues comes to an end although chains are left. */
+Test(virtio, failed_device_that_looks_for_chains)
+{
+    vd_start(&d, 0);
+    (void)ask(0, "left");
+    (void)ask(1, "left");
+    virtio_fail(&echo.virtio, "its own rules");
+    echo.virtio.ops->kick(&echo.virtio, 0);
+    echo.virtio.ops->kick(&echo.virtio, 1);
+    cr_assert_eq(d.queue[0].used->idx + d.queue[1].used->idx, 0);
+}
+
+Test(virtio, draining_device_that_looks_for_chains)
+{
+    vd_start(&d, 0);
+    echo.hold = true;
+    (void)ask(0, "held");
+    vd_kick(&d, 0);
+    vd_settle(&d);
+    (void)ask(0, "left");
+    (void)ask(1, "left");
+    vd_write(&d, VIRTIO_MMIO_STATUS, 0);
+    vd_settle(&d);
+    echo.virtio.ops->kick(&echo.virtio, 0);
+    echo.virtio.ops->kick(&echo.virtio, 1);
+    cr_assert_eq(echo.held_count, 1);
+    echo_release(&echo);
+    echo.virtio.ops->kick(&echo.virtio, 1); /* set up by nobody */
+    cr_assert_eq(vd_read(&d, VIRTIO_MMIO_STATUS), 0);
+}
+
 /* What was taken before is still answered. */
 Test(virtio, failure_with_chains_in_flight)
 {
