@@ -197,9 +197,19 @@ void loop_writev(struct loop *l, struct loop_op *op, int fd, const struct iovec 
     submit_rw(l, op, LOOP_OP_WRITEV, fd, iov, count, offset);
 }
 
-void loop_fsync(struct loop *l, struct loop_op *op, int fd)
+void loop_fdatasync(struct loop *l, struct loop_op *op, int fd)
 {
-    op_begin(l, op, LOOP_OP_FSYNC, fd);
+    op_begin(l, op, LOOP_OP_FDATASYNC, fd);
+    l->impl->submit(l, op);
+}
+
+void loop_fallocate(struct loop *l, struct loop_op *op, int fd, int mode, int64_t offset,
+                    int64_t len)
+{
+    op_begin(l, op, LOOP_OP_FALLOCATE, fd);
+    op->mode = mode;
+    op->offset = offset;
+    op->len = len;
     l->impl->submit(l, op);
 }
 

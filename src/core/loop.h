@@ -35,14 +35,18 @@ struct loop_op {
     /* The loop's own from here on; zero before the first use. */
     struct loop_op *next; /* in the one list of the backend that holds it, if any */
     struct loop_op *prev;
-    const struct iovec *iov;
     union {
-        int64_t offset; /* reads and writes */
+        const struct iovec *iov; /* reads and writes */
+        int64_t len;             /* fallocates */
+    };
+    union {
+        int64_t offset; /* reads, writes, fallocates */
         uint64_t at_ns; /* timers */
     };
     int fd;
     union {
         int count;       /* reads and writes: of iov */
+        int mode;        /* fallocates */
         uint32_t events; /* polls */
     };
     int res; /* once it is known but not yet delivered */
@@ -88,7 +92,13 @@ void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *
                 int64_t offset);
 void loop_writev(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
                  int64_t offset);
-void loop_fsync(struct loop *l, struct loop_op *op, int fd);
+
+/* Makes durable what was written before: data, and what of the metadata is needed to read it. */
+void loop_fdatasync(struct loop *l, struct loop_op *op, int fd);
+
+/* As fallocate(2). */
+void loop_fallocate(struct loop *l, struct loop_op *op, int fd, int mode, int64_t offset,
+                    int64_t len);
 
 /* res: a new descriptor with CLOEXEC set, as accept4. */
 void loop_accept(struct loop *l, struct loop_op *op, int fd);

@@ -17,7 +17,8 @@
 enum loop_op_kind {
     LOOP_OP_READV,
     LOOP_OP_WRITEV,
-    LOOP_OP_FSYNC,
+    LOOP_OP_FDATASYNC,
+    LOOP_OP_FALLOCATE,
     LOOP_OP_ACCEPT,
     LOOP_OP_POLL,
     LOOP_OP_TIMER,

@@ -18,6 +18,7 @@
 #include "core/loop_backend.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,7 +260,8 @@ static void epoll_submit(struct loop *l, struct loop_op *op)
         else
             watch_wait(e, op);
         break;
-    case LOOP_OP_FSYNC:
+    case LOOP_OP_FDATASYNC:
+    case LOOP_OP_FALLOCATE:
         make_due(e, op, EPOLL_FILE, 0);
         break;
     case LOOP_OP_ACCEPT:
@@ -326,8 +328,11 @@ static int file_execute(const struct loop_op *op)
     case LOOP_OP_WRITEV:
         n = pwritev2(op->fd, op->iov, op->count, op->offset, 0);
         break;
-    case LOOP_OP_FSYNC:
-        n = fsync(op->fd);
+    case LOOP_OP_FDATASYNC:
+        n = fdatasync(op->fd);
+        break;
+    case LOOP_OP_FALLOCATE:
+        n = fallocate(op->fd, op->mode, op->offset, op->len);
         break;
     default: /* an accept on a file */
         return -ENOTSOCK;

@@ -126,8 +126,11 @@ static void prep(struct uring_loop *u, struct io_uring_sqe *sqe, const struct lo
     case LOOP_OP_WRITEV:
         prep_rw(sqe, op);
         break;
-    case LOOP_OP_FSYNC:
-        io_uring_prep_fsync(sqe, op->fd, 0);
+    case LOOP_OP_FDATASYNC:
+        io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
+        break;
+    case LOOP_OP_FALLOCATE:
+        io_uring_prep_fallocate(sqe, op->fd, op->mode, op->offset, op->len);
         break;
     case LOOP_OP_ACCEPT:
         io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);

@@ -84,7 +84,7 @@ BOTH(what_was_just_submitted_is_not_executed)
     int fd = temporary();
     struct probe *w = writes(l, fd, "x"), *s = probe(l);
 
-    SUBMIT(loop_fsync(l, &s->op, fd));
+    SUBMIT(loop_fdatasync(l, &s->op, fd));
     SUBMIT(loop_cancel(l, &w->op));
     SUBMIT(loop_cancel(l, &s->op));
     run(l, 2);
@@ -112,7 +112,7 @@ BOTH(a_file_operation_ends_once_whatever_the_cancellation_meets)
         struct probe *t = fires(l, 0);
         t->iov.iov_base = s;
         t->then = cancel_partner;
-        SUBMIT(loop_fsync(l, &s->op, fd));
+        SUBMIT(loop_fdatasync(l, &s->op, fd));
         run(l, 2);
         cr_assert(s->res == 0 || s->res == -ECANCELED, "%d", s->res);
         free(t);

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "unit/core/loop_probe.h"
 
@@ -21,7 +22,7 @@ BOTH(a_file_is_written_and_read_at_offsets)
     SUBMIT(loop_writev(l, &w->op, fd, out, 2, 1000));
     run(l, 1);
     cr_assert_eq(w->res, 12);
-    SUBMIT(loop_fsync(l, &s->op, fd));
+    SUBMIT(loop_fdatasync(l, &s->op, fd));
     SUBMIT(loop_readv(l, &r->op, fd, in, 2, 1000));
     run(l, 2);
     cr_assert_eq(s->res, 0);
@@ -35,6 +36,41 @@ BOTH(a_file_is_written_and_read_at_offsets)
     cr_assert_eq(r->res, 0, "beyond the end");
     close(fd);
     free(w), free(s), free(r);
+}
+
+BOTH(a_file_is_allocated_and_punched)
+{
+    char block[4096], read[3] = "xx";
+    int fd = temporary(), pipes[2];
+    struct probe *p = probe(l);
+    struct stat st;
+
+    memset(block, 'b', sizeof(block));
+    cr_assert_eq(pwrite(fd, block, sizeof(block), 0), sizeof(block));
+    SUBMIT(loop_fallocate(l, &p->op, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 200));
+    run(l, 1);
+    cr_assert_eq(p->res, 0);
+    cr_assert_eq(pread(fd, read, 2, 99), 2);
+    cr_assert(read[0] == 'b' && read[1] == 0);
+    cr_assert_eq(pread(fd, read, 2, 299), 2);
+    cr_assert(read[0] == 0 && read[1] == 'b');
+
+    SUBMIT(loop_fallocate(l, &p->op, fd, 0, 4096, 100000));
+    run(l, 1);
+    cr_assert_eq(p->res, 0);
+    cr_assert_eq(fstat(fd, &st), 0);
+    cr_assert_eq(st.st_size, 104096);
+
+    SUBMIT(loop_fallocate(l, &p->op, fd, 0, 0, 0));
+    run(l, 1);
+    cr_assert_eq(p->res, -EINVAL, "nothing is not a length");
+    close(fd);
+    cr_assert_eq(pipe(pipes), 0);
+    SUBMIT(loop_fallocate(l, &p->op, pipes[1], 0, 0, 1));
+    run(l, 1);
+    cr_assert_eq(p->res, -ESPIPE);
+    close(pipes[0]), close(pipes[1]);
+    free(p);
 }
 
 BOTH(a_file_without_offset_goes_by_its_position)
@@ -81,7 +117,7 @@ BOTH(bad_descriptors_fail_one_operation)
     p[3] = polls(l, 1 << 30, POLLIN);
     p[4] = polls(l, closed, POLLIN);
     p[5] = probe(l);
-    SUBMIT(loop_fsync(l, &p[5]->op, closed));
+    SUBMIT(loop_fdatasync(l, &p[5]->op, closed));
     p[6] = writes(l, wrong, "x");
     run(l, 7);
     for (unsigned i = 0; i < 7; i++) {
