@@ -1,0 +1,54 @@
+#ifndef VIRTIO_MMIO_BLK_JOB_H
+#define VIRTIO_MMIO_BLK_JOB_H
+/*
+ * A disk's request under way: the file operations that it takes, one after the other.
+ *
+ * Reads and writes go straight between the file and the guest's buffers, and go on where the host
+ * did only a part. With direct I/O buffers that are not aligned as it wants go through one aligned
+ * buffer, one job at a time. Zeroing takes the first way that the host knows: deallocate, mark as
+ * zero, write zeros.
+ */
+#include "core/loop.h"
+#include "virtio-mmio/blk_file.h"
+#include "virtio-mmio/blk_request.h"
+
+#define BLK_SEG_MAX 126u              /* data buffers of a request, as the driver is told */
+#define BLK_IOV     (BLK_SEG_MAX + 2) /* ... and header and status */
+
+struct blk_job;
+
+/* What the jobs of one disk share. */
+struct blk_io {
+    struct loop *loop;
+    struct blk_file file;
+    bool stop;    /* jobs end after the operation that they are at */
+    bool through; /* a write is answered once it is durable */
+    /* Loop thread, never from inside blk_job_start: the job is over, with VIRTIO_BLK_S_*. */
+    void (*done)(struct blk_job *job, int status);
+
+    uint8_t *bounce; /* or NULL where the file takes any buffer */
+    struct iovec bounce_iov;
+    struct blk_job *bouncing;               /* whose turn it is */
+    struct blk_job *waiting, *waiting_last; /* and whose next */
+};
+
+struct blk_job {
+    struct loop_op op; /* first member */
+    struct blk_io *io;
+    struct blk_job *next; /* the owner's while the job is idle */
+    struct virtq_chain chain;
+    struct blk_request request; /* offset, len, data: what is left of it */
+    uint64_t filled;            /* bytes of data that the guest got */
+    uint8_t step;               /* blk_job.c's: what op is */
+    bool bounced;
+    struct iovec iov[BLK_IOV];
+};
+
+/* The bounce buffer for a file that needs one; -ENOMEM. */
+int blk_io_prepare(struct blk_io *io, struct err *e);
+void blk_io_finish(struct blk_io *io);
+
+/* Loop thread. The request is one that takes I/O. Cancelling job->op ends it sooner. */
+void blk_job_start(struct blk_job *job);
+
+#endif
