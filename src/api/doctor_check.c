@@ -16,9 +16,9 @@ const struct doctor_row doctor_rows[] = {
     [DOCTOR_EMU] = { "emu", "software CPU", "emu", doctor_look_emu,
                      "Let this process map memory executable (SELinux execmem, vm.memfd_noexec, "
                      "the container's profile), on a processor with SSE4.2 and POPCNT." },
-    [DOCTOR_PROCESSOR] = { "processor", "processor", NULL, doctor_look_processor,
-                           "Where this host is a guest, have it shown the whole processor (CPU "
-                           "model host)." },
+    [DOCTOR_CPU_FEATURES] = { "cpu_features", "CPU features", NULL, doctor_look_cpu_features,
+                              "Where this host is a guest, have it shown the whole processor (CPU "
+                              "model host)." },
     [DOCTOR_IO_URING] = { "io_uring", "io_uring", NULL, doctor_look_io_uring,
                           "Allow io_uring_setup, io_uring_enter and io_uring_register in the "
                           "container's seccomp profile." },

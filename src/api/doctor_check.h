@@ -18,7 +18,7 @@ enum doctor_check {
     DOCTOR_KVM_INTERFACE,
     DOCTOR_KVM,
     DOCTOR_EMU,
-    DOCTOR_PROCESSOR,
+    DOCTOR_CPU_FEATURES,
     DOCTOR_IO_URING,
     DOCTOR_SECCOMP,
     DOCTOR_USER_NAMESPACES,
@@ -82,7 +82,7 @@ void doctor_look_huge_pages_2m(const struct doctor_host *h, struct doctor_findin
 
 /* The architecture's: what its processor has for a guest, and how to get a /dev/kvm that is not
  * there. */
-void doctor_look_processor(const struct doctor_host *h, struct doctor_finding *f);
+void doctor_look_cpu_features(const struct doctor_host *h, struct doctor_finding *f);
 const char *doctor_kvm_module_fix(void);
 
 #endif

@@ -57,7 +57,7 @@ static struct names names_of(bool had)
     return n;
 }
 
-void doctor_look_processor(const struct doctor_host *h, struct doctor_finding *f)
+void doctor_look_cpu_features(const struct doctor_host *h, struct doctor_finding *f)
 {
     struct names has = names_of(true), lacks = names_of(false);
 

@@ -130,6 +130,16 @@ Test(choice, takes_the_next_where_the_first_is_unusable)
     expect_logged("second, not on first: the script says that the probe fails\n");
 }
 
+Test(choice, takes_the_next_where_the_first_never_answers)
+{
+    scripted_faults.probe_hangs = true;
+    cr_assert_eq(choose(0, 2), 0, "%s", e.text);
+    cr_assert_eq(firsts, 1);
+    cr_assert_eq(seconds, 1);
+    cr_assert_eq(atomic_load(&scripted_alive), 1 + 2, "an accelerator and two processors: no more");
+    expect_logged("second, not on first: the script says that the probe fails\n");
+}
+
 Test(choice, has_no_other_where_the_operator_chose)
 {
     first_missing = true;

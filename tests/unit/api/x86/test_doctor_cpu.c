@@ -8,7 +8,7 @@ static struct doctor_finding look(void)
 {
     struct doctor_finding f = { .fix = "" };
 
-    doctor_look_processor(&(struct doctor_host){ .root = "" }, &f);
+    doctor_look_cpu_features(&(struct doctor_host){ .root = "" }, &f);
     return f;
 }
 
