@@ -13,6 +13,7 @@ extern const struct guest_test exception_tests[];
 extern const struct guest_test paging_tests[];
 extern const struct guest_test code_tests[];
 extern const struct guest_test ring_tests[];
+extern const struct guest_test fast_call_tests[];
 extern const struct guest_test interrupt_tests[];
 extern const struct guest_test apic_tests[];
 extern const struct guest_test line_tests[];
