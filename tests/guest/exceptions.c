@@ -60,8 +60,8 @@ GUEST(faults, "  xor %ecx, %ecx\n"
 /* INT1, and what comes only where it is asked for: SIMD exceptions without a mask, and #UD for them
  * where the system knows no #XM; alignment, in ring 3 with CR0.AM and RFLAGS.AC, after page faults.
  */
-GUEST(unmasked, "  try int1\n"
-                "  push $0x1d80\n" /* division by zero */
+GUEST(unmasked, "  try .byte 0xf1\n" /* int1 */
+                "  push $0x1d80\n"   /* division by zero */
                 "  ldmxcsr (%rsp)\n"
                 "  mov $0x3f800000, %eax\n"
                 "  movd %eax, %xmm0\n"
