@@ -44,14 +44,18 @@ void clock_settle(struct emu *m)
     uint64_t until = m->tsc_start_ns + BASELINE_NS;
     struct timespec t = { .tv_sec = (time_t)(until / NS_PER_S),
                           .tv_nsec = (long)(until % NS_PER_S) };
+    uint32_t khz, unknown = 0;
     uint64_t ns;
 
-    if (m->tsc_khz)
+    if (__atomic_load_n(&m->tsc_khz, __ATOMIC_ACQUIRE))
         return;
     while (clock_now_ns() < until)
         (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
     ns = clock_now_ns() - m->tsc_start_ns;
-    m->tsc_khz = (uint32_t)((unsigned __int128)(clock_host_tsc() - m->tsc_start) * NS_PER_MS / ns);
+    khz = (uint32_t)((unsigned __int128)(clock_host_tsc() - m->tsc_start) * NS_PER_MS / ns);
+    /* The processors come here each on their own thread: whoever is first says it for all. */
+    (void)__atomic_compare_exchange_n(&m->tsc_khz, &unknown, khz, false, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE);
 }
 
 uint64_t clock_guest_tsc(const struct cpu *c)

@@ -14,8 +14,8 @@ uint64_t clock_now_ns(void); /* CLOCK_MONOTONIC */
 /* The host's time stamp counter, and its frequency as measured between two samples of it. */
 uint64_t clock_host_tsc(void);
 
-/* While building; and before the first processor runs, which settles m->tsc_khz from the time that
- * went by. */
+/* While building; and by each processor, on its own thread, before it first runs: the first one
+ * settles m->tsc_khz from the time that went by. */
 void clock_init(struct emu *m);
 void clock_settle(struct emu *m);
 
