@@ -1,7 +1,7 @@
 #ifndef TESTS_GUEST_APIC_H
 #define TESTS_GUEST_APIC_H
 /*
- * The local APIC and the I/O APIC in the words of 64-bit guests (long64.h).
+ * The local APIC in the words of 64-bit guests (long64.h).
  *
  * A guest reaches its local APIC by the same lines in xAPIC mode, through the window, and in x2APIC
  * mode, through MSRs; APIC_IN_BOTH_MODES runs it in each. All macros here change %rax, %rcx and
@@ -122,19 +122,6 @@ __asm__(".set APIC_ID, 0x20\n"
         "  cli\n"
         "  jmp 776b\n"
         "777:\n"
-        ".endm\n"
-
-        /* %eax to a register of the I/O APIC, and back. */
-        ".macro ioapic_put register, value\n"
-        "  mov $\\register, %eax\n"
-        "  movabs %eax, 0xfec00000\n"
-        "  mov $\\value, %eax\n"
-        "  movabs %eax, 0xfec00010\n"
-        ".endm\n"
-        ".macro ioapic_read register\n"
-        "  mov $\\register, %eax\n"
-        "  movabs %eax, 0xfec00000\n"
-        "  movabs 0xfec00010, %eax\n"
         ".endm\n");
 
 /* A guest to run in xAPIC mode and again in x2APIC mode, and what it is to leave in each. */

@@ -38,15 +38,9 @@ GUEST(registers, "  apic_enter\n"
                  "  eoi\n"
                  "  iretq\n");
 
-__asm__(".macro msr_write msr, high, low\n"
-        "  mov $\\msr, %ecx\n"
-        "  mov $\\high, %edx\n"
-        "  mov $\\low, %eax\n"
-        "  wrmsr\n"
-        ".endm\n"
-        ".macro try_msr_write msr, high, low\n"
+__asm__(".macro try_msr_write msr, high, low\n"
         "  lea 771f(%rip), %r15\n"
-        "  msr_write \\msr, \\high, \\low\n"
+        "  msr_put \\msr, \\high, \\low\n"
         "771:\n"
         ".endm\n"
         ".macro try_msr_read msr\n"
@@ -65,7 +59,7 @@ GUEST(modes, "  note_msr 0x1b\n"
              "  try_msr_read 0x802\n"
              "  try_msr_write 0x1b, 0, 0xfee00d01\n" /* a reserved bit */
              "  try_msr_write 0x1b, 0, 0xfee00500\n" /* x2APIC but not enabled */
-             "  msr_write 0x1b, 0, 0xfee00d00\n"
+             "  msr_put 0x1b, 0, 0xfee00d00\n"
              "  note_msr 0x802\n"
              "  note_msr 0x80d\n"
              "  try_msr_write 0x802, 0, 0\n" /* read only */
@@ -78,11 +72,11 @@ GUEST(modes, "  note_msr 0x1b\n"
              "  try_msr_read 0x840\n"
              "  try_msr_write 0x828, 0, 1\n"         /* 0 and nothing else */
              "  try_msr_write 0x1b, 0, 0xfee00900\n" /* back to xAPIC */
-             "  msr_write 0x1b, 0, 0xfee00100\n"
+             "  msr_put 0x1b, 0, 0xfee00100\n"
              "  note_msr 0x1b\n"
              "  try_msr_read 0x802\n"
              "  try_msr_write 0x1b, 0, 0xfee00d00\n" /* x2APIC from disabled */
-             "  msr_write 0x1b, 0, 0xfee00900\n"
+             "  msr_put 0x1b, 0, 0xfee00900\n"
              "  note_msr 0x1b\n"
              "  finish\n");
 

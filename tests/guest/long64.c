@@ -168,7 +168,7 @@ void long64_run(void)
         CHECK(kick_and_join(id, others[id]) == VCPU_KICKED);
 }
 
-uint64_t long64_value(unsigned n)
+static uint64_t value_left(unsigned n)
 {
     return get64(LONG64_VALUES + 8 * n);
 }
@@ -176,10 +176,10 @@ uint64_t long64_value(unsigned n)
 void long64_check_left(const struct long64_left *expected, unsigned count)
 {
     for (unsigned n = 0; n < count; n++)
-        report("  %s: %#" PRIx64 "\n", expected[n].what, long64_value(n));
+        report("  %s: %#" PRIx64 "\n", expected[n].what, value_left(n));
     for (unsigned n = 0; n < count; n++)
-        CHECK(long64_value(n) == expected[n].value);
-    CHECK(count == VALUES_MAX || long64_value(count) == NOTHING);
+        CHECK(value_left(n) == expected[n].value);
+    CHECK(count == VALUES_MAX || value_left(count) == NOTHING);
 }
 
 /* RF is left out: whether it is set in a fault's image is not what these guests ask about, and

@@ -11,8 +11,8 @@
  *   an exception (below 32) goes on at %r15 in ring 0, with the stack %r13;
  *   an interrupt is acknowledged and returned from.
  *
- * `try INSTRUCTION` sets %r15 to what follows it; `finish` is the triple fault each guest ends
- * with.
+ * `try INSTRUCTION` sets %r15 to what follows it; `note VALUE` leaves one; `finish` is the triple
+ * fault each guest ends with.
  */
 #include <stdint.h>
 
@@ -68,8 +68,11 @@ __asm__(".macro try insn:vararg\n"
         "  lidt (%rsp)\n"
         "  ud2\n"
         ".endm\n"
-        ".macro leave_value reg, n\n"
-        "  mov \\reg, 0x31000 + 8 * \\n\n"
+        ".macro msr_put msr, high, low\n"
+        "  mov $\\msr, %ecx\n"
+        "  mov $\\high, %edx\n"
+        "  mov $\\low, %eax\n"
+        "  wrmsr\n"
         ".endm\n"
         /* Leaves the next value; %rdi, which starts at LONG64_VALUES, says where. */
         ".macro note value:vararg\n"
@@ -123,8 +126,6 @@ void long64_ist(unsigned vector, unsigned ist);
 
 /* Runs processor 0 until it ends itself, the others beside it until then. */
 void long64_run(void);
-
-uint64_t long64_value(unsigned n);
 
 /* The values a guest is to leave, no more and no fewer, and what is reported of each. */
 struct long64_left {

@@ -55,17 +55,17 @@ GUEST(rights, "  movb $0xc3, 0x83000\n" /* ret */
               "  orl $0x40000, (%rsp)\n"
               "  popf\n"
               "  mov 0x83000, %rcx\n" /* allowed: AC */
-              "  leave_value %rcx, 0\n"
+              "  note %rcx\n"
               "  try call *%rbx\n" /* SMEP knows no exception */
               "  mov 0x81000, %rcx\n"
-              "  leave_value %rcx, 1\n"
+              "  note %rcx\n"
               "  finish\n");
 
 GUEST(accessed, "  mov 0x84000, %rcx\n"
                 "  mov %rcx, 0x85000\n"
                 "  mov 0x200000, %rcx\n"
                 "  mov 0x4420, %rax\n" /* the entry of 0x84000: read */
-                "  leave_value %rax, 0\n"
+                "  note %rax\n"
                 "  movq $0x84003, 0x4420\n"
                 "  invlpg 0x84000\n"
                 "  lock incq 0x84000\n"
@@ -113,6 +113,10 @@ static void reserved_bits(void)
 
 static void rights(void)
 {
+    static const struct long64_left left[] = {
+        { "read with AC", 0xc3 },
+        { "written without WP", 0x77 },
+    };
     static const struct long64_expected expected[] = {
         { "write protection", 14, 3, READ_ONLY },   { "SMEP", 14, 0x11, USERS },
         { "SMAP, read", 14, 1, USERS + 8 },         { "SMAP, write", 14, 3, USERS + 16 },
@@ -123,18 +127,19 @@ static void rights(void)
     long64_page(READ_ONLY, READ_ONLY | LONG64_PRESENT);
     long64_page(USERS, USERS | LONG64_PRESENT | LONG64_WRITE | LONG64_ANYONE);
     long64_run();
+    LONG64_LEFT(left);
     LONG64_CHECK(expected);
-    CHECK(long64_value(0) == 0xc3 && long64_value(1) == 0x77);
     machine_finish();
 }
 
 static void accessed(void)
 {
+    static const struct long64_left left[] = { { "entry of a page that was read", 0x84023 } };
     const uint64_t page = LONG64_PRESENT | LONG64_WRITE;
 
     LONG64_LOAD(1, accessed);
     long64_run();
-    CHECK(long64_value(0) == (0x84000 | page | LONG64_A));
+    LONG64_LEFT(left);
     CHECK(long64_entry(0x84000) == (0x84000 | page | LONG64_A | LONG64_D));
     CHECK(long64_entry(0x85000) == (0x85000 | page | LONG64_A | LONG64_D));
     CHECK(long64_large_entry(LONG64_LARGE) ==

@@ -12,14 +12,8 @@
 #include "guest/long64.h"
 #include "guest/machine.h"
 
-__asm__(".macro msr_put msr, high, low\n"
-        "  mov $\\msr, %ecx\n"
-        "  mov $\\high, %edx\n"
-        "  mov $\\low, %eax\n"
-        "  wrmsr\n"
-        ".endm\n"
-        /* STAR, LSTAR and FMASK. */
-        ".macro system_calls_to label, mask\n"
+/* STAR, LSTAR and FMASK. */
+__asm__(".macro system_calls_to label, mask\n"
         "  msr_put 0xc0000081, 0x00180008, 0\n"
         "  msr_put 0xc0000084, 0, \\mask\n"
         "  mov $0xc0000082, %ecx\n"
