@@ -293,12 +293,14 @@ bool vd_kick(struct vd *d, unsigned queue)
 {
     struct vd_queue *q = &d->queue[queue];
     uint16_t from = q->kicked;
+    uint16_t event; /* avail_event, behind the used ring */
     bool wanted;
 
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     q->kicked = q->offered;
+    memcpy(&event, &q->used->ring[q->size], sizeof(event));
     if (has_event_idx(d))
-        wanted = vring_need_event(*(uint16_t *)&q->used->ring[q->size], q->offered, from);
+        wanted = vring_need_event(event, q->offered, from);
     else
         wanted = !(q->used->flags & VRING_USED_F_NO_NOTIFY);
     if (wanted)

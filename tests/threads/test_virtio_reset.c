@@ -94,8 +94,8 @@ struct machine {
     struct loop_post finished;
     bool late_begun;
 
-    struct loop_post toggle;
-    unsigned toggles;
+    struct loop_post life; /* what the loop does to it */
+    unsigned pauses;
     bool gone;
 };
 
@@ -267,37 +267,27 @@ static void machine_finish(struct machine *m)
     (void)sem_destroy(&m->over);
 }
 
-/* Pauses and resumes, ends after so many times. */
-static void toggle(struct loop_post *post)
+/* What happens to it, each posting itself until it ends the machine. */
+
+/* Pauses and resumes. */
+static void pause_and_resume(struct loop_post *post)
 {
-    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, toggle));
+    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, life));
 
     if (m->vm.state == VM_RUNNING)
         CHECK(vm_pause(&m->vm, NULL) == 0);
     else if (m->vm.state == VM_PAUSED)
         CHECK(vm_resume(&m->vm, NULL) == 0);
-    if (++m->toggles > 2 * CYCLES)
+    if (++m->pauses > 2 * CYCLES)
         vm_end(&m->vm, POWER_QUIT);
     else
         loop_post(m->loop, post);
 }
 
-static void resets_among_pauses(enum loop_backend backend, unsigned vcpu_count)
+/* Nothing but so many resets. */
+static void leave_alone(struct loop_post *post)
 {
-    static struct machine m;
-
-    machine_init(&m, backend, vcpu_count);
-    m.toggle.call = toggle;
-    machine_start(&m);
-    loop_post(m.loop, &m.toggle);
-    CHECK(loop_run(m.loop) == 0);
-    machine_finish(&m);
-}
-
-/* Waits for so many resets, pausing nothing, then ends. */
-static void count_resets(struct loop_post *post)
-{
-    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, toggle));
+    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, life));
 
     if (m->echo.virtio.counters.resets >= 2 * CYCLES)
         vm_end(&m->vm, POWER_QUIT);
@@ -305,23 +295,11 @@ static void count_resets(struct loop_post *post)
         loop_post(m->loop, post);
 }
 
-static void resets_undisturbed(enum loop_backend backend, unsigned vcpu_count)
-{
-    static struct machine m;
-
-    machine_init(&m, backend, vcpu_count);
-    m.toggle.call = count_resets;
-    machine_start(&m);
-    loop_post(m.loop, &m.toggle);
-    CHECK(loop_run(m.loop) == 0);
-    machine_finish(&m);
-}
-
 /* The I/O outlives the machine: pause, resume and end all come while the guest is held, and none of
  * them waits for it. */
-static void late_toggle(struct loop_post *post)
+static void end_before_the_io(struct loop_post *post)
 {
-    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, toggle));
+    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, life));
 
     if (!m->late_begun) {
         loop_post(m->loop, post);
@@ -334,15 +312,16 @@ static void late_toggle(struct loop_post *post)
     CHECK(m->echo.virtio.phase == VIRTIO_DRAINING);
 }
 
-static void ends_before_the_io(enum loop_backend backend, unsigned vcpu_count)
+static void live(enum loop_backend backend, unsigned vcpu_count,
+                 void (*life)(struct loop_post *post))
 {
     static struct machine m;
 
     machine_init(&m, backend, vcpu_count);
-    m.late = true;
-    m.toggle.call = late_toggle;
+    m.late = life == end_before_the_io;
+    m.life.call = life;
     machine_start(&m);
-    loop_post(m.loop, &m.toggle);
+    loop_post(m.loop, &m.life);
     CHECK(loop_run(m.loop) == 0);
     machine_finish(&m);
 }
@@ -354,9 +333,9 @@ int main(void)
 
     for (size_t b = 0; b < sizeof(backends) / sizeof(backends[0]); b++) {
         for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-            resets_undisturbed(backends[b], counts[i]);
-            resets_among_pauses(backends[b], counts[i]);
-            ends_before_the_io(backends[b], counts[i]);
+            live(backends[b], counts[i], leave_alone);
+            live(backends[b], counts[i], pause_and_resume);
+            live(backends[b], counts[i], end_before_the_io);
         }
     }
     return 0;
