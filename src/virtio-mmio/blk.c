@@ -173,11 +173,15 @@ static bool take(struct blk *b)
 {
     struct blk_job *job = b->idle;
 
-    if (is_held(b) || !is_due(b))
+    if (is_held(b))
         return false;
     job->chain = (struct virtq_chain){ .iov = job->iov, .iov_max = BLK_IOV };
     if (!virtio_pop(&b->virtio, 0, &job->chain))
         return false;
+    if (!is_due(b)) {
+        virtq_unpop(&b->virtio.queue[0].ring, 1);
+        return false;
+    }
     b->idle = job->next;
     start(b, job);
     return true;

@@ -183,7 +183,7 @@ static void job_submit(struct blk_job *job)
         break;
     case BLK_ANSWER:
     case BLK_IDENTIFY:
-        assert(!"a request that takes no I/O");
+        assert(false); /* they take no I/O */
     }
 }
 

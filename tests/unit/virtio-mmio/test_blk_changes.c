@@ -183,6 +183,7 @@ BOTH(a_reset_ends_the_limiter_s_wait)
     vd_reset(&d);
     cr_assert_not(disk->waiting);
     vd_start(&d, 0);
+    cr_assert_not(disk->waiting, "for nothing");
     (void)ask(VIRTIO_BLK_T_IN, 0, NULL, BLK_SECTOR);
     (void)vd_kick(&d, 0);
     vd_settle(&d);
