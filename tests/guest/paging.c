@@ -1,10 +1,12 @@
-/* Page faults with every bit of their error code, pages of both sizes, accessed and dirty bits. */
+/* Page faults with every bit of their error code, pages of every size, accessed and dirty bits, and
+ * translations that change. */
 #include "guest/suite.h"
 
 #include <stddef.h>
 
 #include "guest/long64.h"
 #include "guest/machine.h"
+#include "guest/processors.h"
 #include "lib/check.h"
 
 #define NONE      0x80000
@@ -71,6 +73,69 @@ GUEST(accessed, "  mov 0x84000, %rcx\n"
                 "  lock incq 0x84000\n"
                 "  lock incq 0x200000\n"
                 "  finish\n");
+
+/* The page of 0x88000 becomes that of 0x86000 or 0x87000, which hold 1 and 2; each way of dropping
+ * the old translation is used once. Then a page of 1 GiB. */
+GUEST(translations, "  movq $1, 0x86000\n"
+                    "  movq $2, 0x87000\n"
+                    "  note 0x88000\n"
+                    "  movq $0x86003, 0x4440\n"
+                    "  invlpg 0x88000\n"
+                    "  note 0x88000\n"
+                    "  movq $0x87003, 0x4440\n"
+                    "  mov %cr3, %rax\n"
+                    "  mov %rax, %cr3\n"
+                    "  note 0x88000\n"
+                    "  mov %cr4, %rbx\n"
+                    "  bts $7, %rbx\n" /* PGE */
+                    "  mov %rbx, %cr4\n"
+                    "  movq $0x86103, 0x4440\n" /* global */
+                    "  invlpg 0x88000\n"
+                    "  note 0x88000\n"
+                    "  movq $0x87103, 0x4440\n"
+                    "  btr $7, %rbx\n"
+                    "  mov %rbx, %cr4\n"
+                    "  note 0x88000\n"
+                    "  movq $0x83, 0x2008\n"
+                    "  mov $0x40086000, %ecx\n"
+                    "  note (%rcx)\n"
+                    "  finish\n");
+
+/* The other processor has the translation too and drops it when it is told to, fifty times. */
+GUEST(shootdown, "  apic_start\n"
+                 "  handle 0x51, 9f\n"
+                 "  xor %r12d, %r12d\n"
+                 "  movq $1, 0x86000\n"
+                 "  movq $2, 0x87000\n"
+                 "  others_begin 3f, 1\n"
+                 "  xor %ebx, %ebx\n"
+                 "1:\n"
+                 "  inc %ebx\n"
+                 "  xorq $0x1000, 0x4440\n"
+                 "  apic_send ICR_OTHERS | ICR_ASSERT | 0x51\n"
+                 "2:\n"
+                 "  pause\n"
+                 "  cmp %rbx, 0x33008\n"
+                 "  jne 2b\n"
+                 "  cmp $50, %ebx\n"
+                 "  jb 1b\n"
+                 "  note 0x33010\n"
+                 "  finish\n"
+                 "3:\n"
+                 "  apic_start\n"
+                 "  mov 0x88000, %rax\n"
+                 "  ready\n"
+                 "4:\n"
+                 "  sti\n"
+                 "  hlt\n"
+                 "  jmp 4b\n"
+                 "9:\n"
+                 "  invlpg 0x88000\n"
+                 "  mov 0x88000, %rax\n"
+                 "  add %rax, 0x33010\n"
+                 "  eoi\n"
+                 "  incq 0x33008\n"
+                 "  iretq\n");
 
 static void page_faults(void)
 {
@@ -148,10 +213,36 @@ static void accessed(void)
     machine_finish();
 }
 
+static void translations(void)
+{
+    static const struct long64_left expected[] = {
+        { "its own", 0 }, { "after INVLPG", 1 },          { "after a move to CR3", 2 },
+        { "global", 1 },  { "after CR4.PGE changed", 2 }, { "in a page of 1 GiB", 1 },
+    };
+
+    LONG64_LOAD(1, translations);
+    long64_run();
+    LONG64_LEFT(expected);
+    machine_finish();
+}
+
+static void shootdown(void)
+{
+    static const struct long64_left expected[] = { { "sum of what it read", 75 } };
+
+    LONG64_LOAD(2, shootdown);
+    long64_page(0x88000, 0x86000 | LONG64_PRESENT | LONG64_WRITE);
+    long64_run();
+    LONG64_LEFT(expected);
+    machine_finish();
+}
+
 const struct guest_test paging_tests[] = {
     { "page faults", page_faults, NULL },
     { "reserved bits", reserved_bits, "emu" },
     { "supervisor rights", rights, NULL },
     { "accessed and dirty bits", accessed, NULL },
+    { "translations that change", translations, NULL },
+    { "translations of another processor", shootdown, NULL },
     { NULL, NULL, NULL },
 };
