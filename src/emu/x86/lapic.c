@@ -5,7 +5,6 @@
 #include "emu/x86/lapic.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "core/x86/layout.h"
 #include "emu/x86/cpu.h"
@@ -115,14 +114,17 @@ void lapic_reset(struct lapic *l, bool init)
 {
     if (!init) /* INIT leaves IA32_APIC_BASE alone */
         base_set(l, LAYOUT_LAPIC | BASE_ENABLE | (l->cpu->accel.id == 0 ? BASE_BSP : 0));
-    memset(l->irr, 0, sizeof(l->irr));
-    memset(l->isr, 0, sizeof(l->isr));
-    memset(l->level, 0, sizeof(l->level));
+    shared_write(&l->svr, 0xff); /* from here on senders find it disabled */
+    for (unsigned i = 0; i < LAPIC_VECTORS / 32; i++) {
+        shared_write(&l->irr[i], 0);
+        shared_write(&l->level[i], 0);
+        l->isr[i] = 0;
+    }
     shared_write(&l->id, l->cpu->accel.id << 24);
     shared_write(&l->ldr, 0);
     shared_write(&l->dfr, 0xffffffff);
-    shared_write(&l->svr, 0xff);
-    l->esr = l->icr_low = l->icr_high = 0;
+    shared_write(&l->esr, 0);
+    l->icr_low = l->icr_high = 0;
     for (unsigned i = 0; i < sizeof(l->lvt) / sizeof(l->lvt[0]); i++)
         l->lvt[i] = LVT_MASKED;
     lapic_timer_reset(l);
@@ -204,7 +206,7 @@ uint32_t lapic_read(struct lapic *l, uint32_t offset)
     case REG_SVR:
         return l->svr;
     case REG_ESR:
-        return l->esr;
+        return shared_read(&l->esr);
     case REG_ICR:
         return l->icr_low;
     case REG_ICR_HIGH:
@@ -275,7 +277,7 @@ void lapic_write(struct lapic *l, uint32_t offset, uint32_t value)
         spurious_write(l, value);
         break;
     case REG_ESR:
-        l->esr = 0;
+        shared_write(&l->esr, 0);
         break;
     case REG_ICR:
         l->icr_low = value & ~(1u << 12);

@@ -25,7 +25,7 @@ struct lapic {
     uint32_t isr[LAPIC_VECTORS / 32];
     uint32_t id;            /* xAPIC: as written; x2APIC: fixed */
     uint32_t ldr, dfr, svr; /* as id, read by any thread */
-    uint32_t esr;
+    uint32_t esr;           /* atomic, any thread */
     uint32_t icr_low, icr_high;
     uint32_t lvt[6]; /* timer, thermal, performance, LINT0, LINT1, error */
     uint32_t timer_initial, timer_divide;

@@ -28,7 +28,7 @@ void lapic_command(struct lapic *l)
     if (msg.delivery == APIC_INIT && !assert) /* INIT level de-assert: obsolete, ignored */
         return;
     if (msg.vector < 16 && msg.delivery <= APIC_LOWEST) {
-        l->esr |= ESR_SEND;
+        __atomic_fetch_or(&l->esr, ESR_SEND, __ATOMIC_RELAXED);
         return;
     }
     if (shorthand == SHORTHAND_SELF)
