@@ -56,6 +56,12 @@ struct accel_ops {
     int (*doorbell_add)(struct accel *a, gpa_t addr, unsigned size, uint64_t value, int eventfd,
                         struct err *e);
 
+    /* [gpa, gpa + len), which is RAM, was written by somebody who is not one of the processors, or
+     * given back to the host: they may hold decoded code of it. Whatever the guest sees after the
+     * call, an answer in a queue or an interrupt, it sees with the new bytes. Any thread but a
+     * vCPU's; NULL where the hardware sees to it. */
+    void (*memory_written)(struct accel *a, gpa_t gpa, uint64_t len);
+
     /* Processor `id`, 0 to vcpu_count - 1, in its architectural reset state: 0 boots, the others
      * wait to be started by the guest. */
     int (*vcpu_create)(struct accel *a, unsigned id, struct accel_vcpu **out, struct err *e);
@@ -94,5 +100,11 @@ struct accel_vcpu {
     const struct accel_vcpu_ops *ops;
     unsigned id;
 };
+
+static inline void accel_memory_written(struct accel *a, gpa_t gpa, uint64_t len)
+{
+    if (a->ops->memory_written)
+        a->ops->memory_written(a, gpa, len);
+}
 
 #endif

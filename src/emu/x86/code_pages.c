@@ -152,6 +152,34 @@ void code_page_written(struct cpu *c, gpa_t gpa, uint64_t len)
     unlock(c);
 }
 
+/* The lock is waited for here, so no processor may wait for this thread while it is in guest code:
+ * device accesses are outside of that (mmio.c). */
+static void all_drop(struct emu *m, gpa_t gpa, uint64_t len)
+{
+    (void)pthread_mutex_lock(&m->code_lock);
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        ask_to_drop(m->cpus[i], gpa, len);
+    (void)pthread_mutex_unlock(&m->code_lock);
+}
+
+/* The fence: either the holder of the page reads what was written here, or its hold is seen here.
+ */
+void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len)
+{
+    gpa_t end = gpa + len;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    while (gpa < end) {
+        gpa_t next = (gpa | (MMU_PAGE - 1)) + 1;
+
+        if (next > end)
+            next = end;
+        if (code_page_held(m, gpa))
+            all_drop(m, gpa, next - gpa);
+        gpa = next;
+    }
+}
+
 void code_pages_attend(struct cpu *c)
 {
     struct code_drops drops;
@@ -178,4 +206,10 @@ void code_pages_enter(struct cpu *c)
 void code_pages_exit(struct cpu *c)
 {
     __atomic_store_n(&c->in_guest, false, __ATOMIC_SEQ_CST);
+}
+
+void code_pages_return(struct cpu *c)
+{
+    __atomic_store_n(&c->in_guest, true, __ATOMIC_SEQ_CST);
+    code_pages_answer(c);
 }

@@ -33,6 +33,10 @@ void code_page_release(struct cpu *c, gpa_t gpa);
  * asked to drop theirs. */
 void code_page_written(struct cpu *c, gpa_t gpa, uint64_t len);
 
+/* Any other thread, after it wrote to RAM: all processors are asked to drop their blocks under it.
+ */
+void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len);
+
 /* That vCPU's thread, between instructions, when it sees CPU_REQ_CODE: does what others asked for.
  */
 void code_pages_attend(struct cpu *c);
@@ -44,5 +48,10 @@ void code_pages_answer(struct cpu *c);
 /* That vCPU's thread, on its way into and out of guest code. Outside, nobody waits for it. */
 void code_pages_enter(struct cpu *c);
 void code_pages_exit(struct cpu *c);
+
+/* That vCPU's thread, back from a device, for which it had gone out in the middle of an
+ * instruction: a device may take a lock, and who holds that may wait for this processor's answer.
+ */
+void code_pages_return(struct cpu *c);
 
 #endif

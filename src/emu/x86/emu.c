@@ -114,6 +114,11 @@ static int emu_doorbell_add(struct accel *a, gpa_t addr, unsigned size, uint64_t
     return 0;
 }
 
+static void emu_memory_written(struct accel *a, gpa_t gpa, uint64_t len)
+{
+    code_pages_written((struct emu *)a, gpa, len);
+}
+
 static void vcpu_destroy(struct accel_vcpu *v)
 {
     struct cpu *c = (struct cpu *)v;
@@ -270,5 +275,6 @@ const struct accel_ops emu_accel = {
     .irq_init = emu_irq_init,
     .irq_finish = emu_irq_finish,
     .doorbell_add = emu_doorbell_add,
+    .memory_written = emu_memory_written,
     .vcpu_create = emu_vcpu_create,
 };

@@ -1,4 +1,10 @@
-/* Physical addresses that are not RAM: interrupt controllers, doorbells, then the bus. */
+/*
+ * Where a processor meets devices.
+ *
+ * A device may wait for a lock whose holder waits for the lock of the code pages, for which a
+ * processor may wait that waits for this one: on the bus the processor is outside of the guest
+ * (code_pages.h).
+ */
 #include "emu/x86/mmio.h"
 
 #include <string.h>
@@ -7,6 +13,7 @@
 #include "core/bus.h"
 #include "core/x86/layout.h"
 #include "emu/x86/block.h"
+#include "emu/x86/code_pages.h"
 #include "emu/x86/cpu.h"
 #include "emu/x86/ioapic.h"
 #include "emu/x86/lapic.h"
@@ -34,6 +41,31 @@ static void kick_heed(struct cpu *c)
         block_stop(c);
 }
 
+static void device_read(struct cpu *c, const struct bus *b, uint64_t at, void *data, unsigned size)
+{
+    code_pages_exit(c);
+    (void)bus_read(b, at, data, size);
+    code_pages_return(c);
+}
+
+static void device_write(struct cpu *c, const struct bus *b, uint64_t at, const void *data,
+                         unsigned size)
+{
+    code_pages_exit(c);
+    (void)bus_write(b, at, data, size);
+    code_pages_return(c);
+}
+
+void port_read(struct cpu *c, uint16_t port, void *data, unsigned size)
+{
+    device_read(c, c->emu->ports, port, data, size);
+}
+
+void port_write(struct cpu *c, uint16_t port, const void *data, unsigned size)
+{
+    device_write(c, c->emu->ports, port, data, size);
+}
+
 void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned size)
 {
     uint32_t offset, value;
@@ -43,7 +75,7 @@ void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned siz
     else if (ioapic_at(gpa, size, &offset))
         value = ioapic_read(m->ioapic, offset);
     else {
-        (void)bus_read(m->mmio, gpa, data, size);
+        device_read(c, m->mmio, gpa, data, size);
         kick_heed(c);
         return;
     }
@@ -77,7 +109,7 @@ void mmio_write(struct emu *m, struct cpu *c, gpa_t gpa, const void *data, unsig
     else if (ioapic_at(gpa, size, &offset))
         ioapic_write(m->ioapic, offset, value);
     else if (!doorbell_ring(m, gpa, data, size)) {
-        (void)bus_write(m->mmio, gpa, data, size);
+        device_write(c, m->mmio, gpa, data, size);
         kick_heed(c);
     }
 }

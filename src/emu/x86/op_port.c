@@ -1,9 +1,8 @@
 /* IN and OUT. Whoever may be on the other side can have changed anything: the block ends. */
 #include <stddef.h>
 
-#include "core/bus.h"
 #include "emu/x86/build.h"
-#include "emu/x86/machine.h"
+#include "emu/x86/mmio.h"
 #include "emu/x86/op_mem.h"
 #include "emu/x86/port.h"
 
@@ -20,7 +19,7 @@ static void op_in(struct cpu *c, const struct op *op)
 
     if (!port_allowed(c, port, op->aux))
         return op_leave(c, op);
-    (void)bus_read(c->emu->ports, port, &value, op->aux);
+    port_read(c, port, &value, op->aux);
     if (op->aux == 4)
         c->gpr[X86_RAX] = value;
     else
@@ -34,7 +33,7 @@ static void op_out(struct cpu *c, const struct op *op)
 
     if (!port_allowed(c, port, op->aux))
         return op_leave(c, op);
-    (void)bus_write(c->emu->ports, port, &c->gpr[X86_RAX], op->aux);
+    port_write(c, port, &c->gpr[X86_RAX], op->aux);
     op_done(c, op);
 }
 

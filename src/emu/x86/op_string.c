@@ -9,10 +9,9 @@
  */
 #include <stddef.h>
 
-#include "core/bus.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/build.h"
-#include "emu/x86/machine.h"
+#include "emu/x86/mmio.h"
 #include "emu/x86/op_mem.h"
 #include "emu/x86/port.h"
 #include "emu/x86/seg.h"
@@ -291,7 +290,7 @@ static uint64_t ins_one(struct string *s)
     if (!checked_destination(s) ||
         !mmu_modify_slow(s->c, destination(s), s->size)) /* before the device is read */
         return 0;
-    (void)bus_read(s->c->emu->ports, (uint16_t)s->c->gpr[X86_RDX], data, s->size);
+    port_read(s->c, (uint16_t)s->c->gpr[X86_RDX], data, s->size);
     return mmu_write_slow(s->c, destination(s), data, s->size);
 }
 
@@ -301,7 +300,7 @@ static uint64_t outs_one(struct string *s)
 
     if (!checked_source(s) || !load(s->c, source(s), s->size, &data))
         return 0;
-    (void)bus_write(s->c->emu->ports, (uint16_t)s->c->gpr[X86_RDX], &data, s->size);
+    port_write(s->c, (uint16_t)s->c->gpr[X86_RDX], &data, s->size);
     return 1;
 }
 

@@ -116,6 +116,7 @@ void *emu_rig_at(struct emu_rig *r, gpa_t gpa)
 void emu_rig_write(struct emu_rig *r, gpa_t gpa, const void *bytes, size_t len)
 {
     CHECK(mem_write(&r->mem, gpa, bytes, len));
+    accel_memory_written(r->accel, gpa, len);
 }
 
 uint64_t emu_rig_read64(struct emu_rig *r, gpa_t gpa)
