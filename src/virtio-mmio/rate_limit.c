@@ -8,8 +8,8 @@
 
 #include "core/clock.h"
 
-/* What a bucket holds and what it may owe: beyond any use, and sums of two cannot overflow. */
-#define LEVEL_MAX (INT64_C(1) << 62)
+/* What a bucket holds and what it may owe: beyond any use, and two of them do not overflow. */
+#define LEVEL_MAX (INT64_C(1) << 61)
 
 __extension__ typedef unsigned __int128 wide;
 
