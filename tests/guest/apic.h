@@ -112,13 +112,14 @@ __asm__(".set APIC_ID, 0x20\n"
         "  cli\n"
         ".endm\n"
 
-        /* Sleeps until interrupts have made that register what it is to be. */
+        /* Until interrupts have made that register so much. Not by HLT: the interpreter below the
+         * bed's may let one in between STI and HLT, and then nothing ends it. */
         ".macro await register, value\n"
         "776:\n"
         "  cmp $\\value, \\register\n"
-        "  je 777f\n"
+        "  jae 777f\n"
         "  sti\n"
-        "  hlt\n"
+        "  pause\n"
         "  cli\n"
         "  jmp 776b\n"
         "777:\n"

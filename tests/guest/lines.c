@@ -133,7 +133,7 @@ GUEST(level, BEGIN "  ioapic_put ENTRY_22, 0x61\n"
                    "  cmp %esi, %ebx\n" /* the other one nests, and so the second came to nothing */
                    "  je 2f\n"
                    "  sti\n"
-                   "  hlt\n"
+                   "  pause\n"
                    "  cli\n"
                    "  jmp 1b\n"
                    "2:\n"
