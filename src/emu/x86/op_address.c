@@ -29,12 +29,13 @@ static void op_address_flat(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* The same with limits; op->reg is the segment, op->aux the operand's width. */
+/* The same with limits; op->reg is the segment. The operand's width, which may be 512, is in the
+ * upper half of op->imm, where the mask of an offset of 32 bits has nothing. */
 static void op_address_limited(struct cpu *c, const struct op *op)
 {
     uint32_t offset = (uint32_t)offset_of(c, op);
 
-    if (!seg_within_limit(&c->seg[op->reg], offset, op->aux)) {
+    if (!seg_within_limit(&c->seg[op->reg], offset, (unsigned)(op->imm >> 32))) {
         cpu_fault_error(c, op->reg == X86_SS ? CPU_SS : CPU_GP, 0);
         return op_leave(c, op);
     }
@@ -59,11 +60,12 @@ void build_address_op(const struct build *b, struct op *op)
 
     op->imm = b->insn.asize == 8 ? UINT64_MAX : b->insn.asize == 4 ? UINT32_MAX : UINT16_MAX;
     op->reg = b->insn.seg;
-    op->aux = (uint8_t)build_memory_width(b);
-    if (b->block->mode & MODE_64)
+    if (b->block->mode & MODE_64) {
         op->run = op_address_wrapped;
-    else if ((b->block->mode & MODE_FLAT) && plain_segment)
+    } else if ((b->block->mode & MODE_FLAT) && plain_segment) {
         op->run = op_address_flat;
-    else
+    } else {
         op->run = op_address_limited;
+        op->imm |= (uint64_t)build_memory_width(b) << 32;
+    }
 }
