@@ -55,18 +55,6 @@ void cpu_fault_page(struct cpu *c, uint64_t address, uint32_t error)
                         .vector = CPU_PF, .has_error = true, .error = error, .address = address });
 }
 
-bool cpu_refuse(struct cpu *c, enum cpu_vector vector, uint32_t error)
-{
-    static const uint32_t with_error = 1u << CPU_DF | 1u << CPU_TS | 1u << CPU_NP | 1u << CPU_SS |
-                                       1u << CPU_GP | 1u << CPU_PF | 1u << CPU_AC;
-
-    if (with_error >> vector & 1u)
-        cpu_fault_error(c, vector, error);
-    else
-        cpu_fault(c, vector);
-    return false;
-}
-
 uint64_t cpu_rflags(const struct cpu *c)
 {
     return c->rflags | flags_to_rflags(c->flags);

@@ -123,7 +123,14 @@ void cpu_fault_page(struct cpu *c, uint64_t address, uint32_t error);
 
 /* Records the fault, with the error code where its vector has one. False, for a caller whose own
  * answer that is. */
-bool cpu_refuse(struct cpu *c, enum cpu_vector vector, uint32_t error);
+static inline bool cpu_refuse(struct cpu *c, enum cpu_vector vector, uint32_t error)
+{
+    if (cpu_vector_has_error(vector))
+        cpu_fault_error(c, vector, error);
+    else
+        cpu_fault(c, vector);
+    return false;
+}
 
 /* The full RFLAGS, as PUSHF would see it; and back, all bits taken as given. */
 uint64_t cpu_rflags(const struct cpu *c);

@@ -27,6 +27,14 @@ enum cpu_vector {
     CPU_XM = 19,
 };
 
+static inline bool cpu_vector_has_error(enum cpu_vector vector)
+{
+    const uint32_t with = 1u << CPU_DF | 1u << CPU_TS | 1u << CPU_NP | 1u << CPU_SS | 1u << CPU_GP |
+                          1u << CPU_PF | 1u << CPU_AC;
+
+    return with >> vector & 1u;
+}
+
 struct cpu_fault {
     uint8_t vector;
     bool has_error;
