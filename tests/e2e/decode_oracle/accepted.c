@@ -132,12 +132,22 @@ static bool is_r13d(const struct compared *c)
     return false;
 }
 
+/* For Zydis, AMD's processors heed 66 before a near branch only where there is a displacement that
+ * can be two bytes. They do before the others, too: short ones, and RET. */
+static bool is_amd_branch(const struct compared *c)
+{
+    return (c->insn.flags & INSN_64) && c->insn.osize == 2 &&
+           table_rows[c->insn.row].size == SIZES_f64;
+}
+
 const char *accepted(enum difference difference, const struct compared *c)
 {
     const char *name;
 
     if (difference == DIFFERENT_ADDRESS && is_r13d(c))
         return "with R13D as base, mod 0 means a displacement instead (SDM 2A, table 2-3)";
+    if (difference == DIFFERENT_WIDTH && is_amd_branch(c))
+        return "66 is heeded before every near branch";
     if (difference == DIFFERENT_OURS)
         return NULL;
     if (difference == DIFFERENT_THEIRS)
