@@ -60,7 +60,7 @@ GUEST(one_shot, BEGIN "  apic_put APIC_LVT_TIMER, 0x51\n"
                       "  await %ebx, 1\n"
                       "  note_apic APIC_CURRENT\n"
                       "  note_apic APIC_INITIAL\n"
-                      "  apic_put APIC_INITIAL, 0x10000000\n" /* and never mind */
+                      "  apic_put APIC_INITIAL, 0x7fffffff\n" /* and never mind */
                       "  apic_put APIC_INITIAL, 0\n"
                       "  note_apic APIC_CURRENT\n"
                       "  apic_put APIC_LVT_TIMER, 0x52\n"
@@ -131,7 +131,7 @@ GUEST(deadline, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_DEADLINE | 0x51\n"
                       "  await %ebp, 1\n"
                       "  note %rbx\n" END);
 
-/* It counts all the same, and what came while it was masked is gone. The second count is begun
+/* It counts all the same, and what came while it was masked is gone. A long count is begun
  * before the mask goes: KVM's may read 0 a moment before it runs out. */
 GUEST(masked_timer, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_MASKED | 0x51\n"
                           "  apic_put APIC_INITIAL, 200000\n"
@@ -142,8 +142,9 @@ GUEST(masked_timer, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_MASKED | 0x51\n"
                           "  jnz 1b\n"
                           "  open\n"
                           "  note %rbx\n"
-                          "  apic_put APIC_INITIAL, 2000000\n"
+                          "  apic_put APIC_INITIAL, 0x7fffffff\n"
                           "  apic_put APIC_LVT_TIMER, 0x51\n"
+                          "  apic_put APIC_INITIAL, 200000\n"
                           "  await %ebx, 1\n"
                           "  apic_put APIC_LVT_TIMER, 0x52\n"
                           "  apic_put APIC_INITIAL, 200000\n"
