@@ -308,5 +308,6 @@ void block_stop(struct cpu *c)
 const struct code_cache_ops block_code_ops = {
     .drop = drop,
     .drop_all = drop_all,
+    .stop = block_stop,
     .forget_addresses = forget_addresses,
 };

@@ -15,6 +15,7 @@ struct code_cache_ops {
     /* The bytes of [gpa, gpa + len) changed. */
     void (*drop)(struct cpu *c, gpa_t gpa, uint64_t len);
     void (*drop_all)(struct cpu *c);
+    void (*stop)(struct cpu *c); /* the running block ends behind this instruction */
 
     /* Virtual addresses mean something else from now on. */
     void (*forget_addresses)(struct cpu *c);

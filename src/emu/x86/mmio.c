@@ -12,7 +12,6 @@
 
 #include "core/bus.h"
 #include "core/x86/layout.h"
-#include "emu/x86/block.h"
 #include "emu/x86/code_pages.h"
 #include "emu/x86/cpu.h"
 #include "emu/x86/ioapic.h"
@@ -38,7 +37,7 @@ static bool ioapic_at(gpa_t gpa, unsigned size, uint32_t *offset)
 static void kick_heed(struct cpu *c)
 {
     if (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_KICK)
-        block_stop(c);
+        c->code->stop(c);
 }
 
 static void device_read(struct cpu *c, const struct bus *b, uint64_t at, void *data, unsigned size)

@@ -1,10 +1,10 @@
 /* The block device on real files: what a driver that keeps the rules gets. */
 #include "virtio-mmio/blk.h"
 
-#include "unit/virtio-mmio/disk_rig.h"
-
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
+
+#include "unit/virtio-mmio/disk_rig.h"
 
 BOTH(reads_and_writes)
 {

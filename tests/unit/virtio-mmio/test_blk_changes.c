@@ -1,10 +1,10 @@
 /* What changes about a disk while the guest runs: size, file, limits; and direct I/O. */
 #include "virtio-mmio/blk.h"
 
-#include "unit/virtio-mmio/disk_rig.h"
-
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
+
+#include "unit/virtio-mmio/disk_rig.h"
 
 #include "core/clock.h"
 

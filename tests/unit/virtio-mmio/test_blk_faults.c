@@ -1,13 +1,13 @@
 /* The block device where the driver breaks the rules or the host fails: statuses, not hangs. */
 #include "virtio-mmio/blk.h"
 
-#include "unit/virtio-mmio/disk_rig.h"
-
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+
+#include "unit/virtio-mmio/disk_rig.h"
 
 /* The driver */
 
