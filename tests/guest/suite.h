@@ -20,5 +20,6 @@ extern const struct guest_test line_tests[];
 extern const struct guest_test timer_tests[];
 extern const struct guest_test ipi_tests[];
 extern const struct guest_test lock_tests[];
+extern const struct guest_test bad_tests[];
 
 #endif
