@@ -53,10 +53,13 @@ static bool error_same(const struct compare *c)
 /* Which of its bytes a stored or loaded state faults for is the processor's choice. */
 static bool is_anywhere_in_state(const struct compare *c)
 {
-    const struct aim_memory *m = &c->aim->memory[c->aim->count - 1];
     bool is_state = c->aim->t->row->class == CLASS_X87 || c->aim->t->row->class == CLASS_STATE;
+    const struct aim_memory *m;
 
-    return c->aim->count && is_state && m->size > 10 && c->guest->address - m->at < m->size &&
+    if (!is_state || c->aim->count == 0)
+        return false;
+    m = &c->aim->memory[c->aim->count - 1];
+    return m->size > 10 && c->guest->address - m->at < m->size &&
            c->host->address - m->at < m->size;
 }
 

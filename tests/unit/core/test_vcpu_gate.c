@@ -13,18 +13,18 @@ static struct turnstile t;
 static const struct scripted_step passes[] = {
     { SCRIPTED_OUT, TURNSTILE, 4, 0 },
     { SCRIPTED_OUT, RIG_BELL, 4, 1 },
-    { SCRIPTED_SLEEP, 0, 0, 0 },
+    { SCRIPTED_HALT, 0, 0, 0 },
 };
 
 static const struct scripted_step looks[] = {
     { SCRIPTED_IN, TURNSTILE, 4, 0 },
     { SCRIPTED_OUT, RIG_BELL, 4, 1 },
-    { SCRIPTED_SLEEP, 0, 0, 0 },
+    { SCRIPTED_HALT, 0, 0, 0 },
 };
 
 static const struct scripted_step rings[] = {
     { SCRIPTED_OUT, RIG_BELL, 4, 1 },
-    { SCRIPTED_SLEEP, 0, 0, 0 },
+    { SCRIPTED_HALT, 0, 0, 0 },
 };
 
 static void set_up(unsigned vcpu_count)
