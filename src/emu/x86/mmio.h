@@ -6,7 +6,6 @@
  */
 #include "core/mem.h"
 
-struct bus;
 struct cpu;
 struct emu;
 

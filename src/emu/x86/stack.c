@@ -34,10 +34,8 @@ static bool stack_linear(struct cpu *c, uint64_t sp, unsigned size, uint64_t *va
         *va = sp;
         return true;
     }
-    if (!(c->mode & MODE_FLAT) && !seg_within_limit(&c->seg[X86_SS], (uint32_t)sp, size)) {
-        (void)cpu_refuse(c, CPU_SS, 0);
-        return false; /* as it did, which GCC does not see: *va is not set */
-    }
+    if (!(c->mode & MODE_FLAT) && !seg_within_limit(&c->seg[X86_SS], (uint32_t)sp, size))
+        return cpu_refuse(c, CPU_SS, 0);
     *va = (uint32_t)(c->gpr[CPU_SS_BASE] + sp);
     return true;
 }
