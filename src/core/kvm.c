@@ -22,6 +22,7 @@
 #include "core/err.h"
 #include "core/irq.h"
 #include "core/kvm_internal.h"
+#include "core/kvm_keeper.h"
 
 #define API_VERSION 12 /* the only one since Linux 2.6.22 */
 
@@ -160,6 +161,8 @@ static void kvm_destroy(struct accel *a)
     kvm_arch_destroy(k);
     if (k->vm_fd >= 0)
         (void)close(k->vm_fd);
+    if (k->keeper_fd >= 0)
+        (void)close(k->keeper_fd);
     free(k);
 }
 
@@ -172,6 +175,7 @@ static int kvm_build(struct kvm *k, int device, struct err *e)
     k->vm_fd = vm_create(device, e);
     if (k->vm_fd < 0)
         return k->vm_fd;
+    k->keeper_fd = kvm_keeper_create(k->vm_fd);
     int run_size = ioctl(device, KVM_GET_VCPU_MMAP_SIZE, 0);
     if (run_size < (int)sizeof(struct kvm_run))
         return err_set(e, EOPNOTSUPP,
@@ -200,7 +204,7 @@ static int kvm_create(const struct accel_config *config, struct accel **out, str
     }
     k->accel.ops = &kvm_accel;
     k->config = *config;
-    k->vm_fd = -1;
+    k->vm_fd = k->keeper_fd = -1;
     ret = kvm_build(k, device, e);
     if (ret)
         kvm_destroy(&k->accel);
@@ -219,9 +223,9 @@ static void irq_raise(struct irq_line *line)
     (void)!write(line->fd, &one, sizeof(one));
 }
 
-static int irqfd(const struct kvm *k, const struct irq_line *line, uint32_t flags)
+static int irqfd(const struct kvm *k, const struct irq_line *line)
 {
-    struct kvm_irqfd request = { .fd = (uint32_t)line->fd, .gsi = line->gsi, .flags = flags };
+    struct kvm_irqfd request = { .fd = (uint32_t)line->fd, .gsi = line->gsi };
 
     return ioctl(k->vm_fd, KVM_IRQFD, &request);
 }
@@ -239,7 +243,7 @@ static int kvm_irq_init(struct accel *a, struct irq_line *line, unsigned gsi, st
     new.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (new.fd < 0)
         return err_sys(e, "no eventfd for interrupt line %u: raise the limit on open files", gsi);
-    if (irqfd(k, &new, 0) < 0) {
+    if (irqfd(k, &new) < 0) {
         int ret = err_sys(e, "KVM does not connect interrupt line %u", gsi);
         (void)close(new.fd);
         return ret;
@@ -253,7 +257,8 @@ static void kvm_irq_finish(struct accel *a, struct irq_line *line)
 {
     struct kvm *k = (struct kvm *)a;
 
-    (void)irqfd(k, line, KVM_IRQFD_FLAG_DEASSIGN);
+    /* KVM lets go of an eventfd that nobody else has, in a worker; asked to, it would have us wait
+     * milliseconds for that. */
     (void)close(line->fd);
     k->gsis &= ~(1ull << line->gsi);
     *line = (struct irq_line){ .fd = -1 };

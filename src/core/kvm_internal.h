@@ -20,6 +20,7 @@ struct kvm {
     struct accel accel;
     struct accel_config config;
     int vm_fd;
+    int keeper_fd;      /* or -1; see kvm_keeper.h */
     size_t run_size;    /* bytes of a processor's struct kvm_run mapping */
     unsigned gsi_count; /* lines the interrupt controller has; at most 64 */
     uint64_t gsis;      /* bit n: line n is taken */
