@@ -5,6 +5,8 @@
 
 #define RFLAGS_COMPARED 0x240cd5u /* the arithmetic ones, DF, AC, ID */
 
+#define VECTOR_SS 12
+#define VECTOR_GP 13
 #define VECTOR_PF 14
 #define PF_P      1u
 #define KERNEL    (UINT64_C(1) << 63)
@@ -63,8 +65,23 @@ static bool is_anywhere_in_state(const struct compare *c)
            c->host->address - m->at < m->size;
 }
 
+static bool is_operand_fault(int vector)
+{
+    return vector == VECTOR_SS || vector == VECTOR_GP || vector == VECTOR_PF;
+}
+
+/* Which of its two operands CMPS faults for where it could for both: processors differ, of one
+ * family even. Where only one can fault both sides agree that it does. */
+static bool is_either_of_two(const struct compare *c)
+{
+    return c->aim->t->row->mnemonic == MN_CMPS && is_operand_fault(c->host->vector) &&
+           is_operand_fault(c->guest->vector);
+}
+
 static bool exception_same(const struct compare *c)
 {
+    if (is_either_of_two(c))
+        return true;
     if (c->host->vector != c->guest->vector)
         return false;
     if (c->host->vector == CASE_COMPLETED)
