@@ -46,8 +46,12 @@ expect "no command is the bed's failure" 125 $?
 expect_match "and shows the usage" 'kvmbed .*COMMAND' "$work/err"
 
 # The bed's QEMU, and the timeout around it, are the processes that were told of its initrd.
+bed_processes() {
+    grep -las "$work/tmp/kvmbed[^/]*/[i]nitrd" /proc/[0-9]*/cmdline
+}
+
 bed_lives() {
-    grep -qas "$work/tmp/kvmbed[^/]*/[i]nitrd" /proc/[0-9]*/cmdline
+    bed_processes >/dev/null
 }
 
 # within TRIES COMMAND: asks ten times a second
@@ -75,6 +79,23 @@ for signal in HUP:129 TERM:143; do
     within 100 bed_is_gone
     expect "and QEMU with it" 0 $?
 done
+
+stop_qemu() {
+    for process in $(bed_processes | cut -d / -f 3); do
+        grep -qs '^qemu' "/proc/$process/comm" && kill -s STOP "$process" && return
+    done
+    return 1
+}
+
+# A stopped QEMU stands for an interpreter that got stuck.
+TMPDIR=$work/tmp "$here/kvmbed" -p 8 'sleep 100' >"$work/out" 2>"$work/err" &
+pid=$!
+within 100 stop_qemu
+wait "$pid"
+expect "a bed that stands still is the bed's failure" 125 $?
+expect_match "and says so" 'no sign of life for 8 seconds' "$work/err"
+within 100 bed_is_gone
+expect "and QEMU is gone" 0 $?
 
 expect "no temporary file is left" "" "$(ls "$work/tmp")"
 conclude
