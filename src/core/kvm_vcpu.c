@@ -4,10 +4,11 @@
  * Stopping one is the protocol that KVM calls immediate exit. A kick sets run->immediate_exit,
  * which KVM looks at when it is entered, and the caller's signal ends a KVM_RUN that has been
  * entered already; so a kick at any moment ends the present run or the next one, and none is lost
- * between a check and the system call. The loop itself never looks at the flag: KVM_RUN first
- * completes the access that was served, then fails with EINTR, and only then is the processor's
- * state whole. The flag is cleared before VCPU_KICKED is returned, so that the caller looks at what
- * is wanted after that, and a kick that comes in between costs one early return.
+ * between a check and the system call. The loop looks at the flag only behind KVM_RUN, which first
+ * completes the access that was served, then fails with EINTR: only then is the processor's state
+ * whole. Without the flag it was somebody else's signal, or work that the kernel had for the
+ * thread. The flag is cleared before VCPU_KICKED is returned, so that the caller looks at what is
+ * wanted after that, and a kick that comes in between costs one early return.
  */
 #include <assert.h>
 #include <errno.h>
@@ -41,6 +42,11 @@ static void vcpu_kick(struct accel_vcpu *a)
     __atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 }
 
+static bool is_kicked(const struct kvm_vcpu *v)
+{
+    return __atomic_load_n(&v->run->immediate_exit, __ATOMIC_SEQ_CST);
+}
+
 static enum vcpu_exit kicked(struct kvm_vcpu *v)
 {
     __atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
@@ -65,6 +71,8 @@ static enum vcpu_exit vcpu_run(struct accel_vcpu *a)
             break;
         }
         if (errno == EAGAIN) /* a waiting processor was woken, not yet started */
+            continue;
+        if (errno == EINTR && !is_kicked(v))
             continue;
         if (errno == EINTR)
             return kicked(v);

@@ -8,6 +8,7 @@
 #include "guest/suite.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -322,6 +323,32 @@ static void kick_while_spinning(void)
     machine_finish();
 }
 
+/* The guest goes on reading after the last signal. */
+static bool reads_again(void)
+{
+    struct pollfd ready = { .fd = ready_fd, .events = POLLIN };
+    eventfd_t before;
+
+    return poll(&ready, 1, 10000) == 1 && eventfd_read(ready_fd, &before) == 0 &&
+           poll(&ready, 1, 10000) == 1;
+}
+
+static void signals_without_a_kick(void)
+{
+    ready_fd = eventfd(0, 0);
+    machine_init(1, FLAT32_RAM);
+    m.port.on_read = say_ready;
+    LOAD(MOV_EDX(PORT), IN_AL_DX, 0xeb, 0xfd /* again */);
+    pthread_t thread = spawn(0);
+    for (unsigned i = 0; i < 50; i++) {
+        CHECK(pthread_kill(thread, VCPU_SIGNAL) == 0);
+        CHECK(reads_again());
+    }
+    CHECK(kick_and_join(0, thread) == VCPU_KICKED);
+    (void)close(ready_fd);
+    machine_finish();
+}
+
 static void kick_while_halted(void)
 {
     machine_init(1, FLAT32_RAM);
@@ -504,6 +531,7 @@ const struct guest_test flat32_tests[] = {
     { "kick inside a store", kick_inside_a_store, NULL },
     { "kick inside a load", kick_inside_a_load, NULL },
     { "kick while spinning", kick_while_spinning, NULL },
+    { "signals without a kick", signals_without_a_kick, NULL },
     { "kick while halted", kick_while_halted, NULL },
     { "second processor", second_processor, NULL },
     { "CPUID in the guest", cpuid_in_the_guest, NULL },
