@@ -183,3 +183,262 @@ ON_BOTH(vsock, carries_megabytes_to_the_host)
     (void)close(fd);
     host_unlisten(server, 1);
 }
+
+/* Half closes. */
+
+ON_BOTH(vsock, the_client_shuts_its_direction)
+{
+    struct guest g;
+    int fd;
+
+    vsock_start(0, 16);
+    fd = client_connect(&g, 1);
+    host_write(fd, "all", 3);
+    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+    cr_assert_eq(guest_expect(&g, OP(RW)).h.len, 3);
+    cr_assert_eq(guest_expect(&g, OP(SHUTDOWN)).h.flags, VIRTIO_VSOCK_SHUTDOWN_SEND);
+    guest_write(&g, "answer", 6);
+    host_expect(fd, "answer", 6);
+    guest_shut(&g, 3);
+    (void)guest_expect(&g, OP(RST));
+    host_expect_end(fd);
+    (void)close(fd);
+    guest_expect_nothing();
+}
+
+ON_BOTH(vsock, the_guest_shuts_its_direction)
+{
+    struct guest g;
+    int fd;
+
+    vsock_start(0, 16);
+    fd = client_connect(&g, 1);
+    guest_write(&g, "all", 3);
+    guest_shut(&g, VIRTIO_VSOCK_SHUTDOWN_SEND);
+    host_expect(fd, "all", 3);
+    host_expect_end(fd);
+    host_write(fd, "answer", 6);
+    cr_assert_eq(guest_expect(&g, OP(RW)).h.len, 6);
+    (void)close(fd);
+    cr_assert_eq(guest_expect(&g, OP(SHUTDOWN)).h.flags, 3);
+    guest_say(&g, OP(RST));
+    guest_expect_nothing();
+    cr_assert_eq(counter("conns_removed"), 1);
+}
+
+ON_BOTH(vsock, the_guest_takes_no_more)
+{
+    struct guest g;
+    int fd;
+
+    vsock_start(0, 16);
+    fd = client_connect(&g, 1);
+    guest_shut(&g, VIRTIO_VSOCK_SHUTDOWN_RCV);
+    vd_settle(&d);
+    cr_assert_eq(send(fd, "x", 1, MSG_NOSIGNAL), -1);
+    cr_assert_eq(errno, EPIPE);
+    guest_write(&g, "but sends", 9);
+    host_expect(fd, "but sends", 9);
+    guest_shut(&g, VIRTIO_VSOCK_SHUTDOWN_SEND);
+    (void)guest_expect(&g, OP(RST));
+    host_expect_end(fd);
+    (void)close(fd);
+}
+
+/* The driver comes and goes. */
+
+ON_BOTH(vsock, clients_wait_for_a_driver)
+{
+    int fd[3];
+
+    vsock_plug();
+    for (unsigned i = 0; i < 3; i++) {
+        fd[i] = host_dial();
+        host_write(fd[i], "CONNECT 7\n", 10);
+    }
+    vd_settle(&d);
+    host_expect_nothing(fd[0]);
+    vd_start(&d, 0);
+    vd_settle(&d);
+    guest_offer(8, 4096);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(guest_hear().h.op, OP(REQUEST));
+    for (unsigned i = 0; i < 3; i++)
+        (void)close(fd[i]);
+}
+
+/* Everything that a connection can be waiting for, and then the driver leaves. */
+ON_BOTH(vsock, a_reset_closes_everything)
+{
+    static uint8_t much[128 << 10];
+    int server = host_listen(52, 8);
+    struct guest g;
+    int fd[6];
+
+    vsock_plug();
+    for (unsigned round = 0; round < 3; round++) {
+        vd_start(&d, 0);
+        guest_offer(16, 4096);
+        fd[0] = host_dial(); /* says nothing */
+        fd[1] = host_dial(); /* is not answered */
+        host_write(fd[1], "CONNECT 7\n", 10);
+        cr_assert_eq(guest_hear().h.op, OP(REQUEST));
+        fd[2] = client_connect(&g, 1); /* is idle */
+        fd[3] = client_connect(&g, 2); /* does not read */
+        guest_write(&g, much, sizeof(much));
+        guest_write(&g, much, 1000);
+        fd[4] = guest_connect(&g, 3, 52, server); /* is half closed */
+        (void)shutdown(fd[4], SHUT_WR);
+        (void)guest_expect(&g, OP(SHUTDOWN));
+        fd[5] = guest_connect(&g, 4, 52, server); /* is not read */
+        g.alloc = 10;
+        guest_say(&g, OP(CREDIT_UPDATE));
+        host_write(fd[5], much, 5000);
+        if (round > 0)
+            vd_settle(&d);
+        if (round == 2)
+            for (unsigned i = 0; i < 100; i++)
+                guest_put(header_of(&(struct guest){ .port = 99 }, OP(RW)), NULL, 0);
+        vd_reset(&d);
+        for (unsigned i = 0; i < 6; i++) {
+            while (host_read(fd[i], much, sizeof(much)) > 0)
+                ;
+            (void)close(fd[i]);
+        }
+    }
+    host_unlisten(server, 52);
+}
+
+ON_BOTH(vsock, it_is_unplugged_at_work)
+{
+    struct guest g;
+    int fd[2];
+
+    vsock_start(0, 16);
+    fd[0] = client_connect(&g, 1);
+    fd[1] = host_dial();
+    host_write(fd[0], "unheard", 7);
+    guest_put(header_of(&g, OP(CREDIT_REQUEST)), NULL, 0);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+}
+
+ON_BOTH(vsock, a_failed_device_waits_for_its_reset)
+{
+    struct guest g;
+    int fd[2];
+
+    vsock_start(0, 16);
+    fd[0] = client_connect(&g, 1);
+    (void)vd_chain(&d, TX, &(struct vd_buf){ TX_AT, 1, 0 }, 1);
+    (void)vd_kick(&d, TX);
+    vd_settle(&d);
+    cr_assert(vd_failed(&d));
+    host_write(fd[0], "unheard", 7);
+    fd[1] = host_dial();
+    host_write(fd[1], "CONNECT 7\n", 10);
+    vd_settle(&d);
+    vd_reset(&d);
+    host_expect_end(fd[1]);
+    vd_start(&d, 0);
+    guest_offer(16, 4096);
+    (void)close(fd[1]);
+    fd[1] = client_connect(&g, 1);
+    for (unsigned i = 0; i < 2; i++)
+        (void)close(fd[i]);
+}
+
+ON_BOTH(vsock, the_guest_is_told_of_a_new_transport)
+{
+    struct virtio_vsock_event event = { .id = 9 };
+    gpa_t at = vd_alloc(&d, 8);
+    struct guest g;
+    int fd;
+
+    vsock_start(0, 16);
+    fd = client_connect(&g, 1);
+    (void)vd_chain(&d, EVENT, &(struct vd_buf){ at, 4, VD_WRITE }, 1);
+    (void)vd_kick(&d, EVENT);
+    memcpy(vd_at(&d, at, 4), &event, 4);
+    vsock_transport_reset(vsock);
+    cr_assert_eq(vd_await(&d, EVENT).len, 4);
+    memcpy(&event, vd_at(&d, at, 4), 4);
+    cr_assert_eq(event.id, VIRTIO_VSOCK_EVENT_TRANSPORT_RESET);
+    host_expect_end(fd);
+    (void)close(fd);
+    vsock_transport_reset(vsock); /* there is no buffer */
+    guest_expect_nothing();
+    cr_assert(!vd_failed(&d));
+    (void)vd_chain(&d, EVENT, &(struct vd_buf){ at, 3, VD_WRITE }, 1);
+    vsock_transport_reset(vsock);
+    cr_assert(vd_failed(&d));
+}
+
+/* Idle. */
+
+ON_BOTH(vsock, nobody_is_woken_for_nothing)
+{
+    struct guest g;
+    int fd;
+
+    vsock_start(0, 16);
+    fd = client_connect(&g, 1);
+    guest_expect_nothing();
+    (void)vd_interrupts(&d, NULL);
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert_eq(vd_interrupts(&d, NULL), 0);
+        guest_offer(1, 4096);
+        vd_settle(&d);
+    }
+    cr_assert_leq(counter("rx_queue_event_count"), 3);
+    (void)close(fd);
+}
+
+/* Creating. */
+
+static void expect_refusal(struct vsock_config config, int code, const char *text)
+{
+    struct vsock *none = NULL;
+    struct err e;
+
+    cr_assert_eq(vsock_create(&none, &config, &e), -code);
+    cr_assert_null(none);
+    cr_assert_str_eq(e.text, text);
+}
+
+ON_BOTH(vsock, refuses_what_it_cannot_be)
+{
+    static const uint32_t cids[] = { 0, 1, 2, UINT32_MAX };
+    char text[200], path[200];
+
+    for (unsigned i = 0; i < 4; i++) {
+        (void)snprintf(text, sizeof(text), "a guest's vsock CID is 3 to 4294967294, not %u",
+                       cids[i]);
+        expect_refusal((struct vsock_config){ .cid = cids[i], .uds_path = uds }, EINVAL, text);
+    }
+    memset(path, 'x', 150);
+    path[150] = '\0';
+    (void)snprintf(text, sizeof(text),
+                   "vsock: the path of a unix socket has at most 107 characters, this one 150: "
+                   "%.120s",
+                   path);
+    expect_refusal((struct vsock_config){ .cid = 3, .uds_path = path }, EINVAL, text);
+    vsock_plug();
+    (void)snprintf(text, sizeof(text),
+                   "vsock: the path '%s' is taken: something lies there already", uds);
+    expect_refusal(setup, EADDRINUSE, text);
+}
+
+ON_BOTH(vsock, has_the_name_it_is_given)
+{
+    setup.id = "agent";
+    setup.cid = 0xfffffffe;
+    vsock_plug();
+    cr_assert_str_eq(vsock_device(vsock)->setup.name, "vsock.agent");
+    cr_assert_str_eq(d.metrics.first->name, "vsock.agent");
+}
+
+Test(vsock, destroys_nothing)
+{
+    vsock_destroy(NULL);
+}
