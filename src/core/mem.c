@@ -231,6 +231,35 @@ bool mem_write(const struct mem *m, gpa_t gpa, const void *from, uint64_t len)
     return true;
 }
 
+static uint64_t offset_in(const struct mem_region *r, const void *host)
+{
+    return (uintptr_t)host - (uintptr_t)r->host; /* huge where it is below */
+}
+
+gpa_t mem_gpa(const struct mem *m, const void *host)
+{
+    unsigned i = 0;
+
+    while (i < m->count && offset_in(&m->regions[i], host) >= m->regions[i].size)
+        i++;
+    assert(i < m->count);
+    return m->regions[i].gpa + offset_in(&m->regions[i], host);
+}
+
+/* Of a memfd the pages have to leave the file: what is only unmapped stays there for others. */
+uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len)
+{
+    uint64_t before = -gpa % PAGE_SIZE; /* to the first whole page */
+    uint8_t *at = mem_at(m, gpa, len);
+
+    if (!at || len < before || m->huge == MEM_HUGE_2M)
+        return 0;
+    len = (len - before) / PAGE_SIZE * PAGE_SIZE;
+    if (len == 0 || madvise(at + before, len, m->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED) < 0)
+        return 0;
+    return len;
+}
+
 /* Regions are whole pages, so rounding to pages stays inside. A kernel before 5.14 does not know
  * the advice, and faults do the work. */
 void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len)

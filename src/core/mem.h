@@ -69,6 +69,17 @@ void *mem_at(const struct mem *m, gpa_t gpa, uint64_t len);
 bool mem_read(const struct mem *m, gpa_t gpa, void *to, uint64_t len);
 bool mem_write(const struct mem *m, gpa_t gpa, const void *from, uint64_t len);
 
+/* The other way: the guest physical address of a host address that came through the door. */
+gpa_t mem_gpa(const struct mem *m, const void *host);
+
+/* Gives the whole pages of [gpa, gpa + len) back to the host, for a guest that has no use for what
+ * they hold. They stay RAM: whoever touches one gets a new page, zero or, where a file is mapped,
+ * the file's. Returns how many bytes that were; 0 unless all of the range lies in one region. Pages
+ * of 2 MiB are never given back: the host may hand them to another process, and the guest that
+ * comes back to one would find the pool empty and die of it. The accelerator is the caller's to
+ * tell (core/accel.h). */
+uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len);
+
 /* Before the guest starts. */
 
 /* Fills in the pages of a range that is about to be written, in one call instead of a fault each.

@@ -250,6 +250,8 @@ Test(mem, huge_pages_are_taken_at_once_or_refused_at_once)
         cr_assert(mem_write(&m, 4 * MIB - 5, "huge", 5));
         cr_assert_eq(store_signal(m.regions[0].host + 4 * MIB), SIGSEGV);
         cr_assert_eq(mem_map_file(&m, 0, 0, 0, 4096, NULL), -EOPNOTSUPP);
+        cr_assert_eq(mem_give_back(&m, 2 * MIB, 2 * MIB), 0);
+        cr_assert_eq(memcmp(m.regions[0].host + 4 * MIB - 5, "huge", 5), 0);
         mem_finish(&m);
     }
 }
