@@ -1,0 +1,44 @@
+#ifndef BENCH_GUEST_H
+#define BENCH_GUEST_H
+/*
+ * What the benchmark guest's workloads stand on: its command line, time, words to the serial port
+ * and the end. One processor in ring 3, no interrupts.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is behind "name=" on the command line; NULL: nothing is. */
+const char *arg_text(const char *name);
+
+/* The same as a number, with a value for where there is none; 0x is understood. */
+uint64_t arg_number(const char *name, uint64_t otherwise);
+
+/* Whether the argument is this word. */
+bool arg_is(const char *name, const char *word);
+
+/* Nanoseconds, by the time stamp counter at the rate that tsc_khz= tells. */
+uint64_t now_ns(void);
+
+/* To the serial port. */
+void say(const char *text);
+void say_number(uint64_t number);
+
+/* "COUNT done in NANOSECONDS ns", what the scripts read. */
+void say_result(uint64_t count, uint64_t ns);
+
+/* Says why and ends. */
+_Noreturn void fail(const char *why);
+
+/* Halts with all devices as they are: nothing happens any more unless a device does it. */
+_Noreturn void halt(void);
+
+static inline void pause(void)
+{
+    __asm__ volatile("pause");
+}
+
+/* Workloads, by run= on the command line. Each says its result. */
+void blk_run(void);
+
+#endif
