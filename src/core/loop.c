@@ -10,6 +10,7 @@
  * that lands directly on the mark writes the eventfd: posts to a loop that is awake, and further
  * posts to one that is about to wake, cost no system call. The write cannot be missed, because the
  * mark is there before the kernel is asked to wait and the eventfd holds its count until read.
+ * Watches (loop_watch.c) rest behind the mark: what they find goes before a sleep all the same.
  */
 #include "core/loop.h"
 
@@ -65,6 +66,7 @@ int loop_create(struct loop **out, enum loop_backend backend, struct err *e)
 
     if (ret < 0)
         return ret;
+    l->may_spin = l->impl->due && watches_may_spin();
     ret = wake_init(l, e);
     if (ret < 0) {
         l->impl->destroy(l);
@@ -79,6 +81,7 @@ void loop_destroy(struct loop *l)
     if (!l)
         return;
     assert(l->in_flight == 1); /* the wake-up's own */
+    assert(l->watch_count == 0);
     l->stopped = false;
     loop_cancel(l, &l->wake);
     while (l->in_flight > 0 && l->impl->wait(l, true) == 0)
@@ -125,8 +128,8 @@ static void posts_call(struct loop *l)
     }
 }
 
-/* False: there are posts, do not sleep. */
-static bool sleep_begin(struct loop *l)
+/* False: there are posts. */
+static bool mark_put(struct loop *l)
 {
     struct loop_post *none = NULL;
 
@@ -134,9 +137,20 @@ static bool sleep_begin(struct loop *l)
                                        __ATOMIC_RELAXED);
 }
 
+/* False: there is something to do, do not sleep. A loop that waits awake gives the kernel first
+ * what it has for it: that may be done at once. */
+static bool sleep_begin(struct loop *l)
+{
+    if (watches_look(l) || (l->spin_ns > 0 && l->impl->due(l)) || watches_spin(l))
+        return false;
+    return mark_put(l) && !watches_rest(l);
+}
+
 static void sleep_end(struct loop *l)
 {
     struct loop_post *mark = &asleep;
+
+    watches_learn(l);
 
     /* Where a post lies on the mark, posts_take drops both. */
     (void)__atomic_compare_exchange_n(&l->posted, &mark, NULL, false, __ATOMIC_RELAXED,

@@ -11,6 +11,7 @@
  * Where io_uring is forbidden (container profiles, kernel.io_uring_disabled) the same interface
  * stands on epoll and plain system calls; LOOP_AUTO says so once in the log.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -63,13 +64,28 @@ struct loop_post {
     uint32_t queued; /* atomic */
 };
 
+/* Memory that others write and the loop thread reads: a queue with a guest's driver. */
+struct loop_watch {
+    /* Loop thread, in every turn and while the loop waits for a moment before it sleeps: is there
+     * something to do? Does it then. */
+    bool (*look)(struct loop_watch *w);
+
+    /* Loop thread. The loop is about to sleep: whoever writes from now on has to wake it. True:
+     * somebody wrote before that; it is dealt with, and the loop does not sleep. */
+    bool (*rest)(struct loop_watch *w);
+
+    /* The loop's own; zero before the first use. */
+    struct loop_watch *next, *prev;
+    bool watched;
+};
+
 /* Life: all on the thread that becomes the loop thread. */
 
 /* -ENOSYS, -EPERM or -ENOMEM where LOOP_URING is asked for and the host forbids it. */
 int loop_create(struct loop **out, enum loop_backend backend, struct err *e);
 
-/* No operation may be in flight and no thread inside loop_post; posts still queued are forgotten.
- * Accepts NULL. */
+/* No operation may be in flight, nothing watched and no thread inside loop_post; posts still queued
+ * are forgotten. Accepts NULL. */
 void loop_destroy(struct loop *l);
 
 /* "io_uring" or "epoll". */
@@ -113,6 +129,11 @@ void loop_timer(struct loop *l, struct loop_op *op, uint64_t at_ns);
 /* Ends a submitted operation early: done still comes, later, with -ECANCELED unless it finished
  * first. An idle op is ignored. */
 void loop_cancel(struct loop *l, struct loop_op *op);
+
+/* Until unwatched; a watch more than one of these is ignored. Nobody counts on being looked at
+ * without delay: a loop that is busy is late. */
+void loop_watch(struct loop *l, struct loop_watch *w);
+void loop_unwatch(struct loop *l, struct loop_watch *w);
 
 /* Any thread, never blocks, also safe from a signal handler. Calls run in the order they were
  * posted. A post that is still queued is ignored. */

@@ -42,6 +42,10 @@ struct loop_impl {
      * to do. An interrupted sleep is none. Returns 0 or -errno. */
     int (*wait)(struct loop *l, bool block);
 
+    /* Costs no system call: whether wait would submit something, or come back with something
+     * without sleeping. Or NULL where that cannot be known. */
+    bool (*due)(struct loop *l);
+
     /* Finishes what is due at its beginning; stops early, losing nothing, once l->stopped. */
     void (*dispatch)(struct loop *l);
 };
@@ -56,12 +60,34 @@ struct loop {
     uint64_t wake_count;
     unsigned in_flight; /* operations, `wake` included */
     bool stopped;
+
+    /* loop_watch.c's */
+    struct loop_watch *first_watch, *last_watch;
+    struct loop_watch *next_watch; /* while they are called: the next one */
+    unsigned watch_count;
+    bool may_spin;
+    uint64_t spin_ns;       /* how long to wait awake */
+    uint64_t idle_since_ns; /* of this wait; 0: there was something to do */
 };
 
 /* -ENOSYS where the kernel has no io_uring or a too old one, -EPERM, -ENOMEM where it is forbidden;
  * the part in struct loop is zero but for impl. */
 int loop_uring_create(struct loop **out, struct err *e);
 int loop_epoll_create(struct loop **out, struct err *e);
+
+/* Calls look or rest of every watch; whether one found something. */
+bool watches_look(struct loop *l);
+bool watches_rest(struct loop *l);
+
+/* Whether waiting awake can help on this host. */
+bool watches_may_spin(void);
+
+/* There is nothing to do: waits awake for as long as that has been worth it; whether there is now.
+ */
+bool watches_spin(struct loop *l);
+
+/* The wait, awake or asleep, is over. */
+void watches_learn(struct loop *l);
 
 /* The end of an operation: last touch of op before its owner has it back. */
 static inline void loop_op_finish(struct loop *l, struct loop_op *op, int res)

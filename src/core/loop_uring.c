@@ -194,6 +194,16 @@ static int uring_wait(struct loop *l, bool block)
     return ret < 0 ? ret : 0;
 }
 
+static bool uring_due(struct loop *l)
+{
+    const struct uring_loop *u = uring_of(l);
+    unsigned flags = __atomic_load_n(u->ring.sq.kflags, __ATOMIC_RELAXED);
+
+    return u->queued.first || u->cancels.first || u->cancelled.first ||
+           io_uring_sq_ready(&u->ring) > 0 || io_uring_cq_ready(&u->ring) > 0 ||
+           flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
 static bool is_io(const struct loop_op *op)
 {
     return op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV || op->kind == LOOP_OP_ACCEPT;
@@ -262,16 +272,18 @@ static const struct loop_impl uring_impl = {
     .submit = uring_submit,
     .cancel = uring_cancel,
     .wait = uring_wait,
+    .due = uring_due,
     .dispatch = uring_dispatch,
 };
 
 /* The most the kernel can do: completions run when this thread asks for them (6.1), or at least
- * interrupt it no more than they must (5.19). */
+ * interrupt it no more than they must, and a flag says that there are some (5.19). */
 static int ring_init(struct io_uring *ring)
 {
     static const unsigned flags[] = {
-        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL,
-        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL,
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+            IORING_SETUP_SUBMIT_ALL,
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
         0,
     };
     const unsigned needed = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
