@@ -191,13 +191,10 @@ static bool take(struct blk *b)
  * device failed: its chains stay where they are. */
 static void take_all(struct blk *b)
 {
-    struct virtq *q = &b->virtio.queue[0].ring;
-
-    do {
-        virtq_kicks_off(q);
-        while (take(b))
-            ;
-    } while (!is_held(b) && virtq_kicks_on(q) && !b->virtio.failed);
+    while (take(b))
+        ;
+    if (!is_held(b))
+        virtio_await(&b->virtio, 0);
 }
 
 static void blk_kick(struct virtio_device *v, unsigned queue)

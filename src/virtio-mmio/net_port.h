@@ -41,10 +41,4 @@ struct net_port {
     void (*lost)(struct virtio_device *v);
 };
 
-/* virtq_kicks_on, unless the device failed and gives no chain however many there are. */
-static inline bool net_port_kicks_on(const struct net_port *port, enum net_queue queue)
-{
-    return !port->device->failed && virtq_kicks_on(&port->device->queue[queue].ring);
-}
-
 #endif

@@ -216,6 +216,7 @@ static void wait_for(struct net_rx *rx, enum rx_step s)
         break;
     case RX_STARVED:
         metric_add(&rx->counters.no_buffer, 1);
+        virtio_await(rx->port.device, NET_QUEUE_RX);
         break;
     case RX_LOST:
         rx->lost = true;
@@ -230,14 +231,9 @@ static void run(struct net_rx *rx)
     uint64_t before = rx->counters.bytes, frames = 0;
     enum rx_step s;
 
-    virtq_kicks_off(ring_of(rx));
     do {
         s = step(rx);
         frames++;
-        if (s == RX_STARVED && net_port_kicks_on(&rx->port, NET_QUEUE_RX)) {
-            virtq_kicks_off(ring_of(rx));
-            s = RX_DONE;
-        }
     } while (s == RX_DONE &&
              (rx->len > 0 || rx->counters.bytes - before + frames * NET_FRAME_COST < NET_TURN));
     virtio_publish(rx->port.device, NET_QUEUE_RX);

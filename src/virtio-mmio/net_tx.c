@@ -88,6 +88,7 @@ static void wait_for(struct net_tx *tx, enum tx_step s)
     tx->waiting = s != TX_EMPTY;
     switch (s) {
     case TX_EMPTY:
+        virtio_await(tx->port.device, NET_QUEUE_TX);
         break;
     case TX_FULL:
         metric_add(&tx->counters.tap_full, 1);
@@ -108,14 +109,9 @@ static void run(struct net_tx *tx)
     uint64_t before = tx->counters.bytes, frames = 0;
     enum tx_step s;
 
-    virtq_kicks_off(ring_of(tx));
     do {
         s = step(tx);
         frames++;
-        if (s == TX_EMPTY && net_port_kicks_on(&tx->port, NET_QUEUE_TX)) {
-            virtq_kicks_off(ring_of(tx));
-            s = TX_DONE;
-        }
     } while (s == TX_DONE && tx->counters.bytes - before + frames * NET_FRAME_COST < NET_TURN);
     virtio_publish(tx->port.device, NET_QUEUE_TX);
     wait_for(tx, s);

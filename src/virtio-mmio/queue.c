@@ -256,6 +256,15 @@ bool virtq_publish(struct virtq *q)
     return irq_wanted(q, from);
 }
 
+bool virtq_has_chain(struct virtq *q)
+{
+    if (!works(q))
+        return false;
+    if (q->next_avail == q->avail_seen)
+        avail_look(q);
+    return q->avail_seen != q->next_avail;
+}
+
 void virtq_kicks_off(struct virtq *q)
 {
     if (works(q) && !q->event_idx)

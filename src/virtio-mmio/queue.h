@@ -119,6 +119,9 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t len);
  */
 bool virtq_publish(struct virtq *q);
 
+/* Whether virtq_pop has something to give or to say. */
+bool virtq_has_chain(struct virtq *q);
+
 /* Asks the driver not to kick: a wish, it may do so all the same (2.7.10). */
 void virtq_kicks_off(struct virtq *q);
 

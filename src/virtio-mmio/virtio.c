@@ -81,8 +81,31 @@ static void needs_reset(struct virtio_device *v, const char *why)
 /* A device that looks for chains without being kicked finds none any more. */
 static void queues_stop(struct virtio_device *v)
 {
-    for (unsigned i = 0; i < v->setup.queue_count; i++)
+    for (unsigned i = 0; i < v->setup.queue_count; i++) {
         virtq_stop(&v->queue[i].ring);
+        loop_unwatch(v->loop, &v->queue[i].watch);
+    }
+}
+
+static bool kick_if(struct loop_watch *w, bool (*has)(struct virtq *q))
+{
+    struct virtio_queue *q =
+        (struct virtio_queue *)((char *)w - offsetof(struct virtio_queue, watch));
+
+    if (!has(&q->ring))
+        return false;
+    virtio_kick(q->owner, (unsigned)(q - q->owner->queue));
+    return true;
+}
+
+static bool queue_look(struct loop_watch *w)
+{
+    return kick_if(w, virtq_has_chain);
+}
+
+static bool queue_rest(struct loop_watch *w)
+{
+    return kick_if(w, virtq_kicks_on);
 }
 
 static void go_live(struct virtio_device *v, bool failed)
@@ -138,6 +161,7 @@ void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
                                        .counters = &v->counters };
     for (unsigned i = 0; i < setup->queue_count; i++) {
         v->queue[i].owner = v;
+        v->queue[i].watch = (struct loop_watch){ .look = queue_look, .rest = queue_rest };
         v->queue[i].ring.size_max = setup->queue_size;
         v->queue[i].eventfd = -1;
     }
@@ -151,6 +175,12 @@ bool virtio_pop(struct virtio_device *v, unsigned queue, struct virtq_chain *cha
     if (ret < 0)
         virtio_fail(v, virtq_fault_text(q->fault));
     return ret > 0;
+}
+
+void virtio_await(struct virtio_device *v, unsigned queue)
+{
+    if (v->phase == VIRTIO_LIVE && !v->failed)
+        loop_watch(v->loop, &v->queue[queue].watch);
 }
 
 void virtio_publish(struct virtio_device *v, unsigned queue)
@@ -240,6 +270,13 @@ void virtio_queue_ready(struct virtio_device *v, struct virtq *q, bool ready)
 
 void virtio_kick(struct virtio_device *v, unsigned queue)
 {
-    if (v->phase == VIRTIO_LIVE && !v->failed && v->queue[queue].ring.ready)
-        v->ops->kick(v, queue);
+    struct virtio_queue *q = &v->queue[queue];
+
+    if (v->phase != VIRTIO_LIVE || v->failed || !q->ring.ready)
+        return;
+    if (q->watch.watched && !virtq_has_chain(&q->ring))
+        return; /* a look was faster than the driver's kick */
+    loop_unwatch(v->loop, &q->watch);
+    virtq_kicks_off(&q->ring);
+    v->ops->kick(v, queue);
 }

@@ -38,9 +38,8 @@ struct virtio_ops {
     void (*kick)(struct virtio_device *v, unsigned queue);
 
     /* Become as new, what the driver wrote into the configuration space included: cancel or wait
-     * for all that is in flight, then call virtio_reset_done, from here or later. Until then
-     * buffers may be written and answers pushed, which nobody will see. Comes without activate too.
-     */
+     * for all in flight, then call virtio_reset_done, from here or later. Until then buffers may be
+     * written and answers pushed, which nobody will see. Comes without activate too. */
     void (*reset)(struct virtio_device *v);
 
     /* A vCPU's thread, lock held: the driver wrote size (1, 2, 4 or 8) bytes inside the
@@ -65,8 +64,9 @@ enum virtio_phase {
 
 struct virtio_queue {
     struct virtio_device *owner;
-    struct virtq ring;   /* in SETUP the lock's, then the loop thread's */
-    struct loop_op bell; /* plug.c: reads the eventfd into rung, through iov */
+    struct virtq ring;       /* in SETUP the lock's, then the loop thread's */
+    struct loop_watch watch; /* while the device waits for chains */
+    struct loop_op bell;     /* plug.c: reads the eventfd into rung, through iov */
     struct iovec iov;
     uint64_t rung;
     int eventfd; /* of its doorbell; -1 while unplugged */
@@ -129,22 +129,22 @@ static inline bool virtio_has(const struct virtio_device *v, unsigned bit)
     return v->status.accepted >> bit & 1; /* final by now */
 }
 
-/* virtq_pop where the device is LIVE. False: no chain now. Where the driver broke the rules the
- * device fails. */
+/* virtq_pop, LIVE. False: no chain now. Where the driver broke the rules the device fails. */
 bool virtio_pop(struct virtio_device *v, unsigned queue, struct virtq_chain *chain);
+
+/* Every chain is taken: kick the device for the next one. Only a sleeping loop has to be rung. */
+void virtio_await(struct virtio_device *v, unsigned queue);
 
 /* virtq_publish, and the interrupt if the driver wants one. */
 void virtio_publish(struct virtio_device *v, unsigned queue);
 
-/* The driver broke the rules: it is told that the device needs a reset (2.1.2), the log why. No
- * chain and no kick comes any more. */
+/* The driver broke the rules: NEEDS_RESET (2.1.2), the log says why. No chain, no kick comes. */
 void virtio_fail(struct virtio_device *v, const char *why);
 
 /* All that reset waited for is over. Last touch of the queues until activate. */
 void virtio_reset_done(struct virtio_device *v);
 
-/* Any phase, plugged: changes the configuration space, counts its generation up and tells a driver
- * that is ready. */
+/* Any phase, plugged: changes the configuration space and its generation, tells a ready driver. */
 void virtio_config_update(struct virtio_device *v, uint32_t offset, const void *data, uint32_t len);
 
 #endif

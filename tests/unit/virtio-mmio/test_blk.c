@@ -4,6 +4,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 
+#include "core/clock.h"
 #include "unit/virtio-mmio/disk_rig.h"
 
 BOTH(reads_and_writes)
@@ -32,6 +33,56 @@ BOTH(reads_and_writes)
     cr_assert_eq(disk->counters.write_bytes, 4 * BLK_SECTOR);
     cr_assert_eq(disk->counters.flushes, 1);
     disk_close();
+}
+
+static void sleep_done(struct loop_op *op, int res)
+{
+    (void)op, (void)res;
+    loop_stop(d.loop);
+}
+
+/* The loop runs until it has slept for a while. */
+static void loop_sleep(void)
+{
+    struct loop_op timer = { .done = sleep_done };
+
+    loop_timer(d.loop, &timer, clock_now_ns() + 1000000);
+    cr_assert_eq(loop_run(d.loop), 0);
+}
+
+static void kicks_are_for_a_sleeping_loop(uint64_t without)
+{
+    struct ask a;
+
+    disk_open(plain(), without);
+    for (unsigned i = 0; i < 300; i++) {
+        a = ask(VIRTIO_BLK_T_IN, 7, NULL, BLK_SECTOR);
+        (void)vd_await(&d, 0); /* awake, it looks */
+        cr_assert_eq(*a.status, VIRTIO_BLK_S_OK);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        loop_sleep();
+        a = ask(VIRTIO_BLK_T_IN, 7, NULL, BLK_SECTOR);
+        cr_assert(vd_kick(&d, 0), "it slept");
+        (void)vd_await(&d, 0);
+        cr_assert_eq(*a.status, VIRTIO_BLK_S_OK);
+        vd_settle(&d);
+        a = ask(VIRTIO_BLK_T_IN, 7, NULL, BLK_SECTOR);
+        cr_assert_not(vd_kick(&d, 0), "it has not slept since");
+        (void)vd_await(&d, 0);
+        cr_assert_eq(*a.status, VIRTIO_BLK_S_OK);
+    }
+    disk_close();
+}
+
+BOTH(kicks_are_for_a_sleeping_loop_by_index)
+{
+    kicks_are_for_a_sleeping_loop(0);
+}
+
+BOTH(kicks_are_for_a_sleeping_loop_by_flag)
+{
+    kicks_are_for_a_sleeping_loop(UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX);
 }
 
 BOTH(many_requests_are_under_way_and_answered_with_few_interrupts)

@@ -199,7 +199,7 @@ ON_BOTH(net_rx, a_frame_waits_for_enough_buffers)
     cr_assert(!vd_reap(&d, RX, &used));
     at[2] = offer(100);
     (void)offer(100);
-    cr_assert(vd_kick(&d, RX));
+    (void)vd_kick(&d, RX);
     for (unsigned i = 0; i < 3; i++) {
         used = vd_await(&d, RX);
         expect(at[i], 7, 100 * i, 100 * i + used.len);
@@ -296,13 +296,13 @@ ON_BOTH(net_rx, without_buffers_the_tap_is_left_alone)
     cr_assert_eq(recv(setup.tap.fd, bytes, sizeof(bytes), MSG_PEEK), 100);
     cr_assert_eq(counter(FRAMES, "no_buffer"), 1);
     (void)offer(300);
-    cr_assert(vd_kick(&d, RX));
+    (void)vd_kick(&d, RX);
     used = vd_await(&d, RX);
     cr_assert_eq(used.len, 100);
     vd_settle(&d);
     cr_assert_eq(counter(FRAMES, "no_buffer"), 2);
     (void)offer(300);
-    cr_assert(vd_kick(&d, RX));
+    (void)vd_kick(&d, RX);
     used = vd_await(&d, RX);
     cr_assert_eq(used.len, 200);
 }
@@ -312,7 +312,7 @@ ON_BOTH(net_rx, a_turn_that_ends_goes_on)
 {
     struct vd_used used;
 
-    net_start(MERGEABLE);
+    net_start(UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX); /* an interrupt each turn */
     for (unsigned i = 0; i < 200; i++)
         host_send(i, 60);
     for (unsigned i = 0; i < 200; i++)
