@@ -63,16 +63,15 @@ ON_BOTH(vsock_port, buffers_are_cut_anywhere)
                                  { RX_AT + 43, 3, VD_WRITE },
                                  { RX_AT + 46, 0, VD_WRITE },
                                  { RX_AT + 46, 100, VD_WRITE } };
+    const struct vd_buf from[] = { { TX_AT, 1, 0 }, { TX_AT + 1, 50, 0 }, { TX_AT + 51, 3, 0 } };
     struct virtio_vsock_hdr h;
     struct packet p;
     struct guest g;
-    gpa_t at;
     int fd;
 
     vsock_start(0, 1); /* for the REQUEST */
     fd = client_connect(&g, 3);
-    (void)vd_chain(
-        &d, TX, (struct vd_buf[]){ { at = TX_AT, 1, 0 }, { at + 1, 50, 0 }, { at + 51, 3, 0 } }, 3);
+    (void)vd_chain(&d, TX, from, 3);
     h = header_of(&g, OP(RW));
     h.len = 9;
     memcpy(vd_at(&d, TX_AT, HEADER), &h, HEADER);
