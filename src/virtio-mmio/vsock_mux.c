@@ -34,11 +34,10 @@ static unsigned bucket_of(uint32_t guest_port, uint32_t host_port)
 struct vsock_link *vsock_mux_find(const struct vsock_mux *m, uint32_t guest_port,
                                   uint32_t host_port)
 {
-    struct vsock_link *l;
+    struct vsock_link *l = LIST_FIRST(&m->bucket[bucket_of(guest_port, host_port)]);
 
-    LIST_FOREACH(l, &m->bucket[bucket_of(guest_port, host_port)], known)
-    if (l->conn.guest_port == guest_port && l->conn.host_port == host_port)
-        break;
+    while (l && (l->conn.guest_port != guest_port || l->conn.host_port != host_port))
+        l = LIST_NEXT(l, known);
     return l;
 }
 
@@ -57,6 +56,15 @@ void vsock_mux_know(struct vsock_mux *m, struct vsock_link *l)
     l->is_known = true;
 }
 
+/* The guest has heard the last of it and may use the ports again, whatever its socket still has to
+ * do. */
+static void unknow(struct vsock_link *l)
+{
+    if (l->is_known)
+        LIST_REMOVE(l, known);
+    l->is_known = false;
+}
+
 uint32_t vsock_mux_client_port(struct vsock_mux *m, uint32_t guest_port)
 {
     do
@@ -67,6 +75,7 @@ uint32_t vsock_mux_client_port(struct vsock_mux *m, uint32_t guest_port)
 
 /* The lists. */
 
+/* Puts the link at the end of a list, or takes it off, where that is not how it is. */
 #define MEMBER(links, link, field, flag, is)       \
     do {                                           \
         if ((is) && !(link)->flag)                 \
@@ -85,12 +94,12 @@ static void lists_follow(struct vsock_mux *m, struct vsock_link *l)
     MEMBER(&m->flushable, l, flushable, is_flushable, l->kept_len > 0 && l->writable);
     MEMBER(&m->asking, l, asking, is_asking, c->state == VSOCK_ASKING);
     MEMBER(&m->lingering, l, lingering, is_lingering, lingers);
+    if (c->state == VSOCK_CLOSED && !vsock_conn_speaks(c))
+        unknow(l);
 }
 
 static void remove(struct vsock_mux *m, struct vsock_link *l)
 {
-    if (l->is_known)
-        LIST_REMOVE(l, known);
     TAILQ_REMOVE(&m->all, l, all);
     m->count--;
     metric_add(&l->hub->counters->conns_removed, 1);

@@ -42,7 +42,7 @@ bool vsock_mux_has_room(struct vsock_mux *m);
 /* From then on the link is the mux's, which destroys it. */
 void vsock_mux_add(struct vsock_mux *m, struct vsock_link *l);
 
-/* It has its ports: it can be found. */
+/* It has its ports: it can be found, until the guest was told or said that it is over. */
 void vsock_mux_know(struct vsock_mux *m, struct vsock_link *l);
 struct vsock_link *vsock_mux_find(const struct vsock_mux *m, uint32_t guest_port,
                                   uint32_t host_port);

@@ -126,6 +126,7 @@ ON_BOTH(vsock_link, what_was_kept_outlives_the_guests_close)
     vsock_mux_settle(&mux, l);
     cr_assert_eq(link_says(l), OP(RST));
     cr_assert_eq(mux.count, 1);
+    cr_assert_null(vsock_mux_find(&mux, 1, 2)); /* the ports are free */
     cr_assert_eq(drain(peer, 0), sent);
     vd_settle(&d);
     cr_assert_eq(mux.count, 0);
