@@ -260,6 +260,62 @@ ON_BOTH(vsock_port, no_more_goes_to_the_guest_than_it_takes)
     (void)close(fd);
 }
 
+/* A socket full, a buffer full, and then a peer that reads after all. */
+ON_BOTH(vsock_port, a_slow_peer_gets_everything)
+{
+    static uint8_t bytes[VSOCK_BUFFER];
+    uint32_t sent = 0, forwarded = 0, got = 0;
+    struct guest g;
+    int fd;
+
+    vsock_start(0, 16);
+    fd = client_connect(&g, 1);
+    while (got < 3u << 20) {
+        uint32_t room = VSOCK_BUFFER - (sent - forwarded);
+        struct packet p;
+        ssize_t n;
+        stream_fill(bytes, 4, sent, room);
+        guest_write(&g, bytes, room);
+        sent += room;
+        guest_say(&g, OP(CREDIT_REQUEST));
+        while (guest_hears(&p)) {
+            guest_offer(1, 4096);
+            forwarded = p.h.fwd_cnt;
+        }
+        if (forwarded < sent && room > 0) /* not until it is full */
+            continue;
+        n = recv(fd, bytes, 50000, MSG_DONTWAIT);
+        if (n > 0) {
+            cr_assert_eq(stream_same(bytes, 4, got, (size_t)n), (size_t)n);
+            got += (uint32_t)n;
+        }
+    }
+    cr_assert_eq(counter("tx_flush_fails"), 0);
+    (void)close(fd);
+}
+
+/* Exactly a buffer's worth: that there is no more shows only at the next buffer, which stays. */
+ON_BOTH(vsock_port, a_full_buffer_takes_no_second_one)
+{
+    static uint8_t bytes[4096];
+    struct guest g;
+    int fd;
+
+    vsock_start(0, 2);
+    fd = client_connect(&g, 1);
+    for (unsigned i = 0; i < 10; i++) {
+        stream_fill(bytes, i, 0, sizeof(bytes));
+        host_write(fd, bytes, sizeof(bytes));
+        struct packet p = guest_expect(&g, OP(RW));
+        cr_assert_eq(p.h.len, sizeof(bytes));
+        cr_assert_eq(stream_same(p.data, i, 0, sizeof(bytes)), sizeof(bytes));
+        guest_expect_nothing();
+        cr_assert(!vd_failed(&d));
+    }
+    cr_assert_eq(counter("rx_packets_count"), 11);
+    (void)close(fd);
+}
+
 /* Turns. */
 
 /* Nobody reads there, and the others do not notice. */
@@ -318,6 +374,7 @@ ON_BOTH(vsock_port, connections_take_turns)
 /* Much more than one turn's worth each way; nothing is left behind at its end. */
 ON_BOTH(vsock_port, a_turn_that_ends_goes_on)
 {
+    static uint8_t bytes[200000];
     struct packet p;
     struct guest g;
     unsigned heard = 0;
@@ -343,9 +400,17 @@ ON_BOTH(vsock_port, a_turn_that_ends_goes_on)
         if (i % 10 == 9)
             vd_settle(&d);
     }
+    while (guest_hears(&p)) {
+        guest_offer(1, 4096 + HEADER);
+        heard += p.h.len;
+    }
+    cr_assert_eq(heard, 200);
+    host_write(fd, bytes, sizeof(bytes)); /* all buffers are there, and it takes 50 of them */
+    (void)vd_interrupts(&d, NULL);
     while (guest_hears(&p))
         heard += p.h.len;
-    cr_assert_eq(heard, 200);
+    cr_assert_eq(heard, 200 + sizeof(bytes));
+    cr_assert_geq(vd_interrupts(&d, NULL), 2);
     (void)close(fd);
 }
 
