@@ -44,6 +44,11 @@ static struct blk *blk_of(struct virtio_device *v)
     return (struct blk *)v;
 }
 
+static struct blk *blk_of_io(struct blk_io *io)
+{
+    return (struct blk *)((char *)io - offsetof(struct blk, io));
+}
+
 /* What the driver is told of a file. */
 static struct virtio_blk_config describe(const struct blk_file *f, bool discard)
 {
@@ -80,6 +85,7 @@ static void rules_set(struct blk *b)
 
 static void answer(struct blk *b, struct blk_job *job, int status)
 {
+    const struct iovec status_byte = { .iov_base = job->request.status_at, .iov_len = 1 };
     uint64_t written = job->filled;
 
     if (status != VIRTIO_BLK_S_OK)
@@ -87,6 +93,7 @@ static void answer(struct blk *b, struct blk_job *job, int status)
     *job->request.status_at = (uint8_t)status;
     if (written == job->chain.writable_len) /* no gap before the status (2.7.8) */
         written++;
+    virtio_wrote(&b->virtio, &status_byte, 1, 1);
     virtq_push(&b->virtio.queue[0].ring, job->chain.head, (uint32_t)written);
     job->next = b->idle;
     b->idle = job;
@@ -127,6 +134,7 @@ static void identify(struct blk *b, struct blk_job *job)
     const struct blk_request *r = &job->request;
 
     job->filled = iov_write(r->data, r->count, 0, b->serial, sizeof(b->serial));
+    virtio_wrote(&b->virtio, r->data, r->count, job->filled);
     answer(b, job, VIRTIO_BLK_S_OK);
 }
 
@@ -250,9 +258,16 @@ static void settle(struct blk *b)
     }
 }
 
+static void job_filled(struct blk_job *job, size_t bytes)
+{
+    struct blk *b = blk_of_io(job->io);
+
+    virtio_wrote(&b->virtio, job->request.data, job->request.count, bytes);
+}
+
 static void job_done(struct blk_job *job, int status)
 {
-    struct blk *b = (struct blk *)((char *)job->io - offsetof(struct blk, io));
+    struct blk *b = blk_of_io(job->io);
 
     b->in_flight--;
     if (status == VIRTIO_BLK_S_OK)
@@ -338,6 +353,7 @@ static void set_up(struct blk *b, const struct blk_config *config)
 {
     name(b, config);
     b->io.done = job_done;
+    b->io.filled = job_filled;
     b->answers.call = answers_publish;
     b->timer.done = timer_done;
     b->config = describe(&b->io.file, b->discard);

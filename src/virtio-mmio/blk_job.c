@@ -200,6 +200,7 @@ static void advance(struct blk_job *job, size_t bytes)
         job->filled += bytes;
         if (job->bounced)
             (void)iov_write(r->data, r->count, 0, job->io->bounce, bytes);
+        job->io->filled(job, bytes);
     }
     if (r->len > 0)
         r->data = iov_skip(r->data, &r->count, bytes);

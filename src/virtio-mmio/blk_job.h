@@ -25,6 +25,8 @@ struct blk_io {
     bool through; /* a write is answered once it is durable */
     /* Loop thread, never from inside blk_job_start: the job is over, with VIRTIO_BLK_S_*. */
     void (*done)(struct blk_job *job, int status);
+    /* Loop thread: so many more bytes are in the guest's buffers, job->request.data. */
+    void (*filled)(struct blk_job *job, size_t bytes);
 
     uint8_t *bounce; /* or NULL where the file takes any buffer */
     struct iovec bounce_iov;

@@ -103,6 +103,7 @@ static void deliver(struct net_rx *rx)
 {
     const struct iovec *first = rx->iov + rx->first_iov;
     unsigned buffers = rx->iov_count;
+    size_t filled = rx->len;
     uint16_t merged = 0;
 
     metric_add(&rx->counters.packets, 1);
@@ -115,6 +116,7 @@ static void deliver(struct net_rx *rx)
     }
     (void)iov_write(first, buffers, offsetof(struct virtio_net_hdr_v1, num_buffers), &merged,
                     sizeof(merged));
+    virtio_wrote(rx->port.device, first, buffers, filled);
 }
 
 static void drop(struct net_rx *rx, uint64_t *counter)

@@ -77,7 +77,7 @@ static enum tx_step step(struct net_tx *tx)
     } else {
         metric_add(&tx->counters.write_fails, 1);
     }
-    virtq_push(ring_of(tx), c.head, 0);
+    virtio_push(tx->port.device, NET_QUEUE_TX, &c, 0);
     return TX_DONE;
 }
 

@@ -118,7 +118,7 @@ static enum rng_step step(struct rng *r, uint64_t *cost)
     filled = chain_fill(r, &c);
     count(r, filled);
     rate_limit_take(&r->limiter, filled, 1);
-    virtq_push(ring_of(r), c.head, filled);
+    virtio_push(&r->virtio, 0, &c, filled);
     *cost += filled + REQUEST_COST;
     return RNG_DONE;
 }

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/accel.h"
 #include "core/irq.h"
 #include "core/log.h"
 #include "virtio-mmio/transport.h"
@@ -175,6 +176,25 @@ bool virtio_pop(struct virtio_device *v, unsigned queue, struct virtq_chain *cha
     if (ret < 0)
         virtio_fail(v, virtq_fault_text(q->fault));
     return ret > 0;
+}
+
+void virtio_wrote(struct virtio_device *v, const struct iovec *iov, unsigned count, uint64_t len)
+{
+    if (!v->accel->ops->memory_written)
+        return;
+    for (unsigned i = 0; i < count && len > 0; i++) {
+        uint64_t part = iov[i].iov_len < len ? iov[i].iov_len : len;
+
+        accel_memory_written(v->accel, mem_gpa(v->mem, iov[i].iov_base), part);
+        len -= part;
+    }
+}
+
+void virtio_push(struct virtio_device *v, unsigned queue, const struct virtq_chain *chain,
+                 uint32_t len)
+{
+    virtio_wrote(v, chain->iov + chain->readable, chain->writable, len);
+    virtq_push(&v->queue[queue].ring, chain->head, len);
 }
 
 void virtio_await(struct virtio_device *v, unsigned queue)

@@ -4,8 +4,7 @@
  * A virtio device, whatever it does: what block, net and the others stand on (virtio 1.2, 2 and 3).
  *
  * A device embeds struct virtio_device as its first member, fills a struct virtio_ops and calls
- * virtio_init. plug.h connects it to a machine; mmio.h is how the driver sees it; transport.h is
- * what those two call.
+ * virtio_init. plug.h connects it to a machine, mmio.h is its registers; both call transport.h.
  *
  * Queues and whatever the device does belong to the loop thread. A vCPU comes in by a register
  * access, which holds device.lock: it may touch what is marked (lock), and the configuration space.
@@ -21,7 +20,6 @@
 #include "virtio-mmio/queue.h"
 #include "virtio-mmio/status.h"
 
-struct irq_line;
 struct virtio_device;
 
 #define VIRTIO_QUEUES_MAX 8u
@@ -30,8 +28,7 @@ struct virtio_device;
 struct virtio_ops {
     uint32_t id; /* VIRTIO_ID_BLOCK, ... (5) */
 
-    /* The driver is ready (DRIVER_OK): features and ready queues are final. A kick of each ready
-     * queue follows, for what the driver made available before. */
+    /* DRIVER_OK: features and ready queues are final. A kick of each ready queue follows. */
     void (*activate)(struct virtio_device *v);
 
     /* Chains may be available in this queue; it is ready. There may be none. */
@@ -56,11 +53,7 @@ struct virtio_ops {
  * The loop thread alone moves it. A vCPU that wrote 0 runs no guest instruction until it is SETUP
  * again (core/vcpu.h, struct vcpu_gate): drivers reuse their buffers at once.
  */
-enum virtio_phase {
-    VIRTIO_SETUP,
-    VIRTIO_LIVE,
-    VIRTIO_DRAINING,
-};
+enum virtio_phase { VIRTIO_SETUP, VIRTIO_LIVE, VIRTIO_DRAINING };
 
 struct virtio_queue {
     struct virtio_device *owner;
@@ -98,6 +91,7 @@ struct virtio_device {
     struct loop *loop;
     struct irq_line *irq;
     const struct mem *mem;
+    struct accel *accel;
     struct metrics *metrics; /* or NULL */
 
     /* What the driver sees (lock). */
@@ -134,6 +128,12 @@ bool virtio_pop(struct virtio_device *v, unsigned queue, struct virtq_chain *cha
 
 /* Every chain is taken: kick the device for the next one. Only a sleeping loop has to be rung. */
 void virtio_await(struct virtio_device *v, unsigned queue);
+
+/* The device wrote the first len bytes of these buffers: the accelerator has to know before the
+ * driver does. virtio_push is that, for the chain's writable buffers, and virtq_push. */
+void virtio_wrote(struct virtio_device *v, const struct iovec *iov, unsigned count, uint64_t len);
+void virtio_push(struct virtio_device *v, unsigned queue, const struct virtq_chain *chain,
+                 uint32_t len);
 
 /* virtq_publish, and the interrupt if the driver wants one. */
 void virtio_publish(struct virtio_device *v, unsigned queue);

@@ -179,7 +179,7 @@ void vsock_transport_reset(struct vsock *s)
         return;
     }
     (void)iov_write(c.iov, c.writable, 0, &event, sizeof(event));
-    virtq_push(&s->virtio.queue[VSOCK_QUEUE_EVENT].ring, c.head, sizeof(event));
+    virtio_push(&s->virtio, VSOCK_QUEUE_EVENT, &c, sizeof(event));
     virtio_publish(&s->virtio, VSOCK_QUEUE_EVENT);
 }
 

@@ -130,7 +130,7 @@ static uint64_t hear(struct vsock_port *p)
     else
         refuse(p, &h);
     metric_add(&p->counters.tx_packets_count, 1);
-    virtq_push(ring_of(p, VSOCK_QUEUE_TX), c.head, 0);
+    virtio_push(p->device, VSOCK_QUEUE_TX, &c, 0);
     return PACKET_COST + (h.op == VIRTIO_VSOCK_OP_RW ? h.len : 0);
 }
 
@@ -220,7 +220,7 @@ static uint64_t speak(struct vsock_port *p)
     (void)iov_write(c.iov, c.writable, 0, &h, sizeof(h));
     metric_add(&p->counters.rx_packets_count, 1);
     metric_add(&p->counters.rx_bytes_count, h.len);
-    virtq_push(ring_of(p, VSOCK_QUEUE_RX), c.head, (uint32_t)sizeof(h) + h.len);
+    virtio_push(p->device, VSOCK_QUEUE_RX, &c, (uint32_t)sizeof(h) + h.len);
     return PACKET_COST + h.len;
 }
 

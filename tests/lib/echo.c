@@ -18,7 +18,7 @@ static void answer(struct echo *e, struct echo_held *h)
             break;
         done += n;
     }
-    virtq_push(&e->virtio.queue[h->queue].ring, h->chain.head, (uint32_t)done);
+    virtio_push(&e->virtio, h->queue, &h->chain, (uint32_t)done);
 }
 
 static bool take(struct echo *e, unsigned queue)
