@@ -80,18 +80,10 @@ static void drain(struct vsock *s)
     virtio_reset_done(&s->virtio);
 }
 
-static void turn(struct loop_post *post)
+static void work(struct vsock *s)
 {
-    struct vsock *s = (struct vsock *)((char *)post - offsetof(struct vsock, turn));
-    bool more;
+    bool more = vsock_port_flush(&s->port);
 
-    if (s->draining) {
-        drain(s);
-        return;
-    }
-    if (s->virtio.phase != VIRTIO_LIVE || s->virtio.failed)
-        return;
-    more = vsock_port_flush(&s->port);
     more |= vsock_port_hear(&s->port);
     more |= vsock_port_speak(&s->port);
     virtio_publish(&s->virtio, VSOCK_QUEUE_TX);
@@ -99,6 +91,16 @@ static void turn(struct loop_post *post)
     vsock_clients_follow(&s->clients);
     if (more)
         wake(&s->port);
+}
+
+static void turn(struct loop_post *post)
+{
+    struct vsock *s = (struct vsock *)((char *)post - offsetof(struct vsock, turn));
+
+    if (s->draining)
+        drain(s);
+    else if (s->virtio.phase == VIRTIO_LIVE && !s->virtio.failed)
+        work(s);
 }
 
 static void stirred(struct vsock_hub *hub, struct vsock_link *l)
@@ -132,7 +134,7 @@ static void kick(struct virtio_device *v, unsigned queue)
     metric_add(queue == VSOCK_QUEUE_RX ? &s->port.counters.rx_queue_event_count
                                        : &s->port.counters.tx_queue_event_count,
                1);
-    wake(&s->port);
+    work(s);
 }
 
 static void links_abort(struct vsock_mux *m)

@@ -22,12 +22,6 @@ static struct virtq *ring_of(struct vsock_port *p, enum vsock_queue queue)
     return &p->device->queue[queue].ring;
 }
 
-/* virtq_kicks_on, unless the device failed and gives no chain however many there are. */
-static bool kicks_on(struct vsock_port *p, enum vsock_queue queue)
-{
-    return !p->device->failed && virtq_kicks_on(ring_of(p, queue));
-}
-
 /* From the guest. */
 
 static void refuse(struct vsock_port *p, const struct virtio_vsock_hdr *h)
@@ -138,21 +132,18 @@ bool vsock_port_hear(struct vsock_port *p)
 {
     uint64_t done = 0, cost;
 
-    p->held = false;
-    virtq_kicks_off(ring_of(p, VSOCK_QUEUE_TX));
-    do {
-        do {
-            if (done >= TURN_BYTES)
-                return true;
-            if (!vsock_mux_can_reset(&p->mux)) {
-                p->held = true;
-                return false;
-            }
-            cost = hear(p);
-            done += cost;
-        } while (cost > 0);
-    } while (kicks_on(p, VSOCK_QUEUE_TX));
-    return false;
+    while (done < TURN_BYTES) {
+        p->held = !vsock_mux_can_reset(&p->mux);
+        if (p->held)
+            return false;
+        cost = hear(p);
+        if (cost == 0) {
+            virtio_await(p->device, VSOCK_QUEUE_TX);
+            return false;
+        }
+        done += cost;
+    }
+    return true;
 }
 
 /* To the guest. */
@@ -228,17 +219,13 @@ bool vsock_port_speak(struct vsock_port *p)
 {
     uint64_t done = 0, cost = 1;
 
-    virtq_kicks_off(ring_of(p, VSOCK_QUEUE_RX));
-    do {
-        while (vsock_mux_speaks(&p->mux) && cost > 0) {
-            if (done >= TURN_BYTES)
-                return true;
-            cost = speak(p);
-            done += cost;
-        }
-        cost = 1;
-    } while (vsock_mux_speaks(&p->mux) && kicks_on(p, VSOCK_QUEUE_RX));
-    return p->held && vsock_mux_can_reset(&p->mux);
+    while (vsock_mux_speaks(&p->mux) && done < TURN_BYTES && cost > 0) {
+        cost = speak(p);
+        done += cost;
+    }
+    if (cost == 0)
+        virtio_await(p->device, VSOCK_QUEUE_RX);
+    return (vsock_mux_speaks(&p->mux) && cost > 0) || (p->held && vsock_mux_can_reset(&p->mux));
 }
 
 /* To the host. */
