@@ -137,18 +137,6 @@ static void kick(struct virtio_device *v, unsigned queue)
     work(s);
 }
 
-static void links_abort(struct vsock_mux *m)
-{
-    struct vsock_link *l, *next;
-
-    for (l = TAILQ_FIRST(&m->all); l; l = next) {
-        next = TAILQ_NEXT(l, all);
-        vsock_link_abort(l);
-        vsock_mux_settle(m, l);
-    }
-    m->reset_count = 0;
-}
-
 static void reset(struct virtio_device *v)
 {
     struct vsock *s = vsock_of(v);
@@ -157,7 +145,7 @@ static void reset(struct virtio_device *v)
         metrics_remove(v->metrics, &s->group);
     s->draining = true;
     vsock_clients_stop(&s->clients);
-    links_abort(&s->port.mux);
+    vsock_mux_abort(&s->port.mux);
     wake(&s->port);
 }
 
@@ -173,7 +161,7 @@ void vsock_transport_reset(struct vsock *s)
     const struct virtio_vsock_event event = { .id = VIRTIO_VSOCK_EVENT_TRANSPORT_RESET };
     struct virtq_chain c = { .iov = s->port.iov, .iov_max = VIRTQ_SIZE_MAX };
 
-    links_abort(&s->port.mux);
+    vsock_mux_abort(&s->port.mux);
     if (!virtio_pop(&s->virtio, VSOCK_QUEUE_EVENT, &c))
         return;
     if (c.readable > 0 || c.writable_len < sizeof(event)) {

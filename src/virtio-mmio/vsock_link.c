@@ -202,12 +202,13 @@ static void keep(struct vsock_link *l, const struct iovec *iov, unsigned count, 
         return;
     }
     assert(len <= VSOCK_BUFFER - l->kept_len);
+    if (l->kept_len == 0) /* as it has just turned out */
+        l->writable = false;
     pieces = ring(l, to, (l->kept_at + l->kept_len) % VSOCK_BUFFER, len);
     for (unsigned i = 0; i < pieces; i++)
         done += iov_read(iov, count, offset + done, to[i].iov_base, to[i].iov_len);
     assert(done == len);
     l->kept_len += len;
-    l->writable = false;
 }
 
 void vsock_link_forward(struct vsock_link *l, const struct iovec *iov, unsigned count, size_t len)

@@ -121,6 +121,18 @@ void vsock_mux_served(struct vsock_mux *m, struct vsock_link *l)
     vsock_mux_settle(m, l);
 }
 
+void vsock_mux_abort(struct vsock_mux *m)
+{
+    struct vsock_link *l, *next;
+
+    for (l = TAILQ_FIRST(&m->all); l; l = next) {
+        next = TAILQ_NEXT(l, all);
+        vsock_link_abort(l);
+        vsock_mux_settle(m, l);
+    }
+    m->reset_count = 0;
+}
+
 /* Resets. */
 
 bool vsock_mux_can_reset(const struct vsock_mux *m)

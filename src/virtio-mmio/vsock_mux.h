@@ -56,6 +56,10 @@ void vsock_mux_settle(struct vsock_mux *m, struct vsock_link *l);
 /* The same for one that was served: it goes to the end of its lists. */
 void vsock_mux_served(struct vsock_mux *m, struct vsock_link *l);
 
+/* Ends all connections without a word to either side, and forgets the resets. A link whose socket
+ * is still in the loop's hands counts until it is not. */
+void vsock_mux_abort(struct vsock_mux *m);
+
 /* Resets for the guest that are no link's. True: there is room for two, for a packet's own and for
  * one that is given up in its favour. */
 bool vsock_mux_can_reset(const struct vsock_mux *m);

@@ -76,14 +76,8 @@ static void start(void)
 
 static void stop(void)
 {
-    struct vsock_link *l, *next;
-
     vsock_clients_stop(&clients);
-    for (l = TAILQ_FIRST(&port.mux.all); l; l = next) {
-        next = TAILQ_NEXT(l, all);
-        vsock_link_abort(l);
-        vsock_mux_settle(&port.mux, l);
-    }
+    vsock_mux_abort(&port.mux);
     vd_settle(&d);
     cr_assert(!clients.waits && !clients.timer_runs);
     cr_assert_eq(port.mux.count, 0);

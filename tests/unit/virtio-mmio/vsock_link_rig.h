@@ -33,17 +33,12 @@ static void rig_each(void (*body)(void))
     static const enum loop_backend backends[] = { LOOP_URING, LOOP_EPOLL };
 
     for (unsigned i = 0; i < 2; i++) {
-        struct vsock_link *l, *next;
         vd_init(&d, backends[i]);
         counters = (struct vsock_counters){ 0 };
         hub = (struct vsock_hub){ .loop = d.loop, .counters = &counters, .stirred = rig_stirred };
         vsock_mux_init(&mux, 1000);
         body();
-        for (l = TAILQ_FIRST(&mux.all); l; l = next) {
-            next = TAILQ_NEXT(l, all);
-            vsock_link_abort(l);
-            vsock_mux_settle(&mux, l);
-        }
+        vsock_mux_abort(&mux);
         vd_settle(&d);
         cr_assert_eq(mux.count, 0);
         cr_assert(TAILQ_EMPTY(&mux.ready) && TAILQ_EMPTY(&mux.flushable));
