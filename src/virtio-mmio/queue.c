@@ -258,11 +258,11 @@ bool virtq_publish(struct virtq *q)
 
 bool virtq_has_chain(struct virtq *q)
 {
-    if (!works(q))
-        return false;
-    if (q->next_avail == q->avail_seen)
+    if (works(q) && q->next_avail == q->avail_seen)
         avail_look(q);
-    return q->avail_seen != q->next_avail;
+    if (!q->ready || q->stopped)
+        return false;
+    return q->fault != VIRTQ_SOUND || q->avail_seen != q->next_avail;
 }
 
 void virtq_kicks_off(struct virtq *q)

@@ -163,6 +163,19 @@ Test(virtq_faults, fault_found_by_kicks_on_is_told_by_pop)
     cr_assert_eq(q.fault, VIRTQ_BAD_INDEX);
 }
 
+/* Whoever looks before it pops comes to hear of it. */
+Test(virtq_faults, fault_found_by_a_look_is_told_by_pop)
+{
+    cr_assert_not(virtq_has_chain(&q));
+    avail->idx = 1000;
+    cr_assert(virtq_has_chain(&q));
+    cr_assert(virtq_has_chain(&q));
+    cr_assert_eq(virtq_pop(&q, &chain), -EPROTO);
+    cr_assert(virtq_has_chain(&q));
+    virtq_stop(&q);
+    cr_assert_not(virtq_has_chain(&q));
+}
+
 /* Indirect tables. */
 
 static struct vring_desc *table(void)
