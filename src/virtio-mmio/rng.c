@@ -129,7 +129,9 @@ static void wait_for(struct rng *r, enum rng_step s)
     r->throttled = s == RNG_THROTTLED;
     if (r->throttled)
         metric_add(&r->counters.entropy_rate_limiter_throttled, 1);
-    if (r->waiting)
+    if (!r->waiting)
+        virtio_await(&r->virtio, 0);
+    else
         loop_timer(r->virtio.loop, &r->wait, r->throttled ? rate_limit_ready_at(&r->limiter) : 0);
 }
 
@@ -138,14 +140,9 @@ static void run(struct rng *r)
     uint64_t cost = 0;
     enum rng_step s;
 
-    virtq_kicks_off(ring_of(r));
-    do {
+    do
         s = step(r, &cost);
-        if (s == RNG_EMPTY && !r->virtio.failed && virtq_kicks_on(ring_of(r))) {
-            virtq_kicks_off(ring_of(r));
-            s = RNG_DONE;
-        }
-    } while (s == RNG_DONE && cost < TURN);
+    while (s == RNG_DONE && cost < TURN);
     virtio_publish(&r->virtio, 0);
     wait_for(r, s);
 }
