@@ -101,9 +101,9 @@ int virtio_plug(struct virtio_device *v, const struct virtio_slot *at, struct er
         return ret;
     }
     v->loop = at->loop;
+    v->accel = at->accel;
     v->irq = at->irq;
     v->mem = at->mem;
-    v->accel = at->accel;
     v->metrics = at->metrics;
     if (v->metrics)
         metrics_add(v->metrics, &v->group);

@@ -19,30 +19,11 @@
 #include "core/vcpu.h"
 #include "virtio-mmio/queue.h"
 #include "virtio-mmio/status.h"
+#include "virtio-mmio/virtio_ops.h"
 
+struct accel;
+struct irq_line;
 struct virtio_device;
-
-#define VIRTIO_QUEUES_MAX 8u
-
-/* All calls but config_write are made by the loop thread, without the lock. */
-struct virtio_ops {
-    uint32_t id; /* VIRTIO_ID_BLOCK, ... (5) */
-
-    /* DRIVER_OK: features and ready queues are final. A kick of each ready queue follows. */
-    void (*activate)(struct virtio_device *v);
-
-    /* Chains may be available in this queue; it is ready. There may be none. */
-    void (*kick)(struct virtio_device *v, unsigned queue);
-
-    /* Become as new, what the driver wrote into the configuration space included: cancel or wait
-     * for all in flight, then call virtio_reset_done, from here or later. Until then buffers may be
-     * written and answers pushed, which nobody will see. Comes without activate too. */
-    void (*reset)(struct virtio_device *v);
-
-    /* A vCPU's thread, lock held: the driver wrote size (1, 2, 4 or 8) bytes inside the
-     * configuration space. Or NULL where it may change nothing. */
-    void (*config_write)(struct virtio_device *v, uint32_t offset, const void *data, unsigned size);
-};
 
 /*
  *         DRIVER_OK           0 to Status            virtio_reset_done
@@ -72,16 +53,6 @@ struct virtio_counters {
     uint64_t resets;     /* that the device had a part in */
 };
 
-/* What a device is; constant. */
-struct virtio_setup {
-    const char *name;  /* for messages and counters, "block.rootfs"; outlives the device */
-    uint64_t features; /* its own; VERSION_1, INDIRECT_DESC and EVENT_IDX come with the queues */
-    void *config;      /* configuration space, bytes of the device's guarded by the lock, or NULL */
-    uint32_t config_len;
-    unsigned queue_count; /* 1 to VIRTIO_QUEUES_MAX */
-    uint32_t queue_size;  /* descriptors, a power of two up to VIRTQ_SIZE_MAX */
-};
-
 struct virtio_device {
     struct device device; /* first member */
     const struct virtio_ops *ops;
@@ -89,9 +60,9 @@ struct virtio_device {
 
     /* The machine's, while plugged. */
     struct loop *loop;
+    struct accel *accel;
     struct irq_line *irq;
     const struct mem *mem;
-    struct accel *accel;
     struct metrics *metrics; /* or NULL */
 
     /* What the driver sees (lock). */
