@@ -175,6 +175,8 @@ void guest_main(const struct hvm_start_info *info)
         fail("tsc_khz= is missing");
     if (arg_is("run", "blk"))
         blk_run();
+    else if (arg_is("run", "net"))
+        net_run();
     else
         fail("run= names no workload");
     end();

@@ -40,5 +40,6 @@ static inline void pause(void)
 
 /* Workloads, by run= on the command line. Each says its result. */
 void blk_run(void);
+void net_run(void);
 
 #endif
