@@ -56,7 +56,7 @@ bool control_read(struct cpu *c, unsigned number, uint64_t *value)
         *value = c->cr4;
         return true;
     case 8:
-        *value = c->cr8;
+        *value = lapic_cr8(c->lapic);
         return true;
     default:
         cpu_fault(c, CPU_UD);
@@ -125,8 +125,7 @@ bool control_write(struct cpu *c, unsigned number, uint64_t value)
     case 8:
         if (value >> 4)
             return cpu_refuse(c, CPU_GP, 0);
-        c->cr8 = value;
-        cpu_request(c, CPU_REQ_INTERRUPT);
+        lapic_cr8_set(c->lapic, value);
         return true;
     default:
         cpu_fault(c, CPU_UD);

@@ -80,7 +80,7 @@ struct cpu {
     struct x86_segment ldt;
     struct x86_table gdt;
     struct x86_table idt;
-    uint64_t cr0, cr2, cr3, cr4, cr8;
+    uint64_t cr0, cr2, cr3, cr4;
     uint64_t dr[8];
     uint64_t efer;
     uint64_t xcr0;

@@ -154,7 +154,7 @@ static int vcpu_regs_set(struct accel_vcpu *v, const struct vcpu_regs *r, struct
     c->cr2 = r->cr2;
     c->cr3 = r->cr3;
     c->cr4 = r->cr4;
-    c->cr8 = r->cr8;
+    lapic_cr8_set(c->lapic, r->cr8);
     c->efer = r->efer;
     c->cpl = (uint8_t)(r->seg[X86_SS].access >> 5 & 3u);
     cpu_rflags_set(c, r->rflags);
@@ -180,7 +180,7 @@ static int vcpu_regs_get(struct accel_vcpu *v, struct vcpu_regs *r, struct err *
     r->cr2 = c->cr2;
     r->cr3 = c->cr3;
     r->cr4 = c->cr4;
-    r->cr8 = c->cr8;
+    r->cr8 = lapic_cr8(c->lapic);
     r->efer = c->efer;
     return 0;
 }

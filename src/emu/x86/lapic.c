@@ -124,24 +124,35 @@ void lapic_reset(struct lapic *l, bool init)
     shared_write(&l->ldr, 0);
     shared_write(&l->dfr, 0xffffffff);
     shared_write(&l->esr, 0);
+    l->tpr = 0;
     l->icr_low = l->icr_high = 0;
     for (unsigned i = 0; i < sizeof(l->lvt) / sizeof(l->lvt[0]); i++)
         l->lvt[i] = LVT_MASKED;
     lapic_timer_reset(l);
 }
 
-/* Processor priority (SDM 3A, 11.8.3.1). CR8 is the task priority's class. */
-static uint32_t task_priority(const struct lapic *l)
+static void task_priority_set(struct lapic *l, uint32_t value)
 {
-    return (uint32_t)l->cpu->cr8 << 4;
+    l->tpr = value;
+    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* one that waited for a lower one may go now */
 }
 
+uint64_t lapic_cr8(const struct lapic *l)
+{
+    return l->tpr >> 4;
+}
+
+void lapic_cr8_set(struct lapic *l, uint64_t value)
+{
+    task_priority_set(l, (uint32_t)value << 4);
+}
+
+/* Processor priority (SDM 3A, 11.8.3.1). */
 static uint32_t processor_priority(const struct lapic *l)
 {
     uint32_t service = highest(l->isr);
-    uint32_t task = task_priority(l);
 
-    return task >> 4 >= service >> 4 ? task : service & 0xf0u;
+    return l->tpr >> 4 >= service >> 4 ? l->tpr : service & 0xf0u;
 }
 
 int lapic_pending(const struct lapic *l)
@@ -195,7 +206,7 @@ uint32_t lapic_read(struct lapic *l, uint32_t offset)
     case REG_VERSION:
         return VERSION_VALUE;
     case REG_TPR:
-        return task_priority(l);
+        return l->tpr;
     case REG_PPR:
         return processor_priority(l);
     case REG_LDR:
@@ -261,8 +272,7 @@ void lapic_write(struct lapic *l, uint32_t offset, uint32_t value)
         shared_write(&l->id, value & 0xff000000u);
         break;
     case REG_TPR:
-        l->cpu->cr8 = value >> 4 & 0xfu;
-        cpu_request(l->cpu, CPU_REQ_INTERRUPT);
+        task_priority_set(l, value & 0xffu);
         break;
     case REG_EOI:
         end_of_interrupt(l);

@@ -25,6 +25,7 @@ struct lapic {
     uint32_t isr[LAPIC_VECTORS / 32];
     uint32_t id;            /* xAPIC: as written; x2APIC: fixed */
     uint32_t ldr, dfr, svr; /* as id, read by any thread */
+    uint32_t tpr;           /* 0 to 255; CR8 is its upper half */
     uint32_t esr;           /* atomic, any thread */
     uint32_t icr_low, icr_high;
     uint32_t lvt[6]; /* timer, thermal, performance, LINT0, LINT1, error */
@@ -56,6 +57,11 @@ void lapic_write(struct lapic *l, uint32_t offset, uint32_t value);
 /* The MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE and, in x2APIC mode, 0x800 to 0x8ff. False: #GP. */
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
+
+/* The task priority's class as CR8 has it, 0 to 15; writing clears the lower half (SDM 3A,
+ * 11.8.6). */
+uint64_t lapic_cr8(const struct lapic *l);
+void lapic_cr8_set(struct lapic *l, uint64_t value);
 
 /* The highest-priority vector that may interrupt now, or -1; and taking it into service. */
 int lapic_pending(const struct lapic *l);

@@ -38,7 +38,7 @@ void cpu_reset(struct cpu *c, bool init)
     c->gdt = c->idt = (struct x86_table){ .limit = 0xffff };
     c->rip = 0xfff0;
     c->cr0 = cache_bits | X86_CR0_ET;
-    c->cr2 = c->cr3 = c->cr4 = c->cr8 = c->efer = 0;
+    c->cr2 = c->cr3 = c->cr4 = c->efer = 0;
     memset(c->dr, 0, sizeof(c->dr));
     c->dr[6] = 0xffff0ff0;
     c->dr[7] = 0x400;

@@ -124,7 +124,7 @@ Test(lapic, task_priority_holds_back_its_class)
 {
     lapic_raise(l, 0x5f, false);
     lapic_write(l, REG_TPR, 0x50);
-    cr_assert_eq(rig.cpu->cr8, 5);
+    cr_assert_eq(lapic_cr8(l), 5);
     cr_assert_eq(lapic_read(l, REG_TPR), 0x50);
     cr_assert_eq(lapic_read(l, REG_PPR), 0x50);
     cr_assert_eq(lapic_pending(l), -1);
@@ -132,6 +132,25 @@ Test(lapic, task_priority_holds_back_its_class)
     lapic_write(l, REG_TPR, 0x40);
     cr_assert(cpu_requests_take(rig.cpu, CPU_REQ_INTERRUPT), "the processor has to look again");
     cr_assert_eq(lapic_pending(l), 0x5f);
+}
+
+/* SDM 3A, 11.8.3.1 and 11.8.6. */
+Test(lapic, task_priority_has_a_lower_half)
+{
+    lapic_write(l, REG_TPR, 0xffffff5b);
+    cr_assert_eq(lapic_read(l, REG_TPR), 0x5b);
+    cr_assert_eq(lapic_cr8(l), 5);
+    cr_assert_eq(lapic_read(l, REG_PPR), 0x5b);
+    lapic_raise(l, 0x5f, false);
+    cr_assert_eq(lapic_pending(l), -1, "its class counts, not the lower half");
+    lapic_raise(l, 0x60, false);
+    lapic_accept(l, 0x60);
+    cr_assert_eq(lapic_read(l, REG_PPR), 0x60);
+    lapic_cr8_set(l, 5);
+    cr_assert_eq(lapic_read(l, REG_TPR), 0x50, "CR8 clears it");
+    lapic_write(l, REG_TPR, 0x6c);
+    lapic_reset(l, true);
+    cr_assert_eq(lapic_read(l, REG_TPR), 0);
 }
 
 Test(lapic, software_disabled_delivers_nothing_and_masks_its_lvt)
