@@ -17,6 +17,7 @@
 #include "emu/x86/fpu.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
+#include "emu/x86/seg.h"
 
 #define CR0_EM      UINT64_C(0x4)
 #define CR0_TS      UINT64_C(0x8)
@@ -172,7 +173,8 @@ static bool mxcsr_valid(struct cpu *c, const struct picture *p)
     return !(p->legacy.mxcsr & ~FPU_MXCSR_MASK) || cpu_refuse(c, CPU_GP, 0);
 }
 
-/* The instructions. False: the fault is recorded and the processor is as it was. */
+/* The instructions; those of the XSAVE family are allowed already. False: the fault is recorded and
+ * the processor is as it was. */
 
 /* All of the image must be writable, also what stays as it is. */
 static bool fxsave(struct cpu *c, uint64_t va)
@@ -212,7 +214,7 @@ static bool save(struct cpu *c, uint64_t va, bool only_used)
     unsigned in_use;
     struct picture p;
 
-    if (!xsave_allowed(c, va) || !mmu_read(c, bv_at, &xstate_bv, sizeof(xstate_bv)))
+    if (!mmu_read(c, bv_at, &xstate_bv, sizeof(xstate_bv)))
         return false;
     picture_take(c, &p);
     in_use = picture_in_use(c, &p) & parts;
@@ -239,8 +241,6 @@ static bool xsavec(struct cpu *c, uint64_t va)
     unsigned parts = requested(c);
     struct picture p;
 
-    if (!xsave_allowed(c, va))
-        return false;
     picture_take(c, &p);
     p.header.xcomp_bv = XCOMP_COMPACTED | parts;
     parts &= picture_in_use(c, &p);
@@ -269,8 +269,6 @@ static bool xrstor(struct cpu *c, uint64_t va)
     unsigned loaded, initial;
     struct picture p;
 
-    if (!xsave_allowed(c, va))
-        return false;
     picture_take(c, &p);
     if (!mmu_read(c, va + offsetof(struct picture, header), &p.header, sizeof(p.header)))
         return false;
@@ -314,6 +312,33 @@ static void op_state(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
+/* The segment's limit where the area has AVX's component: the operand's width, which the limit was
+ * held against so far, is that of an area without. op->rm is the segment. */
+static bool area_within_limit(struct cpu *c, const struct op *op, uint64_t va)
+{
+    const struct x86_segment *s = &c->seg[op->rm];
+    uint32_t offset = (uint32_t)(va - s->base);
+
+    return (c->mode & MODE_64) || !(requested(c) & PART_AVX) ||
+           seg_within_limit(s, offset, sizeof(struct picture)) ||
+           cpu_refuse(c, op->rm == X86_SS ? CPU_SS : CPU_GP, 0);
+}
+
+static void op_xsave_area(struct cpu *c, const struct op *op)
+{
+    uint64_t va = op_address(c, op);
+
+    if (!xsave_allowed(c, va) || !area_within_limit(c, op, va))
+        return op_leave(c, op);
+    op_state(c, op);
+}
+
+static bool has_xsave_area(enum mnemonic mnemonic)
+{
+    return mnemonic == MN_XSAVE || mnemonic == MN_XSAVEOPT || mnemonic == MN_XSAVEC ||
+           mnemonic == MN_XRSTOR;
+}
+
 static state_fn *function_for(enum mnemonic mnemonic)
 {
     switch (mnemonic) {
@@ -339,10 +364,14 @@ static state_fn *function_for(enum mnemonic mnemonic)
 
 bool build_state(struct build *b)
 {
-    state_fn *function = function_for((enum mnemonic)b->row->mnemonic);
+    enum mnemonic mnemonic = (enum mnemonic)b->row->mnemonic;
+    state_fn *function = function_for(mnemonic);
+    struct op *op;
 
     if (!function)
         return false;
-    build_op(b, op_state)->imm = (uintptr_t)function;
+    op = build_op(b, has_xsave_area(mnemonic) ? op_xsave_area : op_state);
+    op->imm = (uintptr_t)function;
+    op->rm = b->insn.seg;
     return true;
 }

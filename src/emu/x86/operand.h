@@ -69,7 +69,7 @@ enum operand_size {
     SIZE_fe, /* x87 environment: 14 or 28 by operand size */
     SIZE_fs, /* x87 state: 94 or 108 */
     SIZE_fx, /* FXSAVE area, 512 */
-    SIZE_xs, /* XSAVE area: by XCR0 and the instruction mask; 576 here, the least */
+    SIZE_xs, /* XSAVE area: by XCR0 and the instruction mask; 576 here, the least (op_state.c) */
 };
 
 struct operand_kind {

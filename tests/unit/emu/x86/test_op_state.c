@@ -479,6 +479,37 @@ Test(op_state, xsave_needs_64_byte_alignment_the_unit_and_the_system)
     all_xsaves_raise(CPU_UD);
 }
 
+/* The family on an area whose last byte the limit just lets in, and on one a line further. */
+static void area_ends_at_the_limit(struct processor *narrow, unsigned mask, uint32_t size)
+{
+    static const uint8_t code[][3] = {
+        { 0x0f, 0xae, 0x27 }, { 0x0f, 0xae, 0x37 }, { 0x0f, 0xc7, 0x27 }, { 0x0f, 0xae, 0x2f }
+    };
+
+    narrow->cpu->gpr[X86_RAX] = mask;
+    narrow->cpu->seg[X86_DS].limit = 0x3ff + size;
+    for (unsigned i = 0; i < sizeof(code) / sizeof(code[0]); i++) {
+        narrow->cpu->gpr[X86_RDI] = 0x400;
+        cr_assert_eq(processor_step(narrow, code[i], 3), PROCESSOR_OK, "mask %u, %u", mask, i);
+        narrow->cpu->gpr[X86_RDI] += 64;
+        cr_assert_eq(processor_step(narrow, code[i], 3), CPU_GP, "mask %u, %u", mask, i);
+        cr_assert_eq(narrow->cpu->fault.error, 0);
+    }
+}
+
+Test(op_state, an_xsave_area_is_as_large_as_its_components)
+{
+    struct processor narrow;
+
+    processor_init(&narrow, 32);
+    narrow.cpu->seg[X86_DS].base = PROCESSOR_DATA;
+    area_ends_at_the_limit(&narrow, 3, 576);
+    area_ends_at_the_limit(&narrow, 7, AREA_SIZE);
+    narrow.cpu->xcr0 = 3;
+    area_ends_at_the_limit(&narrow, 7, 576);
+    processor_finish(&narrow);
+}
+
 Test(op_state, ldmxcsr_and_stmxcsr)
 {
     uint32_t value = 0x9fc0;
