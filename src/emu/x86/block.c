@@ -230,6 +230,16 @@ static struct block *decode_here(struct cpu *c, uint32_t mode, gpa_t pc, const u
     return block;
 }
 
+/* Whether `len` bytes from rip on are inside the code segment (SDM 3A, 5.3); records the fault. */
+static bool within_limit(struct cpu *c, uint32_t mode, unsigned len)
+{
+    if (__builtin_expect((mode & (MODE_64 | MODE_FLAT)) != 0, 1) ||
+        c->rip + len - 1 <= c->seg[X86_CS].limit)
+        return true;
+    cpu_fault_error(c, CPU_GP, 0);
+    return false;
+}
+
 /* One instruction whose bytes are gathered one page at a time: it goes on past the first, or that
  * is not RAM. */
 static struct block *decode_straddler(struct cpu *c, uint32_t mode, uint64_t linear, gpa_t pc)
@@ -242,8 +252,11 @@ static struct block *decode_straddler(struct cpu *c, uint32_t mode, uint64_t lin
         drop_all(c);
     *block = (struct block){ .pc = pc, .mode = mode | MODE_STEP };
     do {
-        unsigned got =
-            mmu_fetch_bytes(c, linear + have, bytes + have, (unsigned)sizeof(bytes) - have);
+        unsigned got;
+
+        if (!within_limit(c, mode, have + 1u))
+            return NULL;
+        got = mmu_fetch_bytes(c, linear + have, bytes + have, (unsigned)sizeof(bytes) - have);
 
         if (got == 0)
             return NULL;
@@ -278,20 +291,38 @@ static struct recent *recent_of(struct block_cache *b, uint64_t linear)
     return &b->recent[(linear ^ linear >> 12) % RECENT_SIZE];
 }
 
-const struct block *block_at(struct cpu *c, uint32_t mode)
+static inline const struct block *find(struct cpu *c, uint32_t mode)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->rip;
     struct block_cache *b = c->blocks;
     struct recent *r = recent_of(b, linear);
 
-    if (__builtin_expect(!(mode & (MODE_64 | MODE_FLAT)), 0) && c->rip > c->seg[X86_CS].limit) {
-        cpu_fault_error(c, CPU_GP, 0);
-        return NULL;
-    }
     if (__builtin_expect(r->linear == linear && r->mode == mode && r->generation == b->generation,
                          1))
         return r->block;
     return look_up(c, mode, linear, r);
+}
+
+/* A block knows nothing of limits. One that goes on past CS's is run by single instructions, up to
+ * the one that is not all inside. */
+static __attribute__((noinline)) const struct block *find_within_limit(struct cpu *c, uint32_t mode)
+{
+    const struct block *block;
+
+    if (!within_limit(c, mode, 1))
+        return NULL;
+    block = find(c, mode);
+    if (!block || c->rip + block->len - 1 <= c->seg[X86_CS].limit)
+        return block;
+    block = find(c, mode | MODE_STEP);
+    return block && within_limit(c, mode, block->len) ? block : NULL;
+}
+
+const struct block *block_at(struct cpu *c, uint32_t mode)
+{
+    if (__builtin_expect(!(mode & (MODE_64 | MODE_FLAT)), 0))
+        return find_within_limit(c, mode);
+    return find(c, mode);
 }
 
 /* As if its own code had changed. A block that is not among the recent ones any more is a single

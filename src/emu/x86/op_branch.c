@@ -123,24 +123,43 @@ static void op_ret(struct cpu *c, const struct op *op)
 }
 
 /* Outside 64-bit mode, or with an operand size of 2 in it: op->aux is the operand size, or the
- * condition. */
+ * condition. A target beyond the limit of CS is the jump's own fault. */
+
+static bool within_limit(const struct cpu *c, uint64_t rip)
+{
+    return (c->mode & (MODE_64 | MODE_FLAT)) || rip <= c->seg[X86_CS].limit;
+}
+
+static void go_within_limit(struct cpu *c, const struct op *op, uint64_t rip)
+{
+    if (__builtin_expect(!within_limit(c, rip), 0)) {
+        cpu_fault_error(c, CPU_GP, 0);
+        return op_leave(c, op);
+    }
+    op_go(c, op, rip);
+}
 
 static void op_jcc_wrapped(struct cpu *c, const struct op *op)
 {
     if (flags_meet(c->flags, op->aux))
-        return op_go(c, op, wrapped(op, target(c, op)));
+        return go_within_limit(c, op, wrapped(op, target(c, op)));
     OP_NEXT(c, op);
 }
 
 static void op_jmp_wrapped(struct cpu *c, const struct op *op)
 {
-    op_go(c, op, wrapped(op, target(c, op)));
+    go_within_limit(c, op, wrapped(op, target(c, op)));
 }
 
 static void call_wrapped(struct cpu *c, const struct op *op, uint64_t rip)
 {
     uint64_t sp = stack_pointer(c);
 
+    if (__builtin_expect(!within_limit(c, rip), 0)) {
+        if (stack_writable(c, sp - op->aux, op->aux))
+            cpu_fault_error(c, CPU_GP, 0);
+        return op_leave(c, op);
+    }
     if (!stack_push(c, &sp, op_next_rip(c, op), op->aux))
         return op_leave(c, op);
     stack_commit(c, sp);
@@ -169,7 +188,7 @@ static void op_jmp_indirect(struct cpu *c, const struct op *op)
 
     if (op->reg && !operand_load(c, op, &rip))
         return op_leave(c, op);
-    op_go(c, op, rip);
+    go_within_limit(c, op, rip);
 }
 
 static void op_call_indirect(struct cpu *c, const struct op *op)
@@ -189,8 +208,9 @@ static void op_ret_wrapped(struct cpu *c, const struct op *op)
 
     if (!stack_pop(c, &sp, &rip, op->aux))
         return op_leave(c, op);
-    stack_commit(c, sp + op->imm);
-    op_go(c, op, rip);
+    if (within_limit(c, rip))
+        stack_commit(c, sp + op->imm);
+    go_within_limit(c, op, rip);
 }
 
 /* LOOP, LOOPE, LOOPNE, JRCXZ: op->aux is the count register's width, op->reg which. */
@@ -206,12 +226,14 @@ static void op_loop(struct cpu *c, const struct op *op)
 {
     uint64_t mask = op->aux == 8 ? UINT64_MAX : op->aux == 4 ? UINT32_MAX : UINT16_MAX;
     uint64_t keep = op->aux == 2 ? ~mask : 0;
-    uint64_t count = c->gpr[X86_RCX] & mask;
+    uint64_t before = c->gpr[X86_RCX];
+    uint64_t count = before & mask;
     bool go = count == 0;
+    uint64_t rip;
 
     if (op->reg != LOOP_NOT_AT_ALL) {
         count = (count - 1) & mask;
-        c->gpr[X86_RCX] = (c->gpr[X86_RCX] & keep) | count;
+        c->gpr[X86_RCX] = (before & keep) | count;
         go = count != 0;
         if (op->reg == LOOP_EQUAL)
             go = go && (c->flags & FLAGS_ZF);
@@ -220,7 +242,10 @@ static void op_loop(struct cpu *c, const struct op *op)
     }
     if (!go)
         OP_NEXT(c, op);
-    op_go(c, op, op->disp < 0 && (c->mode & MODE_64) ? target(c, op) : wrapped(op, target(c, op)));
+    rip = op->disp < 0 && (c->mode & MODE_64) ? target(c, op) : wrapped(op, target(c, op));
+    if (__builtin_expect(!within_limit(c, rip), 0))
+        c->gpr[X86_RCX] = before;
+    go_within_limit(c, op, rip);
 }
 
 /* Interrupts by instruction: op->imm is false for INT1, which is an exception. */

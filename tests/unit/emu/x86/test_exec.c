@@ -139,18 +139,52 @@ Test(exec_32, eip_wraps_at_four_gigabytes)
     cr_assert_eq(r.cpu->rip, 1);
 }
 
-Test(exec_32, code_ends_at_the_limit_of_cs)
+/* Runs code at 0x8ff8 with CS ending at 0x8ffd, where it faults at that address. */
+static void faults_at(uint64_t rip, const char *code, size_t len)
 {
     emu_rig_gate(&r, CPU_GP, 0xa000, 0, 0xe);
     emu_rig_write(&r, 0xa000, (uint8_t[]){ 0xeb, 0xfe }, 2);
-    r.cpu->seg[X86_CS].limit = 0x8fff;
+    emu_rig_write(&r, 0x8ff8, code, len);
+    r.cpu->seg[X86_CS].limit = 0x8ffd;
     emu_rig_update(&r);
-    r.cpu->rip = 0x8fff;
-    emu_rig_write(&r, 0x8fff, (uint8_t[]){ 0x90, 0x90 }, 2);
-    r.cpu->turns = 3;
+    r.cpu->rip = 0x8ff8;
+    r.cpu->turns = 20;
     cpu_request(r.cpu, CPU_REQ_TURNS);
     cr_assert_eq(emu_rig_go(&r), VCPU_KICKED);
     cr_assert_eq(r.cpu->rip, 0xa000, "in the handler");
     cr_assert_eq((uint32_t)emu_rig_read64(&r, r.cpu->gpr[X86_RSP]), 0, "error code");
-    cr_assert_eq((uint32_t)emu_rig_read64(&r, r.cpu->gpr[X86_RSP] + 4), 0x9000, "past the limit");
+    cr_assert_eq((uint32_t)emu_rig_read64(&r, r.cpu->gpr[X86_RSP] + 4), rip);
+}
+
+Test(exec_32, code_ends_at_the_limit_of_cs)
+{
+    faults_at(0x8ffe, "\x40\x40\x40\x40\x40\x40\x40\x40", 8); /* inc eax, all of one block */
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 6);
+}
+
+Test(exec_32, an_instruction_half_beyond_the_limit_of_cs_is_beyond_it)
+{
+    faults_at(0x8ffc, "\x40\x40\x40\x40\xb8\x01\x02\x03\x04", 9); /* mov $0x4030201, eax */
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 4);
+}
+
+Test(exec_32, a_target_beyond_the_limit_of_cs_is_the_jumps_fault)
+{
+    faults_at(0x8ff9, "\x40\xeb\x10", 3);
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 1);
+}
+
+/* The page behind is not there, which does not matter: the limit comes first. */
+Test(exec, what_is_beyond_the_limit_of_cs_is_not_fetched)
+{
+    r.cpu->seg[X86_CS] = (struct x86_segment){ 0, 0x1fffff, EMU_RIG_CODE32, X86_ACCESS_CODE32 };
+    emu_rig_update(&r);
+    emu_rig_write(&r, 0x1fffff, (uint8_t[]){ 0xb8 }, 1);
+    r.cpu->rip = 0x1fffff;
+    cr_assert_not(emu_rig_step(&r));
+    cr_assert_eq(r.cpu->fault.vector, CPU_GP);
+    cr_assert_eq(r.cpu->rip, 0x1fffff);
+    r.cpu->seg[X86_CS].limit++;
+    cr_assert_not(emu_rig_step(&r));
+    cr_assert_eq(r.cpu->fault.vector, CPU_PF);
 }

@@ -40,6 +40,34 @@ Test(op_branch, into_goes_on_where_of_is_clear)
     cr_assert_eq(p.cpu->rip, PROCESSOR_CODE + 1);
 }
 
+/* Near transfers to one byte beyond CS: #GP, and the processor is as it was. */
+Test(op_branch, targets_are_within_the_limit_of_cs)
+{
+    const uint32_t far = PROCESSOR_CODE + 0x100;
+    struct cpu *c = p.cpu;
+
+    c->seg[X86_CS].limit = far - 1;
+    c->gpr[X86_RSP] = PROCESSOR_DATA + 0x100;
+    c->gpr[X86_RBX] = far;
+    c->gpr[X86_RCX] = 5;
+    memcpy(p.data + 0x100, &far, sizeof(far));
+    cr_assert_eq(STEP(&p, 0xe9, 0xfb, 0, 0, 0), CPU_GP);       /* jmp */
+    cr_assert_eq(STEP(&p, 0x71, 0x7e), PROCESSOR_OK);          /* jno */
+    cr_assert_eq(STEP(&p, 0x0f, 0x81, 0xfa, 0, 0, 0), CPU_GP); /* jno */
+    cr_assert_eq(STEP(&p, 0xe8, 0xfb, 0, 0, 0), CPU_GP);       /* call */
+    cr_assert_eq(STEP(&p, 0xff, 0xe3), CPU_GP);                /* jmp *%ebx */
+    cr_assert_eq(STEP(&p, 0xff, 0xd3), CPU_GP);                /* call *%ebx */
+    cr_assert_eq(STEP(&p, 0xc3), CPU_GP);                      /* ret */
+    cr_assert_eq(c->fault.error, 0);
+    cr_assert_eq(c->rip, PROCESSOR_CODE);
+    cr_assert_eq(c->gpr[X86_RSP], PROCESSOR_DATA + 0x100);
+    c->seg[X86_CS].limit = PROCESSOR_CODE + 0x40;
+    cr_assert_eq(STEP(&p, 0xe2, 0x7e), CPU_GP); /* loop */
+    cr_assert_eq(c->gpr[X86_RCX], 5);
+    cr_assert_eq(STEP(&p, 0xe2, 0x3e), PROCESSOR_OK);
+    cr_assert_eq(c->gpr[X86_RCX], 4);
+}
+
 /* PROCESSOR_CODE is 64 KiB: what is cut to 16 bits lies below it. */
 #define HERE (PROCESSOR_CODE & 0xffffu)
 
