@@ -201,6 +201,39 @@ GUEST(straddling, BEGIN "  times lock incw LINE - 1\n"
                         "  note PAGE + 0x5000 - 6\n"
                         "  finish\n");
 
+/* A quadword that straddles, and at the same time its upper parts: two processors add to all of it
+ * with LOCK; until they are done, one adds to a word with LOCK and one to a byte that is its own
+ * and needs none. These two then take away what they added. */
+#define PARTS(boundary)                          \
+    BEGIN "  xor %ebx, %ebx\n"                   \
+          "  cmp $2, %r12d\n"                    \
+          "  jae 2f\n"                           \
+          "  times lock incq " boundary " - 4\n" \
+          "  lock incq WORDS\n"                  \
+          "  jmp 5f\n"                           \
+          "2:\n"                                 \
+          "  ja 4f\n"                            \
+          "3:\n"                                 \
+          "  lock incw " boundary "\n"           \
+          "  inc %ebx\n"                         \
+          "  cmpq $2, WORDS\n"                   \
+          "  jb 3b\n"                            \
+          "  lock sub %bx, " boundary "\n"       \
+          "  jmp 5f\n"                           \
+          "4:\n"                                 \
+          "  incb " boundary " + 3\n"            \
+          "  inc %ebx\n"                         \
+          "  cmpq $2, WORDS\n"                   \
+          "  jb 4b\n"                            \
+          "  sub %bl, " boundary " + 3\n"        \
+          "5:\n"                                 \
+          "  ended\n"                            \
+          "  note " boundary " - 4\n"            \
+          "  finish\n"
+
+GUEST(parts_across_lines, PARTS("LINE"));
+GUEST(parts_across_pages, PARTS("PAGE"));
+
 static void whole_words_run(void)
 {
     static const struct long64_left expected[] = {
@@ -275,10 +308,26 @@ static void straddling_run(void)
     machine_finish();
 }
 
+static void parts_run(void)
+{
+    static const struct long64_left across_lines[] = { { "across lines", 2 * TIMES } };
+    static const struct long64_left across_pages[] = { { "across pages", 2 * TIMES } };
+
+    LONG64_LOAD(PROCESSORS, parts_across_lines);
+    long64_run();
+    LONG64_LEFT(across_lines);
+    machine_finish();
+    LONG64_LOAD(PROCESSORS, parts_across_pages);
+    long64_run();
+    LONG64_LEFT(across_pages);
+    machine_finish();
+}
+
 const struct guest_test lock_tests[] = {
     { "LOCK on whole words", whole_words_run, NULL },
     { "LOCK and comparison", compared_run, NULL },
     { "critical sections", critical_sections_run, NULL },
     { "LOCK across lines and pages", straddling_run, NULL },
+    { "LOCK across lines and pages against parts", parts_run, NULL },
     { NULL, NULL, NULL },
 };

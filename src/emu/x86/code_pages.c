@@ -61,7 +61,7 @@ bool code_page_held(const struct emu *m, gpa_t gpa)
     return holds && __atomic_load_n(holds, __ATOMIC_SEQ_CST);
 }
 
-void code_pages_answer(struct cpu *c)
+static void answer(struct cpu *c)
 {
     uint32_t epoch = __atomic_load_n(&c->emu->code_epoch, __ATOMIC_SEQ_CST);
 
@@ -74,7 +74,7 @@ void code_pages_answer(struct cpu *c)
 static void lock(struct cpu *c)
 {
     while (pthread_mutex_trylock(&c->emu->code_lock)) {
-        code_pages_answer(c);
+        answer(c);
         (void)sched_yield();
     }
 }
@@ -99,7 +99,7 @@ static void everybody_forgets(struct cpu *c)
     for (unsigned i = 0; i < m->cpu_count; i++)
         if (m->cpus[i] != c)
             cpu_request(m->cpus[i], CPU_REQ_CODE);
-    code_pages_answer(c);
+    answer(c);
     for (unsigned i = 0; i < m->cpu_count; i++)
         while (m->cpus[i] != c && !has_answered(m->cpus[i], epoch))
             (void)sched_yield();
@@ -180,15 +180,34 @@ void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len)
     }
 }
 
+/* Into guest code, unless somebody has the machine to itself, who holds the lock then. */
+static void go_in(struct cpu *c)
+{
+    struct emu *m = c->emu;
+
+    for (;;) {
+        const struct cpu *alone;
+
+        __atomic_store_n(&c->in_guest, true, __ATOMIC_SEQ_CST);
+        alone = __atomic_load_n(&m->exclusive, __ATOMIC_SEQ_CST);
+        if (!alone || alone == c)
+            return;
+        code_pages_exit(c);
+        (void)pthread_mutex_lock(&m->exclusive_lock);
+        (void)pthread_mutex_unlock(&m->exclusive_lock);
+    }
+}
+
 void code_pages_attend(struct cpu *c)
 {
     struct code_drops drops;
 
+    go_in(c);
     lock(c);
     drops = c->code_drops;
     c->code_drops.count = 0;
     unlock(c);
-    code_pages_answer(c);
+    answer(c);
     if (drops.count > CODE_DROPS_MAX) {
         c->code->drop_all(c);
         return;
@@ -199,7 +218,6 @@ void code_pages_attend(struct cpu *c)
 
 void code_pages_enter(struct cpu *c)
 {
-    __atomic_store_n(&c->in_guest, true, __ATOMIC_SEQ_CST);
     code_pages_attend(c);
 }
 
@@ -210,6 +228,6 @@ void code_pages_exit(struct cpu *c)
 
 void code_pages_return(struct cpu *c)
 {
-    __atomic_store_n(&c->in_guest, true, __ATOMIC_SEQ_CST);
-    code_pages_answer(c);
+    go_in(c);
+    answer(c);
 }

@@ -41,11 +41,8 @@ void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len);
  */
 void code_pages_attend(struct cpu *c);
 
-/* That vCPU's thread, while it waits for a lock that another processor may hold while it takes a
- * hold. */
-void code_pages_answer(struct cpu *c);
-
-/* That vCPU's thread, on its way into and out of guest code. Outside, nobody waits for it. */
+/* That vCPU's thread, on its way into and out of guest code. Outside, nobody waits for it; into it,
+ * it waits while another has the machine to itself (exclusive.h). */
 void code_pages_enter(struct cpu *c);
 void code_pages_exit(struct cpu *c);
 

@@ -38,7 +38,7 @@ static void emu_destroy(struct accel *a)
     if (m->ioapic)
         ioapic_finish(m->ioapic);
     free(m->ioapic);
-    (void)pthread_mutex_destroy(&m->split_lock);
+    (void)pthread_mutex_destroy(&m->exclusive_lock);
     free(m);
 }
 
@@ -54,7 +54,7 @@ static int emu_create(const struct accel_config *config, struct accel **out, str
     m->ports = config->ports;
     m->mmio = config->mmio;
     m->vcpu_count = config->vcpu_count;
-    (void)pthread_mutex_init(&m->split_lock, NULL);
+    (void)pthread_mutex_init(&m->exclusive_lock, NULL);
     clock_init(m);
     m->ioapic = malloc(sizeof(*m->ioapic));
     if (!m->ioapic) {

@@ -8,10 +8,10 @@
  */
 #include "emu/x86/mmu.h"
 
-#include <sched.h>
 #include <string.h>
 
 #include "emu/x86/code_pages.h"
+#include "emu/x86/exclusive.h"
 #include "emu/x86/machine.h"
 #include "emu/x86/mmio.h"
 #include "emu/x86/walk.h"
@@ -207,6 +207,32 @@ void mmu_modify_end(struct cpu *c, uint64_t va, unsigned size, const void *at)
         code_page_written(c, w.gpa, size);
 }
 
+/* Whether the operand may be accessed is settled before anybody has to stand still for it. */
+void *mmu_locked_slow(struct cpu *c, uint64_t va, unsigned size)
+{
+    struct pieces p;
+    struct walk w;
+    void *at;
+
+    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w) ||
+        !is_aligned(c, va, size))
+        return NULL;
+    if (p.size[1] == 0 && page_host(c, w.gpa))
+        return operand_at(c, va, size, WALK_WRITE);
+    exclusive_begin(c);
+    at = operand_at(c, va, size, WALK_WRITE);
+    if (at != c->bounce)
+        exclusive_end(c); /* the mapping changed meanwhile */
+    return at;
+}
+
+void mmu_locked_end(struct cpu *c, uint64_t va, unsigned size, const void *at)
+{
+    mmu_modify_end(c, va, size, at);
+    if (at == c->bounce)
+        exclusive_end(c);
+}
+
 bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size)
 {
     for (unsigned done = 0, piece; done < size; done += piece) {
@@ -286,19 +312,6 @@ bool mmu_system_write(struct cpu *c, uint64_t va, const void *from, unsigned siz
         return false;
     pieces_write(c, &p, from);
     return true;
-}
-
-void mmu_split_lock(struct cpu *c)
-{
-    while (pthread_mutex_trylock(&c->emu->split_lock)) {
-        code_pages_answer(c); /* who holds it may be waiting for us */
-        (void)sched_yield();
-    }
-}
-
-void mmu_split_unlock(struct cpu *c)
-{
-    (void)pthread_mutex_unlock(&c->emu->split_lock);
 }
 
 void mmu_flush(struct cpu *c, bool global)

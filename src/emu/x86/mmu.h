@@ -44,6 +44,11 @@ bool mmu_writable(struct cpu *c, uint64_t va, unsigned size);
 void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size);
 void mmu_modify_end(struct cpu *c, uint64_t va, unsigned size, const void *at);
 
+/* The same for an instruction with LOCK, which uses the host's own locked instruction on it: with
+ * the bounce buffer, all other processors stand still from here to the end. */
+void *mmu_locked_slow(struct cpu *c, uint64_t va, unsigned size);
+void mmu_locked_end(struct cpu *c, uint64_t va, unsigned size, const void *at);
+
 static inline const void *mmu_read_at(struct cpu *c, uint64_t va, unsigned size)
 {
     const struct tlb_entry *e = &c->tlb->read[va / MMU_PAGE % TLB_ENTRIES];
@@ -91,10 +96,6 @@ unsigned mmu_fetch_bytes(struct cpu *c, uint64_t va, uint8_t *to, unsigned size)
  * rights whatever CPL is. */
 bool mmu_system_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_system_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
-
-/* Around a locked access that the host cannot do in one piece. */
-void mmu_split_lock(struct cpu *c);
-void mmu_split_unlock(struct cpu *c);
 
 void mmu_flush(struct cpu *c, bool global); /* CR3 write: global false */
 void mmu_flush_page(struct cpu *c, uint64_t va);

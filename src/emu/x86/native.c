@@ -116,15 +116,11 @@ static void op_native_locked(struct cpu *c, const struct op *op)
         call(c, op, at);
         OP_NEXT(c, op);
     }
-    mmu_split_lock(c);
-    at = mmu_modify_slow(c, va, op->aux);
-    if (at) {
-        call(c, op, at);
-        mmu_modify_end(c, va, op->aux, at);
-    }
-    mmu_split_unlock(c);
+    at = mmu_locked_slow(c, va, op->aux);
     if (!at)
         return leave_unaccessed(c, op);
+    call(c, op, at);
+    mmu_locked_end(c, va, op->aux, at);
     OP_NEXT(c, op);
 }
 

@@ -50,27 +50,17 @@
             mmu_modify_end((c), to_, sizeof(T), at);                                    \
     } while (0)
 
-/* As OP_MODIFY for an instruction with LOCK: `body` uses the host's own locked instruction. Where
- * the operand is no plain RAM on one page it works on the copy while the machine's split lock keeps
- * the others' locked accesses out. */
-#define OP_MODIFY_LOCKED(c, op, T, va, at, body)       \
-    do {                                               \
-        uint64_t to_ = (va);                           \
-        T *at = mmu_write_hit((c), to_, sizeof(T));    \
-        bool slow_ = !at;                              \
-        if (__builtin_expect(slow_, 0)) {              \
-            mmu_split_lock(c);                         \
-            at = mmu_modify_slow((c), to_, sizeof(T)); \
-            if (!at) {                                 \
-                mmu_split_unlock(c);                   \
-                return op_leave((c), (op));            \
-            }                                          \
-        }                                              \
-        body;                                          \
-        if (__builtin_expect(slow_, 0)) {              \
-            mmu_modify_end((c), to_, sizeof(T), at);   \
-            mmu_split_unlock(c);                       \
-        }                                              \
+/* As OP_MODIFY for an instruction with LOCK: `body` uses the host's own locked instruction. */
+#define OP_MODIFY_LOCKED(c, op, T, va, at, body)                                        \
+    do {                                                                                \
+        uint64_t to_ = (va);                                                            \
+        T *at = mmu_write_hit((c), to_, sizeof(T));                                     \
+        bool slow_ = !at;                                                               \
+        if (__builtin_expect(slow_, 0) && !(at = mmu_locked_slow((c), to_, sizeof(T)))) \
+            return op_leave((c), (op));                                                 \
+        body;                                                                           \
+        if (__builtin_expect(slow_, 0))                                                 \
+            mmu_locked_end((c), to_, sizeof(T), at);                                    \
     } while (0)
 
 #endif
