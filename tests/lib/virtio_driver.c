@@ -4,6 +4,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,7 +36,19 @@ static int doorbell_add(struct accel *a, gpa_t addr, unsigned size, uint64_t val
     return 0;
 }
 
-static const struct accel_ops accel_ops = { .name = "driver", .doorbell_add = doorbell_add };
+static void memory_written(struct accel *a, gpa_t gpa, uint64_t len)
+{
+    struct vd *d = ((struct vd_accel *)a)->driver;
+
+    CHECK(mem_at(&d->mem, gpa, len));
+    memset(d->told + gpa, true, len);
+}
+
+static const struct accel_ops accel_ops = {
+    .name = "driver",
+    .doorbell_add = doorbell_add,
+    .memory_written = memory_written,
+};
 
 static void line_raise(struct irq_line *line)
 {
@@ -51,7 +64,8 @@ void vd_init(struct vd *d, enum loop_backend backend)
                                     .gap_end = VD_HIGH };
     struct err e;
 
-    *d = (struct vd){ .free = VD_BUFFERS };
+    *d = (struct vd){ .free = VD_BUFFERS, .told = calloc(VD_HIGH_END, sizeof(*d->told)) };
+    CHECK(d->told);
     if (loop_create(&d->loop, backend, &e) < 0 || mem_init(&d->mem, &mem, &e) < 0)
         check_failed(__FILE__, __LINE__, e.text);
     bus_init(&d->bus, "mmio");
@@ -99,6 +113,7 @@ void vd_finish(struct vd *d)
     CHECK(d->metrics.first == NULL);
     loop_destroy(d->loop);
     mem_finish(&d->mem);
+    free(d->told);
 }
 
 /* Registers. */
@@ -360,6 +375,30 @@ void vd_run_until(struct vd *d, bool (*done)(void *arg), void *arg)
     }
 }
 
+/* Of a chain that was used: the len bytes it says were written, as far as its descriptors are still
+ * those that the device saw. */
+static void check_told(struct vd *d, const struct vring_desc *table, uint16_t head, uint32_t len)
+{
+    const struct vring_desc *p = &table[head];
+
+    for (unsigned left = VIRTQ_SIZE_MAX; left > 0; left--, p = &table[p->next % VIRTQ_SIZE_MAX]) {
+        if (p->flags & VRING_DESC_F_INDIRECT) {
+            table = mem_at(&d->mem, p->addr, p->len);
+            if (table && p->len > 0)
+                check_told(d, table, 0, len);
+            return;
+        }
+        uint32_t part = p->flags & VD_WRITE ? (p->len < len ? p->len : len) : 0;
+        if (part > 0 && mem_at(&d->mem, p->addr, part)) {
+            CHECK(memchr(d->told + p->addr, false, part) == NULL);
+            memset(d->told + p->addr, false, part);
+        }
+        len -= part;
+        if (!(p->flags & VRING_DESC_F_NEXT))
+            return;
+    }
+}
+
 bool vd_reap(struct vd *d, unsigned queue, struct vd_used *used)
 {
     struct vd_queue *q = &d->queue[queue];
@@ -370,6 +409,8 @@ bool vd_reap(struct vd *d, unsigned queue, struct vd_used *used)
         return false;
     CHECK((uint16_t)(index - q->reaped) <= q->size && e->id < q->size);
     *used = (struct vd_used){ .head = (uint16_t)e->id, .len = e->len };
+    if (d->accel.accel.ops->memory_written)
+        check_told(d, q->desc, used->head, used->len);
     q->reaped++;
     if (has_event_idx(d) && !d->no_interrupts)
         q->avail->ring[q->size] = q->reaped; /* used_event: at the next one */

@@ -14,6 +14,8 @@
  *   ...
  *   vd_finish(&d);                             unplugs; then free the device
  *
+ * Whatever the device says it wrote it must have told the accelerator before: vd_reap sees to that.
+ *
  * A fact that does not hold ends the process with its place and text (lib/check.h).
  *
  * Queues lie at fixed places in memory (vd_queue.desc, avail, used), free for a test to scribble
@@ -65,7 +67,7 @@ struct vd_queue {
 };
 
 struct vd_accel {
-    struct accel accel; /* first member; only doorbell_add works */
+    struct accel accel; /* first member; only doorbell_add and memory_written work */
     struct vd *driver;
 };
 
@@ -82,6 +84,7 @@ struct vd {
     bool by_register;    /* kicks go to QueueNotify instead of the doorbell's eventfd */
     bool no_interrupts;  /* what vd_reap asks the device for: used_event or NO_INTERRUPT */
     gpa_t free;          /* vd_alloc */
+    bool *told;          /* by address: memory_written said so, and vd_reap has not asked yet */
     bool gone;
     struct vd_queue queue[VIRTIO_QUEUES_MAX];
 };

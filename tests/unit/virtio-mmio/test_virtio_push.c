@@ -23,9 +23,11 @@ static struct {
     } part[8];
 } told;
 
+static const struct accel_ops *of_driver; /* which sees to it that nothing is left out */
+
 static void memory_written(struct accel *a, gpa_t gpa, uint64_t len)
 {
-    (void)a;
+    of_driver->memory_written(a, gpa, len);
     cr_assert_lt(told.count, 8u);
     told.part[told.count].gpa = gpa;
     told.part[told.count].len = len;
@@ -38,7 +40,8 @@ static struct accel_ops listening;
 
 static void listen(void)
 {
-    listening = *d.accel.accel.ops;
+    of_driver = d.accel.accel.ops;
+    listening = *of_driver;
     listening.memory_written = memory_written;
     d.accel.accel.ops = &listening;
 }
@@ -104,6 +107,8 @@ Test(virtio_push, needs_nobody_who_listens)
 
     memcpy(vd_at(&d, at, 16), "0123456789abcde", 16);
     vd_start(&d, 0);
+    listen();
+    listening.memory_written = NULL;
     cr_assert_eq(send((struct vd_buf[]){ { at, 16, 0 }, { answer, 16, VD_WRITE } }, 2).len, 16);
     cr_assert_str_eq(vd_at(&d, answer, 16), "0123456789abcde");
 }
