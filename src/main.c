@@ -90,6 +90,9 @@ int main(int argc, char **argv)
     case CLI_RUN_HELP:
         (void)fputs(cli_run_help, stdout);
         break;
+    case CLI_DEVICES_HELP:
+        (void)fputs(cli_devices_help, stdout);
+        break;
     case CLI_DOCTOR:
         return doctor_verb(&cli);
     case CLI_DOCTOR_HELP:

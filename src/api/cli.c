@@ -5,64 +5,92 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "api/cli_devices.h"
 #include "api/number.h"
 #include "api/options.h"
 #include "api/suggest.h"
 #include "core/err.h"
 
-static int set_kernel(struct cli *c, const char *value, struct err *e)
+static int set_kernel(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.kernel = value;
     return 0;
 }
 
-static int set_initrd(struct cli *c, const char *value, struct err *e)
+static int set_initrd(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.initrd = value;
     return 0;
 }
 
-static int set_cmdline(struct cli *c, const char *value, struct err *e)
+static int set_cmdline(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.cmdline = value;
     return 0;
 }
 
-static int set_append(struct cli *c, const char *value, struct err *e)
+static int set_append(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.append = value;
     return 0;
 }
 
-static int set_mem(struct cli *c, const char *value, struct err *e)
+static int set_mem(struct cli *c, char *value, struct err *e)
 {
     return size_parse(value, &c->machine.mem_size, e);
 }
 
-static int set_vcpus(struct cli *c, const char *value, struct err *e)
+static int set_vcpus(struct cli *c, char *value, struct err *e)
 {
     int ret = number_parse(value, &c->machine.vcpu_count);
 
     return ret < 0 ? err_set(e, -ret, "'%.40s' is no number of vCPUs", value) : 0;
 }
 
-static int set_huge_pages(struct cli *c, const char *value, struct err *e)
+static int set_huge_pages(struct cli *c, char *value, struct err *e)
 {
     return config_huge_parse(value, &c->machine.huge, e);
 }
 
-static int set_accel(struct cli *c, const char *value, struct err *e)
+static int set_accel(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.accel = value;
     return 0;
 }
 
-static int set_timeline(struct cli *c, const char *value, struct err *e)
+static int set_drive(struct cli *c, char *value, struct err *e)
+{
+    return cli_drive(&c->machine.devices, value, e);
+}
+
+static int set_net(struct cli *c, char *value, struct err *e)
+{
+    return cli_net(&c->machine.devices, value, e);
+}
+
+static int set_vsock(struct cli *c, char *value, struct err *e)
+{
+    return cli_vsock(&c->machine.devices, value, e);
+}
+
+static int set_rng(struct cli *c, char *value, struct err *e)
+{
+    return cli_rng(&c->machine.devices, value, e);
+}
+
+static int set_virtio_cmdline(struct cli *c, char *value, struct err *e)
+{
+    (void)value, (void)e;
+    c->machine.virtio_cmdline = true;
+    return 0;
+}
+
+static int set_timeline(struct cli *c, char *value, struct err *e)
 {
     if (value && strcmp(value, "json") != 0)
         return err_set(e, EINVAL, "'%.40s' is no form of it: json, or nothing for text", value);
@@ -70,7 +98,7 @@ static int set_timeline(struct cli *c, const char *value, struct err *e)
     return 0;
 }
 
-static int set_log_level(struct cli *c, const char *value, struct err *e)
+static int set_log_level(struct cli *c, char *value, struct err *e)
 {
     if (!log_level_parse(value, &c->log.level))
         return err_set(e, EINVAL, "'%.40s' is no level: off, error, warn, info, debug or trace",
@@ -78,7 +106,7 @@ static int set_log_level(struct cli *c, const char *value, struct err *e)
     return 0;
 }
 
-static int set_log_file(struct cli *c, const char *value, struct err *e)
+static int set_log_file(struct cli *c, char *value, struct err *e)
 {
     if (value[0] == '\0')
         return err_set(e, EINVAL, "the path is empty");
@@ -86,7 +114,7 @@ static int set_log_file(struct cli *c, const char *value, struct err *e)
     return 0;
 }
 
-static int set_run_help(struct cli *c, const char *value, struct err *e)
+static int set_run_help(struct cli *c, char *value, struct err *e)
 {
     (void)value;
     (void)e;
@@ -94,7 +122,14 @@ static int set_run_help(struct cli *c, const char *value, struct err *e)
     return 0;
 }
 
-static int set_doctor_help(struct cli *c, const char *value, struct err *e)
+static int set_devices_help(struct cli *c, char *value, struct err *e)
+{
+    (void)value, (void)e;
+    c->verb = CLI_DEVICES_HELP;
+    return 0;
+}
+
+static int set_doctor_help(struct cli *c, char *value, struct err *e)
 {
     (void)value;
     (void)e;
@@ -102,7 +137,7 @@ static int set_doctor_help(struct cli *c, const char *value, struct err *e)
     return 0;
 }
 
-static int set_json(struct cli *c, const char *value, struct err *e)
+static int set_json(struct cli *c, char *value, struct err *e)
 {
     (void)value;
     (void)e;
@@ -119,11 +154,17 @@ static const struct option_row run_options[] = {
     { "--vcpus", OPTION_VALUE, "N", set_vcpus },
     { "--huge-pages", OPTION_VALUE, "none|transparent|2M", set_huge_pages },
     { "--accel", OPTION_VALUE, "NAME", set_accel },
+    { "--drive", OPTION_EACH_VALUE, "PATH[,KEY...]", set_drive },
+    { "--net", OPTION_EACH_VALUE, "tap=NAME[,KEY...]", set_net },
+    { "--vsock", OPTION_VALUE, "cid=N,uds=PATH", set_vsock },
+    { "--rng", OPTION_MAY_VALUE, "KEY,...", set_rng },
+    { "--virtio-cmdline", OPTION_ALONE, NULL, set_virtio_cmdline },
     { "--timeline", OPTION_MAY_VALUE, "json", set_timeline },
     { "--log-level", OPTION_VALUE, "LEVEL", set_log_level },
     { "--log-file", OPTION_VALUE, "FILE", set_log_file },
     { "--help", OPTION_ALONE, NULL, set_run_help },
     { "-h", OPTION_ALONE, NULL, set_run_help },
+    { "--help-devices", OPTION_ALONE, NULL, set_devices_help },
     { NULL, OPTION_ALONE, NULL, NULL },
 };
 
@@ -142,7 +183,7 @@ static int run_parse(char *const *args, struct cli *c, struct err *e)
     c->log.level = LOG_WARN;
     config_init(&c->machine);
     ret = options_walk(run_options, "run", args, c, e);
-    if (ret < 0 || c->verb == CLI_RUN_HELP)
+    if (ret < 0 || c->verb != CLI_RUN)
         return ret;
     if (!c->machine.kernel)
         return err_set(e, EINVAL, "--kernel FILE is missing: a machine needs a kernel to boot");

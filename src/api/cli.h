@@ -14,6 +14,7 @@ enum cli_verb {
     CLI_VERSION,
     CLI_RUN,
     CLI_RUN_HELP,
+    CLI_DEVICES_HELP,
     CLI_DOCTOR,
     CLI_DOCTOR_HELP,
 };
@@ -35,6 +36,7 @@ int cli_parse(char *const *args, struct cli *out, struct err *e);
 /* Texts for --help; all end with a newline. */
 extern const char cli_help[];
 extern const char cli_run_help[];
+extern const char cli_devices_help[];
 extern const char cli_doctor_help[];
 
 #endif

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -33,6 +35,7 @@ void config_init(struct machine_config *c)
         .vcpu_count = 1,
         .huge = MEM_HUGE_NONE,
     };
+    device_config_init(&c->devices);
 }
 
 static int memory_check(const struct machine_config *c, struct err *e)
@@ -57,7 +60,7 @@ static int memory_check(const struct machine_config *c, struct err *e)
 
 int config_check(const struct machine_config *c, struct err *e)
 {
-    size_t len = config_cmdline(c, NULL, 0);
+    size_t len;
     int ret;
 
     if (!c->kernel)
@@ -72,6 +75,10 @@ int config_check(const struct machine_config *c, struct err *e)
     if (c->vcpu_count < 1 || c->vcpu_count > VCPUS_MAX)
         return err_set(e, EINVAL, "%" PRIu64 " vCPUs: a machine has 1 to %d", c->vcpu_count,
                        VCPUS_MAX);
+    ret = device_config_check(&c->devices, e);
+    if (ret < 0)
+        return ret;
+    len = config_cmdline(c, NULL, 0);
     if (len >= machine_model.cmdline_max)
         return err_set(e, EINVAL, "the kernel command line has %zu bytes, at most %u fit", len,
                        machine_model.cmdline_max - 1);
@@ -112,11 +119,64 @@ int config_accel(const struct machine_config *c, const struct accel_ops *const *
     return 0;
 }
 
+/* A text that grows, and counts on when there is no more room. */
+struct line {
+    char *to;
+    size_t size, len;
+};
+
+__attribute__((format(printf, 2, 3))) static void line_add(struct line *l, const char *fmt, ...)
+{
+    bool fits = l->len < l->size;
+    va_list args;
+
+    va_start(args, fmt);
+    l->len +=
+        (size_t)vsnprintf(fits ? l->to + l->len : NULL, fits ? l->size - l->len : 0, fmt, args);
+    va_end(args);
+}
+
+static void words_add(struct line *l, const char *words)
+{
+    if (words[0] != '\0')
+        line_add(l, "%s%s", l->len > 0 ? " " : "", words);
+}
+
+/* Whether one of the words sets the root; "croot=" is another. */
+static bool names_root(const char *words)
+{
+    const char *at = words;
+
+    while ((at = strstr(at, "root=")) && at != words && at[-1] != ' ')
+        at++;
+    return at != NULL;
+}
+
+static void devices_announce(struct line *l, unsigned count)
+{
+    const struct machine_model *m = &machine_model;
+
+    for (unsigned n = 0; n < count; n++)
+        line_add(l, "%svirtio_mmio.device=%s@0x%" PRIx64 ":%u", l->len > 0 ? " " : "",
+                 size_format(m->virtio_size).text, m->virtio_gpa + n * m->virtio_size,
+                 m->virtio_gsi + n);
+}
+
+/* The devices in front: behind "--" words are init's. */
 size_t config_cmdline(const struct machine_config *c, char *to, size_t size)
 {
-    const char *base = c->cmdline ? c->cmdline : machine_model.cmdline;
     const char *more = c->append ? c->append : "";
-    const char *space = base[0] != '\0' && more[0] != '\0' ? " " : "";
+    struct line l = { .to = to, .size = size };
+    const struct device_config *d = &c->devices;
 
-    return (size_t)snprintf(to, size, "%s%s%s", base, space, more);
+    if (size > 0)
+        to[0] = '\0';
+    if (c->virtio_cmdline)
+        devices_announce(&l, device_config_count(d));
+    words_add(&l, c->cmdline ? c->cmdline : machine_model.cmdline);
+    if (!c->cmdline && d->drive_count > 0 && !names_root(more))
+        words_add(&l, d->drives[device_config_root(d)].read_only ? "root=/dev/vda ro"
+                                                                 : "root=/dev/vda rw");
+    words_add(&l, more);
+    return l.len;
 }

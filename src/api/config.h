@@ -6,9 +6,11 @@
  *
  * Strings belong to whoever filled them in and outlive the configuration.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/device_config.h"
 #include "core/mem.h"
 
 struct accel_ops;
@@ -24,13 +26,15 @@ struct machine_config {
     uint64_t vcpu_count;
     enum mem_huge huge;
     const char *accel; /* its name, or NULL for "auto" */
+    struct device_config devices;
+    bool virtio_cmdline; /* announce them on the command line too: virtio_mmio.device= */
 };
 
 /* Every value that has a default gets it. */
 void config_init(struct machine_config *c);
 
 /* -EINVAL with a sentence about the first value that no machine can have. Paths are not looked at
- * (boot_files.h). */
+ * (boot_files.h, devices.h). */
 int config_check(const struct machine_config *c, struct err *e);
 
 /* "none", "transparent" or "2M", in any case. */
@@ -41,8 +45,9 @@ int config_huge_parse(const char *word, enum mem_huge *huge, struct err *e);
 int config_accel(const struct machine_config *c, const struct accel_ops *const *accels,
                  struct choice *choice, struct err *e);
 
-/* The kernel command line; returns its length without the NUL and, as snprintf, writes no more than
- * `size` bytes of it. */
+/* The kernel command line, with the root drive in it where the operator left that to the model
+ * (nothing given instead, no root= behind it). Returns its length without the NUL and, as snprintf,
+ * writes no more than `size` bytes of it. */
 size_t config_cmdline(const struct machine_config *c, char *to, size_t size);
 
 #endif

@@ -18,13 +18,13 @@
 #include "core/err.h"
 #include "core/kvm.h"
 
-struct device {
+struct kvm_path {
     char path[PATH_MAX];
 };
 
-static struct device kvm_device(const struct doctor_host *h)
+static struct kvm_path kvm_device(const struct doctor_host *h)
 {
-    struct device d;
+    struct kvm_path d;
 
     (void)snprintf(d.path, sizeof(d.path), "%s/dev/kvm", h->root);
     return d;

@@ -14,12 +14,12 @@
 struct option {
     const char *name;
     int name_len;
-    const char *value; /* behind the equals sign, or NULL */
+    char *value; /* behind the equals sign, or NULL */
 };
 
-static struct option option_split(const char *arg)
+static struct option option_split(char *arg)
 {
-    const char *equals = strchr(arg, '=');
+    char *equals = strchr(arg, '=');
 
     return (struct option){
         .name = arg,
@@ -61,11 +61,11 @@ static int option_unknown(const struct option_row *rows, const char *verb, const
 static int option_value(const struct option_row *row, struct option *o, char *const **args,
                         struct err *e)
 {
-    const char *next = (*args)[1];
+    char *next = (*args)[1];
 
     if (row->takes == OPTION_ALONE && o->value)
         return err_set(e, EINVAL, "%s takes no value", row->name);
-    if (row->takes != OPTION_VALUE || o->value)
+    if (row->takes == OPTION_ALONE || row->takes == OPTION_MAY_VALUE || o->value)
         return 0;
     if (!next || strncmp(next, "--", 2) == 0)
         return err_set(e, EINVAL, "%s lacks its argument: %s %s", row->name, row->name, row->value);
@@ -88,7 +88,7 @@ int options_walk(const struct option_row *rows, const char *verb, char *const *a
             return err_set(e, EINVAL, "'%.200s' is no option, see 'mote %s --help'", *args, verb);
         if (!row)
             return option_unknown(rows, verb, &o, e);
-        if (given & 1ull << (row - rows))
+        if (row->takes != OPTION_EACH_VALUE && given & 1ull << (row - rows))
             return err_set(e, EINVAL, "%s is given twice", row->name);
         given |= 1ull << (row - rows);
         ret = option_value(row, &o, &args, e);

@@ -12,16 +12,18 @@ struct err;
 
 enum option_takes {
     OPTION_ALONE,
-    OPTION_VALUE,     /* --name value or --name=value */
-    OPTION_MAY_VALUE, /* --name or --name=value */
+    OPTION_VALUE,      /* --name value or --name=value */
+    OPTION_MAY_VALUE,  /* --name or --name=value */
+    OPTION_EACH_VALUE, /* as OPTION_VALUE, any number of times */
 };
 
 struct option_row {
     const char *name; /* with its dashes; NULL ends a table of at most 64 rows */
     enum option_takes takes;
     const char *value; /* what the value is, for messages: "FILE" */
-    /* value: NULL where none was given. A sentence it leaves gets the option's name in front. */
-    int (*set)(struct cli *c, const char *value, struct err *e);
+    /* value: the argument's, NULL where none was given. A sentence it leaves gets the option's name
+     * in front. */
+    int (*set)(struct cli *c, char *value, struct err *e);
 };
 
 /* Calls set for each of args, which ends with NULL. verb: "run", for messages. -EINVAL with a

@@ -29,4 +29,8 @@ const struct machine_model machine_model = {
     .cmdline_max = LAYOUT_CMDLINE_MAX,
     .cmdline = "console=ttyS0 reboot=k panic=1 8250.nr_uarts=1 i8042.noaux i8042.nomux "
                "i8042.dumbkbd swiotlb=noforce pci=off",
+    .virtio_max = LAYOUT_VIRTIO_MAX,
+    .virtio_gpa = LAYOUT_VIRTIO,
+    .virtio_size = LAYOUT_VIRTIO_SIZE,
+    .virtio_gsi = LAYOUT_GSI_VIRTIO,
 };

@@ -53,6 +53,7 @@ Test(cli, has_verbs)
     cr_assert_eq(right("run --help").verb, CLI_RUN_HELP);
     cr_assert_eq(right("run -h").verb, CLI_RUN_HELP);
     cr_assert_eq(right("run --kernel k --mem 0 --help").verb, CLI_RUN_HELP);
+    cr_assert_eq(right("run --help-devices").verb, CLI_DEVICES_HELP);
     cr_assert_eq(right("run --kernel k").verb, CLI_RUN);
     cr_assert_eq(right("doctor").verb, CLI_DOCTOR);
     cr_assert_eq(right("doctor --help").verb, CLI_DOCTOR_HELP);
@@ -85,6 +86,26 @@ Test(cli, fills_the_configuration)
     cr_assert_str_eq(c.log.path, "f");
     cr_assert_eq(c.log.level, LOG_DEBUG);
     cr_assert_eq(c.timeline, REPORT_NONE);
+}
+
+Test(cli, takes_devices)
+{
+    struct cli c = right("run --kernel k --drive /a --net tap=t --drive=/b,ro --vsock "
+                         "cid=3,uds=/s --rng --virtio-cmdline");
+
+    cr_assert_eq(c.machine.devices.drive_count, 2);
+    cr_assert_str_eq(c.machine.devices.drives[1].path, "/b");
+    cr_assert(c.machine.devices.drives[1].read_only);
+    cr_assert_str_eq(c.machine.devices.nets[0].tap, "t");
+    cr_assert_eq(c.machine.devices.vsock.cid, 3);
+    cr_assert(c.machine.devices.has_rng);
+    cr_assert(c.machine.virtio_cmdline);
+    cr_assert_eq(right("run --kernel k --rng=ops=5").machine.devices.rng.ops.per_s, 5);
+    wrong("run --kernel k --drive", "--drive lacks its argument: --drive PATH[,KEY...]");
+    wrong("run --kernel k --drive --rng", "--drive lacks its argument: --drive PATH[,KEY...]");
+    wrong("run --kernel k --net tpa=t", "--net: unknown key 'tpa', did you mean tap?");
+    wrong("run --kernel k --rng --rng", "--rng is given twice");
+    wrong("run --kernel k --drive /a --drive /b,id=drive0", "two drives are called 'drive0'");
 }
 
 Test(cli, doctor_has_one_option)
@@ -210,6 +231,7 @@ Test(cli, help_fits_a_screen)
 {
     fits_a_screen(cli_help);
     fits_a_screen(cli_run_help);
+    fits_a_screen(cli_devices_help);
     fits_a_screen(cli_doctor_help);
 }
 

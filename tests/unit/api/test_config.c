@@ -163,6 +163,77 @@ Test(config, builds_the_command_line)
     cr_assert_str_eq(line, "con", "cut, as snprintf cuts");
 }
 
+static void want_drive(struct machine_config *c, bool read_only)
+{
+    struct blk_config *d = &c->devices.drives[c->devices.drive_count++];
+
+    *d = device_config_drive();
+    d->path = "disk";
+    d->read_only = read_only;
+}
+
+static void expect_behind_the_model(const struct machine_config *c, const char *more)
+{
+    char line[2048];
+    size_t len = config_cmdline(c, line, sizeof(line));
+
+    cr_assert_eq(len, strlen(line));
+    cr_assert_eq(strncmp(line, machine_model.cmdline, strlen(machine_model.cmdline)), 0);
+    cr_assert_str_eq(line + strlen(machine_model.cmdline), more);
+}
+
+Test(config, a_drive_is_the_root_unless_somebody_says_otherwise)
+{
+    struct machine_config c = good();
+    char line[64];
+
+    want_drive(&c, false);
+    expect_behind_the_model(&c, " root=/dev/vda rw");
+    want_drive(&c, true);
+    expect_behind_the_model(&c, " root=/dev/vda rw");
+    c.devices.root = 1;
+    expect_behind_the_model(&c, " root=/dev/vda ro");
+    c.append = "quiet croot=1 -- root";
+    expect_behind_the_model(&c, " root=/dev/vda ro quiet croot=1 -- root");
+    c.append = "quiet root=/dev/vdb";
+    expect_behind_the_model(&c, " quiet root=/dev/vdb");
+    c.append = "root=/dev/ram0";
+    expect_behind_the_model(&c, " root=/dev/ram0");
+    c.append = NULL;
+    c.cmdline = "mine";
+    (void)config_cmdline(&c, line, sizeof(line));
+    cr_assert_str_eq(line, "mine");
+}
+
+Test(config, announces_devices_where_asked)
+{
+    struct machine_config c = good();
+    char line[128];
+    size_t len;
+
+    c.cmdline = "mine -- words of init's";
+    c.virtio_cmdline = true;
+    (void)config_cmdline(&c, line, sizeof(line));
+    cr_assert_str_eq(line, "mine -- words of init's", "there is none");
+    want_drive(&c, false);
+    c.devices.has_rng = true;
+    len = config_cmdline(&c, line, sizeof(line));
+    cr_assert_str_eq(line, "virtio_mmio.device=4K@0xc0001000:5 "
+                           "virtio_mmio.device=4K@0xc0002000:6 mine -- words of init's");
+    cr_assert_eq(config_cmdline(&c, line, 10), len, "cut, as snprintf cuts");
+    cr_assert_str_eq(line, "virtio_mm");
+}
+
+Test(config, judges_the_devices)
+{
+    struct machine_config c = good();
+
+    want_drive(&c, false);
+    expect_right(&c);
+    c.devices.drives[0].path = "";
+    expect_wrong(&c, "the path of a drive is empty");
+}
+
 Test(config, default_command_line_suits_a_stock_kernel_on_a_terminal)
 {
     cr_assert(strstr(machine_model.cmdline, "console=ttyS0"));

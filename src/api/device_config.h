@@ -1,0 +1,65 @@
+#ifndef API_DEVICE_CONFIG_H
+#define API_DEVICE_CONFIG_H
+/*
+ * Which virtio devices the operator asks for: plain values, mostly the devices' own, and the
+ * judgement whether one machine can have them. Pure.
+ *
+ * Strings belong to whoever filled them in. A drive or network device without an id is called after
+ * its place, "drive0" or "net1".
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio-mmio/blk.h"
+#include "virtio-mmio/net.h"
+#include "virtio-mmio/rng.h"
+#include "virtio-mmio/vsock.h"
+
+struct err;
+
+#define DEVICES_MAX 17u /* of all kinds together; no machine model has more windows */
+
+struct net_config {
+    const char *tap;        /* an interface's name, or NULL: */
+    int fd;                 /* the descriptor of a tap; -1 where tap names one */
+    struct net_setup setup; /* its tap is yet to be opened */
+};
+
+struct device_config {
+    struct blk_config drives[DEVICES_MAX];
+    unsigned drive_count;
+    int root; /* number of the drive that is /dev/vda, -1 for the first */
+    struct net_config nets[DEVICES_MAX];
+    unsigned net_count;
+    bool has_vsock, has_rng;
+    struct vsock_config vsock;
+    struct rng_config rng;
+};
+
+/* No device. */
+void device_config_init(struct device_config *c);
+
+/* A drive, a network device or a vsock as it is before the operator says anything about it. */
+struct blk_config device_config_drive(void);
+struct net_config device_config_net(void);
+
+/* -EINVAL with a sentence about the first value that no machine can have. What files, sockets and
+ * interfaces are, and whether they are there, is found out by whoever opens them (devices.h). */
+int device_config_check(const struct device_config *c, struct err *e);
+
+unsigned device_config_count(const struct device_config *c);
+
+/* The drive that becomes /dev/vda. There is a drive. */
+unsigned device_config_root(const struct device_config *c);
+
+#define DEVICE_ID_MAX 64u
+
+struct device_id {
+    char text[DEVICE_ID_MAX + 1];
+};
+
+/* What it is called, whether or not the operator said so. */
+struct device_id device_config_drive_id(const struct device_config *c, unsigned number);
+struct device_id device_config_net_id(const struct device_config *c, unsigned number);
+
+#endif
