@@ -9,9 +9,11 @@
 #include "api/config.h"
 #include "core/power.h"
 
+struct devices;
 struct err;
 struct loop;
 struct machine;
+struct metrics;
 struct serial;
 struct serial_sink;
 struct timeline;
@@ -29,6 +31,8 @@ struct machine_host {
     struct choice choice; /* of accelerators */
     struct serial_sink *console;
     struct machine_owner *owner;
+    struct devices *devices; /* virtio's, made and not plugged */
+    struct metrics *metrics; /* where their counters are listed, or NULL */
 };
 
 /* Builds it and loads the kernel. The configuration has passed config_check and is not needed
@@ -44,7 +48,8 @@ int machine_try(const struct accel_ops *accel, uint64_t *mips, struct err *e);
 /* The guest runs. */
 int machine_start(struct machine *m, struct err *e);
 
-/* In any state, without a call of ended. Accepts NULL. */
+/* In any state, without a call of ended; runs the loop until the devices are off it. Accepts NULL.
+ */
 void machine_destroy(struct machine *m);
 
 struct serial *machine_serial(struct machine *m);

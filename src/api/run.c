@@ -2,8 +2,8 @@
  * One machine from its configuration to its end.
  *
  * What the operator could have got wrong is looked at first, in the order of its price: names,
- * files, then the loop and the machine. The terminal changes last, when nothing but the guest is
- * left to fail.
+ * files and devices, then the loop and the machine. The terminal changes last, when nothing but the
+ * guest is left to fail.
  */
 #include "api/run.h"
 
@@ -16,17 +16,21 @@
 #include "api/boot_files.h"
 #include "api/config.h"
 #include "api/console.h"
+#include "api/devices.h"
 #include "api/machine.h"
 #include "api/signals.h"
 #include "api/terminal.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/metrics.h"
 
 struct run {
     struct machine_owner owner; /* first member: ended finds the run */
     struct loop *loop;
     struct machine *machine;
     struct console console;
+    struct devices devices;
+    struct metrics metrics;
     enum power_end why;
 };
 
@@ -86,6 +90,8 @@ static int run_machine(struct run *r, const struct machine_config *config,
     host->loop = r->loop;
     host->console = &r->console.sink;
     host->owner = &r->owner;
+    host->devices = &r->devices;
+    host->metrics = &r->metrics;
     ret = machine_create(config, host, &r->machine, e);
     if (ret == 0)
         ret = run_on_terminal(r, e);
@@ -104,7 +110,11 @@ int run(const struct machine_config *config, const struct accel_ops *const *acce
     if (ret == 0)
         ret = boot_files_check(config, e);
     if (ret == 0)
+        ret = devices_create(&r.devices, &config->devices, e);
+    if (ret == 0) {
         ret = run_machine(&r, config, &host, e);
+        devices_destroy(&r.devices);
+    }
     if (ret < 0)
         return ret;
     *end = (struct run_end){ .why = r.why, .signal = signals_caught() };

@@ -1,5 +1,5 @@
 /*
- * An x86 machine with its devices: the only file that names them all.
+ * An x86 machine with its devices: the only file that names them all, but for virtio's (devices.c).
  *
  *   built       memory, accelerator, processors; interrupt lines; devices on their buses;
  *               kernel, initrd, command line and tables in memory
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "api/devices.h"
 #include "api/model.h"
 #include "core/acpi_pm.h"
 #include "core/boot_timer.h"
@@ -41,6 +42,7 @@ static_assert(sizeof(line_gsi) / sizeof(line_gsi[0]) == LINES, "one interrupt fo
 struct machine {
     struct vm vm; /* first member: on_end finds the machine */
     struct machine_owner *owner;
+    struct devices *devices; /* virtio's; whoever made the machine made them */
     struct irq_line lines[LINES];
     unsigned line_count; /* of those initialised */
     struct serial serial;
@@ -115,6 +117,15 @@ static int devices_connect(struct machine *m, struct err *e)
     return 0;
 }
 
+/* Virtio device n is where api/devices.h plugs it. */
+static void windows_fill(struct acpi_virtio windows[DEVICES_MAX])
+{
+    for (unsigned n = 0; n < DEVICES_MAX; n++)
+        windows[n] = (struct acpi_virtio){ .gpa = LAYOUT_VIRTIO + n * LAYOUT_VIRTIO_SIZE,
+                                           .size = LAYOUT_VIRTIO_SIZE,
+                                           .gsi = LAYOUT_GSI_VIRTIO + n };
+}
+
 /* Everything that is in memory when the guest starts. */
 static int memory_fill(struct machine *m, const struct machine_config *config, struct err *e)
 {
@@ -124,7 +135,10 @@ static int memory_fill(struct machine *m, const struct machine_config *config, s
         .initrd_path = config->initrd,
         .cmdline = cmdline,
     };
-    const struct acpi_config acpi = { .vcpu_count = (unsigned)config->vcpu_count };
+    struct acpi_virtio windows[DEVICES_MAX];
+    const struct acpi_config acpi = { .vcpu_count = (unsigned)config->vcpu_count,
+                                      .virtio = windows,
+                                      .virtio_count = m->devices->count };
     struct boot_stats stats;
     int ret;
 
@@ -135,18 +149,22 @@ static int memory_fill(struct machine *m, const struct machine_config *config, s
     log_info("kernel: %s, %llu bytes mapped, %llu copied, %llu inflated, %llu moved", stats.format,
              (unsigned long long)stats.mapped, (unsigned long long)stats.copied,
              (unsigned long long)stats.inflated, (unsigned long long)stats.moved);
+    windows_fill(windows);
     ret = acpi_write(&m->vm.mem, &acpi, e);
     if (ret < 0)
         return ret;
     return mptable_write(&m->vm.mem, acpi.vcpu_count, e);
 }
 
-static int machine_build(struct machine *m, const struct machine_config *config, struct err *e)
+static int machine_build(struct machine *m, const struct machine_config *config,
+                         struct metrics *metrics, struct err *e)
 {
     int ret = lines_init(m, e);
 
     if (ret == 0)
         ret = devices_connect(m, e);
+    if (ret == 0)
+        ret = devices_plug(m->devices, &m->vm, metrics, e);
     if (ret == 0)
         ret = memory_fill(m, config, e);
     return ret;
@@ -178,8 +196,9 @@ int machine_create(const struct machine_config *config, const struct machine_hos
         return ret;
     }
     m->owner = host->owner;
+    m->devices = host->devices;
     devices_init(m, host);
-    ret = machine_build(m, config, e);
+    ret = machine_build(m, config, host->metrics, e);
     if (ret < 0) {
         machine_destroy(m);
         return ret;
@@ -217,6 +236,8 @@ void machine_destroy(struct machine *m)
         return;
     m->vm.on_end = NULL;
     vm_end(&m->vm, POWER_QUIT); /* where it still runs: no processor reaches a device any more */
+    if (devices_unplug(m->devices) < 0)
+        return; /* the kernel may still write into guest memory: all of it goes with the process */
     devices_finish(m);
     lines_finish(m);
     vm_finish(&m->vm);

@@ -1,0 +1,217 @@
+/*
+ * A machine's virtio devices: the only file that names them all.
+ *
+ * Drives come first, the root drive before the others: guests call disks vda, vdb, ... in the order
+ * of the windows.
+ */
+#include "api/devices.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "api/model.h"
+#include "core/err.h"
+#include "core/vm.h"
+#include "virtio-mmio/mmio.h"
+#include "virtio-mmio/plug.h"
+
+/* Making them. A struct virtio_device is the first member of every device. */
+
+static void add(struct devices *d, struct virtio_device *v, void (*destroy)(struct virtio_device *))
+{
+    assert(d->count < DEVICES_MAX);
+    d->entry[d->count++] = (struct device_entry){ .owner = d, .virtio = v, .destroy = destroy };
+}
+
+static void drive_destroy(struct virtio_device *v)
+{
+    blk_destroy((struct blk *)v);
+}
+
+static int drive_add(struct devices *d, const struct device_config *c, unsigned n, struct err *e)
+{
+    const struct device_id id = device_config_drive_id(c, n);
+    struct blk_config config = c->drives[n];
+    struct blk *b;
+    int ret;
+
+    config.id = id.text;
+    ret = blk_create(&b, &config, e);
+    if (ret == 0)
+        add(d, &b->virtio, drive_destroy);
+    return ret;
+}
+
+static int drives_add(struct devices *d, const struct device_config *c, struct err *e)
+{
+    unsigned root = c->drive_count > 0 ? device_config_root(c) : 0;
+    int ret = c->drive_count > 0 ? drive_add(d, c, root, e) : 0;
+
+    for (unsigned n = 0; n < c->drive_count && ret == 0; n++)
+        if (n != root)
+            ret = drive_add(d, c, n, e);
+    return ret;
+}
+
+static void net_gone(struct virtio_device *v)
+{
+    net_destroy((struct net *)v);
+}
+
+static int net_add(struct devices *d, const struct device_config *c, unsigned n, struct err *e)
+{
+    const struct device_id id = device_config_net_id(c, n);
+    const struct net_config *wanted = &c->nets[n];
+    struct net_setup setup = wanted->setup;
+    struct net *net;
+    int ret;
+
+    setup.id = id.text;
+    ret = wanted->tap ? net_tap_open(&setup.tap, wanted->tap, e)
+                      : net_tap_adopt(&setup.tap, wanted->fd, e);
+    if (ret < 0)
+        return ret;
+    ret = net_create(&net, &setup, e);
+    if (ret < 0) {
+        net_tap_close(&setup.tap);
+        return ret;
+    }
+    add(d, net_device(net), net_gone);
+    return 0;
+}
+
+static int nets_add(struct devices *d, const struct device_config *c, struct err *e)
+{
+    int ret = 0;
+
+    for (unsigned n = 0; n < c->net_count && ret == 0; n++)
+        ret = net_add(d, c, n, e);
+    return ret;
+}
+
+static void vsock_gone(struct virtio_device *v)
+{
+    vsock_destroy((struct vsock *)v);
+}
+
+static int vsock_add(struct devices *d, const struct device_config *c, struct err *e)
+{
+    struct vsock *s;
+    int ret = c->has_vsock ? vsock_create(&s, &c->vsock, e) : 0;
+
+    if (ret == 0 && c->has_vsock)
+        add(d, vsock_device(s), vsock_gone);
+    return ret;
+}
+
+static void rng_gone(struct virtio_device *v)
+{
+    rng_destroy((struct rng *)v);
+}
+
+static int rng_add(struct devices *d, const struct device_config *c, struct err *e)
+{
+    struct rng *r;
+    int ret = c->has_rng ? rng_create(&r, &c->rng, e) : 0;
+
+    if (ret == 0 && c->has_rng)
+        add(d, &r->virtio, rng_gone);
+    return ret;
+}
+
+int devices_create(struct devices *d, const struct device_config *c, struct err *e)
+{
+    int ret;
+
+    *d = (struct devices){ 0 };
+    ret = drives_add(d, c, e);
+    if (ret == 0)
+        ret = nets_add(d, c, e);
+    if (ret == 0)
+        ret = vsock_add(d, c, e);
+    if (ret == 0)
+        ret = rng_add(d, c, e);
+    if (ret < 0)
+        devices_destroy(d);
+    return ret;
+}
+
+void devices_destroy(struct devices *d)
+{
+    while (d->count > 0 && !d->vm) {
+        struct device_entry *entry = &d->entry[--d->count];
+        entry->destroy(entry->virtio);
+    }
+}
+
+/* In a machine. */
+
+static int entry_plug(struct device_entry *entry, unsigned n, struct metrics *metrics,
+                      struct err *e)
+{
+    struct vm *vm = entry->owner->vm;
+    const struct virtio_slot slot = { .mmio = &vm->mmio,
+                                      .gpa =
+                                          machine_model.virtio_gpa + n * machine_model.virtio_size,
+                                      .accel = vm->accel,
+                                      .irq = &entry->line,
+                                      .loop = vm->loop,
+                                      .mem = &vm->mem,
+                                      .metrics = metrics };
+    int ret = vm->accel->ops->irq_init(vm->accel, &entry->line, machine_model.virtio_gsi + n, e);
+
+    if (ret < 0)
+        return ret;
+    entry->has_line = true;
+    return virtio_plug(entry->virtio, &slot, e);
+}
+
+int devices_plug(struct devices *d, struct vm *vm, struct metrics *metrics, struct err *e)
+{
+    int ret = 0;
+
+    assert(machine_model.virtio_size >= MMIO_WINDOW_SIZE && d->count <= machine_model.virtio_max);
+    d->vm = vm;
+    for (unsigned n = 0; n < d->count && ret == 0; n++)
+        ret = entry_plug(&d->entry[n], n, metrics, e);
+    return ret;
+}
+
+/* A device knows its interrupt, and that lies in its entry. */
+static void gone(struct virtio_device *v)
+{
+    struct device_entry *entry =
+        (struct device_entry *)((char *)v->irq - offsetof(struct device_entry, line));
+    struct devices *d = entry->owner;
+
+    if (--d->leaving == 0)
+        loop_stop(d->vm->loop);
+}
+
+static void lines_finish(struct devices *d)
+{
+    struct accel *a = d->vm->accel;
+
+    for (unsigned n = 0; n < d->count; n++) {
+        if (d->entry[n].has_line)
+            a->ops->irq_finish(a, &d->entry[n].line);
+        d->entry[n].has_line = false;
+    }
+}
+
+int devices_unplug(struct devices *d)
+{
+    int ret = 0;
+
+    if (!d->vm)
+        return 0;
+    for (unsigned n = 0; n < d->count; n++)
+        d->leaving += virtio_unplug(d->entry[n].virtio, gone);
+    while (d->leaving > 0 && ret == 0)
+        ret = loop_run(d->vm->loop);
+    if (ret < 0)
+        return ret;
+    lines_finish(d);
+    d->vm = NULL;
+    return 0;
+}
