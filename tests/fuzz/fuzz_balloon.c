@@ -268,6 +268,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         config.stats_interval_s = 100000;
     NEED(balloon_create(&balloon, &config, NULL) == 0);
     vd_init(&d, data[0] & URING ? LOOP_URING : LOOP_EPOLL);
+    d.hostile = true;
     if (data[0] & SHARED)
         memory_share();
     kept = vd_at(&d, KEPT, sizeof(*kept));

@@ -320,6 +320,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     device_open(data[0]);
     vd_init(&d, data[0] & URING ? LOOP_URING : LOOP_EPOLL);
+    d.hostile = true;
     vd_plug(&d, net_device(net));
     start(data[0]);
     for (size_t i = 1; i + STEP <= size && i < 1 + STEP * STEPS_MAX; i += STEP) {

@@ -156,6 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] & FAILING)
         rng->source = failing;
     vd_init(&d, data[0] & URING ? LOOP_URING : LOOP_EPOLL);
+    d.hostile = true;
     vd_plug(&d, &rng->virtio);
     start(data[0]);
     for (size_t i = 1; i + STEP <= size && i < 1 + STEP * STEPS_MAX; i += STEP)

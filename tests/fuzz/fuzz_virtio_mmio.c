@@ -176,6 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     started = true;
     echo_init(&echo, 2, 64);
     vd_init(&d, LOOP_EPOLL);
+    d.hostile = true;
     vd_plug(&d, &echo.virtio);
     for (size_t i = 0; i + 4 <= size && i < 4 * STEPS_MAX; i += 4)
         step(data + i);

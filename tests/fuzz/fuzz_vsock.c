@@ -366,6 +366,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     NEED(vsock_create(&vsock, &config, NULL) == 0);
     memset(peers, -1, sizeof(peers));
     vd_init(&d, data[0] & URING ? LOOP_URING : LOOP_EPOLL);
+    d.hostile = true;
     vd_plug(&d, vsock_device(vsock));
     start(data[0]);
     for (size_t i = 1; i + STEP <= size && i < 1 + STEP * STEPS_MAX; i += STEP)

@@ -41,6 +41,11 @@ static void memory_written(struct accel *a, gpa_t gpa, uint64_t len)
     struct vd *d = ((struct vd_accel *)a)->driver;
 
     CHECK(mem_at(&d->mem, gpa, len));
+    if (d->hostile)
+        return;
+    if (!d->told)
+        d->told = calloc(VD_HIGH_END, sizeof(*d->told));
+    CHECK(d->told);
     memset(d->told + gpa, true, len);
 }
 
@@ -64,8 +69,7 @@ void vd_init(struct vd *d, enum loop_backend backend)
                                     .gap_end = VD_HIGH };
     struct err e;
 
-    *d = (struct vd){ .free = VD_BUFFERS, .told = calloc(VD_HIGH_END, sizeof(*d->told)) };
-    CHECK(d->told);
+    *d = (struct vd){ .free = VD_BUFFERS };
     if (loop_create(&d->loop, backend, &e) < 0 || mem_init(&d->mem, &mem, &e) < 0)
         check_failed(__FILE__, __LINE__, e.text);
     bus_init(&d->bus, "mmio");
@@ -390,7 +394,7 @@ static void check_told(struct vd *d, const struct vring_desc *table, uint16_t he
         }
         uint32_t part = p->flags & VD_WRITE ? (p->len < len ? p->len : len) : 0;
         if (part > 0 && mem_at(&d->mem, p->addr, part)) {
-            CHECK(memchr(d->told + p->addr, false, part) == NULL);
+            CHECK(d->told && memchr(d->told + p->addr, false, part) == NULL);
             memset(d->told + p->addr, false, part);
         }
         len -= part;
@@ -409,7 +413,7 @@ bool vd_reap(struct vd *d, unsigned queue, struct vd_used *used)
         return false;
     CHECK((uint16_t)(index - q->reaped) <= q->size && e->id < q->size);
     *used = (struct vd_used){ .head = (uint16_t)e->id, .len = e->len };
-    if (d->accel.accel.ops->memory_written)
+    if (!d->hostile && d->accel.accel.ops->memory_written)
         check_told(d, q->desc, used->head, used->len);
     q->reaped++;
     if (has_event_idx(d) && !d->no_interrupts)

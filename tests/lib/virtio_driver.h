@@ -83,8 +83,9 @@ struct vd {
     unsigned interrupts; /* raised so far */
     bool by_register;    /* kicks go to QueueNotify instead of the doorbell's eventfd */
     bool no_interrupts;  /* what vd_reap asks the device for: used_event or NO_INTERRUPT */
+    bool hostile;        /* chains change behind the device's back: what is told is not checked */
     gpa_t free;          /* vd_alloc */
-    bool *told;          /* by address: memory_written said so, and vd_reap has not asked yet */
+    bool *told; /* by address: memory_written said so, vd_reap has not asked yet; or NULL */
     bool gone;
     struct vd_queue queue[VIRTIO_QUEUES_MAX];
 };
