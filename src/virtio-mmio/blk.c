@@ -33,7 +33,8 @@ static const struct metric metrics[] = {
     METRIC(struct blk_counters, reads),   METRIC(struct blk_counters, read_bytes),
     METRIC(struct blk_counters, writes),  METRIC(struct blk_counters, write_bytes),
     METRIC(struct blk_counters, flushes), METRIC(struct blk_counters, discards),
-    METRIC(struct blk_counters, failed),  METRIC(struct blk_counters, limited),
+    METRIC(struct blk_counters, merged),  METRIC(struct blk_counters, failed),
+    METRIC(struct blk_counters, limited),
 };
 static_assert(sizeof(metrics) / sizeof(metrics[0]) ==
                   sizeof(struct blk_counters) / sizeof(uint64_t),
@@ -107,6 +108,8 @@ static void count(struct blk *b, const struct blk_job *job)
 {
     struct blk_counters *c = &b->counters;
 
+    if (job->merged)
+        metric_add(&c->merged, 1);
     switch (job->request.action) {
     case BLK_READ:
         metric_add(&c->reads, 1);
@@ -201,6 +204,7 @@ static void take_all(struct blk *b)
 {
     while (take(b))
         ;
+    blk_jobs_go(&b->io);
     if (!is_held(b))
         virtio_await(&b->virtio, 0);
 }

@@ -35,6 +35,7 @@ struct blk_counters {
     uint64_t writes, write_bytes;
     uint64_t flushes;
     uint64_t discards; /* and write-zeroes */
+    uint64_t merged;   /* reads and writes that went with others in one operation */
     uint64_t failed;   /* requests answered with another status than OK */
     uint64_t limited;  /* times that the rate limiter made the queue wait */
 };

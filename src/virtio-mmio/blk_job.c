@@ -97,6 +97,23 @@ static void finish(struct blk_job *job, int status)
         bounce_next(io);
 }
 
+/* A job by itself, as far as it still has to go. */
+static void group_begin(struct blk_job *job)
+{
+    job->behind = NULL;
+    job->last = job;
+    blk_span_begin(&job->whole, &job->request, (unsigned)(job->iov + BLK_IOV - job->request.data));
+}
+
+static bool group_add(struct blk_job *first, struct blk_job *job)
+{
+    if (!blk_span_add(&first->whole, &job->request))
+        return false;
+    first->last->behind = job;
+    first->last = job;
+    return true;
+}
+
 static void transfer(struct blk_job *job, const struct iovec *iov, unsigned count)
 {
     struct blk_io *io = job->io;
@@ -170,7 +187,7 @@ static void job_submit(struct blk_job *job)
         if (job->bounced)
             bounce_transfer(job);
         else
-            transfer(job, job->request.data, job->request.count);
+            transfer(job, job->request.data, job->whole.count);
         break;
     case BLK_FLUSH:
         make_durable(job);
@@ -204,6 +221,7 @@ static void advance(struct blk_job *job, size_t bytes)
     }
     if (r->len > 0)
         r->data = iov_skip(r->data, &r->count, bytes);
+    group_begin(job);
 }
 
 static void go_on(struct blk_job *job)
@@ -222,9 +240,41 @@ static void changed(struct blk_job *job)
         finish(job, VIRTIO_BLK_S_OK);
 }
 
+static void over(struct blk_job *job)
+{
+    if (job->request.action == BLK_READ)
+        finish(job, VIRTIO_BLK_S_OK);
+    else
+        changed(job);
+}
+
+/* Each takes its part, or, where not all was transferred, starts again by itself: then the right
+ * ones fail. */
+static void group_transferred(struct blk_job *first, int res)
+{
+    bool whole = res >= 0 && (uint64_t)res == first->whole.len;
+    struct blk_job *next;
+
+    for (struct blk_job *job = first; job; job = next) {
+        next = job->behind;
+        group_begin(job);
+        job->merged = whole;
+        if (whole) {
+            advance(job, job->request.len);
+            over(job);
+        } else {
+            go_on(job);
+        }
+    }
+}
+
 /* Nothing at all was transferred: the file is shorter than it was. */
 static void transferred(struct blk_job *job, int res)
 {
+    if (job->behind) {
+        group_transferred(job, res);
+        return;
+    }
     if (res <= 0) {
         finish(job, VIRTIO_BLK_S_IOERR);
         return;
@@ -233,10 +283,8 @@ static void transferred(struct blk_job *job, int res)
     advance(job, (size_t)res);
     if (job->request.len > 0)
         go_on(job);
-    else if (job->request.action == BLK_READ)
-        finish(job, VIRTIO_BLK_S_OK);
     else
-        changed(job);
+        over(job);
 }
 
 /* What the file turned out not to be able to do is not asked of it again. */
@@ -275,19 +323,47 @@ static void op_done(struct loop_op *op, int res)
     }
 }
 
-void blk_job_start(struct blk_job *job)
+void blk_jobs_go(struct blk_io *io)
+{
+    struct blk_job *job = io->open;
+
+    io->open = NULL;
+    if (job)
+        job_submit(job);
+}
+
+static void bounce_start(struct blk_job *job)
 {
     struct blk_io *io = job->io;
 
-    job->op.done = op_done;
-    job->filled = 0;
-    job->bounced =
-        (job->request.action == BLK_READ || job->request.action == BLK_WRITE) && is_misaligned(job);
-    if (job->bounced && io->bouncing) {
+    if (io->bouncing) {
         bounce_wait(job);
         return;
     }
-    if (job->bounced)
-        io->bouncing = job;
+    io->bouncing = job;
     job_submit(job);
+}
+
+void blk_job_start(struct blk_job *job)
+{
+    struct blk_io *io = job->io;
+    bool transfers = job->request.action == BLK_READ || job->request.action == BLK_WRITE;
+
+    job->op.done = op_done;
+    job->filled = 0;
+    job->merged = false;
+    job->behind = NULL;
+    job->bounced = transfers && is_misaligned(job);
+    if (transfers) {
+        group_begin(job);
+        if (!job->bounced && io->open && group_add(io->open, job))
+            return;
+    }
+    blk_jobs_go(io);
+    if (job->bounced)
+        bounce_start(job);
+    else if (transfers)
+        io->open = job;
+    else
+        job_submit(job);
 }

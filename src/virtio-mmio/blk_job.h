@@ -3,14 +3,16 @@
 /*
  * A disk's request under way: the file operations that it takes, one after the other.
  *
- * Reads and writes go straight between the file and the guest's buffers, and go on where the host
- * did only a part. With direct I/O buffers that are not aligned as it wants go through one aligned
+ * Reads and writes go straight between the file and the guest's buffers, several requests in one
+ * operation where each goes on where the last one ends (blk_span.h), and go on where the host did
+ * only a part. With direct I/O buffers that are not aligned as it wants go through one aligned
  * buffer, one job at a time. Zeroing takes the first way that the host knows: deallocate, mark as
  * zero, write zeros.
  */
 #include "core/loop.h"
 #include "virtio-mmio/blk_file.h"
 #include "virtio-mmio/blk_request.h"
+#include "virtio-mmio/blk_span.h"
 
 #define BLK_SEG_MAX 126u              /* data buffers of a request, as the driver is told */
 #define BLK_IOV     (BLK_SEG_MAX + 2) /* ... and header and status */
@@ -28,6 +30,8 @@ struct blk_io {
     /* Loop thread: so many more bytes are in the guest's buffers, job->request.data. */
     void (*filled)(struct blk_job *job, size_t bytes);
 
+    struct blk_job *open; /* started, and waiting for what may be merged with it; or NULL */
+
     uint8_t *bounce; /* or NULL where the file takes any buffer */
     struct iovec bounce_iov;
     struct blk_job *bouncing;               /* whose turn it is */
@@ -43,6 +47,13 @@ struct blk_job {
     uint64_t filled;            /* bytes of data that the guest got */
     uint8_t step;               /* blk_job.c's: what op is */
     bool bounced;
+    bool merged; /* its data went with another's, in one operation */
+
+    /* A group of merged jobs: a list, from the one whose operation it is. */
+    struct blk_job *behind;
+    struct blk_job *last;  /* the first one's: the end of the list */
+    struct blk_span whole; /* ... what it transfers */
+
     struct iovec iov[BLK_IOV];
 };
 
@@ -52,5 +63,8 @@ void blk_io_finish(struct blk_io *io);
 
 /* Loop thread. The request is one that takes I/O. Cancelling job->op ends it sooner. */
 void blk_job_start(struct blk_job *job);
+
+/* Loop thread, after the last of some that were started: they need not wait for more. */
+void blk_jobs_go(struct blk_io *io);
 
 #endif
