@@ -180,6 +180,12 @@ void loop_stop(struct loop *l)
     l->stopped = true;
 }
 
+static void op_submit(struct loop *l, struct loop_op *op)
+{
+    l->kernel_works += loop_op_is_work(op);
+    l->impl->submit(l, op);
+}
+
 static void op_begin(struct loop *l, struct loop_op *op, enum loop_op_kind kind, int fd)
 {
     assert(op->done && op->state == LOOP_OP_IDLE);
@@ -196,7 +202,7 @@ static void submit_rw(struct loop *l, struct loop_op *op, enum loop_op_kind kind
     op->iov = iov;
     op->count = count;
     op->offset = offset;
-    l->impl->submit(l, op);
+    op_submit(l, op);
 }
 
 void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
@@ -214,7 +220,7 @@ void loop_writev(struct loop *l, struct loop_op *op, int fd, const struct iovec 
 void loop_fdatasync(struct loop *l, struct loop_op *op, int fd)
 {
     op_begin(l, op, LOOP_OP_FDATASYNC, fd);
-    l->impl->submit(l, op);
+    op_submit(l, op);
 }
 
 void loop_fallocate(struct loop *l, struct loop_op *op, int fd, int mode, int64_t offset,
@@ -224,27 +230,27 @@ void loop_fallocate(struct loop *l, struct loop_op *op, int fd, int mode, int64_
     op->mode = mode;
     op->offset = offset;
     op->len = len;
-    l->impl->submit(l, op);
+    op_submit(l, op);
 }
 
 void loop_accept(struct loop *l, struct loop_op *op, int fd)
 {
     op_begin(l, op, LOOP_OP_ACCEPT, fd);
-    l->impl->submit(l, op);
+    op_submit(l, op);
 }
 
 void loop_poll(struct loop *l, struct loop_op *op, int fd, uint32_t events)
 {
     op_begin(l, op, LOOP_OP_POLL, fd);
     op->events = events;
-    l->impl->submit(l, op);
+    op_submit(l, op);
 }
 
 void loop_timer(struct loop *l, struct loop_op *op, uint64_t at_ns)
 {
     op_begin(l, op, LOOP_OP_TIMER, -1);
     op->at_ns = at_ns;
-    l->impl->submit(l, op);
+    op_submit(l, op);
 }
 
 void loop_cancel(struct loop *l, struct loop_op *op)

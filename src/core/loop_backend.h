@@ -58,7 +58,8 @@ struct loop {
     struct loop_op wake;      /* reads it */
     struct iovec wake_iov;
     uint64_t wake_count;
-    unsigned in_flight; /* operations, `wake` included */
+    unsigned in_flight;    /* operations, `wake` included */
+    unsigned kernel_works; /* of them, such as keep a processor busy */
     bool stopped;
 
     /* loop_watch.c's */
@@ -79,21 +80,25 @@ int loop_epoll_create(struct loop **out, struct err *e);
 bool watches_look(struct loop *l);
 bool watches_rest(struct loop *l);
 
-/* Whether waiting awake can help on this host. */
+/* Whether waiting awake can help on this host; waits so while there is nothing to do, as long as
+ * that has been worth it, and tells whether there is now; the wait, awake or asleep, is over. */
 bool watches_may_spin(void);
-
-/* There is nothing to do: waits awake for as long as that has been worth it; whether there is now.
- */
 bool watches_spin(struct loop *l);
-
-/* The wait, awake or asleep, is over. */
 void watches_learn(struct loop *l);
+
+/* Changes to a file: where they are not done at once, a thread of the kernel's does them. */
+static inline bool loop_op_is_work(const struct loop_op *op)
+{
+    return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
+           (op->kind == LOOP_OP_WRITEV && op->offset >= 0);
+}
 
 /* The end of an operation: last touch of op before its owner has it back. */
 static inline void loop_op_finish(struct loop *l, struct loop_op *op, int res)
 {
     op->state = LOOP_OP_IDLE;
     l->in_flight--;
+    l->kernel_works -= loop_op_is_work(op);
     op->done(op, res);
 }
 

@@ -9,7 +9,8 @@
  * Waking up takes longer than many a disk or driver takes to come back with more. So before it
  * sleeps the loop spins for `spin_ns`, which follows what spinning brought: a wait that ended
  * within SPIN_MAX_NS doubles it, a longer one halves it. Without such waits it is 0, and the loop
- * sleeps at once.
+ * sleeps at once. It does so too while a kernel thread does its work, as for a write into page
+ * cache: that may need the very processor.
  */
 #include <sched.h>
 
@@ -81,7 +82,7 @@ bool watches_spin(struct loop *l)
 {
     uint64_t end_ns;
 
-    if (!l->may_spin)
+    if (!l->may_spin || l->kernel_works > 0)
         return false;
     l->idle_since_ns = clock_now_ns();
     if (l->spin_ns == 0)

@@ -216,6 +216,33 @@ Test(loop_io_uring, waits_awake_for_as_long_as_it_is_worth)
     loop_destroy(l);
 }
 
+/* A thread of the kernel's may need the very processor. */
+Test(loop_io_uring, sleeps_at_once_while_the_kernel_works)
+{
+    struct loop *l = loop_open(LOOP_URING);
+    struct word w = word(l);
+    struct probe *p;
+    int fd = temporary();
+
+    l->may_spin = true;
+    loop_watch(l, &w.watch);
+    for (unsigned i = 0; i < 20; i++) {
+        cr_assert_eq(write(fd, "x", 1), 1);
+        l->spin_ns = 1000 * MS;
+        w.looks = 0;
+        p = probe(l);
+        SUBMIT(loop_fdatasync(l, &p->op, fd));
+        cr_assert_eq(l->kernel_works, 1);
+        run(l, 1);
+        cr_assert_eq(l->kernel_works, 0);
+        cr_assert_leq(w.looks, 4);
+        free(p);
+    }
+    loop_unwatch(l, &w.watch);
+    (void)close(fd);
+    loop_destroy(l);
+}
+
 Test(loop_epoll, never_waits_awake)
 {
     struct loop *l = loop_open(LOOP_EPOLL);
