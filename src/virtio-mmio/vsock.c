@@ -1,9 +1,9 @@
 /*
  * The vsock device: a driver's life around queues and connections.
  *
- * Everything is done in turns of one post. A turn that reaches its bound posts the next, which
- * comes after everybody else's work on the loop thread. While there is no driver clients are not
- * taken: they wait at the socket.
+ * Everything is done in turns: a kick is one, and so is a post that whatever else happens queues. A
+ * turn that reaches its bound posts the next, which comes after everybody else's work on the loop
+ * thread. While there is no driver clients are not taken: they wait at the socket.
  */
 #include "virtio-mmio/vsock.h"
 

@@ -1,9 +1,9 @@
 /*
  * The conversation about one connection.
  *
- * A packet against the rules ends the connection, not the device: the rest of the guest's
- * connections are none of its business. A guest's word about its own buffer is believed, as nobody
- * but the guest suffers when it is wrong.
+ * A packet against the rules ends the connection, not the device: the guest's other connections
+ * have no part in it. A guest's word about its own buffer is believed, as nobody but the guest
+ * suffers when it is wrong.
  */
 #include "virtio-mmio/vsock_conn.h"
 

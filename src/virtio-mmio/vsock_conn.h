@@ -21,8 +21,8 @@
  *          vsock_conn_ask          guest: RESPONSE          vsock_conn_answer
  *   NEW ------------------> ASKING ----------------> OPEN <------------------ NEW
  *    |                        |                       |
- *    |                        | RST, by either        | RST, by either; SHUTDOWN of both by the
- * guest
+ *    |                        | RST, by either        | RST, by either; or the guest's SHUTDOWN of
+ *    |                        |                       | both directions
  *    `------------------------`---------> CLOSED <----'
  *
  * OPEN has four more bits, which are only ever set:

@@ -1,7 +1,7 @@
 /*
  * Packets between queues and connections.
  *
- * The guest's packets are heard also while it offers no buffers for ours (5.10.6.2): what a
+ * The guest's packets are heard also while it offers no buffers for ours (5.10.6.1): what a
  * connection has to say needs no memory. Only resets for connections that there are not do, and
  * where there are too many of them the guest has to take some first.
  */

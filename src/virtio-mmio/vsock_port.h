@@ -5,8 +5,8 @@
  * connections (virtio 1.2, 5.10.6). Nobody but the device's own files includes it. All of it is the
  * loop thread's.
  *
- * Kicks, ready sockets and clients only leave a mark and call `wake`; the work is done in turns of
- * a bounded length, as all devices share the loop thread.
+ * Ready sockets and clients only leave a mark and call `wake`; the work is done in turns of a
+ * bounded length, as all devices share the loop thread.
  */
 #include "virtio-mmio/virtio.h"
 #include "virtio-mmio/vsock_host.h"
@@ -26,8 +26,8 @@ struct vsock_port {
     struct vsock_listener listener;
     struct vsock_counters counters;
     uint32_t cid;
-    void (*wake)(struct vsock_port *port); /* there is work for a turn */
     bool held; /* the guest's packets are: it has to take resets first */
+    void (*wake)(struct vsock_port *port); /* there is work for a turn */
     struct iovec iov[VIRTQ_SIZE_MAX], data[VIRTQ_SIZE_MAX];
 };
 
