@@ -16,6 +16,7 @@
 
 #include "core/clock.h"
 #include "core/loop_backend.h"
+#include "core/relax.h"
 
 #define SPIN_MIN_NS 4000u
 #define SPIN_MAX_NS 32000u
@@ -91,7 +92,7 @@ bool watches_spin(struct loop *l)
     do {
         if (l->impl->due(l) || __atomic_load_n(&l->posted, __ATOMIC_RELAXED) || watches_look(l))
             return true;
-        __builtin_ia32_pause();
+        cpu_relax();
     } while (clock_now_ns() < end_ns);
     return false;
 }
