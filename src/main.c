@@ -8,6 +8,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "api/cli.h"
@@ -39,6 +40,18 @@ static int standard_descriptors(struct err *e)
     } while (fd <= STDERR_FILENO);
     (void)close(fd);
     return 0;
+}
+
+/* As many descriptors as the host allows: each connection through vsock is one. Where it allows no
+ * more the limit stays. */
+static void descriptors_raise(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int operator_wrong(const struct err *e)
@@ -81,6 +94,7 @@ int main(int argc, char **argv)
     timeline_mark(&timeline, TIMELINE_START);
     if (standard_descriptors(&e) < 0 || cli_parse(argv + (argc > 0), &cli, &e) < 0)
         return operator_wrong(&e);
+    descriptors_raise();
     switch (cli.verb) {
     case CLI_RUN:
         return run_verb(&cli, &timeline);
