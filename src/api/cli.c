@@ -78,6 +78,11 @@ static int set_vsock(struct cli *c, char *value, struct err *e)
     return cli_vsock(&c->machine.devices, value, e);
 }
 
+static int set_balloon(struct cli *c, char *value, struct err *e)
+{
+    return cli_balloon(&c->machine.devices, value, e);
+}
+
 static int set_rng(struct cli *c, char *value, struct err *e)
 {
     return cli_rng(&c->machine.devices, value, e);
@@ -157,6 +162,7 @@ static const struct option_row run_options[] = {
     { "--drive", OPTION_EACH_VALUE, "PATH[,KEY...]", set_drive },
     { "--net", OPTION_EACH_VALUE, "tap=NAME[,KEY...]", set_net },
     { "--vsock", OPTION_VALUE, "cid=N,uds=PATH", set_vsock },
+    { "--balloon", OPTION_MAY_VALUE, "SIZE,KEY,...", set_balloon },
     { "--rng", OPTION_MAY_VALUE, "KEY,...", set_rng },
     { "--virtio-cmdline", OPTION_ALONE, NULL, set_virtio_cmdline },
     { "--timeline", OPTION_MAY_VALUE, "json", set_timeline },

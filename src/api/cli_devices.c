@@ -307,6 +307,53 @@ int cli_vsock(struct device_config *c, char *text, struct err *e)
     return 0;
 }
 
+static int balloon_size(struct device_config *c, const char *value, struct err *e)
+{
+    return size_parse(value, &c->balloon.target, e);
+}
+
+static int balloon_deflate_on_oom(struct device_config *c, const char *value, struct err *e)
+{
+    (void)value, (void)e;
+    c->balloon.deflate_on_oom = true;
+    return 0;
+}
+
+static int balloon_reporting(struct device_config *c, const char *value, struct err *e)
+{
+    (void)value, (void)e;
+    c->balloon.reporting = true;
+    return 0;
+}
+
+static int balloon_stats(struct device_config *c, const char *value, struct err *e)
+{
+    uint64_t seconds = 0;
+    int ret = count_up_to(value, UINT16_MAX, &seconds, e);
+
+    c->balloon.stats_interval_s = (uint32_t)seconds;
+    return ret;
+}
+
+static const struct key_row balloon_keys[] = {
+    { "size", "SIZE", balloon_size },
+    { "deflate-on-oom", NULL, balloon_deflate_on_oom },
+    { "reporting", NULL, balloon_reporting },
+    { "stats", "SECONDS", balloon_stats },
+    { NULL, NULL, NULL },
+};
+
+/* A digit in front: no key has one. */
+int cli_balloon(struct device_config *c, char *text, struct err *e)
+{
+    int ret = 0;
+
+    c->has_balloon = true;
+    if (text && text[0] >= '0' && text[0] <= '9')
+        ret = balloon_size(c, strsep(&text, ","), e);
+    return ret < 0 ? ret : keys_walk(balloon_keys, text, c, e);
+}
+
 static int rng_bw(struct device_config *c, const char *value, struct err *e)
 {
     return rate_parse(value, size_parse, &c->rng.bandwidth, e);

@@ -40,6 +40,7 @@ const char cli_run_help[] =
     "  --drive PATH[,KEY]  a disk on a raw file or a block device; any number\n"
     "  --net KEY,...       a network device on a tap; any number\n"
     "  --vsock cid=N,uds=PATH  sockets between guest and host\n"
+    "  --balloon[=SIZE]    takes memory from the guest while it runs\n"
     "  --rng[=KEY,...]     randomness from the host\n"
     "  --virtio-cmdline    announce devices on the kernel command line too\n"
     "  --help-devices      what the keys of a device are\n"
@@ -68,4 +69,6 @@ const char cli_devices_help[] =
     "mote run --vsock cid=N,uds=PATH    the guest's CID, 3 and up, and a new socket:\n"
     "                                   'CONNECT port' there, PATH_port for the guest\n"
     "\n"
+    "mote run --balloon[=SIZE,KEY...]   takes SIZE from the guest; keys: size=SIZE,\n"
+    "                                   deflate-on-oom, reporting, stats=SECONDS\n"
     "mote run --rng[=KEY,...]           bw and ops, limits as a drive's\n";

@@ -30,7 +30,7 @@ struct net_config device_config_net(void)
 
 unsigned device_config_count(const struct device_config *c)
 {
-    return c->drive_count + c->net_count + c->has_vsock + c->has_rng;
+    return c->drive_count + c->net_count + c->has_vsock + c->has_balloon + c->has_rng;
 }
 
 unsigned device_config_root(const struct device_config *c)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "virtio-mmio/balloon.h"
 #include "virtio-mmio/blk.h"
 #include "virtio-mmio/net.h"
 #include "virtio-mmio/rng.h"
@@ -31,8 +32,9 @@ struct device_config {
     int root; /* number of the drive that is /dev/vda, -1 for the first */
     struct net_config nets[DEVICES_MAX];
     unsigned net_count;
-    bool has_vsock, has_rng;
+    bool has_vsock, has_balloon, has_rng;
     struct vsock_config vsock;
+    struct balloon_config balloon; /* its ram is the machine's to say */
     struct rng_config rng;
 };
 

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "api/config.h"
 #include "api/model.h"
 #include "core/err.h"
 #include "core/vm.h"
@@ -97,10 +98,33 @@ static void vsock_gone(struct virtio_device *v)
 static int vsock_add(struct devices *d, const struct device_config *c, struct err *e)
 {
     struct vsock *s;
-    int ret = c->has_vsock ? vsock_create(&s, &c->vsock, e) : 0;
+    int ret;
 
-    if (ret == 0 && c->has_vsock)
+    if (!c->has_vsock)
+        return 0;
+    ret = vsock_create(&s, &c->vsock, e);
+    if (ret == 0)
         add(d, vsock_device(s), vsock_gone);
+    return ret;
+}
+
+static void balloon_gone(struct virtio_device *v)
+{
+    balloon_destroy((struct balloon *)v);
+}
+
+static int balloon_add(struct devices *d, const struct machine_config *c, struct err *e)
+{
+    struct balloon_config config = c->devices.balloon;
+    struct balloon *b;
+    int ret;
+
+    if (!c->devices.has_balloon)
+        return 0;
+    config.ram = c->mem_size;
+    ret = balloon_create(&b, &config, e);
+    if (ret == 0)
+        add(d, &b->virtio, balloon_gone);
     return ret;
 }
 
@@ -112,15 +136,19 @@ static void rng_gone(struct virtio_device *v)
 static int rng_add(struct devices *d, const struct device_config *c, struct err *e)
 {
     struct rng *r;
-    int ret = c->has_rng ? rng_create(&r, &c->rng, e) : 0;
+    int ret;
 
-    if (ret == 0 && c->has_rng)
+    if (!c->has_rng)
+        return 0;
+    ret = rng_create(&r, &c->rng, e);
+    if (ret == 0)
         add(d, &r->virtio, rng_gone);
     return ret;
 }
 
-int devices_create(struct devices *d, const struct device_config *c, struct err *e)
+int devices_create(struct devices *d, const struct machine_config *machine, struct err *e)
 {
+    const struct device_config *c = &machine->devices;
     int ret;
 
     *d = (struct devices){ 0 };
@@ -129,6 +157,8 @@ int devices_create(struct devices *d, const struct device_config *c, struct err 
         ret = nets_add(d, c, e);
     if (ret == 0)
         ret = vsock_add(d, c, e);
+    if (ret == 0)
+        ret = balloon_add(d, machine, e);
     if (ret == 0)
         ret = rng_add(d, c, e);
     if (ret < 0)

@@ -16,6 +16,7 @@
 #include "core/irq.h"
 
 struct devices;
+struct machine_config;
 struct metrics;
 struct vm;
 
@@ -35,9 +36,9 @@ struct devices {
     struct vm *vm;    /* while plugged */
 };
 
-/* The configuration has passed device_config_check and is not needed afterwards. The struct stays
+/* The configuration has passed config_check and is not needed afterwards. The struct stays
  * where it is. On failure nothing is left behind. */
-int devices_create(struct devices *d, const struct device_config *c, struct err *e);
+int devices_create(struct devices *d, const struct machine_config *machine, struct err *e);
 
 /* While the machine is built; it outlives the plug. metrics: or NULL. After a failure some devices
  * may be plugged: devices_unplug. */

@@ -110,7 +110,7 @@ int run(const struct machine_config *config, const struct accel_ops *const *acce
     if (ret == 0)
         ret = boot_files_check(config, e);
     if (ret == 0)
-        ret = devices_create(&r.devices, &config->devices, e);
+        ret = devices_create(&r.devices, config, e);
     if (ret == 0) {
         ret = run_machine(&r, config, &host, e);
         devices_destroy(&r.devices);

@@ -39,7 +39,7 @@ struct scripted_step {
 
 #define SCRIPTED_MIPS      4711 /* as the probe says */
 #define SCRIPTED_GSIS      24
-#define SCRIPTED_DOORBELLS 8
+#define SCRIPTED_DOORBELLS 12
 
 struct scripted;
 

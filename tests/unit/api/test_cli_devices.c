@@ -181,3 +181,22 @@ Test(cli_devices, an_entropy_device_needs_nothing)
     cr_assert_eq(c.rng.bandwidth.per_s, 64 << 10);
     cr_assert_eq(c.rng.ops.per_s, 10);
 }
+
+Test(cli_devices, a_balloon_has_a_size_and_keys)
+{
+    cr_assert_eq(cli_balloon(&c, NULL, NULL), 0);
+    cr_assert(c.has_balloon);
+    cr_assert_eq(c.balloon.target, 0);
+    right(cli_balloon, "64M,reporting");
+    cr_assert_eq(c.balloon.target, 64 << 20);
+    cr_assert(c.balloon.reporting);
+    cr_assert_not(c.balloon.deflate_on_oom);
+    right(cli_balloon, "deflate-on-oom,stats=5,size=8K");
+    cr_assert(c.balloon.deflate_on_oom);
+    cr_assert_eq(c.balloon.stats_interval_s, 5);
+    cr_assert_eq(c.balloon.target, 8 << 10);
+    wrong(cli_balloon, "64X",
+          "'64X' is not a size: write MiB, or a number with K, M or G, like 256M");
+    wrong(cli_balloon, "stats=65536", "stats: 65536 is too much: at most 65535");
+    wrong(cli_balloon, "reportin", "unknown key 'reportin', did you mean reporting?");
+}

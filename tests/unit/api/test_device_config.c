@@ -68,9 +68,10 @@ Test(device_config, one_of_each_is_right)
     net("tap0", -1);
     net(NULL, 5);
     vsock(3, "/vsock");
+    c.has_balloon = true;
     c.has_rng = true;
     right();
-    cr_assert_eq(device_config_count(&c), 5);
+    cr_assert_eq(device_config_count(&c), 6);
 }
 
 Test(device_config, a_drive_flushes_unless_told_otherwise)

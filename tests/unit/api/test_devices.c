@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/config.h"
 #include "api/model.h"
 #include "core/bus.h"
 #include "core/err.h"
@@ -22,7 +23,7 @@
 
 static char folder[] = "/tmp/mote-devices-XXXXXX";
 static char paths[3][64]; /* two files and a socket */
-static struct device_config config;
+static struct machine_config machine;
 static struct devices devices;
 static struct metrics metrics;
 static struct timeline timeline;
@@ -46,7 +47,7 @@ static void set_up(void)
         cr_assert_eq(ftruncate(fd, (i + 1) << 20), 0);
         (void)close(fd);
     }
-    device_config_init(&config);
+    config_init(&machine);
     cr_assert_eq(loop_create(&loop, LOOP_AUTO, &e), 0, "%s", e.text);
     cr_assert_eq(vm_init(&vm, &c, loop, &timeline, &e), 0, "%s", e.text);
 }
@@ -66,14 +67,14 @@ TestSuite(devices, .init = set_up, .fini = tear_down);
 
 static void want_drive(const char *path)
 {
-    config.drives[config.drive_count] = device_config_drive();
-    config.drives[config.drive_count++].path = path;
+    machine.devices.drives[machine.devices.drive_count] = device_config_drive();
+    machine.devices.drives[machine.devices.drive_count++].path = path;
 }
 
 static void want_vsock(void)
 {
-    config.has_vsock = true;
-    config.vsock = (struct vsock_config){ .cid = 3, .uds_path = paths[2] };
+    machine.devices.has_vsock = true;
+    machine.devices.vsock = (struct vsock_config){ .cid = 3, .uds_path = paths[2] };
 }
 
 static void want_all(void)
@@ -81,7 +82,9 @@ static void want_all(void)
     want_drive(paths[0]);
     want_drive(paths[1]);
     want_vsock();
-    config.has_rng = true;
+    machine.devices.has_balloon = true;
+    machine.devices.balloon.target = 4 << 20;
+    machine.devices.has_rng = true;
 }
 
 static uint32_t reg(unsigned window, uint32_t offset)
@@ -95,15 +98,15 @@ static uint32_t reg(unsigned window, uint32_t offset)
 Test(devices, each_has_its_window_and_its_interrupt)
 {
     static const uint32_t ids[] = { VIRTIO_ID_BLOCK, VIRTIO_ID_BLOCK, VIRTIO_ID_VSOCK,
-                                    VIRTIO_ID_RNG };
+                                    VIRTIO_ID_BALLOON, VIRTIO_ID_RNG };
     struct err e = { "" };
 
     want_all();
-    cr_assert_eq(devices_create(&devices, &config, &e), 0, "%s", e.text);
+    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
     cr_assert_eq(access(paths[2], F_OK), 0, "clients may come before the guest runs");
     cr_assert_eq(devices_plug(&devices, &vm, &metrics, &e), 0, "%s", e.text);
-    cr_assert_eq(devices.count, 4);
-    for (unsigned i = 0; i < 4; i++) {
+    cr_assert_eq(devices.count, 5);
+    for (unsigned i = 0; i < 5; i++) {
         cr_assert_eq(reg(i, VIRTIO_MMIO_DEVICE_ID), ids[i]);
         cr_assert_eq(devices.entry[i].line.gsi, LAYOUT_GSI_VIRTIO + i);
     }
@@ -118,8 +121,8 @@ Test(devices, the_root_drive_comes_first)
 {
     want_drive(paths[0]);
     want_drive(paths[1]);
-    config.root = 1;
-    cr_assert_eq(devices_create(&devices, &config, NULL), 0);
+    machine.devices.root = 1;
+    cr_assert_eq(devices_create(&devices, &machine, NULL), 0);
     cr_assert_eq(devices_plug(&devices, &vm, NULL, NULL), 0);
     cr_assert_eq(reg(0, VIRTIO_MMIO_CONFIG), (2 << 20) / 512, "its capacity");
     cr_assert_eq(reg(1, VIRTIO_MMIO_CONFIG), (1 << 20) / 512);
@@ -133,29 +136,30 @@ Test(devices, one_that_cannot_be_made_leaves_nothing)
     want_vsock();
     want_drive(paths[0]);
     want_drive("/nonexistent");
-    cr_assert_eq(devices_create(&devices, &config, &e), -ENOENT);
+    cr_assert_eq(devices_create(&devices, &machine, &e), -ENOENT);
     cr_assert(strstr(e.text, "/nonexistent"), "%s", e.text);
     cr_assert_eq(devices.count, 0);
-    config.drives[1].path = paths[0];
-    cr_assert_eq(devices_create(&devices, &config, &e), -EAGAIN, "one file, written by two drives");
-    config.drive_count = 1;
-    cr_assert_eq(devices_create(&devices, &config, &e), 0, "%s", e.text);
+    machine.devices.drives[1].path = paths[0];
+    cr_assert_eq(devices_create(&devices, &machine, &e), -EAGAIN,
+                 "one file, written by two drives");
+    machine.devices.drive_count = 1;
+    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
 }
 
 Test(devices, a_tap_is_opened_or_taken_over)
 {
     struct err e = { "" };
 
-    config.nets[0] = device_config_net();
-    config.nets[0].tap = "no-such-tap";
-    config.net_count = 1;
-    cr_assert_eq(devices_create(&devices, &config, &e), -ENODEV);
+    machine.devices.nets[0] = device_config_net();
+    machine.devices.nets[0].tap = "no-such-tap";
+    machine.devices.net_count = 1;
+    cr_assert_eq(devices_create(&devices, &machine, &e), -ENODEV);
     cr_assert(strstr(e.text, "there is no interface 'no-such-tap'"), "%s", e.text);
-    config.nets[0].tap = NULL;
-    config.nets[0].fd = open("/dev/null", O_RDWR);
-    cr_assert_lt(devices_create(&devices, &config, &e), 0);
+    machine.devices.nets[0].tap = NULL;
+    machine.devices.nets[0].fd = open("/dev/null", O_RDWR);
+    cr_assert_lt(devices_create(&devices, &machine, &e), 0);
     cr_assert(strstr(e.text, "is no tap"), "%s", e.text);
-    cr_assert_eq(close(config.nets[0].fd), 0, "still ours");
+    cr_assert_eq(close(machine.devices.nets[0].fd), 0, "still ours");
 }
 
 Test(devices, a_machine_that_refuses_one_gives_back_all)
@@ -164,10 +168,10 @@ Test(devices, a_machine_that_refuses_one_gives_back_all)
 
     for (unsigned i = 0; i < SCRIPTED_DOORBELLS; i++) {
         want_drive(paths[0]);
-        config.drives[i].read_only = true;
+        machine.devices.drives[i].read_only = true;
     }
     want_vsock();
-    cr_assert_eq(devices_create(&devices, &config, &e), 0, "%s", e.text);
+    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
     cr_assert_eq(devices_plug(&devices, &vm, &metrics, &e), -ENOSPC, "the last has no doorbell");
     cr_assert_eq(devices_unplug(&devices), 0);
     cr_assert_null(metrics.first);
@@ -180,7 +184,7 @@ Test(devices, without_an_interrupt_there_is_no_device)
 
     want_all();
     scripted_faults.irq = true;
-    cr_assert_eq(devices_create(&devices, &config, &e), 0, "%s", e.text);
+    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
     cr_assert_eq(devices_plug(&devices, &vm, &metrics, &e), -EIO);
     cr_assert_eq(devices_unplug(&devices), 0);
     scripted_faults.irq = false;
@@ -189,13 +193,25 @@ Test(devices, without_an_interrupt_there_is_no_device)
 Test(devices, those_never_plugged_are_destroyed)
 {
     want_all();
-    cr_assert_eq(devices_create(&devices, &config, NULL), 0);
+    cr_assert_eq(devices_create(&devices, &machine, NULL), 0);
     cr_assert_eq(devices_unplug(&devices), 0);
+}
+
+Test(devices, a_balloon_takes_no_more_than_there_is)
+{
+    struct err e = { "" };
+
+    machine.devices.has_balloon = true;
+    machine.devices.balloon.target = machine.mem_size + 4096;
+    cr_assert_eq(devices_create(&devices, &machine, &e), -EINVAL);
+    cr_assert(strstr(e.text, "balloon"), "%s", e.text);
+    machine.devices.balloon.target = machine.mem_size;
+    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
 }
 
 Test(devices, none_is_none)
 {
-    cr_assert_eq(devices_create(&devices, &config, NULL), 0);
+    cr_assert_eq(devices_create(&devices, &machine, NULL), 0);
     cr_assert_eq(devices_plug(&devices, &vm, NULL, NULL), 0);
     cr_assert_eq(devices_unplug(&devices), 0);
 }
