@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "core/err.h"
-#include "core/log.h"
 
 #define DIRECT_BLOCK 4096u /* where the kernel cannot tell: any disk's block divides it */
 
@@ -107,10 +106,12 @@ int blk_file_measure(struct blk_file *f, struct err *e)
         return err_set(e, EINVAL, "%lld bytes are less than one block of %u", (long long)size,
                        f->block);
     if (size % f->block != 0)
-        log_warn("a drive of %lld bytes is no whole number of %u-byte blocks: the guest does not "
-                 "see the last %lld bytes",
-                 (long long)size, f->block, (long long)size % f->block);
-    f->sectors = (uint64_t)size / f->block * (f->block / BLK_SECTOR);
+        return err_set(
+            e, EINVAL,
+            "%lld bytes are no whole number of blocks of %u: the guest would not see the "
+            "last %lld",
+            (long long)size, f->block, (long long)size % f->block);
+    f->sectors = (uint64_t)size / BLK_SECTOR;
     return 0;
 }
 

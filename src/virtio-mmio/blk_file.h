@@ -26,7 +26,7 @@ struct blk_file {
     struct blk_file_mode mode;
     dev_t dev; /* which file it is */
     ino_t ino;
-    uint64_t sectors;   /* whole blocks only; what is behind the last one is left alone */
+    uint64_t sectors;
     uint32_t block;     /* bytes; offsets and lengths are multiples of it */
     uint32_t mem_align; /* bytes; buffers' addresses are multiples of it */
     uint32_t unit;      /* bytes; the host gives back multiples of it */
