@@ -97,6 +97,100 @@ refused "initrd .*/large: its 67108864 bytes do not fit into memory of 64M" run 
     --initrd "$work/files/large" --mem 64M
 refused ".*/no/log: No such file or directory" run --kernel "$kernel" --log-file "$work/no/log"
 
+# Devices, as they are said.
+refused "--drive lacks its argument: --drive PATH.*" run --kernel "$kernel" --drive --rng
+refused "--drive: unknown key 'seral', did you mean serial?" run --kernel "$kernel" \
+    --drive /a,seral=1
+refused "--drive: unknown key 'readonly'; there is: ro, .*" run --kernel "$kernel" \
+    --drive /a,readonly
+refused "--drive: bw: a limit of 0 lets nothing through; .*" run --kernel "$kernel" --drive /a,bw=0
+refused "--drive: ops: 'many' is no number" run --kernel "$kernel" --drive /a,ops=many
+refused "the path of a drive is empty" run --kernel "$kernel" --drive ''
+refused "two drives are called 'drive1'" run --kernel "$kernel" --drive /a,id=drive1 --drive /b
+refused "a network device is on one tap: .*" run --kernel "$kernel" --net mtu=1500
+refused "--net: mac: this is no MAC address: .*" run --kernel "$kernel" --net tap=t,mac=02:00
+refused "--vsock: cid is missing: cid=N,uds=PATH" run --kernel "$kernel" --vsock uds=/s
+refused "a guest's vsock CID is 3 to .*, not 2" run --kernel "$kernel" --vsock cid=2,uds=/s
+refused "--balloon: '1T' is not a size: .*" run --kernel "$kernel" --balloon=1T
+refused "--rng is given twice" run --kernel "$kernel" --rng --rng
+many=''
+for number in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; do
+    many="$many --drive /$number"
+done
+# shellcheck disable=SC2086 # a list
+refused "18 devices are too many: a machine has room for 17" run --kernel "$kernel" $many --rng
+
+# Devices, as they are found. Those that were made before the one that is wrong go again.
+disk=$work/files/disk
+truncate -s 1M "$disk"
+truncate -s 1000 "$work/files/odd"
+vsock="--vsock cid=3,uds=$work/tmp/vsock"
+# without CAPABILITY...: run MOTE without these rights of root's, who has them if anybody does
+without() {
+    dropped=$1
+    cat >"$work/mote" <<SCRIPT
+#!/bin/sh
+[ "\$(id -u)" != 0 ] || set -- setpriv --bounding-set "$dropped" "$real" "\$@"
+[ "\$(id -u)" = 0 ] || set -- "$real" "\$@"
+exec "\$@"
+SCRIPT
+    chmod +x "$work/mote"
+    MOTE=$work/mote
+}
+real=$MOTE
+refused "drive drive0: /nonexistent: cannot be opened: No such file or directory" run \
+    --kernel "$kernel" --drive /nonexistent
+refused "drive root: .*/files: a directory, not a disk image" run --kernel "$kernel" \
+    --drive "$work/files,id=root"
+refused "drive drive0: .*/files: a directory, not a disk image" run --kernel "$kernel" \
+    --drive "$work/files,ro"
+refused "drive drive0: .*/fifo: neither a file nor a block device" run --kernel "$kernel" \
+    --drive "$work/files/fifo"
+refused "drive drive0: .*/empty: 0 bytes are less than one block of 512" run --kernel "$kernel" \
+    --drive "$work/files/empty"
+refused "drive drive0: .*/odd: 1000 bytes are no whole number of blocks of 512: .*" run \
+    --kernel "$kernel" --drive "$work/files/odd"
+refused "drive drive1: .*/disk: in use: another process has it open, and this one writes" run \
+    --kernel "$kernel" --drive "$disk,ro" --drive "$disk"
+chmod 0 "$work/files/odd"
+without -dac_override,-dac_read_search
+refused "drive drive0: .*/odd: cannot be opened for writing .*: Permission denied" run \
+    --kernel "$kernel" --drive "$work/files/odd"
+refused "drive drive0: .*/odd: cannot be opened: Permission denied" run --kernel "$kernel" \
+    --drive "$work/files/odd,ro"
+MOTE=$real
+refused "there is no interface 'no-such-tap': .*" run --kernel "$kernel" --drive "$disk" \
+    --net tap=no-such-tap
+refused "the interface 'lo' is no tap" run --kernel "$kernel" --net tap=lo
+refused "'an-interface-of-a-long-name' is no name of an interface: .*" run --kernel "$kernel" \
+    --net tap=an-interface-of-a-long-name
+refused "descriptor 0 is no tap .*" run --kernel "$kernel" --net fd=0
+refused "descriptor 99 is not open" run --kernel "$kernel" --net fd=99
+refused "vsock: the path of a unix socket has at most 107 characters, this one .*" run \
+    --kernel "$kernel" --vsock "cid=3,uds=/$(printf '%107s' '' | tr ' ' x)"
+refused "vsock: the path '.*/disk' is taken: something lies there already" run --kernel "$kernel" \
+    --vsock "cid=3,uds=$disk"
+refused "vsock: cannot make the unix socket '/no/where': No such file or directory" run \
+    --kernel "$kernel" --vsock cid=3,uds=/no/where
+# shellcheck disable=SC2086 # two words
+refused "a balloon of 1024 MiB does not fit into a guest of 256 MiB" run --kernel "$kernel" \
+    --drive "$disk" $vsock --balloon=1G
+# shellcheck disable=SC2086 # two words
+refused ".*kernel.*" run --kernel "$kernel" --accel emu --drive "$disk" $vsock --rng
+
+# A tap that is there, in a network namespace.
+cat >"$work/in-net" <<SCRIPT
+#!/bin/sh
+exec unshare -rn sh -c 'busybox tunctl -t ours >/dev/null && exec "\$@"' sh "$real" "\$@"
+SCRIPT
+chmod +x "$work/in-net"
+MOTE=$work/in-net
+refused "the tap 'ours' is busy: another process is attached to it" run --kernel "$kernel" \
+    --net tap=ours --net tap=ours
+refused "03:00:00:00:00:01 is no address that one interface can have" run --kernel "$kernel" \
+    --net tap=ours,mac=03:00:00:00:00:01
+MOTE=$real
+
 # No /dev/kvm: where this host has one, in a mount namespace without it.
 real=$MOTE
 if [ -e /dev/kvm ]; then
