@@ -168,7 +168,7 @@ int devices_create(struct devices *d, const struct machine_config *machine, stru
 
 void devices_destroy(struct devices *d)
 {
-    while (d->count > 0 && !d->vm) {
+    while (d->count > 0 && !devices_plugged(d)) {
         struct device_entry *entry = &d->entry[--d->count];
         entry->destroy(entry->virtio);
     }
@@ -233,7 +233,7 @@ int devices_unplug(struct devices *d)
 {
     int ret = 0;
 
-    if (!d->vm)
+    if (!devices_plugged(d))
         return 0;
     for (unsigned n = 0; n < d->count; n++)
         d->leaving += virtio_unplug(d->entry[n].virtio, gone);

@@ -12,6 +12,9 @@
  *
  * Loop thread, all of it.
  */
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "api/device_config.h"
 #include "core/irq.h"
 
@@ -48,7 +51,13 @@ int devices_plug(struct devices *d, struct vm *vm, struct metrics *metrics, stru
  * Negative where the loop fails: the devices then hold on to machine and loop for good. */
 int devices_unplug(struct devices *d);
 
-/* Those that are not plugged. Accepts a zeroed struct. */
+/* Whether devices_unplug is still to come, or failed: loop and machine have to stay. */
+static inline bool devices_plugged(const struct devices *d)
+{
+    return d->vm != NULL;
+}
+
+/* Nothing where they are plugged. Accepts a zeroed struct. */
 void devices_destroy(struct devices *d);
 
 #endif

@@ -96,7 +96,8 @@ static int run_machine(struct run *r, const struct machine_config *config,
     if (ret == 0)
         ret = run_on_terminal(r, e);
     machine_destroy(r->machine);
-    loop_destroy(r->loop);
+    if (!devices_plugged(&r->devices))
+        loop_destroy(r->loop);
     return ret;
 }
 
