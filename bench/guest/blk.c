@@ -52,8 +52,10 @@ static void disk_start(void)
     if (!device_find(&device, VIRTIO_ID_BLOCK))
         fail("there is no disk");
     device_negotiate(&device, UINT64_C(1) << VIRTIO_BLK_F_FLUSH);
-    queue_set_up(&queue, &device, 0);
+    (void)queue_set_up(&queue, &device, 0);
     device_ready(&device);
+    if (task.depth > queue.size)
+        fail("the queue is shorter than the depth");
     capacity = (volatile const uint32_t *)(device.window + 0x100);
     task.blocks = (capacity[0] | (uint64_t)capacity[1] << 32) / (task.bytes / SECTOR);
     if (task.blocks == 0)

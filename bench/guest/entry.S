@@ -6,19 +6,16 @@
  * way there is some dozen instructions, with page tables that the assembler made. Ports are opened by
  * the task's permission bitmap: the same KVM does not look at IOPL.
  *
- * A system call is the way back, for good: ring 0 halts.
+ * Before that guest_begin has its say in ring 0: a guest that is to halt stays there.
  */
 #define CR0_PE      0x00000001
 #define CR0_PG      0x80000000
 #define CR4_PAE     0x20
 #define MSR_EFER    0xc0000080
-#define EFER_SCE    0x001
 #define EFER_LME    0x100
-#define MSR_STAR    0xc0000081
-#define MSR_LSTAR   0xc0000082
 #define RFLAGS      0x2
 
-#define KERNEL_CODE 0x08 /* STAR wants the data behind it */
+#define KERNEL_CODE 0x08
 #define USER_DATA   0x1b
 #define USER_CODE   0x23
 #define TASK        0x28
@@ -45,15 +42,7 @@ entry32:
     or $CR4_PAE, %eax
     mov %eax, %cr4
     mov $MSR_EFER, %ecx
-    mov $(EFER_LME | EFER_SCE), %eax
-    xor %edx, %edx
-    wrmsr
-    mov $MSR_STAR, %ecx
-    xor %eax, %eax
-    mov $KERNEL_CODE, %edx
-    wrmsr
-    mov $MSR_LSTAR, %ecx
-    mov $halt, %eax
+    mov $EFER_LME, %eax
     xor %edx, %edx
     wrmsr
     mov $(CR0_PG | CR0_PE), %eax
@@ -63,8 +52,9 @@ entry32:
 
     .code64
 entry64:
-    mov %ebx, %edi /* struct hvm_start_info */
     mov $stack_end, %esp
+    mov %ebx, %edi /* struct hvm_start_info */
+    call guest_begin
     mov $TASK, %eax
     ltr %ax
     push $USER_DATA
@@ -73,10 +63,6 @@ entry64:
     push $USER_CODE
     push $guest_main
     iretq
-
-halt:
-    hlt
-    jmp halt
 
     .section .data
     .balign 4096

@@ -16,7 +16,9 @@ struct hvm_start_info {
 static const char *cmdline;
 static uint64_t tsc_khz;
 
-void guest_main(const struct hvm_start_info *info);
+/* entry.S calls them: in ring 0, then in ring 3. */
+void guest_begin(const struct hvm_start_info *info);
+void guest_main(void);
 
 /* The compiler may call these. */
 void *memcpy(void *to, const void *from, size_t len);
@@ -161,16 +163,16 @@ _Noreturn void fail(const char *why)
     end();
 }
 
-_Noreturn void halt(void)
-{
-    for (;;)
-        __asm__ volatile("syscall" : : : "rcx", "r11", "memory");
-}
-
-void guest_main(const struct hvm_start_info *info)
+void guest_begin(const struct hvm_start_info *info)
 {
     cmdline = (const char *)info->cmdline_paddr;
     tsc_khz = arg_number("tsc_khz", 0);
+    if (arg_is("run", "idle"))
+        idle_run();
+}
+
+void guest_main(void)
+{
     if (tsc_khz == 0)
         fail("tsc_khz= is missing");
     if (arg_is("run", "blk"))

@@ -30,9 +30,6 @@ void say_result(uint64_t count, uint64_t ns);
 /* Says why and ends. */
 _Noreturn void fail(const char *why);
 
-/* Halts with all devices as they are: nothing happens any more unless a device does it. */
-_Noreturn void halt(void);
-
 static inline void pause(void)
 {
     __asm__ volatile("pause");
@@ -41,5 +38,6 @@ static inline void pause(void)
 /* Workloads, by run= on the command line. Each says its result. */
 void blk_run(void);
 void net_run(void);
+_Noreturn void idle_run(void); /* in ring 0, where it halts */
 
 #endif

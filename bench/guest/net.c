@@ -122,12 +122,14 @@ static void net_start(void)
                                   BIT(VIRTIO_NET_F_MRG_RXBUF));
     if (segments && !(device.features & BIT(VIRTIO_NET_F_HOST_TSO4)))
         fail("the host cuts no segments");
-    queue_set_up(&rx, &device, RX);
-    queue_set_up(&tx, &device, TX);
+    (void)queue_set_up(&rx, &device, RX);
+    (void)queue_set_up(&tx, &device, TX);
     device_ready(&device);
+    if (depth > tx.size)
+        fail("the queue is shorter than the depth");
     for (uint16_t i = 0; i < depth; i++)
         frame_make(i);
-    for (uint16_t i = 0; i < QUEUE_SIZE; i++)
+    for (uint16_t i = 0; i < rx.size; i++)
         buffer_offer(i);
     queue_publish(&rx);
 }

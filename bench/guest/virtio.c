@@ -7,7 +7,7 @@
 #include "guest/guest.h"
 
 #define MAGIC      0x74726976u
-#define QUEUES_MAX 4u
+#define QUEUES_MAX 24u /* of all devices */
 
 #define TRANSPORT_FEATURES                                                            \
     (UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC | \
@@ -71,28 +71,35 @@ static void address_write(const struct device *d, unsigned low, const void *at)
     *reg(d, low + 4) = 0;
 }
 
-void queue_set_up(struct queue *q, const struct device *d, unsigned index)
+bool queue_set_up(struct queue *q, const struct device *d, unsigned index)
 {
-    struct queue_memory *m = &memory[index];
+    static unsigned taken;
+    struct queue_memory *m = &memory[taken];
+    uint32_t most;
 
     *reg(d, VIRTIO_MMIO_QUEUE_SEL) = index;
-    if (*reg(d, VIRTIO_MMIO_QUEUE_NUM_MAX) < QUEUE_SIZE)
-        fail("the device's queue is too short");
+    most = *reg(d, VIRTIO_MMIO_QUEUE_NUM_MAX);
+    if (most == 0)
+        return false;
+    if (taken++ == QUEUES_MAX)
+        fail("there is no memory for another queue");
     *q = (struct queue){ .index = index,
+                         .size = (uint16_t)(most < QUEUE_SIZE ? most : QUEUE_SIZE),
                          .notify = reg(d, VIRTIO_MMIO_QUEUE_NOTIFY),
                          .desc = m->desc,
                          .avail = (struct vring_avail *)m->avail,
                          .used = (struct vring_used *)m->used,
                          .event_idx = d->features >> VIRTIO_RING_F_EVENT_IDX & 1 };
-    q->used_event = &q->avail->ring[QUEUE_SIZE];
-    q->avail_event = (uint16_t *)&q->used->ring[QUEUE_SIZE];
+    q->used_event = &q->avail->ring[q->size];
+    q->avail_event = (uint16_t *)&q->used->ring[q->size];
     q->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
     *q->used_event = UINT16_MAX;
-    *reg(d, VIRTIO_MMIO_QUEUE_NUM) = QUEUE_SIZE;
+    *reg(d, VIRTIO_MMIO_QUEUE_NUM) = q->size;
     address_write(d, VIRTIO_MMIO_QUEUE_DESC_LOW, m->desc);
     address_write(d, VIRTIO_MMIO_QUEUE_AVAIL_LOW, m->avail);
     address_write(d, VIRTIO_MMIO_QUEUE_USED_LOW, m->used);
     *reg(d, VIRTIO_MMIO_QUEUE_READY) = 1;
+    return true;
 }
 
 void device_ready(const struct device *d)

@@ -10,10 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define QUEUE_SIZE 256u
+#define QUEUE_SIZE 256u /* at most */
 
 struct queue {
     unsigned index;
+    uint16_t size; /* a power of two */
     volatile uint32_t *notify;
     struct vring_desc *desc;
     struct vring_avail *avail;
@@ -37,8 +38,9 @@ bool device_find(struct device *d, uint32_t id);
  * EVENT_IDX are asked for too. Fails where VERSION_1 is not offered. */
 void device_negotiate(struct device *d, uint64_t features);
 
-/* Queue number `index` with QUEUE_SIZE descriptors in memory of its own. */
-void queue_set_up(struct queue *q, const struct device *d, unsigned index);
+/* Queue number `index`, as long as the device allows, in memory of its own. False: the device has
+ * no such queue. */
+bool queue_set_up(struct queue *q, const struct device *d, unsigned index);
 
 /* DRIVER_OK. */
 void device_ready(const struct device *d);
@@ -46,7 +48,7 @@ void device_ready(const struct device *d);
 /* Makes the chain at this descriptor available, but not visible before... */
 static inline void queue_offer(struct queue *q, uint16_t head)
 {
-    q->avail->ring[q->offered++ % QUEUE_SIZE] = head;
+    q->avail->ring[q->offered++ & (q->size - 1)] = head;
 }
 
 /* ...this, which kicks if the device wants it. */
@@ -57,7 +59,7 @@ static inline bool queue_reap(struct queue *q, struct vring_used_elem *e)
 {
     if (__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) == q->reaped)
         return false;
-    *e = q->used->ring[q->reaped++ % QUEUE_SIZE];
+    *e = q->used->ring[q->reaped++ & (q->size - 1)];
     *q->used_event = (uint16_t)(q->reaped - 1); /* behind us: no interrupt */
     return true;
 }
