@@ -7,7 +7,8 @@
 #
 #   $MOTE                the program
 #   $accel               what it shall run on, kvm if not set
-#   $GUEST               a folder with vmlinuz, vmlinux, initrd (resources/guest)
+#   $GUEST               a folder with vmlinuz, vmlinux, initrd (resources/guest); its disk, a GiB of
+#                        which most is nothing, stays outside the bed
 #   $work                a temporary folder
 #
 # Inside the bed everything runs in busybox.
@@ -40,7 +41,9 @@ on_every_kvm() {
     done
     # shellcheck disable=SC2086 # a list
     "$top/tests/bed/kvmbed" -m 1536 -t "${bed_limit:-300}" $added -f "$MOTE:/bin/mote" \
-        -f "$GUEST:/guest" -f "$here/lib.sh:/tests/e2e/lib.sh" -f "$here/../lib.sh:/tests/lib.sh" \
+        -f "$GUEST/vmlinuz:/guest/vmlinuz" -f "$GUEST/vmlinux:/guest/vmlinux" \
+        -f "$GUEST/initrd:/guest/initrd" \
+        -f "$here/lib.sh:/tests/e2e/lib.sh" -f "$here/../lib.sh:/tests/lib.sh" \
         -f "$0:/tests/e2e/test" \
         "KVM_PLACE=bed MOTE=/bin/mote GUEST=/guest sh /tests/e2e/test ${arguments:-}" || failed=1
     exit $failed

@@ -12,7 +12,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 if [ -z "${KVM_PLACE:-}" ]; then
     GUEST=$("$MOTE_SOURCE/resources/guest" -u) || exit 1
     export GUEST
-    "$MOTE_SOURCE/tests/bed/kvmbed" -m 1536 -t 300 -f "$MOTE:/bin/mote" -f "$GUEST:/guest" \
+    "$MOTE_SOURCE/tests/bed/kvmbed" -m 1536 -t 300 -f "$MOTE:/bin/mote" \
+        -f "$GUEST/vmlinuz:/guest/vmlinuz" -f "$GUEST/vmlinux:/guest/vmlinux" \
         -f "$here/../lib.sh:/tests/lib.sh" -f "$0:/tests/e2e/test" \
         'KVM_PLACE=bed MOTE=/bin/mote GUEST=/guest sh /tests/e2e/test'
     expect "bad kernels in the bed" 0 $?

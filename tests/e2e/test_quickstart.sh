@@ -12,6 +12,7 @@ trap 'rm -f "$out"' EXIT
 expect "quickstart --once is status 0" 0 $?
 expect_match "it said what it runs" '^quickstart: mote run --kernel .*/vmlinuz --initrd' "$out"
 expect_match "the guest said what it is" '^Linux .*-cloud-amd64' "$out"
+expect_match "its root is the disk" '^root is ext4 on /dev/vda' "$out"
 expect_match "the timeline knows when init ran" 'boot-timer write: *[1-9][0-9]* us' "$out"
 if host_kvm >/dev/null; then
     expect "nothing was said about the accelerator" 0 "$(grep -c 'the guest runs on' "$out")"
