@@ -179,6 +179,8 @@ void guest_main(void)
         blk_run();
     else if (arg_is("run", "net"))
         net_run();
+    else if (arg_is("run", "vsock"))
+        vsock_run();
     else
         fail("run= names no workload");
     end();

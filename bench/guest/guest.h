@@ -38,6 +38,7 @@ static inline void pause(void)
 /* Workloads, by run= on the command line. Each says its result. */
 void blk_run(void);
 void net_run(void);
+void vsock_run(void);
 _Noreturn void idle_run(void); /* in ring 0, where it halts */
 
 #endif
