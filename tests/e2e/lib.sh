@@ -75,6 +75,16 @@ boot() {
     tr -d '\r' <"$work/raw" >"$work/out"
 }
 
+# wait_for PATTERN FILE: until a line matches; the longest that a boot may take
+wait_for() {
+    tries=$((boot_limit * 10))
+    until grep -q -e "$1" "$2" 2>/dev/null; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+
 # expect_status WHAT WANTED: as expect, and shows what the boot left behind
 expect_status() {
     if [ "$status" = "$2" ]; then

@@ -27,11 +27,7 @@ expect_status "reboot with four vCPUs is status 0" 0
 # A signal to mote ends the guest in order, and mote then dies of it.
 mote_run 'mote.run="echo up; sleep 1000"' </dev/null >"$work/out" 2>"$work/err" &
 mote=$!
-tries=0
-while [ $tries -lt 600 ] && ! grep -q up "$work/out"; do
-    tries=$((tries + 1))
-    sleep 0.1
-done
+wait_for up "$work/out"
 kill -s TERM $mote
 status=0
 wait $mote || status=$?

@@ -54,11 +54,7 @@ expect "the vsock's socket is gone" no "$([ -e "$work/vsock" ] && echo yes || ec
 "$real" run --accel "${accel:-kvm}" --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initrd" --append 'quiet
     mote.run="echo going; while :; do dd if=/dev/zero of=/dev/vda bs=1M count=8 conv=fsync; done"' \
     --drive "$work/root" --vsock "cid=3,uds=$work/vsock" </dev/null >"$work/out" 2>"$work/err" &
-tries=$((boot_limit * 10))
-until grep -q 'records out' "$work/out" || [ "$tries" -eq 0 ]; do
-    tries=$((tries - 1))
-    sleep 0.1
-done
+wait_for 'records out' "$work/out"
 expect_match "the guest writes" 'records out' "$work/out"
 expect "its vsock has a socket" yes "$([ -S "$work/vsock" ] && echo yes || echo no)"
 kill -TERM $!
