@@ -214,10 +214,20 @@ static void run(struct balloon *b)
         loop_timer(b->virtio.loop, &b->wait, 0);
 }
 
-static void drain(struct balloon *b)
+/* A reset or a rest waits for this. */
+static void settle(struct balloon *b)
 {
-    if (!b->waiting && !b->timing)
+    if (b->waiting || b->timing)
+        return;
+    if (b->virtio.phase != VIRTIO_LIVE)
         virtio_reset_done(&b->virtio);
+    else
+        virtio_quiet(&b->virtio);
+}
+
+static bool is_ending(const struct balloon *b)
+{
+    return b->virtio.phase != VIRTIO_LIVE || b->virtio.held;
 }
 
 static void waited(struct loop_op *op, int res)
@@ -226,10 +236,10 @@ static void waited(struct loop_op *op, int res)
 
     (void)res;
     b->waiting = false;
-    if (b->virtio.phase == VIRTIO_LIVE)
-        run(b);
+    if (is_ending(b))
+        settle(b);
     else
-        drain(b);
+        run(b);
 }
 
 static void timed(struct loop_op *op, int res)
@@ -237,8 +247,8 @@ static void timed(struct loop_op *op, int res)
     struct balloon *b = (struct balloon *)((char *)op - offsetof(struct balloon, timer));
 
     b->timing = false;
-    if (b->virtio.phase != VIRTIO_LIVE)
-        drain(b);
+    if (is_ending(b))
+        settle(b);
     else if (res == -ECANCELED)
         timer_start(b); /* of another length now */
     else if (b->holds && !b->virtio.failed)
@@ -292,7 +302,29 @@ static void balloon_reset(struct virtio_device *v)
     (void)pthread_mutex_unlock(&v->device.lock);
     loop_cancel(v->loop, &b->wait);
     loop_cancel(v->loop, &b->timer);
-    drain(b);
+    settle(b);
+}
+
+/* The statistics are read again from their buffer when it is taken again. */
+static void balloon_quiesce(struct virtio_device *v)
+{
+    struct balloon *b = balloon_of(v);
+
+    if (b->holds && !v->failed)
+        virtq_unpop(ring_of(b, queue_of(b, BALLOON_STATISTICS)), 1);
+    b->holds = false;
+    b->due = 0;
+    loop_cancel(v->loop, &b->wait);
+    loop_cancel(v->loop, &b->timer);
+    settle(b);
+}
+
+static void balloon_restore(struct virtio_device *v, const void *config, struct state_fields *f)
+{
+    const struct virtio_balloon_config *was = config;
+
+    (void)f;
+    balloon_of(v)->config.actual = was->actual;
 }
 
 /* `actual` alone is the driver's (5.5.4). */
@@ -312,6 +344,8 @@ static const struct virtio_ops balloon_ops = {
     .kick = balloon_kick,
     .reset = balloon_reset,
     .config_write = balloon_config_write,
+    .quiesce = balloon_quiesce,
+    .restore = balloon_restore,
 };
 
 /* The operator's part. */

@@ -23,6 +23,7 @@
 
 #include "core/clock.h"
 #include "core/err.h"
+#include "core/state.h"
 #include "virtio-mmio/iov.h"
 
 #define QUEUE_SIZE      VIRTQ_SIZE_MAX
@@ -177,7 +178,7 @@ static bool is_due(struct blk *b)
 
 static bool is_held(const struct blk *b)
 {
-    return b->waiting || b->next.fd >= 0 || b->draining;
+    return b->waiting || b->next.fd >= 0 || b->draining || b->virtio.held;
 }
 
 static bool take(struct blk *b)
@@ -257,6 +258,8 @@ static void settle(struct blk *b)
         b->draining = false;
         b->io.stop = false;
         virtio_reset_done(&b->virtio);
+    } else if (b->virtio.held && !b->waiting) {
+        virtio_quiet(&b->virtio);
     } else if (swapped) {
         restart(b);
     }
@@ -287,7 +290,7 @@ static void timer_done(struct loop_op *op, int res)
 
     (void)res;
     b->waiting = false;
-    if (b->draining)
+    if (b->draining || b->virtio.held)
         settle(b);
     else
         restart(b);
@@ -320,11 +323,28 @@ static void blk_reset(struct virtio_device *v)
     settle(b);
 }
 
+static void blk_quiesce(struct virtio_device *v)
+{
+    loop_cancel(v->loop, &blk_of(v)->timer);
+    settle(blk_of(v));
+}
+
+/* Another capacity is for the driver to hear of; blocks of another size it would not understand. */
+static void blk_restore(struct virtio_device *v, const void *config, struct state_fields *f)
+{
+    const struct virtio_blk_config *was = config;
+
+    if (was->blk_size != blk_of(v)->config.blk_size)
+        state_refuse(f, "its blocks have another size than this file's");
+}
+
 static const struct virtio_ops blk_ops = {
     .id = VIRTIO_ID_BLOCK,
     .activate = blk_activate,
     .kick = blk_kick,
     .reset = blk_reset,
+    .quiesce = blk_quiesce,
+    .restore = blk_restore,
 };
 
 static uint64_t features(const struct blk *b)

@@ -139,13 +139,17 @@ static void kick(struct virtio_device *v, unsigned queue)
         net_tx_kick(&net_of(v)->tx);
 }
 
-/* Both directions are, or the other one's turn comes. */
+/* Both directions are, or the other one's turn comes: a reset or a rest goes on. */
 static void idle(struct virtio_device *v)
 {
     struct net *n = net_of(v);
 
     if (n->rx.waiting || n->tx.waiting)
         return;
+    if (v->phase == VIRTIO_LIVE) {
+        virtio_quiet(v);
+        return;
+    }
     if (n->tap.offloads)
         (void)net_tap_offload(n->tap.fd, 0);
     net_tap_drain(n->tap.fd);
@@ -165,11 +169,34 @@ static void reset(struct virtio_device *v)
     idle(v);
 }
 
+static void quiesce(struct virtio_device *v)
+{
+    struct net *n = net_of(v);
+
+    net_rx_give_back(&n->rx);
+    net_rx_stop(&n->rx);
+    net_tx_stop(&n->tx);
+    idle(v);
+}
+
+/* A driver reads its address once. */
+static void restore(struct virtio_device *v, const void *config, struct state_fields *f)
+{
+    const struct virtio_net_config *was = config;
+    struct net *n = net_of(v);
+
+    (void)f;
+    memcpy(n->config.mac, was->mac, ETH_ALEN);
+    memcpy(n->tx.mac, was->mac, ETH_ALEN);
+}
+
 static const struct virtio_ops net_ops = {
     .id = VIRTIO_ID_NET,
     .activate = activate,
     .kick = kick,
     .reset = reset,
+    .quiesce = quiesce,
+    .restore = restore,
 };
 
 /* Life. */

@@ -248,7 +248,7 @@ static void waited(struct loop_op *op, int res)
     struct net_rx *rx = (struct net_rx *)((char *)op - offsetof(struct net_rx, wait));
 
     rx->waiting = false;
-    if (rx->port.device->phase != VIRTIO_LIVE)
+    if (rx->port.device->phase != VIRTIO_LIVE || rx->port.device->held)
         rx->port.idle(rx->port.device);
     else if (res < 0 || (res > 0 && !(res & POLLIN)))
         wait_for(rx, RX_LOST);
@@ -262,13 +262,26 @@ void net_rx_init(struct net_rx *rx, const struct net_port *port)
     rx->wait.done = waited;
 }
 
-void net_rx_start(struct net_rx *rx, bool mergeable)
+static void window_forget(struct net_rx *rx)
 {
-    rx->mergeable = mergeable;
     rx->first_chain = rx->chain_count = 0;
     rx->first_iov = rx->iov_count = 0;
     rx->room = 0;
     rx->len = 0;
+}
+
+void net_rx_start(struct net_rx *rx, bool mergeable)
+{
+    rx->mergeable = mergeable;
+    window_forget(rx);
+}
+
+/* The window is what was taken last. Of a device that failed nobody takes it again. */
+void net_rx_give_back(struct net_rx *rx)
+{
+    if (!rx->port.device->failed)
+        virtq_unpop(ring_of(rx), rx->chain_count);
+    window_forget(rx);
 }
 
 void net_rx_kick(struct net_rx *rx)

@@ -57,6 +57,9 @@ void net_rx_start(struct net_rx *rx, bool mergeable);
 /* The driver made buffers available. */
 void net_rx_kick(struct net_rx *rx);
 
+/* Gives all buffers back to the queue; a frame that waited for more of them is forgotten. */
+void net_rx_give_back(struct net_rx *rx);
+
 /* Waits for nothing any more; the port's idle is called once `waiting` is over, if it is not
  * already. */
 void net_rx_stop(struct net_rx *rx);

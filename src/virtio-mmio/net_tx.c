@@ -123,7 +123,7 @@ static void waited(struct loop_op *op, int res)
 
     (void)res; /* where there is no interface any more the next frame finds out */
     tx->waiting = false;
-    if (tx->port.device->phase != VIRTIO_LIVE)
+    if (tx->port.device->phase != VIRTIO_LIVE || tx->port.device->held)
         tx->port.idle(tx->port.device);
     else
         run(tx);

@@ -155,11 +155,13 @@ static void waited(struct loop_op *op, int res)
     r->waiting = false;
     if (r->virtio.phase != VIRTIO_LIVE) {
         virtio_reset_done(&r->virtio);
-        return;
+    } else if (r->virtio.held) {
+        virtio_quiet(&r->virtio);
+    } else {
+        if (r->throttled)
+            metric_add(&r->counters.rate_limiter_event_count, 1);
+        run(r);
     }
-    if (r->throttled)
-        metric_add(&r->counters.rate_limiter_event_count, 1);
-    run(r);
 }
 
 /* The device. */
@@ -189,11 +191,20 @@ static void rng_reset(struct virtio_device *v)
         virtio_reset_done(v);
 }
 
+static void rng_quiesce(struct virtio_device *v)
+{
+    if (rng_of(v)->waiting)
+        loop_cancel(v->loop, &rng_of(v)->wait);
+    else
+        virtio_quiet(v);
+}
+
 static const struct virtio_ops rng_ops = {
     .id = VIRTIO_ID_RNG,
     .activate = rng_activate,
     .kick = rng_kick,
     .reset = rng_reset,
+    .quiesce = rng_quiesce,
 };
 
 /* Life. */

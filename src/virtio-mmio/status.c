@@ -22,6 +22,19 @@ static bool features_agree(const struct virtio_status *s)
     return (s->accepted & ~s->offered) == 0 && s->accepted & VERSION_1;
 }
 
+bool status_restore(struct virtio_status *s, uint8_t bits, uint64_t accepted)
+{
+    const struct virtio_status set = { .offered = s->offered, .accepted = accepted, .bits = bits };
+
+    if (bits & ~(DRIVER_BITS | VIRTIO_CONFIG_S_NEEDS_RESET))
+        return false;
+    if (bits & VIRTIO_CONFIG_S_FEATURES_OK ? !features_agree(&set)
+                                           : bits & VIRTIO_CONFIG_S_DRIVER_OK)
+        return false;
+    *s = set;
+    return true;
+}
+
 enum status_effect status_write(struct virtio_status *s, uint32_t value)
 {
     uint8_t before = s->bits;

@@ -34,6 +34,10 @@ enum status_effect {
 /* While resetting the bits stay as they were, for the driver to see that it is not over (2.1.2). */
 enum status_effect status_write(struct virtio_status *s, uint32_t value);
 
+/* Puts the device where a driver had brought another one. False, and nothing is changed: no driver
+ * could have, with what is offered. */
+bool status_restore(struct virtio_status *s, uint8_t bits, uint64_t accepted);
+
 /* Back to the beginning; `offered` stays. */
 void status_clear(struct virtio_status *s);
 

@@ -142,7 +142,7 @@ static void work_call(struct loop_post *post)
     unlock(v);
     if (status.resetting && v->phase != VIRTIO_DRAINING)
         virtio_drain(v);
-    else if (v->phase == VIRTIO_SETUP && status_has(&status, VIRTIO_CONFIG_S_DRIVER_OK))
+    else if (v->phase == VIRTIO_SETUP && !v->held && status_has(&status, VIRTIO_CONFIG_S_DRIVER_OK))
         go_live(v, status_has(&status, VIRTIO_CONFIG_S_NEEDS_RESET));
 }
 
@@ -171,7 +171,7 @@ void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
 bool virtio_pop(struct virtio_device *v, unsigned queue, struct virtq_chain *chain)
 {
     struct virtq *q = &v->queue[queue].ring;
-    int ret = v->phase == VIRTIO_LIVE ? virtq_pop(q, chain) : 0;
+    int ret = v->phase == VIRTIO_LIVE && !v->held ? virtq_pop(q, chain) : 0;
 
     if (ret < 0)
         virtio_fail(v, virtq_fault_text(q->fault));
@@ -199,7 +199,7 @@ void virtio_push(struct virtio_device *v, unsigned queue, const struct virtq_cha
 
 void virtio_await(struct virtio_device *v, unsigned queue)
 {
-    if (v->phase == VIRTIO_LIVE && !v->failed)
+    if (v->phase == VIRTIO_LIVE && !v->failed && !v->held)
         loop_watch(v->loop, &v->queue[queue].watch);
 }
 
@@ -234,6 +234,8 @@ void virtio_reset_done(struct virtio_device *v)
     clear(v);
     vcpu_gate_open(&v->gate);
     unlock(v);
+    if (v->held)
+        virtio_quiet(v);
     if (v->gone)
         loop_post(v->loop, &v->work);
 }
@@ -292,7 +294,7 @@ void virtio_kick(struct virtio_device *v, unsigned queue)
 {
     struct virtio_queue *q = &v->queue[queue];
 
-    if (v->phase != VIRTIO_LIVE || v->failed || !q->ring.ready)
+    if (v->phase != VIRTIO_LIVE || v->failed || v->held || !q->ring.ready)
         return;
     if (q->watch.watched && !virtq_has_chain(&q->ring))
         return; /* a look was faster than the driver's kick */

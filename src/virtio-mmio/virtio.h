@@ -74,10 +74,12 @@ struct virtio_device {
 
     /* The loop thread's. */
     enum virtio_phase phase;
-    bool failed;                           /* LIVE in vain: NEEDS_RESET is set */
-    struct loop_post work;                 /* status changed: phase may have to follow */
-    void (*gone)(struct virtio_device *v); /* set: it is being unplugged (plug.h) */
-    unsigned bells;                        /* under way */
+    bool failed;                            /* LIVE in vain: NEEDS_RESET is set */
+    bool held;                              /* at rest, or to be: no chain, no kick comes */
+    void (*quiet)(struct virtio_device *v); /* to be called once it is (virtio_state.h) */
+    struct loop_post work;                  /* status changed: phase may have to follow */
+    void (*gone)(struct virtio_device *v);  /* set: it is being unplugged (plug.h) */
+    unsigned bells;                         /* under way */
     struct metrics_group group;
     struct virtio_counters counters;
     struct virtio_queue queue[VIRTIO_QUEUES_MAX];
@@ -114,6 +116,9 @@ void virtio_fail(struct virtio_device *v, const char *why);
 
 /* All that reset waited for is over. Last touch of the queues until activate. */
 void virtio_reset_done(struct virtio_device *v);
+
+/* All that quiesce waited for is over, held; again is nothing. */
+void virtio_quiet(struct virtio_device *v);
 
 /* Any phase, plugged: changes the configuration space and its generation, tells a ready driver. */
 void virtio_config_update(struct virtio_device *v, uint32_t offset, const void *data, uint32_t len);

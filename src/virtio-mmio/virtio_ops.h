@@ -6,6 +6,7 @@
  */
 #include <stdint.h>
 
+struct state_fields;
 struct virtio_device;
 
 #define VIRTIO_QUEUES_MAX 8u
@@ -39,6 +40,16 @@ struct virtio_ops {
     /* A vCPU's thread, lock held: the driver wrote size (1, 2, 4 or 8) bytes inside the
      * configuration space. Or NULL where it may change nothing. */
     void (*config_write)(struct virtio_device *v, uint32_t offset, const void *data, unsigned size);
+
+    /* LIVE: answer or give back (virtq_unpop) every chain that was taken and wait for nothing any
+     * more, then call virtio_quiet, from here or later. Kicks go on from there. Or NULL where no
+     * call leaves anything behind. */
+    void (*quiesce)(struct virtio_device *v);
+
+    /* Lock held, before activate: a driver was at work on another device like this one, whose
+     * configuration space it was. Take from it what that driver counts on, or state_refuse and
+     * change nothing. Or NULL. */
+    void (*restore)(struct virtio_device *v, const void *config, struct state_fields *f);
 };
 
 #endif

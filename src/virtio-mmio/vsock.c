@@ -28,6 +28,7 @@ struct vsock {
     struct virtio_vsock_config config;
     struct loop_post turn;
     bool draining;
+    bool restored; /* the driver has to be told that its connections are gone */
     struct metrics_group group;
     char name[80], group_name[84];
 };
@@ -123,6 +124,9 @@ static void activate(struct virtio_device *v)
     vsock_clients_start(&s->clients);
     if (v->metrics)
         metrics_add(v->metrics, &s->group);
+    if (s->restored)
+        vsock_transport_reset(s);
+    s->restored = false;
 }
 
 static void kick(struct virtio_device *v, unsigned queue)
@@ -149,11 +153,20 @@ static void reset(struct virtio_device *v)
     wake(&s->port);
 }
 
+/* Its connections stayed behind, and its CID may be another one; it asks for that again. */
+static void restore(struct virtio_device *v, const void *config, struct state_fields *f)
+{
+    (void)config;
+    (void)f;
+    vsock_of(v)->restored = true;
+}
+
 static const struct virtio_ops vsock_ops = {
     .id = VIRTIO_ID_VSOCK,
     .activate = activate,
     .kick = kick,
     .reset = reset,
+    .restore = restore,
 };
 
 void vsock_transport_reset(struct vsock *s)

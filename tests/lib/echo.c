@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/state.h"
 #include "lib/check.h"
 #include "virtio-mmio/iov.h"
 
@@ -42,6 +43,8 @@ void echo_release(struct echo *e)
     if (e->draining) {
         e->draining = false;
         virtio_reset_done(&e->virtio);
+    } else if (e->virtio.held) {
+        virtio_quiet(&e->virtio);
     }
 }
 
@@ -79,6 +82,23 @@ static void echo_reset(struct virtio_device *v)
         e->on_reset(e);
 }
 
+static void echo_quiesce(struct virtio_device *v)
+{
+    if (((struct echo *)v)->held_count == 0)
+        virtio_quiet(v);
+}
+
+/* Its driver's word comes along. */
+static void echo_restore(struct virtio_device *v, const void *config, struct state_fields *f)
+{
+    const struct echo_config *was = config;
+
+    if (was->driver == ECHO_REFUSED)
+        state_refuse(f, "the device does not like it");
+    else
+        ((struct echo *)v)->config.driver = was->driver;
+}
+
 static void echo_config_write(struct virtio_device *v, uint32_t offset, const void *data,
                               unsigned size)
 {
@@ -94,6 +114,8 @@ static const struct virtio_ops echo_ops = {
     .kick = echo_kick,
     .reset = echo_reset,
     .config_write = echo_config_write,
+    .quiesce = echo_quiesce,
+    .restore = echo_restore,
 };
 
 void echo_init(struct echo *e, unsigned queue_count, uint32_t queue_size)

@@ -9,9 +9,10 @@
  */
 #include "virtio-mmio/virtio.h"
 
-#define ECHO_IOV   8u /* buffers a chain may have */
-#define ECHO_ID    0x3fu
-#define ECHO_FIRST 0x11111111u /* what config.driver is after a reset */
+#define ECHO_IOV     8u /* buffers a chain may have */
+#define ECHO_ID      0x3fu
+#define ECHO_FIRST   0x11111111u /* what config.driver is after a reset */
+#define ECHO_REFUSED 0x33333333u /* and what it does not take over */
 
 struct echo_config {
     uint32_t driver; /* the driver's to write */

@@ -173,3 +173,34 @@ Test(status, reset_takes_its_time)
     cr_assert_eq(status_write(&s, ACK), STATUS_NOTHING);
     cr_assert_eq(s.bits, ACK);
 }
+
+Test(status, is_set_to_what_a_driver_could_have_made_it)
+{
+    static const struct {
+        uint8_t bits;
+        uint64_t accepted;
+        bool possible;
+    } cases[] = {
+        { 0, 0, true },
+        { 0, UINT64_MAX, true }, /* not agreed on yet */
+        { ACK | DRIVER, VERSION_1, true },
+        { ACK | DRIVER | FEATURES_OK, VERSION_1 | 0x10, true },
+        { ACK | DRIVER | FEATURES_OK | DRIVER_OK, VERSION_1, true },
+        { VIRTIO_CONFIG_S_NEEDS_RESET | VIRTIO_CONFIG_S_FAILED, 0, true },
+        { ACK | DRIVER | DRIVER_OK, VERSION_1, false },
+        { ACK | DRIVER | FEATURES_OK, 0x10, false },
+        { ACK | DRIVER | FEATURES_OK, VERSION_1 | 0x40, false },
+        { 0x10, 0, false },
+        { 0x20, 0, false },
+    };
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct virtio_status s = fresh(), before = s;
+        cr_assert_eq(status_restore(&s, cases[i].bits, cases[i].accepted), cases[i].possible, "%u",
+                     i);
+        cr_assert_eq(s.bits, cases[i].possible ? cases[i].bits : before.bits);
+        cr_assert_eq(s.accepted, cases[i].possible ? cases[i].accepted : before.accepted);
+        cr_assert_eq(s.offered, before.offered);
+        cr_assert_not(s.resetting);
+    }
+}
