@@ -101,6 +101,21 @@ static int run_machine(struct run *r, const struct machine_config *config,
     return ret;
 }
 
+/* From the making of the devices on there is something to clean up, whatever comes. */
+static int run_devices(struct run *r, const struct machine_config *config,
+                       struct machine_host *host, struct err *e)
+{
+    int ret;
+
+    signals_hold();
+    ret = devices_create(&r->devices, config, e);
+    if (ret == 0)
+        ret = run_machine(r, config, host, e);
+    devices_destroy(&r->devices);
+    signals_release();
+    return ret;
+}
+
 int run(const struct machine_config *config, const struct accel_ops *const *accels,
         struct timeline *timeline, struct run_end *end, struct err *e)
 {
@@ -111,11 +126,7 @@ int run(const struct machine_config *config, const struct accel_ops *const *acce
     if (ret == 0)
         ret = boot_files_check(config, e);
     if (ret == 0)
-        ret = devices_create(&r.devices, config, e);
-    if (ret == 0) {
-        ret = run_machine(&r, config, &host, e);
-        devices_destroy(&r.devices);
-    }
+        ret = run_devices(&r, config, &host, e);
     if (ret < 0)
         return ret;
     *end = (struct run_end){ .why = r.why, .signal = signals_caught() };

@@ -2,6 +2,7 @@
 #include "api/signals.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -18,6 +19,8 @@ static struct {
     struct loop *loop;
     struct power *power;
     struct loop_post post;
+    bool held;
+    sigset_t before; /* the hold */
 } signals;
 
 static void end_machine(struct loop_post *post)
@@ -38,16 +41,40 @@ static void on_end_signal(int sig)
     loop_post(signals.loop, &signals.post);
 }
 
+static sigset_t end_set(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < END_SIGNALS; i++)
+        (void)sigaddset(&set, end_signals[i]);
+    return set;
+}
+
 static void handle(int sig, void (*handler)(int))
 {
-    struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
+    /* One handler at a time: the second signal finds the first one's work done. */
+    struct sigaction action = { .sa_handler = handler,
+                                .sa_mask = end_set(),
+                                .sa_flags = SA_RESTART };
     struct sigaction before;
 
-    /* One handler at a time: the second signal finds the first one's work done. */
-    for (size_t i = 0; i < END_SIGNALS; i++)
-        (void)sigaddset(&action.sa_mask, end_signals[i]);
     if (sigaction(sig, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         (void)sigaction(sig, &action, NULL);
+}
+
+void signals_hold(void)
+{
+    const sigset_t set = end_set();
+
+    signals.held = sigprocmask(SIG_BLOCK, &set, &signals.before) == 0;
+}
+
+void signals_release(void)
+{
+    if (signals.held)
+        (void)sigprocmask(SIG_SETMASK, &signals.before, NULL);
+    signals.held = false;
 }
 
 void signals_init(struct loop *loop, struct power *power)
@@ -59,6 +86,7 @@ void signals_init(struct loop *loop, struct power *power)
     (void)signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < END_SIGNALS; i++)
         handle(end_signals[i], on_end_signal);
+    signals_release();
 }
 
 void signals_finish(void)

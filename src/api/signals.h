@@ -10,6 +10,13 @@
 struct loop;
 struct power;
 
+/* From here the signals wait until signals_init or signals_release: whoever makes what would
+ * outlive the process, a socket's path, can unmake it. */
+void signals_hold(void);
+
+/* Those that wait take effect. Without a hold nothing happens. */
+void signals_release(void);
+
 /* Once, before other threads exist. The first signal ends the machine through `power` on the loop
  * thread. From here on a write to a closed pipe is an error and no signal. */
 void signals_init(struct loop *loop, struct power *power);

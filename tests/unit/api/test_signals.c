@@ -103,6 +103,45 @@ Test(signals, end_the_machine_and_are_died_of)
     }
 }
 
+static void holds_and_ends(int ready)
+{
+    struct ending n;
+
+    ending_init(&n);
+    signals_hold();
+    (void)raise(SIGINT);
+    if (signals_caught() != 0)
+        _exit(95);
+    signals_init(n.loop, &n.power);
+    tell(ready);
+    (void)loop_run(n.loop);
+    if (n.why != POWER_QUIT)
+        _exit(94);
+    signals_die(signals_caught());
+}
+
+Test(signals, that_were_held_end_the_machine_once_there_is_one)
+{
+    int status = child_end(child_start(holds_and_ends));
+
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT, "status %x", status);
+}
+
+static void holds_and_lets_go(int ready)
+{
+    signals_hold();
+    (void)raise(SIGTERM);
+    tell(ready); /* alive */
+    signals_release();
+}
+
+Test(signals, that_were_held_take_effect_where_there_never_was_a_machine)
+{
+    int status = child_end(child_start(holds_and_lets_go));
+
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
+}
+
 static int terminal_fds[2];
 
 static void never_ends(int ready)
