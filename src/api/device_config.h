@@ -45,8 +45,8 @@ void device_config_init(struct device_config *c);
 struct blk_config device_config_drive(void);
 struct net_config device_config_net(void);
 
-/* -EINVAL with a sentence about the first value that no machine can have. What files, sockets and
- * interfaces are, and whether they are there, is found out by whoever opens them (devices.h). */
+/* -EINVAL with a sentence about what no machine can have: too many, two of a name, none. What one
+ * device refuses it refuses when it is made (devices.h), before the machine. */
 int device_config_check(const struct device_config *c, struct err *e);
 
 unsigned device_config_count(const struct device_config *c);

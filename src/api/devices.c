@@ -24,7 +24,7 @@ static void add(struct devices *d, struct virtio_device *v, void (*destroy)(stru
     d->entry[d->count++] = (struct device_entry){ .owner = d, .virtio = v, .destroy = destroy };
 }
 
-static void drive_destroy(struct virtio_device *v)
+static void destroy_drive(struct virtio_device *v)
 {
     blk_destroy((struct blk *)v);
 }
@@ -39,7 +39,7 @@ static int drive_add(struct devices *d, const struct device_config *c, unsigned 
     config.id = id.text;
     ret = blk_create(&b, &config, e);
     if (ret == 0)
-        add(d, &b->virtio, drive_destroy);
+        add(d, &b->virtio, destroy_drive);
     return ret;
 }
 
@@ -54,7 +54,7 @@ static int drives_add(struct devices *d, const struct device_config *c, struct e
     return ret;
 }
 
-static void net_gone(struct virtio_device *v)
+static void destroy_net(struct virtio_device *v)
 {
     net_destroy((struct net *)v);
 }
@@ -77,7 +77,7 @@ static int net_add(struct devices *d, const struct device_config *c, unsigned n,
         net_tap_close(&setup.tap);
         return ret;
     }
-    add(d, net_device(net), net_gone);
+    add(d, net_device(net), destroy_net);
     return 0;
 }
 
@@ -90,7 +90,7 @@ static int nets_add(struct devices *d, const struct device_config *c, struct err
     return ret;
 }
 
-static void vsock_gone(struct virtio_device *v)
+static void destroy_vsock(struct virtio_device *v)
 {
     vsock_destroy((struct vsock *)v);
 }
@@ -104,11 +104,11 @@ static int vsock_add(struct devices *d, const struct device_config *c, struct er
         return 0;
     ret = vsock_create(&s, &c->vsock, e);
     if (ret == 0)
-        add(d, vsock_device(s), vsock_gone);
+        add(d, vsock_device(s), destroy_vsock);
     return ret;
 }
 
-static void balloon_gone(struct virtio_device *v)
+static void destroy_balloon(struct virtio_device *v)
 {
     balloon_destroy((struct balloon *)v);
 }
@@ -124,11 +124,11 @@ static int balloon_add(struct devices *d, const struct machine_config *c, struct
     config.ram = c->mem_size;
     ret = balloon_create(&b, &config, e);
     if (ret == 0)
-        add(d, &b->virtio, balloon_gone);
+        add(d, &b->virtio, destroy_balloon);
     return ret;
 }
 
-static void rng_gone(struct virtio_device *v)
+static void destroy_rng(struct virtio_device *v)
 {
     rng_destroy((struct rng *)v);
 }
@@ -142,7 +142,7 @@ static int rng_add(struct devices *d, const struct device_config *c, struct err 
         return 0;
     ret = rng_create(&r, &c->rng, e);
     if (ret == 0)
-        add(d, &r->virtio, rng_gone);
+        add(d, &r->virtio, destroy_rng);
     return ret;
 }
 

@@ -197,6 +197,20 @@ Test(devices, those_never_plugged_are_destroyed)
     cr_assert_eq(devices_unplug(&devices), 0);
 }
 
+Test(devices, a_device_judges_what_is_its_own)
+{
+    struct err e = { "" };
+
+    want_vsock();
+    machine.devices.vsock.cid = 2;
+    cr_assert_eq(devices_create(&devices, &machine, &e), -EINVAL);
+    cr_assert_str_eq(e.text, "a guest's vsock CID is 3 to 4294967294, not 2");
+    machine.devices.vsock.cid = 3;
+    machine.devices.vsock.uds_path = "";
+    cr_assert_eq(devices_create(&devices, &machine, &e), -EINVAL);
+    cr_assert_neq(access(paths[2], F_OK), 0);
+}
+
 Test(devices, a_balloon_takes_no_more_than_there_is)
 {
     struct err e = { "" };
