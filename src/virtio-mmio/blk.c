@@ -7,7 +7,8 @@
  *
  * The queue is left alone while the limiter says no (a timer then starts it again) and while a swap
  * waits for the last job on the old file. There are as many jobs as the queue has descriptors, so
- * one is idle whenever there is a chain.
+ * one is idle whenever there is a chain; all are at work where each descriptor is a request, behind
+ * an indirect table.
  */
 #include "virtio-mmio/blk.h"
 
@@ -184,9 +185,14 @@ static bool is_held(const struct blk *b)
 static bool take(struct blk *b)
 {
     struct blk_job *job = b->idle;
+    struct virtq_chain none = { .iov_max = 0 };
 
     if (is_held(b))
         return false;
+    if (!job) { /* every descriptor is taken: another chain is a fault, and popping finds it */
+        (void)virtio_pop(&b->virtio, 0, &none);
+        return false;
+    }
     job->chain = (struct virtq_chain){ .iov = job->iov, .iov_max = BLK_IOV };
     if (!virtio_pop(&b->virtio, 0, &job->chain))
         return false;

@@ -215,6 +215,26 @@ BOTH(zeroes_are_written_mapped_or_not)
     disk_close();
 }
 
+/* A request for each descriptor, as a driver with indirect tables may have them, all in flight. */
+BOTH(a_full_queue_is_served)
+{
+    struct ask asks[VIRTQ_SIZE_MAX];
+
+    indirect = true;
+    disk_open(plain(), 0);
+    for (unsigned i = 0; i < VIRTQ_SIZE_MAX; i++)
+        asks[i] = ask(VIRTIO_BLK_T_IN, i * 5 % SECTORS, NULL, BLK_SECTOR);
+    (void)vd_kick(&d, 0);
+    for (unsigned i = 0; i < VIRTQ_SIZE_MAX; i++)
+        (void)vd_await(&d, 0);
+    for (unsigned i = 0; i < VIRTQ_SIZE_MAX; i++) {
+        cr_assert_eq(*asks[i].status, VIRTIO_BLK_S_OK);
+        cr_assert(all_are(asks[i].data, BLK_SECTOR, sector_byte(i * 5 % SECTORS)));
+    }
+    disk_close();
+    indirect = false;
+}
+
 /* What the host's filesystem cannot do is done another way. */
 BOTH(zeroes_come_without_any_fallocate)
 {
