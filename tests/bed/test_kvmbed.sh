@@ -16,9 +16,12 @@ mkdir "$work/tmp"
 # One start for all that is about a command's surroundings.
 head -c 1000000 /dev/urandom >"$work/bytes"
 echo 'echo from the added script; exit 7' >"$work/script"
-bed -c 2 -i "$work/bytes" -f "$work/script:/a/b/script" '
+echo 'read from the disk' | dd of="$work/disk" bs=1M conv=sync 2>"$work/dd"
+bed -c 2 -i "$work/bytes" -d "$work/disk" -f "$work/script:/a/b/script" '
     test -c /dev/kvm && test -c /dev/net/tun && echo devices >&2
     nproc >&2
+    head -n 1 /dev/vda >&2
+    echo written >/dev/vda
     echo reopened >/dev/stderr
     cat
     sleep 100 &
@@ -26,8 +29,10 @@ bed -c 2 -i "$work/bytes" -f "$work/script:/a/b/script" '
 expect "the command's status is kvmbed's" 7 $?
 cmp "$work/bytes" "$work/out" >"$work/cmp" 2>&1
 expect "a million bytes pass through unchanged" 0 $?
-expect "errors keep apart from output" "devices 2 reopened from the added script" \
+expect "errors keep apart from output" "devices 2 read from the disk reopened from the added script" \
     "$(tr '\n' ' ' <"$work/err" | sed 's/ $//')"
+
+expect "the disk is as before" 'read from the disk' "$(head -n 1 "$work/disk")"
 
 bed -t 1 'sleep 100'
 expect "a command out of time is 124" 124 $?

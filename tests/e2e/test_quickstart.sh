@@ -6,14 +6,21 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
 MOTE=${MOTE:-$here/../../build/release/mote}
 
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+work=$(mktemp -d)
+out=$work/out
+trap 'rm -rf "$work"' EXIT
 "$here/../../resources/quickstart" --once </dev/null >"$out" 2>&1
 expect "quickstart --once is status 0" 0 $?
 expect_match "it said what it runs" '^quickstart: mote run --kernel .*/vmlinuz --initrd' "$out"
 expect_match "the guest said what it is" '^Linux .*-cloud-amd64' "$out"
 expect_match "its root is the disk" '^root is ext4 on /dev/vda' "$out"
 expect_match "the timeline knows when init ran" 'boot-timer write: *[1-9][0-9]* us' "$out"
+"$here/../../resources/quickstart" --bed --once </dev/null >"$work/bed" 2>&1
+expect "quickstart --bed --once is status 0" 0 $?
+expect_match "it ran on KVM" '^quickstart: in the KVM bed, .*: mote run --accel kvm ' "$work/bed"
+expect_match "the guest said what it is" '^Linux .*-cloud-amd64' "$work/bed"
+expect_match "its root is the disk" '^root is ext4 on /dev/vda' "$work/bed"
+expect_match "the timeline knows when init ran" 'boot-timer write: *[1-9][0-9]* us' "$work/bed"
 if host_kvm >/dev/null; then
     expect "nothing was said about the accelerator" 0 "$(grep -c 'the guest runs on' "$out")"
 else
