@@ -407,10 +407,13 @@ bool vd_reap(struct vd *d, unsigned queue, struct vd_used *used)
 {
     struct vd_queue *q = &d->queue[queue];
     uint16_t index = __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE);
-    const struct vring_used_elem *e = &q->used->ring[q->reaped & (q->size - 1)];
+    const struct vring_used_elem *e;
 
     if (index == q->reaped)
         return false;
+    if (d->hostile && (uint16_t)(index - q->reaped) > q->size)
+        q->reaped = (uint16_t)(index - q->size); /* it offered again what it had not reaped */
+    e = &q->used->ring[q->reaped & (q->size - 1)];
     CHECK((uint16_t)(index - q->reaped) <= q->size && e->id < q->size);
     *used = (struct vd_used){ .head = (uint16_t)e->id, .len = e->len };
     if (!d->hostile && d->accel.accel.ops->memory_written)
