@@ -19,6 +19,7 @@
 #include "emu/x86/code_cache.h"
 #include "emu/x86/flags.h"
 #include "emu/x86/gpr.h"
+#include "emu/x86/leave.h"
 #include "emu/x86/request.h"
 #include "emu/x86/vector.h"
 
@@ -36,15 +37,6 @@ struct tlbs;
  * tables. */
 #define CPU_PHYSICAL_BITS 46
 
-/* What an instruction left for the loop in exec.c to do. */
-enum cpu_leave {
-    CPU_ON,           /* nothing: go on at rip */
-    CPU_STEP,         /* as CPU_ON; RFLAGS.TF as it is now says whether that was a single step */
-    CPU_FAULT,        /* deliver cpu.fault; rip is the faulting instruction (trap: the next one) */
-    CPU_HALT,         /* HLT: sleep until an interrupt */
-    CPU_TRIPLE_FAULT, /* delivering failed three times */
-};
-
 struct cpu_vec {
     uint8_t ymm[32];
 } __attribute__((aligned(32)));
@@ -58,9 +50,9 @@ struct cpu {
                      offset */
     flags_t flags;
     uint8_t cpl;
-    uint8_t leave;  /* enum cpu_leave */
-    uint8_t shadow; /* instructions for which interrupts stay held off after STI, MOV SS, POP SS */
-    uint32_t mode;  /* what decoded blocks depend on, besides their address (block.h) */
+    uint8_t leave;          /* enum cpu_leave */
+    uint8_t shadow;         /* enum cpu_shadow: of the instruction before */
+    uint32_t mode;          /* what decoded blocks depend on, besides their address (block.h) */
     uint32_t request;       /* enum cpu_request; atomic, any thread */
     bool in_guest;          /* others wait for its answers (code_pages.h); atomic */
     uint32_t code_answered; /* atomic */

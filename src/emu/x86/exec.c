@@ -21,6 +21,7 @@
 #include "emu/x86/op.h"
 #include "emu/x86/reset.h"
 
+#define RFLAGS_TF (UINT64_C(1) << 8)
 #define RFLAGS_IF (UINT64_C(1) << 9)
 #define DR6_BS    UINT64_C(0x4000)
 
@@ -58,7 +59,7 @@ static void start_up(struct cpu *c, uint32_t requests)
 
 static enum next nmi_take(struct cpu *c)
 {
-    if (c->nmi_blocked)
+    if (c->nmi_blocked || c->shadow == CPU_SHADOW_SS)
         return GO_ON; /* the request stays */
     (void)cpu_requests_take(c, CPU_REQ_NMI);
     c->nmi_blocked = true;
@@ -66,7 +67,7 @@ static enum next nmi_take(struct cpu *c)
     return intr_deliver(c, CPU_NMI) ? GO_ON : SHUT_DOWN;
 }
 
-/* The request stays while a vector is pending that RFLAGS.IF or the shadow of STI holds back. */
+/* The request stays while a vector is pending that RFLAGS.IF or a shadow holds back. */
 static enum next interrupt_take(struct cpu *c)
 {
     int vector;
@@ -75,7 +76,7 @@ static enum next interrupt_take(struct cpu *c)
     vector = lapic_pending(c->lapic);
     if (vector < 0)
         return GO_ON;
-    if (!(c->rflags & RFLAGS_IF) || c->shadow) {
+    if (!(c->rflags & RFLAGS_IF) || c->shadow != CPU_SHADOW_NONE) {
         cpu_request(c, CPU_REQ_INTERRUPT);
         return GO_ON;
     }
@@ -143,7 +144,7 @@ static uint32_t wakers(const struct cpu *c)
 
 static void sleep_until_woken(struct cpu *c)
 {
-    c->shadow = 0;
+    c->shadow = CPU_SHADOW_NONE;
     code_pages_exit(c);
     cpu_wait(c, wakers(c));
     code_pages_enter(c);
@@ -165,30 +166,38 @@ static void block_run(struct cpu *c, const struct block *block)
         c->rip = (uint32_t)c->rip;
 }
 
-/* Between STI, MOV SS or POP SS and the end of the next instruction interrupts wait: that
- * instruction gets a block of its own. */
-static void block_in_shadow(struct cpu *c)
+/* Where something is to be looked at behind every instruction: each has a block of its own. Of
+ * instructions in a row that cast a shadow, only the first does. */
+static void instruction_run(struct cpu *c)
 {
     const struct block *block = block_at(c, c->mode | MODE_STEP);
+    bool in_shadow = c->shadow != CPU_SHADOW_NONE;
+    bool traps = c->rflags & RFLAGS_TF;
 
+    c->shadow = CPU_SHADOW_NONE;
     if (!block)
         return;
-    c->shadow--;
     block_run(c, block);
+    if (in_shadow)
+        c->shadow = CPU_SHADOW_NONE;
+    if (traps && c->leave == CPU_ON && c->shadow != CPU_SHADOW_SS)
+        single_step_trap(c);
+}
+
+static bool goes_by_instructions(const struct cpu *c)
+{
+    return c->shadow != CPU_SHADOW_NONE || (c->mode & MODE_STEP);
 }
 
 static void blocks_run(struct cpu *c)
 {
     do {
         const struct block *block = block_at(c, c->mode);
-        bool step = c->mode & MODE_STEP;
 
         if (!block)
             return;
         block_run(c, block);
-        if (step && c->leave == CPU_ON)
-            single_step_trap(c);
-    } while (c->leave == CPU_ON && !c->shadow &&
+    } while (c->leave == CPU_ON && !goes_by_instructions(c) &&
              __atomic_load_n(&c->request, __ATOMIC_RELAXED) == 0);
 }
 
@@ -226,8 +235,8 @@ static enum next step(struct cpu *c)
         sleep_until_woken(c);
         return GO_ON;
     }
-    if (c->shadow)
-        block_in_shadow(c);
+    if (goes_by_instructions(c))
+        instruction_run(c);
     else
         blocks_run(c);
     return leave_take(c);

@@ -44,7 +44,7 @@ void cpu_reset(struct cpu *c, bool init)
     c->dr[7] = 0x400;
     c->cpl = 0;
     c->leave = CPU_ON;
-    c->shadow = 0;
+    c->shadow = CPU_SHADOW_NONE;
     c->nmi_blocked = false;
     cpu_rflags_set(c, X86_RFLAGS_R1);
     if (!init) {
