@@ -74,7 +74,7 @@ static int run_on_terminal(struct run *r, struct err *e)
     if (ret == 0)
         run_guest(r);
     terminal_restore();
-    signals_finish();
+    signals_detach();
     return ret;
 }
 
@@ -112,6 +112,7 @@ static int run_devices(struct run *r, const struct machine_config *config,
     if (ret == 0)
         ret = run_machine(r, config, host, e);
     devices_destroy(&r->devices);
+    signals_finish();
     signals_release();
     return ret;
 }

@@ -26,7 +26,8 @@ static struct {
 static void end_machine(struct loop_post *post)
 {
     (void)post;
-    power_end_machine(signals.power, POWER_QUIT);
+    if (signals.power) /* not detached since it was posted */
+        power_end_machine(signals.power, POWER_QUIT);
 }
 
 static void on_end_signal(int sig)
@@ -38,7 +39,8 @@ static void on_end_signal(int sig)
         return; /* where it arrives, no longer blocked */
     }
     signals.caught = sig;
-    loop_post(signals.loop, &signals.post);
+    if (signals.loop)
+        loop_post(signals.loop, &signals.post);
 }
 
 static sigset_t end_set(void)
@@ -89,12 +91,17 @@ void signals_init(struct loop *loop, struct power *power)
     signals_release();
 }
 
+void signals_detach(void)
+{
+    signals.loop = NULL;
+    signals.power = NULL;
+}
+
 void signals_finish(void)
 {
     for (size_t i = 0; i < END_SIGNALS; i++)
         handle(end_signals[i], SIG_DFL);
-    signals.loop = NULL;
-    signals.power = NULL;
+    signals_detach();
 }
 
 int signals_caught(void)

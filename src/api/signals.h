@@ -21,7 +21,11 @@ void signals_release(void);
  * thread. From here on a write to a closed pipe is an error and no signal. */
 void signals_init(struct loop *loop, struct power *power);
 
-/* The defaults again; loop and power are forgotten. */
+/* The machine is over, what it was made of is not: loop and power are forgotten, and the first
+ * signal from now on, if it is the first, waits until whoever cleans up has done so. */
+void signals_detach(void);
+
+/* The defaults again, of which one dies at once. Detaches. */
 void signals_finish(void);
 
 /* The first signal that came, or 0. */

@@ -142,6 +142,63 @@ Test(signals, that_were_held_take_effect_where_there_never_was_a_machine)
     cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
 }
 
+static struct loop *to_stop;
+
+static void stop(struct loop_post *post)
+{
+    (void)post;
+    loop_stop(to_stop);
+}
+
+/* The loop still runs while a machine is taken apart, and the first signal's post is in it. */
+static void cleans_up(int ready)
+{
+    struct loop_post post = { .call = stop };
+    struct ending n;
+
+    ending_init(&n);
+    to_stop = n.loop;
+    signals_init(n.loop, &n.power);
+    (void)raise(SIGTERM);
+    signals_detach();
+    loop_post(n.loop, &post);
+    (void)loop_run(n.loop);
+    if (n.why != POWER_NONE || signals_caught() != SIGTERM)
+        _exit(95);
+    loop_destroy(n.loop);
+    tell(ready);
+    signals_die(signals_caught());
+}
+
+Test(signals, wait_for_the_cleaning_up_after_the_machine)
+{
+    int status = child_end(child_start(cleans_up));
+
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
+}
+
+static void is_told_while_it_cleans_up(int ready)
+{
+    struct ending n;
+
+    ending_init(&n);
+    signals_init(n.loop, &n.power);
+    signals_detach();
+    loop_destroy(n.loop);
+    (void)raise(SIGINT);
+    if (signals_caught() != SIGINT)
+        _exit(95);
+    tell(ready);
+    (void)raise(SIGTERM); /* the second one does not wait */
+}
+
+Test(signals, find_no_loop_after_the_machine)
+{
+    int status = child_end(child_start(is_told_while_it_cleans_up));
+
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
+}
+
 static int terminal_fds[2];
 
 static void never_ends(int ready)
