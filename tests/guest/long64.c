@@ -18,8 +18,6 @@
 #define VALUES_MAX 512u
 #define NOTHING    UINT64_C(0x6e6f7468696e6721) /* where no value was left */
 
-#define X86_RFLAGS_RF 0x10000u
-
 extern const uint8_t long64_vectors[], long64_vectors_end[];
 
 static void put64(gpa_t at, uint64_t value)

@@ -82,5 +82,6 @@ struct vcpu_regs {
 #define X86_EFER_LME  (1ull << 8)
 #define X86_EFER_LMA  (1ull << 10)
 #define X86_RFLAGS_R1 (1ull << 1) /* bit 1 always reads as one */
+#define X86_RFLAGS_RF (1ull << 16)
 
 #endif

@@ -1,5 +1,4 @@
-/* Control and debug registers, XCR0: what a write may say and what follows from it (SDM 3A, 2.5
- * and 18.2). */
+/* Control registers and XCR0: what a write may say and what follows from it (SDM 3A, 2.5). */
 #include <stddef.h>
 
 #include "emu/x86/cpu.h"
@@ -25,20 +24,12 @@
 
 /* TSD DE PSE PAE MCE PGE OSFXSR OSXMMEXCPT UMIP FSGSBASE OSXSAVE SMEP SMAP */
 #define CR4_DEFINED UINT64_C(0x350efc)
-#define CR4_DE      UINT64_C(0x8)
 /* Bits whose change makes translations stale: PSE PAE PGE SMEP SMAP. */
 #define CR4_PAGING UINT64_C(0x3000b0)
 
 #define XCR0_X87 UINT64_C(1)
 #define XCR0_SSE UINT64_C(2)
 #define XCR0_AVX UINT64_C(4)
-
-#define DR7_GD       UINT64_C(0x2000)
-#define DR6_BD       UINT64_C(0x2000)
-#define DR6_FIXED    UINT64_C(0xffff0ff0)
-#define DR6_WRITABLE UINT64_C(0xe00f)
-#define DR7_FIXED    UINT64_C(0x400)
-#define DR7_WRITABLE UINT64_C(0xffff23ff)
 
 bool control_read(struct cpu *c, unsigned number, uint64_t *value)
 {
@@ -131,46 +122,6 @@ bool control_write(struct cpu *c, unsigned number, uint64_t value)
         cpu_fault(c, CPU_UD);
         return false;
     }
-}
-
-/* DR4 and DR5 are DR6 and DR7 where CR4.DE allows them at all; with DR7.GD every access is a debug
- * exception. */
-static bool debug_number(struct cpu *c, unsigned *number)
-{
-    if (*number == 4 || *number == 5) {
-        if (c->cr4 & CR4_DE)
-            return cpu_refuse(c, CPU_UD, 0);
-        *number += 2;
-    }
-    if (c->dr[7] & DR7_GD) {
-        c->dr[6] |= DR6_BD;
-        c->dr[7] &= ~DR7_GD;
-        cpu_fault(c, CPU_DB);
-        return false;
-    }
-    return true;
-}
-
-bool debug_read(struct cpu *c, unsigned number, uint64_t *value)
-{
-    if (!debug_number(c, &number))
-        return false;
-    *value = c->dr[number];
-    return true;
-}
-
-bool debug_write(struct cpu *c, unsigned number, uint64_t value)
-{
-    if (!debug_number(c, &number))
-        return false;
-    if (number >= 6 && value >> 32)
-        return cpu_refuse(c, CPU_GP, 0);
-    if (number == 6)
-        value = (value & DR6_WRITABLE) | DR6_FIXED;
-    if (number == 7)
-        value = (value & DR7_WRITABLE) | DR7_FIXED;
-    c->dr[number] = value;
-    return true;
 }
 
 bool xcr0_write(struct cpu *c, uint64_t value)

@@ -64,4 +64,6 @@ void cpu_rflags_set(struct cpu *c, uint64_t rflags)
 {
     c->rflags = (rflags & ~(uint64_t)RFLAGS_ARITH) | X86_RFLAGS_R1;
     c->flags = flags_from_rflags(rflags);
+    if (rflags & X86_RFLAGS_RF)
+        c->alone |= CPU_ALONE_RESUMED;
 }

@@ -51,7 +51,7 @@ struct cpu {
     flags_t flags;
     uint8_t cpl;
     uint8_t leave;          /* enum cpu_leave */
-    uint8_t shadow;         /* enum cpu_shadow: of the instruction before */
+    uint8_t alone;          /* enum cpu_alone */
     uint32_t mode;          /* what decoded blocks depend on, besides their address (block.h) */
     uint32_t request;       /* enum cpu_request; atomic, any thread */
     bool in_guest;          /* others wait for its answers (code_pages.h); atomic */
@@ -74,6 +74,7 @@ struct cpu {
     struct x86_table idt;
     uint64_t cr0, cr2, cr3, cr4;
     uint64_t dr[8];
+    uint16_t debug_met; /* what the present instruction, or MOV SS before it, owes to DR6 */
     uint64_t efer;
     uint64_t xcr0;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base;

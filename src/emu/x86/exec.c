@@ -13,6 +13,7 @@
 #include "emu/x86/block.h"
 #include "emu/x86/code_pages.h"
 #include "emu/x86/cpu.h"
+#include "emu/x86/debug.h"
 #include "emu/x86/fault_signal.h"
 #include "emu/x86/fpu.h"
 #include "emu/x86/intr.h"
@@ -21,9 +22,7 @@
 #include "emu/x86/op.h"
 #include "emu/x86/reset.h"
 
-#define RFLAGS_TF (UINT64_C(1) << 8)
 #define RFLAGS_IF (UINT64_C(1) << 9)
-#define DR6_BS    UINT64_C(0x4000)
 
 enum next {
     GO_ON,
@@ -59,7 +58,7 @@ static void start_up(struct cpu *c, uint32_t requests)
 
 static enum next nmi_take(struct cpu *c)
 {
-    if (c->nmi_blocked || c->shadow == CPU_SHADOW_SS)
+    if (c->nmi_blocked || (c->alone & CPU_ALONE_NO_DEBUG))
         return GO_ON; /* the request stays */
     (void)cpu_requests_take(c, CPU_REQ_NMI);
     c->nmi_blocked = true;
@@ -67,7 +66,7 @@ static enum next nmi_take(struct cpu *c)
     return intr_deliver(c, CPU_NMI) ? GO_ON : SHUT_DOWN;
 }
 
-/* The request stays while a vector is pending that RFLAGS.IF or a shadow holds back. */
+/* The request stays while a vector is pending that RFLAGS.IF, STI or MOV SS holds back. */
 static enum next interrupt_take(struct cpu *c)
 {
     int vector;
@@ -76,7 +75,7 @@ static enum next interrupt_take(struct cpu *c)
     vector = lapic_pending(c->lapic);
     if (vector < 0)
         return GO_ON;
-    if (!(c->rflags & RFLAGS_IF) || c->shadow != CPU_SHADOW_NONE) {
+    if (!(c->rflags & RFLAGS_IF) || (c->alone & CPU_ALONE_NO_INTERRUPT)) {
         cpu_request(c, CPU_REQ_INTERRUPT);
         return GO_ON;
     }
@@ -144,17 +143,10 @@ static uint32_t wakers(const struct cpu *c)
 
 static void sleep_until_woken(struct cpu *c)
 {
-    c->shadow = CPU_SHADOW_NONE;
+    c->alone &= (uint8_t)~CPU_ALONE_ONCE;
     code_pages_exit(c);
     cpu_wait(c, wakers(c));
     code_pages_enter(c);
-}
-
-/* One instruction under RFLAGS.TF, as it was when it began, is over. */
-static void single_step_trap(struct cpu *c)
-{
-    c->dr[6] |= DR6_BS;
-    cpu_fault(c, CPU_DB);
 }
 
 /* Outside 64-bit mode what comes behind the last byte of 4 GiB is the first. */
@@ -166,27 +158,40 @@ static void block_run(struct cpu *c, const struct block *block)
         c->rip = (uint32_t)c->rip;
 }
 
-/* Where something is to be looked at behind every instruction: each has a block of its own. Of
- * instructions in a row that cast a shadow, only the first does. */
-static void instruction_run(struct cpu *c)
+/* What the instruction that is over has earned: a single step, breakpoints it met. Behind MOV SS
+ * that waits for one more (SDM 3A, 6.8.3). A fault is none; a software interrupt's delivery comes
+ * first. */
+static void traps_take(struct cpu *c, bool step)
 {
-    const struct block *block = block_at(c, c->mode | MODE_STEP);
-    bool in_shadow = c->shadow != CPU_SHADOW_NONE;
-    bool traps = c->rflags & RFLAGS_TF;
-
-    c->shadow = CPU_SHADOW_NONE;
-    if (!block)
+    if (c->leave == CPU_FAULT && !c->fault.software)
+        c->debug_met = 0;
+    if ((c->leave != CPU_ON && c->leave != CPU_HALT) || (c->alone & CPU_ALONE_NO_DEBUG))
         return;
-    block_run(c, block);
-    if (in_shadow)
-        c->shadow = CPU_SHADOW_NONE;
-    if (traps && c->leave == CPU_ON && c->shadow != CPU_SHADOW_SS)
-        single_step_trap(c);
+    if (step)
+        c->debug_met |= DEBUG_BS;
+    if (c->debug_met)
+        debug_trap(c);
 }
 
-static bool goes_by_instructions(const struct cpu *c)
+/* One instruction, for any of the reasons in cpu.alone. Of those in a row that hold something back,
+ * only the first does. */
+static void instruction_alone(struct cpu *c)
 {
-    return c->shadow != CPU_SHADOW_NONE || (c->mode & MODE_STEP);
+    uint8_t why = c->alone;
+    const struct block *block;
+
+    c->alone &= (uint8_t)~CPU_ALONE_ONCE;
+    if ((why & CPU_ALONE_WATCHED) && !(why & (CPU_ALONE_NO_DEBUG | CPU_ALONE_RESUMED)) &&
+        !debug_may_begin(c))
+        return;
+    block = block_at(c, c->mode | MODE_STEP);
+    if (block)
+        block_run(c, block);
+    if (why & CPU_ALONE_SHADOW)
+        c->alone &= (uint8_t)~CPU_ALONE_SHADOW;
+    if ((why & CPU_ALONE_RESUMED) && c->leave != CPU_FAULT && !(c->alone & CPU_ALONE_RESUMED))
+        c->rflags &= ~X86_RFLAGS_RF;
+    traps_take(c, why & CPU_ALONE_STEP);
 }
 
 static void blocks_run(struct cpu *c)
@@ -197,21 +202,24 @@ static void blocks_run(struct cpu *c)
         if (!block)
             return;
         block_run(c, block);
-    } while (c->leave == CPU_ON && !goes_by_instructions(c) &&
+    } while (c->leave == CPU_ON && !c->alone &&
              __atomic_load_n(&c->request, __ATOMIC_RELAXED) == 0);
 }
 
+/* A software interrupt behind MOV SS comes before the breakpoint that MOV SS met. */
 static enum next leave_take(struct cpu *c)
 {
+    enum next next = GO_ON;
+
     switch (c->leave) {
-    case CPU_FAULT:
-        return fault_take(c);
     case CPU_STEP:
         c->leave = CPU_ON;
-        if (!(c->mode & MODE_STEP))
-            return GO_ON;
-        single_step_trap(c);
-        return fault_take(c);
+        if (c->mode & MODE_STEP)
+            c->debug_met |= DEBUG_BS;
+        break;
+    case CPU_FAULT:
+        next = fault_take(c);
+        break;
     case CPU_HALT:
         c->leave = CPU_ON;
         c->halted_by_guest = true;
@@ -221,6 +229,10 @@ static enum next leave_take(struct cpu *c)
     default:
         return GO_ON;
     }
+    if (next != GO_ON || !c->debug_met)
+        return next;
+    debug_trap(c);
+    return fault_take(c);
 }
 
 static enum next step(struct cpu *c)
@@ -235,8 +247,8 @@ static enum next step(struct cpu *c)
         sleep_until_woken(c);
         return GO_ON;
     }
-    if (goes_by_instructions(c))
-        instruction_run(c);
+    if (c->alone)
+        instruction_alone(c);
     else
         blocks_run(c);
     return leave_take(c);

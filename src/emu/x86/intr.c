@@ -89,7 +89,7 @@ static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *rsp)
     struct frame f = {
         .rip = c->rip + ev->length,
         .cs = c->seg[X86_CS].selector,
-        .rflags = cpu_rflags(c),
+        .rflags = intr_flags_pushed(c, ev),
         .rsp = c->gpr[X86_RSP],
         .ss = c->seg[X86_SS].selector,
     };
@@ -167,6 +167,7 @@ static bool event_deliver(struct cpu *c, struct event ev)
             f.error |= INTR_ERROR_EXT;
         ev = (struct event){ .vector = f.vector, .has_error = f.has_error, .error = f.error };
     }
+    c->alone &= (uint8_t)~CPU_ALONE_ONCE;
     return true;
 }
 

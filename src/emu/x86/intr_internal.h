@@ -18,6 +18,10 @@
 #define INTR_VM (UINT64_C(1) << 17)
 #define INTR_AC (UINT64_C(1) << 18)
 
+/* Exceptions after which the instruction is executed again: #DE #BR #UD #NM #TS #NP #SS #GP #PF #MF
+ * #AC #XM. In their frames RF is set, so that a breakpoint on it counts once (SDM 3B, 17.3.1.1). */
+#define INTR_FAULTS 0x000b7ce1u
+
 struct event {
     uint8_t vector;
     bool has_error;
@@ -25,6 +29,14 @@ struct event {
     uint8_t length; /* from rip to where the handler returns to */
     uint32_t error;
 };
+
+/* The RFLAGS that go into the event's frame. */
+static inline uint64_t intr_flags_pushed(const struct cpu *c, const struct event *ev)
+{
+    bool again = !ev->software && ev->vector < 32 && (INTR_FAULTS >> ev->vector & 1u);
+
+    return cpu_rflags(c) | (again ? INTR_RF : 0);
+}
 
 /* Who was interrupted. */
 struct intr_from {

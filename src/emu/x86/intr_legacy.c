@@ -71,7 +71,7 @@ static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *sp, unsi
 {
     if (outer && (!stack_push(c, sp, from->ss, size) || !stack_push(c, sp, from->sp, size)))
         return false;
-    if (!stack_push(c, sp, cpu_rflags(c), size) || !stack_push(c, sp, from->cs, size) ||
+    if (!stack_push(c, sp, intr_flags_pushed(c, ev), size) || !stack_push(c, sp, from->cs, size) ||
         !stack_push(c, sp, c->rip + ev->length, size))
         return false;
     return !ev->has_error || stack_push(c, sp, ev->error, size);

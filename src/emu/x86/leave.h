@@ -1,7 +1,7 @@
 #ifndef EMU_X86_LEAVE_H
 #define EMU_X86_LEAVE_H
 /*
- * What an instruction leaves to the loop in exec.c, in cpu.leave and cpu.shadow.
+ * What an instruction leaves to the loop in exec.c, in cpu.leave and cpu.alone.
  */
 
 /* What an instruction left to do. */
@@ -13,11 +13,20 @@ enum cpu_leave {
     CPU_TRIPLE_FAULT, /* delivering failed three times */
 };
 
-/* What waits for the end of the next instruction (SDM 3A, 6.8.3; 2B, "STI"). */
-enum cpu_shadow {
-    CPU_SHADOW_NONE,
-    CPU_SHADOW_STI, /* interrupts */
-    CPU_SHADOW_SS,  /* interrupts, NMI and debug exceptions, for the stack's other half to come */
+/* Why the next instruction gets a block of its own. */
+enum cpu_alone {
+    CPU_ALONE_NO_INTERRUPT =
+        1u << 0,                  /* behind STI, MOV SS, POP SS: interrupts wait (SDM 2B, "STI") */
+    CPU_ALONE_NO_DEBUG = 1u << 1, /* behind MOV SS, POP SS: so do NMI and debug exceptions, for the
+                                     stack's other half to come (SDM 3A, 6.8.3) */
+    CPU_ALONE_RESUMED = 1u << 2,  /* RFLAGS.RF: a breakpoint on it does not count */
+    CPU_ALONE_STEP = 1u << 3,     /* RFLAGS.TF */
+    CPU_ALONE_WATCHED = 1u << 4,  /* breakpoints are armed (debug.h) */
 };
+
+#define CPU_ALONE_SHADOW (CPU_ALONE_NO_INTERRUPT | CPU_ALONE_NO_DEBUG)
+
+/* Those that are over with that instruction. */
+#define CPU_ALONE_ONCE (CPU_ALONE_SHADOW | CPU_ALONE_RESUMED)
 
 #endif

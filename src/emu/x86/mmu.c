@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "emu/x86/code_pages.h"
+#include "emu/x86/debug.h"
 #include "emu/x86/exclusive.h"
 #include "emu/x86/machine.h"
 #include "emu/x86/mmio.h"
@@ -35,11 +36,16 @@ static bool is_aligned(struct cpu *c, uint64_t va, unsigned size)
     return false;
 }
 
+static bool is_watched(const struct cpu *c)
+{
+    return c->alone & CPU_ALONE_WATCHED;
+}
+
 static void entry_fill(struct cpu *c, uint64_t va, const struct walk *w, uint8_t *host)
 {
     bool writable = w->writable && !code_page_held(c->emu, w->gpa);
 
-    if (c->tlb == &tlb_empty)
+    if (c->tlb == &tlb_empty || (is_watched(c) && debug_watches_page(c, va)))
         return;
     tlbs_fill(c->tlbs, (unsigned)(c->tlb - c->tlbs->table), va, host, writable, w->global);
     if (w->size > MMU_PAGE)
@@ -149,6 +155,8 @@ static void *operand_at(struct cpu *c, uint64_t va, unsigned size, enum walk_acc
 
     if (!translate_pieces(c, va, size, access, acting_as(c), &p, &w) || !is_aligned(c, va, size))
         return NULL;
+    if (is_watched(c))
+        debug_access(c, va, size, access == WALK_WRITE);
     host = page_host(c, w.gpa);
     if (host && p.size[1] == 0) {
         entry_fill(c, va, &w, host);
@@ -172,6 +180,8 @@ bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size)
     if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w) ||
         !is_aligned(c, va, size))
         return false;
+    if (is_watched(c))
+        debug_access(c, va, size, true);
     host = page_host(c, w.gpa);
     if (host)
         entry_fill(c, va, &w, host);

@@ -80,6 +80,7 @@ void cpu_mode_update(struct cpu *c)
     static const uint8_t plain[] = { X86_ES, X86_CS, X86_SS, X86_DS };
 
     c->mode = mode_of(c);
+    c->alone = (uint8_t)((c->alone & ~CPU_ALONE_STEP) | (c->mode & MODE_STEP ? CPU_ALONE_STEP : 0));
     c->tlb = tlb_of(c);
     for (unsigned i = 0; i < sizeof(plain); i++)
         c->gpr[CPU_ES_BASE + plain[i]] = c->mode & MODE_64 ? 0 : c->seg[plain[i]].base;

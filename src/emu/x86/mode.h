@@ -14,7 +14,7 @@ enum cpu_mode {
     MODE_CODE32 = 1u << 1,  /* CS.D */
     MODE_USER = 1u << 2,    /* CPL 3 */
     MODE_FLAT = 1u << 3,    /* ES, CS, SS, DS: base 0, limit 4 GiB (always in 64-bit mode) */
-    MODE_STEP = 1u << 4,    /* RFLAGS.TF or an instruction breakpoint: one instruction a block */
+    MODE_STEP = 1u << 4,    /* RFLAGS.TF: one instruction a block; so decoded for cpu.alone too */
     MODE_STACK32 = 1u << 5, /* SS.B */
     MODE_REAL = 1u << 6,    /* CR0.PE clear */
     MODE_NO_X87 = 1u << 7,  /* CR0.TS or CR0.EM: x87 and MMX fault */

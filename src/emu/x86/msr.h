@@ -12,11 +12,9 @@ struct cpu;
 bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value);
 bool msr_write(struct cpu *c, uint32_t msr, uint64_t value);
 
-/* MOV to and from CR0, 2, 3, 4, 8 and DR0 to 7. */
+/* MOV to and from CR0, 2, 3, 4, 8. */
 bool control_read(struct cpu *c, unsigned number, uint64_t *value);
 bool control_write(struct cpu *c, unsigned number, uint64_t value);
-bool debug_read(struct cpu *c, unsigned number, uint64_t *value);
-bool debug_write(struct cpu *c, unsigned number, uint64_t value);
 
 /* XSETBV of XCR0. */
 bool xcr0_write(struct cpu *c, uint64_t value);

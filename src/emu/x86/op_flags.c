@@ -42,7 +42,7 @@ static void op_sti(struct cpu *c, const struct op *op)
     if (__builtin_expect(!may_touch_if(c), 0))
         return op_leave(c, op);
     if (!(c->rflags & RFLAGS_IF))
-        c->shadow = CPU_SHADOW_STI;
+        c->alone |= CPU_ALONE_NO_INTERRUPT;
     c->rflags |= RFLAGS_IF;
     op_done(c, op);
 }

@@ -114,7 +114,7 @@ static void seg_loaded(struct cpu *c, const struct op *op, uint16_t selector)
     if (!seg_load(c, (enum x86_seg)op->aux, selector))
         return op_leave(c, op);
     if (op->aux == X86_SS)
-        c->shadow = CPU_SHADOW_SS;
+        c->alone |= CPU_ALONE_NO_INTERRUPT | CPU_ALONE_NO_DEBUG;
     op_done(c, op);
 }
 

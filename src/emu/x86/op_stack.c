@@ -124,7 +124,7 @@ static void op_pop_seg(struct cpu *c, const struct op *op)
         return op_leave(c, op);
     stack_commit(c, sp);
     if (op->reg == X86_SS)
-        c->shadow = CPU_SHADOW_SS;
+        c->alone |= CPU_ALONE_NO_INTERRUPT | CPU_ALONE_NO_DEBUG;
     op_done(c, op);
 }
 

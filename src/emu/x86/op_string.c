@@ -68,10 +68,18 @@ static void counted(struct string *s, uint64_t elements)
     s->c->gpr[X86_RCX] = (s->c->gpr[X86_RCX] & keep) | s->count;
 }
 
-/* Whether to stop between pieces and come back to the same instruction. */
+/* Whether to stop between pieces and come back to the same instruction: for a request, or for a
+ * debug exception. RFLAGS.RF says that it has begun (SDM 3B, 17.3.1.1). */
 static bool interrupted(const struct string *s)
 {
-    return s->count && __atomic_load_n(&s->c->request, __ATOMIC_RELAXED);
+    struct cpu *c = s->c;
+
+    if (!s->count || (!__atomic_load_n(&c->request, __ATOMIC_RELAXED) &&
+                      !(c->alone & CPU_ALONE_STEP) && !c->debug_met))
+        return false;
+    c->rflags |= X86_RFLAGS_RF;
+    c->alone |= CPU_ALONE_RESUMED;
+    return true;
 }
 
 static uint64_t source(const struct string *s)
@@ -115,7 +123,7 @@ static uint64_t on_page(const struct string *s, uint64_t va, uint64_t count)
 {
     uint64_t room = (MMU_PAGE - va % MMU_PAGE) / s->size;
 
-    if (s->down || !(s->c->mode & (MODE_64 | MODE_FLAT)))
+    if (s->down || !(s->c->mode & (MODE_64 | MODE_FLAT)) || (s->c->alone & CPU_ALONE_STEP))
         return 0;
     return count < room ? count : room;
 }

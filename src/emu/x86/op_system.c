@@ -11,6 +11,7 @@
 #include "emu/x86/build.h"
 #include "emu/x86/clock.h"
 #include "emu/x86/cpuid.h"
+#include "emu/x86/debug.h"
 #include "emu/x86/machine.h"
 #include "emu/x86/msr.h"
 #include "emu/x86/op_mem.h"

@@ -2,11 +2,12 @@
 #include "emu/x86/port.h"
 
 #include "emu/x86/cpu.h"
+#include "emu/x86/debug.h"
 #include "emu/x86/mmu.h"
 
 #define TSS_IO_MAP_BASE 102u
 
-bool port_allowed(struct cpu *c, uint16_t port, unsigned size)
+static bool permitted(struct cpu *c, uint16_t port, unsigned size)
 {
     uint16_t base, bits;
 
@@ -23,4 +24,13 @@ bool port_allowed(struct cpu *c, uint16_t port, unsigned size)
         }
     }
     return cpu_refuse(c, CPU_GP, 0);
+}
+
+bool port_allowed(struct cpu *c, uint16_t port, unsigned size)
+{
+    if (!permitted(c, port, size))
+        return false;
+    if (c->alone & CPU_ALONE_WATCHED)
+        debug_port(c, port, size);
+    return true;
 }

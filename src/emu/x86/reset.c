@@ -44,7 +44,8 @@ void cpu_reset(struct cpu *c, bool init)
     c->dr[7] = 0x400;
     c->cpl = 0;
     c->leave = CPU_ON;
-    c->shadow = CPU_SHADOW_NONE;
+    c->alone = 0;
+    c->debug_met = 0;
     c->nmi_blocked = false;
     cpu_rflags_set(c, X86_RFLAGS_R1);
     if (!init) {

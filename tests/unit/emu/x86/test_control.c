@@ -1,4 +1,4 @@
-/* Control and debug registers: what they refuse, and what a write sets going. */
+/* Control registers: what they refuse, and what a write sets going. */
 #include <criterion/criterion.h>
 
 #include "emu/x86/cpuid.h"
@@ -12,7 +12,6 @@
 #define CR0_WP UINT64_C(0x10000)
 #define CR0_NW UINT64_C(0x20000000)
 #define CR0_CD UINT64_C(0x40000000)
-#define CR4_DE UINT64_C(0x8)
 
 static struct emu_rig rig;
 static struct cpu *c;
@@ -163,45 +162,6 @@ Test(control, cr2_is_storage)
 {
     cr_assert(control_write(c, 2, UINT64_MAX));
     cr_assert_eq(get(2), UINT64_MAX);
-}
-
-Test(control, debug_registers_have_fixed_bits)
-{
-    uint64_t value;
-
-    cr_assert(debug_write(c, 6, 0));
-    cr_assert(debug_read(c, 6, &value));
-    cr_assert_eq(value, 0xffff0ff0);
-    cr_assert(debug_write(c, 7, 0));
-    cr_assert(debug_read(c, 7, &value));
-    cr_assert_eq(value, 0x400);
-    expect_fault(debug_write(c, 7, UINT64_C(1) << 32), CPU_GP);
-    cr_assert(debug_write(c, 3, UINT64_MAX));
-    cr_assert(debug_read(c, 3, &value));
-    cr_assert_eq(value, UINT64_MAX);
-}
-
-Test(control, debug_registers_4_and_5_are_aliases_unless_de)
-{
-    uint64_t value;
-
-    cr_assert(debug_write(c, 5, 0x401));
-    cr_assert(debug_read(c, 7, &value));
-    cr_assert_eq(value, 0x401);
-    c->cr4 |= CR4_DE;
-    expect_fault(debug_read(c, 4, &value), CPU_UD);
-    expect_fault(debug_write(c, 5, 0), CPU_UD);
-}
-
-Test(control, general_detect_guards_the_debug_registers)
-{
-    uint64_t value;
-
-    c->dr[7] = 0x2400;
-    expect_fault(debug_read(c, 0, &value), CPU_DB);
-    cr_assert(c->dr[6] & 0x2000);
-    cr_assert_eq(c->dr[7], 0x400, "the handler may look");
-    cr_assert(debug_read(c, 0, &value));
 }
 
 Test(control, xcr0_names_what_the_host_has)
