@@ -14,7 +14,7 @@ else
     on_every_kvm "$root_disk:/resources/root-disk" "$session:/resources/guest-session" \
         "$here/disk/guest:/tests/e2e/disk/guest" "$(command -v mkfs.ext4):/bin/mkfs.ext4" \
         "$(command -v e2fsck):/bin/e2fsck"
-    size=32 # the bed is six times as slow, and writes to memory
+    size=16 # the bed is six times as slow, and writes to memory
 fi
 cd "$work" || exit 1
 

@@ -8,7 +8,7 @@ if [ "${accel:-kvm}" = emu ]; then
     size=100 # MiB each way
 else
     on_every_kvm
-    size=32 # the bed is six times as slow
+    size=8 # the bed is six times as slow
 fi
 cd "$work" || exit 1
 

@@ -10,7 +10,7 @@ if [ "${accel:-kvm}" = emu ]; then
 else
     on_every_kvm "${MOTE_BUILD:-}/tests/vsock_peer:/bin/vsock_peer"
     [ "$KVM_PLACE" = bed ] && peer=/bin/vsock_peer || peer=$MOTE_BUILD/tests/vsock_peer
-    size=33554432 # the bed is six times as slow
+    size=8388608 # the bed is six times as slow
 fi
 cd "$work" || exit 1
 
