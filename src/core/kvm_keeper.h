@@ -12,8 +12,8 @@
  */
 
 /* A descriptor that references vm_fd in this way: it is closed once the machine's own descriptors
- * are, or by the end of the process. -1 where the host has or allows no io_uring: then closing
- * vm_fd waits. Loop thread, while the machine is built. */
+ * are, or by the end of the process. -1 where the host has or allows no io_uring, or one of before
+ * Linux 6.6: then closing vm_fd waits. Loop thread, while the machine is built. */
 int kvm_keeper_create(int vm_fd);
 
 #endif
