@@ -150,6 +150,11 @@ void clock_settle(struct emu *m)
     (void)m;
 }
 
+uint32_t clock_tsc_khz(const struct emu *m)
+{
+    return m->tsc_khz;
+}
+
 uint64_t clock_guest_tsc(const struct cpu *c)
 {
     return clock_host_tsc() + c->tsc_offset;

@@ -47,7 +47,7 @@ void clock_settle(struct emu *m)
     uint32_t khz, unknown = 0;
     uint64_t ns;
 
-    if (__atomic_load_n(&m->tsc_khz, __ATOMIC_ACQUIRE))
+    if (clock_tsc_khz(m))
         return;
     while (clock_now_ns() < until)
         (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
@@ -58,6 +58,12 @@ void clock_settle(struct emu *m)
                                       __ATOMIC_ACQUIRE);
 }
 
+/* Read as an atom: processors that come late to clock_settle still try to write it. */
+uint32_t clock_tsc_khz(const struct emu *m)
+{
+    return __atomic_load_n(&m->tsc_khz, __ATOMIC_ACQUIRE);
+}
+
 uint64_t clock_guest_tsc(const struct cpu *c)
 {
     return clock_host_tsc() + c->tsc_offset;
@@ -65,7 +71,7 @@ uint64_t clock_guest_tsc(const struct cpu *c)
 
 uint64_t clock_tsc_to_ns(const struct emu *m, uint64_t ticks)
 {
-    unsigned __int128 ns = (unsigned __int128)ticks * NS_PER_MS / m->tsc_khz;
+    unsigned __int128 ns = (unsigned __int128)ticks * NS_PER_MS / clock_tsc_khz(m);
 
     return ns > UINT64_MAX / 2 ? UINT64_MAX / 2 : (uint64_t)ns;
 }

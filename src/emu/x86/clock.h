@@ -15,9 +15,12 @@ uint64_t clock_now_ns(void); /* CLOCK_MONOTONIC */
 uint64_t clock_host_tsc(void);
 
 /* While building; and by each processor, on its own thread, before it first runs: the first one
- * settles m->tsc_khz from the time that went by. */
+ * settles the counter's frequency from the time that went by. */
 void clock_init(struct emu *m);
 void clock_settle(struct emu *m);
+
+/* The counter's frequency in kHz: any thread; 0 until clock_settle. */
+uint32_t clock_tsc_khz(const struct emu *m);
 
 uint64_t clock_guest_tsc(const struct cpu *c);
 uint64_t clock_tsc_to_ns(const struct emu *m, uint64_t ticks);

@@ -192,7 +192,7 @@ static int vcpu_first_run(struct cpu *c, struct err *e)
     int ret;
 
     clock_settle(c->emu);
-    shape.tsc_khz = c->emu->tsc_khz;
+    shape.tsc_khz = clock_tsc_khz(c->emu);
     ret = cpuid_shape(&c->cpuid, &shape, e);
     if (ret)
         return ret;

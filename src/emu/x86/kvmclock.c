@@ -61,7 +61,7 @@ void kvmclock_system_write(struct cpu *c, uint64_t value)
         return;
     /* All processors share one line: machine time 0 is the machine's first TSC sample. */
     info.tsc_timestamp = c->emu->tsc_start + c->tsc_offset;
-    scale(c->emu->tsc_khz, &info.tsc_to_system_mul, &info.tsc_shift);
+    scale(clock_tsc_khz(c->emu), &info.tsc_to_system_mul, &info.tsc_shift);
     (void)mem_write(c->emu->mem, value & ~(uint64_t)ENABLE, &info, sizeof(info));
 }
 

@@ -32,7 +32,7 @@ struct emu {
     unsigned cpu_count; /* made so far; vcpu_count when the guest starts */
     unsigned vcpu_count;
     uint32_t lines;     /* bit n: GSI n has a line */
-    uint32_t tsc_khz;   /* 0 until clock_settle */
+    uint32_t tsc_khz;   /* clock_tsc_khz reads it */
     uint64_t tsc_start; /* clock_init's pair of samples */
     uint64_t tsc_start_ns;
 
