@@ -259,6 +259,18 @@ void loop_cancel(struct loop *l, struct loop_op *op)
         l->impl->cancel(l, op);
 }
 
+void loop_register(struct loop *l, int fd)
+{
+    if (l->impl->register_file)
+        l->impl->register_file(l, fd);
+}
+
+void loop_unregister(struct loop *l, int fd)
+{
+    if (l->impl->unregister_file)
+        l->impl->unregister_file(l, fd);
+}
+
 void loop_post(struct loop *l, struct loop_post *post)
 {
     struct loop_post *top;

@@ -130,6 +130,13 @@ void loop_timer(struct loop *l, struct loop_op *op, uint64_t at_ns);
  * first. An idle op is ignored. */
 void loop_cancel(struct loop *l, struct loop_op *op);
 
+/* The loop keeps the file behind fd at hand, so that operations on fd cost less (io_uring's
+ * registered files); a hint, which may do nothing. The file stays open until it is unregistered,
+ * whoever closes fd: unregister first, with no operation on it in flight. A descriptor that is not
+ * registered is ignored. */
+void loop_register(struct loop *l, int fd);
+void loop_unregister(struct loop *l, int fd);
+
 /* Until unwatched; a watch more than one of these is ignored. Nobody counts on being looked at
  * without delay: a loop that is busy is late. */
 void loop_watch(struct loop *l, struct loop_watch *w);

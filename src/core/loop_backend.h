@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "core/loop.h"
+#include "core/loop_list.h"
 
 enum loop_op_kind {
     LOOP_OP_READV,
@@ -45,6 +46,10 @@ struct loop_impl {
     /* Costs no system call: whether wait would submit something, or come back with something
      * without sleeping. Or NULL where that cannot be known. */
     bool (*due)(struct loop *l);
+
+    /* As loop_register and loop_unregister; or both NULL. */
+    void (*register_file)(struct loop *l, int fd);
+    void (*unregister_file)(struct loop *l, int fd);
 
     /* Finishes what is due at its beginning; stops early, losing nothing, once l->stopped. */
     void (*dispatch)(struct loop *l);
@@ -108,43 +113,6 @@ static inline uint32_t loop_op_readiness(const struct loop_op *op)
     if (op->kind == LOOP_OP_POLL)
         return op->events;
     return op->kind == LOOP_OP_WRITEV ? POLLOUT : POLLIN;
-}
-
-/* A list of operations through next and prev; zeroed is empty. */
-struct op_list {
-    struct loop_op *first;
-    struct loop_op *last;
-};
-
-/* Behind `after`, or in front where that is NULL. */
-static inline void op_list_insert(struct op_list *list, struct loop_op *after, struct loop_op *op)
-{
-    op->prev = after;
-    op->next = after ? after->next : list->first;
-    *(after ? &after->next : &list->first) = op;
-    *(op->next ? &op->next->prev : &list->last) = op;
-}
-
-static inline void op_list_append(struct op_list *list, struct loop_op *op)
-{
-    op_list_insert(list, list->last, op);
-}
-
-static inline void op_list_remove(struct op_list *list, struct loop_op *op)
-{
-    *(op->prev ? &op->prev->next : &list->first) = op->next;
-    *(op->next ? &op->next->prev : &list->last) = op->prev;
-    op->next = op->prev = NULL;
-}
-
-/* The first, taken off; NULL: empty. */
-static inline struct loop_op *op_list_take(struct op_list *list)
-{
-    struct loop_op *op = list->first;
-
-    if (op)
-        op_list_remove(list, op);
-    return op;
 }
 
 #endif

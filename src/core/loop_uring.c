@@ -26,6 +26,7 @@
 #include "core/err.h"
 
 #define SQ_ENTRIES 128u /* and twice as many completions */
+#define FILES_MAX  1024u
 
 /*
  *   IDLE -> QUEUED -> ISSUED -> IDLE
@@ -57,6 +58,9 @@ struct uring_loop {
     struct op_list cancelled; /* to be finished with -ECANCELED */
     /* A timer's time, by its submission's slot: the kernel reads it while submitting. */
     struct __kernel_timespec times[SQ_ENTRIES];
+    /* Registered files have their descriptor's number in the kernel's table too. */
+    enum { FILES_UNTRIED, FILES_READY, FILES_REFUSED } files;
+    uint64_t registered[FILES_MAX / 64]; /* a bit for each */
 };
 
 static struct uring_loop *uring_of(struct loop *l)
@@ -91,6 +95,45 @@ static void uring_cancel(struct loop *l, struct loop_op *op)
     case URING_CANCELLED:
         break;
     }
+}
+
+static bool is_registered(const struct uring_loop *u, int fd)
+{
+    unsigned i = (unsigned)fd;
+
+    return i < FILES_MAX && u->registered[i / 64] >> (i % 64) & 1;
+}
+
+/* The table is empty and made for the first file. A kernel before 5.19 has none of this kind, and a
+ * process that may have few descriptors gets none. */
+static bool files_prepare(struct uring_loop *u)
+{
+    if (u->files == FILES_UNTRIED)
+        u->files =
+            io_uring_register_files_sparse(&u->ring, FILES_MAX) < 0 ? FILES_REFUSED : FILES_READY;
+    return u->files == FILES_READY;
+}
+
+static void uring_register_file(struct loop *l, int fd)
+{
+    struct uring_loop *u = uring_of(l);
+    unsigned i = (unsigned)fd;
+
+    if (i < FILES_MAX && files_prepare(u) &&
+        io_uring_register_files_update(&u->ring, i, &fd, 1) == 1)
+        u->registered[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static void uring_unregister_file(struct loop *l, int fd)
+{
+    struct uring_loop *u = uring_of(l);
+    const int none = -1;
+    unsigned i = (unsigned)fd;
+
+    if (!is_registered(u, fd))
+        return;
+    (void)io_uring_register_files_update(&u->ring, i, &none, 1);
+    u->registered[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
 /* A single buffer, the common case, spares the kernel copying the vector. */
@@ -153,6 +196,8 @@ static void issue_op(struct uring_loop *u, struct io_uring_sqe *sqe, struct loop
         prep(u, sqe, op);
         op->state = URING_ISSUED;
     }
+    if (is_registered(u, op->fd))
+        sqe->flags |= IOSQE_FIXED_FILE;
     io_uring_sqe_set_data(sqe, op);
 }
 
@@ -273,6 +318,8 @@ static const struct loop_impl uring_impl = {
     .cancel = uring_cancel,
     .wait = uring_wait,
     .due = uring_due,
+    .register_file = uring_register_file,
+    .unregister_file = uring_unregister_file,
     .dispatch = uring_dispatch,
 };
 

@@ -241,13 +241,30 @@ static void answers_publish(struct loop_post *post)
 
 /* Nothing is in flight. */
 
+static void file_register(struct blk *b)
+{
+    loop_register(b->virtio.loop, b->io.file.fd);
+    b->registered = true;
+}
+
+static void file_unregister(struct blk *b)
+{
+    loop_unregister(b->virtio.loop, b->io.file.fd);
+    b->registered = false;
+}
+
 static void swap(struct blk *b)
 {
     const struct virtio_blk_config config = describe(&b->next, b->discard);
+    bool registered = b->registered;
 
+    if (registered)
+        file_unregister(b);
     blk_file_close(&b->io.file);
     b->io.file = b->next;
     b->next.fd = -1;
+    if (registered)
+        file_register(b);
     virtio_config_update(&b->virtio, 0, &config, sizeof(config));
     rules_set(b);
 }
@@ -263,6 +280,7 @@ static void settle(struct blk *b)
     if (b->draining && !b->waiting) {
         b->draining = false;
         b->io.stop = false;
+        file_unregister(b);
         virtio_reset_done(&b->virtio);
     } else if (b->virtio.held && !b->waiting) {
         virtio_quiet(&b->virtio);
@@ -309,6 +327,7 @@ static void blk_activate(struct virtio_device *v)
     struct blk *b = blk_of(v);
 
     b->io.loop = v->loop;
+    file_register(b);
     /* A driver that cannot flush counts on not having to (5.2.6.2). */
     b->io.through = b->writeback && !virtio_has(v, VIRTIO_BLK_F_FLUSH);
     if (v->metrics)
@@ -405,7 +424,9 @@ static void set_up(struct blk *b, const struct blk_config *config)
 
 int blk_create(struct blk **out, const struct blk_config *config, struct err *e)
 {
-    const struct blk_file_mode mode = { .read_only = config->read_only, .direct = config->direct };
+    const struct blk_file_mode mode = { .read_only = config->read_only,
+                                        .direct = config->direct,
+                                        .patient = true };
     struct blk *b = calloc(1, sizeof(*b));
     int ret;
 
@@ -433,7 +454,7 @@ void blk_destroy(struct blk *b)
 {
     if (!b)
         return;
-    assert(b->in_flight == 0 && !b->answered);
+    assert(b->in_flight == 0 && !b->answered && !b->registered);
     blk_file_close(&b->io.file);
     blk_file_close(&b->next);
     blk_io_finish(&b->io);
@@ -465,6 +486,7 @@ static bool is_same_file(const struct blk *b, const char *path)
 
 int blk_swap(struct blk *b, const char *path, struct err *e)
 {
+    struct blk_file_mode mode = b->io.file.mode;
     struct blk_file next;
     int ret;
 
@@ -472,7 +494,8 @@ int blk_swap(struct blk *b, const char *path, struct err *e)
         return err_set(e, EBUSY, "%s: the last change of its file is not over yet", b->name);
     if (is_same_file(b, path))
         return blk_resize(b, e);
-    ret = blk_file_open(&next, path, b->io.file.mode, e);
+    mode.patient = false; /* the loop is not to wait */
+    ret = blk_file_open(&next, path, mode, e);
     if (ret < 0)
         return err_wrap(e, ret, "%s", b->name);
     if (next.block > b->rules.block) {

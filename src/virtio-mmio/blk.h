@@ -49,6 +49,7 @@ struct blk {
     struct blk_job *idle;
     unsigned in_flight;
     bool draining;
+    bool registered; /* io.file, with the loop */
 
     struct loop_post answers; /* to be published, all of this turn's together */
     bool answered;

@@ -13,17 +13,36 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/err.h"
 
-#define DIRECT_BLOCK 4096u /* where the kernel cannot tell: any disk's block divides it */
+#define DIRECT_BLOCK  4096u /* where the kernel cannot tell: any disk's block divides it */
+#define LOCK_TRIES    250u
+#define LOCK_PAUSE_NS 2000000l /* between them */
 
+static int lock_set(const struct blk_file *f, short type)
+{
+    struct flock whole = { .l_type = type, .l_whence = SEEK_SET };
+
+    return fcntl(f->fd, F_OFD_SETLK, &whole);
+}
+
+/* A process that was killed holds its lock until the kernel has ended its I/O and taken its
+ * io_uring apart, which goes on after the process is gone. */
 static int lock(const struct blk_file *f, struct err *e)
 {
-    struct flock whole = { .l_type = f->mode.read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
+    const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+    unsigned tries = f->mode.patient ? LOCK_TRIES : 0;
+    short type = f->mode.read_only ? F_RDLCK : F_WRLCK;
+    int ret = lock_set(f, type);
 
-    if (fcntl(f->fd, F_OFD_SETLK, &whole) == 0)
+    for (unsigned i = 0; i < tries && ret < 0 && errno == EAGAIN; i++) {
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+        ret = lock_set(f, type);
+    }
+    if (ret == 0)
         return 0;
     if (errno != EAGAIN && errno != EACCES)
         return err_sys(e, "cannot be locked");
@@ -156,7 +175,9 @@ int blk_file_open(struct blk_file *f, const char *path, struct blk_file_mode mod
 
 void blk_file_close(struct blk_file *f)
 {
-    if (f->fd >= 0)
-        (void)close(f->fd);
+    if (f->fd < 0)
+        return;
+    (void)lock_set(f, F_UNLCK); /* a kernel that had it registered may take a second to let go */
+    (void)close(f->fd);
     f->fd = -1;
 }

@@ -5,7 +5,7 @@
  *
  * The lock is on the open file description (F_OFD_SETLK): whoever writes is alone, any number may
  * read together. It keeps two monitors that take it from one image, and is gone with the descriptor
- * however the process ends.
+ * however the process ends, soon after its last I/O.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +18,8 @@ struct err;
 /* How to open it; constant. */
 struct blk_file_mode {
     bool read_only;
-    bool direct; /* O_DIRECT: past the host's page cache */
+    bool direct;  /* O_DIRECT: past the host's page cache */
+    bool patient; /* waits, up to half a second, for somebody else's lock to go */
 };
 
 struct blk_file {

@@ -73,6 +73,39 @@ BOTH(a_file_is_allocated_and_punched)
     free(p);
 }
 
+/* The number is the same, the file is not. */
+BOTH(a_registered_file_is_forgotten_before_its_number_is_anothers)
+{
+    int fd = temporary(), other = temporary();
+    struct probe *p = probe(l);
+    char text[8] = "";
+
+    loop_register(l, -1);
+    loop_register(l, fd);
+    strcpy(p->buffer, "first");
+    p->iov.iov_len = 5;
+    SUBMIT(loop_writev(l, &p->op, fd, &p->iov, 1, 0));
+    run(l, 1);
+    cr_assert_eq(p->res, 5);
+    cr_assert_eq(pread(fd, text, 5, 0), 5);
+    cr_assert_str_eq(text, "first");
+
+    loop_unregister(l, fd);
+    loop_unregister(l, fd);
+    cr_assert_eq(dup2(other, fd), fd);
+    SUBMIT(loop_writev(l, &p->op, fd, &p->iov, 1, 0));
+    run(l, 1);
+    cr_assert_eq(p->res, 5);
+    cr_assert_eq(pread(other, text, 5, 0), 5);
+
+    loop_register(l, other);
+    SUBMIT(loop_readv(l, &p->op, other, &p->iov, 1, 0));
+    run(l, 1);
+    cr_assert_eq(p->res, 5);
+    close(fd), close(other);
+    free(p);
+}
+
 BOTH(a_file_without_offset_goes_by_its_position)
 {
     int fd = temporary();

@@ -55,6 +55,7 @@ static char other[64];
 
 BOTH(a_swap_shows_the_other_file)
 {
+    struct blk_file was;
     uint32_t why;
 
     disk_open(plain(), 0);
@@ -69,6 +70,8 @@ BOTH(a_swap_shows_the_other_file)
     cr_assert(sector_is(9, sector_byte(9)));
     cr_assert(sector_is(10, 0));
     cr_assert_not(sector_is(30, sector_byte(30)), "behind its end");
+    cr_assert_eq(blk_file_open(&was, image, (struct blk_file_mode){ 0 }, &e), 0, "%s", e.text);
+    blk_file_close(&was);
     disk_close();
     unlink(other);
 }

@@ -4,19 +4,21 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/err.h"
 #include "core/log.h"
 #include "lib/forbid.h"
 
-static const struct blk_file_mode writable, read_only = { .read_only = true },
-                                            direct = { .direct = true };
+static const struct blk_file_mode writable,
+    read_only = { .read_only = true }, direct = { .direct = true }, patient = { .patient = true };
 static char path[64];
 static struct blk_file f;
 static struct err e;
@@ -138,6 +140,29 @@ Test(blk_file, not_permitted)
     cr_assert_eq(blk_file_open(&f, path, writable, &e), -EACCES);
     cr_assert(says("cannot be opened for writing"), "%s", e.text);
     cr_assert_eq(blk_file_open(&f, path, read_only, &e), 0, "%s", e.text);
+    blk_file_close(&f);
+}
+
+/* As another process does whose last I/O ends after it does. */
+static void *close_later(void *of)
+{
+    const struct timespec while_it_waits = { .tv_nsec = 20000000 };
+
+    nanosleep(&while_it_waits, NULL);
+    blk_file_close(of);
+    return NULL;
+}
+
+Test(blk_file, a_lock_about_to_go_is_waited_for)
+{
+    struct blk_file other;
+    pthread_t closer;
+
+    make(512);
+    cr_assert_eq(blk_file_open(&other, path, writable, &e), 0);
+    cr_assert_eq(pthread_create(&closer, NULL, close_later, &other), 0);
+    cr_assert_eq(blk_file_open(&f, path, patient, &e), 0, "%s", e.text);
+    pthread_join(closer, NULL);
     blk_file_close(&f);
 }
 
