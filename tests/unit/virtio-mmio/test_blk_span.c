@@ -24,7 +24,7 @@ static struct blk_request *request(struct vector *v, enum blk_action action, uin
                                        .data = v->iov,
                                        .count = count };
     for (unsigned i = 0; i < count; i++)
-        v->iov[i] = (struct iovec){ memory + sector + i, BLK_SECTOR };
+        v->iov[i] = (struct iovec){ memory + (sector + i) % sizeof(memory), BLK_SECTOR };
     return &v->request;
 }
 
@@ -71,7 +71,7 @@ Test(blk_span, is_bounded_by_the_vector)
 
 Test(blk_span, is_bounded_in_bytes)
 {
-    const uint64_t most = UINT64_C(1) << 20;
+    const uint64_t most = UINT64_C(1) << 22;
     struct vector first, other;
     struct blk_span s;
 
