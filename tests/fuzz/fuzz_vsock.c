@@ -239,7 +239,7 @@ static void host(const uint8_t *b)
         break;
     case 6:
         peer_close(fd);
-        *fd = accept(server, NULL, NULL);
+        *fd = accept4(server, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         break;
     case 7:
         vsock_transport_reset(vsock);
