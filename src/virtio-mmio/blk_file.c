@@ -13,14 +13,12 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/err.h"
+#include "virtio-mmio/linger.h"
 
-#define DIRECT_BLOCK  4096u /* where the kernel cannot tell: any disk's block divides it */
-#define LOCK_TRIES    250u
-#define LOCK_PAUSE_NS 2000000l /* between them */
+#define DIRECT_BLOCK 4096u /* where the kernel cannot tell: any disk's block divides it */
 
 static int lock_set(const struct blk_file *f, short type)
 {
@@ -29,19 +27,15 @@ static int lock_set(const struct blk_file *f, short type)
     return fcntl(f->fd, F_OFD_SETLK, &whole);
 }
 
-/* A process that was killed holds its lock until the kernel has ended its I/O and taken its
- * io_uring apart, which goes on after the process is gone. */
 static int lock(const struct blk_file *f, struct err *e)
 {
-    const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
-    unsigned tries = f->mode.patient ? LOCK_TRIES : 0;
     short type = f->mode.read_only ? F_RDLCK : F_WRLCK;
-    int ret = lock_set(f, type);
+    unsigned pauses = 0;
+    int ret;
 
-    for (unsigned i = 0; i < tries && ret < 0 && errno == EAGAIN; i++) {
-        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    do
         ret = lock_set(f, type);
-    }
+    while (ret < 0 && errno == EAGAIN && f->mode.patient && linger_wait(&pauses));
     if (ret == 0)
         return 0;
     if (errno != EAGAIN && errno != EACCES)

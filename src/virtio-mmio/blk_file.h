@@ -19,7 +19,7 @@ struct err;
 struct blk_file_mode {
     bool read_only;
     bool direct;  /* O_DIRECT: past the host's page cache */
-    bool patient; /* waits, up to half a second, for somebody else's lock to go */
+    bool patient; /* waits for the lock of a process that was just killed (linger.h) */
 };
 
 struct blk_file {

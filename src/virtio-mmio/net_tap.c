@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/err.h"
+#include "virtio-mmio/linger.h"
 
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
 #define FRAMES_MAX \
@@ -47,21 +48,32 @@ static int refused(int code, const char *name, struct err *e)
     }
 }
 
-/* A tap made for several queues takes the flag, any other refuses it. */
-static int attach(int fd, const char *name, struct err *e)
+/* A tap made for several queues takes the flag, any other refuses it. Returns an errno or 0. */
+static int attach_once(int fd, const char *name)
 {
     static const short flags[] = { TAP_FLAGS, TAP_FLAGS | IFF_MULTI_QUEUE };
     int code = EINVAL;
 
-    if (if_nametoindex(name) == 0)
-        return err_set(e, ENODEV,
-                       "there is no interface '%s': 'ip tuntap add %s mode tap' makes one", name,
-                       name);
     for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]) && code == EINVAL; i++) {
         struct ifreq request = { .ifr_flags = flags[i] };
         (void)strncpy(request.ifr_name, name, IFNAMSIZ - 1);
         code = ioctl(fd, TUNSETIFF, &request) < 0 ? errno : 0;
     }
+    return code;
+}
+
+static int attach(int fd, const char *name, struct err *e)
+{
+    unsigned pauses = 0;
+    int code;
+
+    if (if_nametoindex(name) == 0)
+        return err_set(e, ENODEV,
+                       "there is no interface '%s': 'ip tuntap add %s mode tap' makes one", name,
+                       name);
+    do
+        code = attach_once(fd, name);
+    while (code == EBUSY && linger_wait(&pauses));
     return code == 0 ? 0 : refused(code, name, e);
 }
 

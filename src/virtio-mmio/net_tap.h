@@ -17,7 +17,8 @@ struct net_tap {
 };
 
 /* Attaches to an interface that exists; of one with several queues, to one more. -errno and a
- * sentence where it is absent, busy, no tap or somebody else's. */
+ * sentence where it is absent, busy, no tap or somebody else's. A busy one is waited for as long as
+ * a process that was just killed may hold it (linger.h). */
 int net_tap_open(struct net_tap *tap, const char *name, struct err *e);
 
 /* Takes a descriptor that another process attached, with IFF_NO_PI and IFF_VNET_HDR set. On success

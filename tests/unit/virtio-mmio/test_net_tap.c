@@ -2,7 +2,9 @@
 #include "virtio-mmio/net_tap.h"
 
 #include <linux/virtio_net.h>
+#include <pthread.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
@@ -82,6 +84,29 @@ Test(net_tap, refuses_what_is_busy)
 
     expect_refusal("tap0", EBUSY, "the tap 'tap0' is busy");
     (void)close(fd);
+}
+
+static void *close_later(void *fd)
+{
+    const struct timespec while_it_waits = { .tv_nsec = 20000000 };
+
+    nanosleep(&while_it_waits, NULL);
+    (void)close(*(int *)fd);
+    return NULL;
+}
+
+Test(net_tap, waits_for_one_that_is_about_to_be_free)
+{
+    struct net_tap tap;
+    pthread_t closer;
+    int fd;
+
+    tun_make("tap0", TAP);
+    fd = tun_attach("tap0", TAP);
+    cr_assert_eq(pthread_create(&closer, NULL, close_later, &fd), 0);
+    cr_assert_eq(net_tap_open(&tap, "tap0", &e), 0, "%s", e.text);
+    pthread_join(closer, NULL);
+    net_tap_close(&tap);
 }
 
 Test(net_tap, refuses_what_is_no_tap)
