@@ -13,8 +13,8 @@ fi
 real=$MOTE
 cat >"$work/mote" <<SCRIPT
 #!/bin/sh
-exec unshare -rn sh -c 'busybox tunctl -t tap0 >/dev/null && ip addr add 10.1.2.1/24 dev tap0 &&
-    ip link set tap0 up && exec "\$@"' sh "$real" "\$@"
+exec unshare -rn sh -c 'busybox tunctl -t tap0 >/dev/null &&
+    busybox ip addr add 10.1.2.1/24 dev tap0 && busybox ip link set tap0 up && exec "\$@"' sh "$real" "\$@"
 SCRIPT
 chmod +x "$work/mote"
 MOTE=$work/mote

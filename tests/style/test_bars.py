@@ -6,6 +6,7 @@ Lengths are in lines. A function's is that of its body, braces included; clang-f
 opening brace, and no other, at the start of a line."""
 
 import re
+import shutil
 import statistics
 import subprocess
 
@@ -111,10 +112,10 @@ def body_faults(root):
 
 def top_faults(root):
     """Nothing at the top but what the design names and dotfiles; of a checkout, what git knows."""
-    listed = subprocess.run(
+    listed = shutil.which("git") and subprocess.run(
         ["git", "-C", root, "ls-files"], capture_output=True, text=True, check=False
     )
-    if listed.returncode == 0:
+    if listed and listed.returncode == 0:
         names = {line.split("/")[0] for line in listed.stdout.splitlines()}
     else:
         names = {path.name for path in root.iterdir()} - {"build"}
