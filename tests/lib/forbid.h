@@ -1,7 +1,8 @@
 #ifndef TESTS_FORBID_H
 #define TESTS_FORBID_H
 /*
- * Another host's kernel: makes one system call of this process fail from now on, for good.
+ * Another host's kernel: makes one system call of this process fail from now on, for good, whoever
+ * runs the test and whatever its own host allows.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -11,6 +12,14 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+static inline void forbid_install(struct sock_filter *code, unsigned count)
+{
+    struct sock_fprog prog = { .len = (unsigned short)count, .filter = code };
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+        abort();
+}
+
 static inline void forbid(long call, int with)
 {
     struct sock_filter code[] = {
@@ -19,10 +28,24 @@ static inline void forbid(long call, int with)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)with),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog prog = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
 
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-        abort();
+    forbid_install(code, sizeof(code) / sizeof(code[0]));
+}
+
+/* Only where argument number `arg`, from 0 on, has this value in its low half. */
+static inline void forbid_where(long call, unsigned arg, uint32_t is, int with)
+{
+    const uint32_t low = (uint32_t)(offsetof(struct seccomp_data, args) + arg * sizeof(uint64_t));
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, low),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, is, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)with),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+
+    forbid_install(code, sizeof(code) / sizeof(code[0]));
 }
 
 #endif

@@ -7,6 +7,9 @@
  * The process needs either CAP_NET_ADMIN and CAP_SYS_ADMIN or a host that gives them in user
  * namespaces, and /dev/net/tun. Where it gets none of that the tests fail: what they would say
  * about taps is then not known.
+ *
+ * A user namespace can only be entered by a process of one thread, which a test no longer is when
+ * its function is called: it happens when the process starts.
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -17,17 +20,52 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static inline void ns_enter(void)
+static int ns_lacks; /* errno of what kept this process from its namespace */
+
+static inline void ns_write(const char *path, const char *text)
 {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        ns_lacks = errno;
+    (void)close(fd);
+}
+
+/* Root there, so that the tests that this process starts have all rights in it too. */
+static inline void ns_map(uid_t user, gid_t group)
+{
+    char map[32];
+
+    ns_write("/proc/self/setgroups", "deny");
+    (void)snprintf(map, sizeof(map), "0 %u 1", user);
+    ns_write("/proc/self/uid_map", map);
+    (void)snprintf(map, sizeof(map), "0 %u 1", group);
+    ns_write("/proc/self/gid_map", map);
+}
+
+__attribute__((constructor)) static void ns_make(void)
+{
+    const uid_t user = geteuid();
+    const gid_t group = getegid();
+
     if (unshare(CLONE_NEWNET) == 0)
         return;
-    cr_assert_eq(unshare(CLONE_NEWUSER | CLONE_NEWNET), 0,
-                 "this host lets this user make no network namespace: %s", strerror(errno));
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0)
+        ns_map(user, group);
+    else
+        ns_lacks = errno;
+}
+
+static inline void ns_enter(void)
+{
+    cr_assert_eq(ns_lacks, 0, "this host lets this user make no network namespace: %s",
+                 strerror(ns_lacks));
 }
 
 /* Attaches to an interface, makes it if need be. */
