@@ -77,6 +77,7 @@ int report_status(enum power_end why)
         return 0;
     case POWER_NONE:
     case POWER_TRIPLE_FAULT:
+    case POWER_PANIC:
     case POWER_FAILED:
         break;
     }
@@ -88,6 +89,8 @@ const char *report_sentence(enum power_end why)
     switch (why) {
     case POWER_TRIPLE_FAULT:
         return "the guest died: its processor shut down after a triple fault";
+    case POWER_PANIC:
+        return "the guest died: its kernel panicked";
     case POWER_NONE:
     case POWER_FAILED:
         return "the machine could not go on; the log says why";

@@ -13,6 +13,7 @@ enum power_end {
     POWER_OFF,          /* the guest powered off */
     POWER_RESET,        /* the guest asked for a reboot */
     POWER_TRIPLE_FAULT, /* the guest died */
+    POWER_PANIC,        /* the guest's kernel says that it died */
     POWER_QUIT,         /* the operator asked for it */
     POWER_FAILED,       /* mote or the host could not go on; the log says why */
 };

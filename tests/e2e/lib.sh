@@ -59,12 +59,13 @@ on_this_host() {
 
 boot_limit=100 # seconds; a boot takes about four in the bed
 
-# mote_run APPEND OPTION...: mote with a guest, its kernel $kernel or else the stock bzImage
+# mote_run APPEND OPTION...: mote with a guest, its kernel $kernel or else the stock bzImage,
+# its initrd $initrd or else the stock one
 mote_run() {
     append=$1
     shift
     timeout -k 5 "$boot_limit" "$MOTE" run --accel "${accel:-kvm}" --kernel "${kernel:-$GUEST/vmlinuz}" \
-        --initrd "$GUEST/initrd" --append "quiet $append" "$@"
+        --initrd "${initrd:-$GUEST/initrd}" --append "quiet $append" "$@"
 }
 
 # boot APPEND OPTION...: mote_run to its end. Leaves the status in $status, the console in $work/out,

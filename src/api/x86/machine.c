@@ -19,6 +19,7 @@
 #include "core/i8042.h"
 #include "core/irq.h"
 #include "core/log.h"
+#include "core/pvpanic.h"
 #include "core/serial.h"
 #include "core/vm.h"
 #include "core/x86/acpi.h"
@@ -26,6 +27,7 @@
 #include "core/x86/layout.h"
 #include "core/x86/mptable.h"
 #include "core/x86/regs.h"
+#include "core/x86/reset_flag.h"
 
 enum machine_line {
     LINE_SERIAL,
@@ -48,15 +50,26 @@ struct machine {
     struct serial serial;
     struct i8042 i8042;
     struct acpi_pm acpi_pm;
+    struct pvpanic pvpanic;
     struct boot_timer boot_timer;
     struct vcpu_regs bsp; /* where processor 0 starts */
+    bool tells_panics;    /* by its reset flag; its command line says so */
 };
+
+/* A guest that was reset or powered off by its crash kernel panicked before. */
+static enum power_end end_judge(const struct machine *m, enum power_end why)
+{
+    why = reset_flag_judge(&m->vm.mem, why, m->tells_panics);
+    if (pvpanic_seen(&m->pvpanic) && (why == POWER_RESET || why == POWER_OFF))
+        return POWER_PANIC;
+    return why;
+}
 
 static void on_end(struct vm *vm)
 {
     struct machine *m = (struct machine *)vm;
 
-    m->owner->ended(m->owner, vm->ended);
+    m->owner->ended(m->owner, end_judge(m, vm->ended));
 }
 
 static int lines_init(struct machine *m, struct err *e)
@@ -85,12 +98,14 @@ static void devices_init(struct machine *m, const struct machine_host *host)
     serial_init(&m->serial, &m->lines[LINE_SERIAL], host->console);
     i8042_init(&m->i8042, &m->lines[LINE_I8042], &m->vm.power);
     acpi_pm_init(&m->acpi_pm, &m->vm.power);
+    pvpanic_init(&m->pvpanic, &m->vm.power);
     boot_timer_init(&m->boot_timer, host->timeline);
 }
 
 static void devices_finish(struct machine *m)
 {
     boot_timer_finish(&m->boot_timer);
+    pvpanic_finish(&m->pvpanic);
     acpi_pm_finish(&m->acpi_pm);
     i8042_finish(&m->i8042);
     serial_finish(&m->serial);
@@ -105,6 +120,7 @@ static int devices_connect(struct machine *m, struct err *e)
     } windows[] = {
         { &m->vm.ports, LAYOUT_SERIAL, LAYOUT_SERIAL_LEN, &m->serial.device },
         { &m->vm.ports, LAYOUT_I8042_DATA, I8042_LEN, &m->i8042.device },
+        { &m->vm.ports, LAYOUT_PVPANIC, PVPANIC_LEN, &m->pvpanic.device },
         { &m->vm.ports, LAYOUT_ACPI_PM, LAYOUT_ACPI_PM_LEN, &m->acpi_pm.device },
         { &m->vm.mmio, LAYOUT_BOOT_TIMER, BOOT_TIMER_LEN, &m->boot_timer.device },
     };
@@ -143,7 +159,10 @@ static int memory_fill(struct machine *m, const struct machine_config *config, s
     int ret;
 
     (void)config_cmdline(config, cmdline, sizeof(cmdline));
-    ret = boot_load(&boot, &m->vm.mem, &m->bsp, &stats, e);
+    m->tells_panics = reset_flag_tells_panics(cmdline);
+    ret = reset_flag_write(&m->vm.mem, e);
+    if (ret == 0)
+        ret = boot_load(&boot, &m->vm.mem, &m->bsp, &stats, e);
     if (ret < 0)
         return ret;
     log_info("kernel: %s, %llu bytes mapped, %llu copied, %llu inflated, %llu moved", stats.format,

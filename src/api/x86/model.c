@@ -5,8 +5,10 @@
  *
  *   console=ttyS0       there, the guest is silent by default; here its console is the terminal
  *   8250.nr_uarts=1     so the one serial port has to be probed (there 0)
- *   reboot=k            reset through the keyboard controller, which ends the process; the
- *                       default order of methods would try others first
+ *   reboot=panic_warm,k reset through the keyboard controller, which ends the process (the
+ *                       default order of methods would try others first), and leave word of a
+ *                       panic (core/x86/reset_flag.h); kernels that know no panic_warm take it for
+ *                       a method, so that it comes first
  *   panic=1             a panicking guest ends too, after a second
  *   i8042.noaux, nomux, dumbkbd
  *                       no waiting for a mouse, a multiplexer and a keyboard that are not there
@@ -27,8 +29,8 @@ const struct machine_model machine_model = {
     /* What Debian's stock kernel and an initramfs unpack into with room to spare. */
     .mem_default = 256 * MIB,
     .cmdline_max = LAYOUT_CMDLINE_MAX,
-    .cmdline = "console=ttyS0 reboot=k panic=1 8250.nr_uarts=1 i8042.noaux i8042.nomux "
-               "i8042.dumbkbd swiotlb=noforce pci=off",
+    .cmdline = "console=ttyS0 reboot=panic_warm,k panic=1 8250.nr_uarts=1 i8042.noaux "
+               "i8042.nomux i8042.dumbkbd swiotlb=noforce pci=off",
     .virtio_max = LAYOUT_VIRTIO_MAX,
     .virtio_gpa = LAYOUT_VIRTIO,
     .virtio_size = LAYOUT_VIRTIO_SIZE,

@@ -4,6 +4,7 @@
  *   \_S5       the sleep type that powers off
  *   \_SB.COM1  the serial port
  *   \_SB.PS2K  the keyboard behind the i8042
+ *   \_SB.PEVT  where the guest's kernel says that it panicked
  *   \_SB.V000  a virtio-mmio window, and so on
  *
  * Nothing has a method: all of it is known before the guest starts. Devices without _STA are
@@ -15,6 +16,7 @@
 #include <stdio.h>
 
 #include "core/acpi_pm.h"
+#include "core/pvpanic.h"
 #include "core/x86/aml.h"
 #include "core/x86/layout.h"
 
@@ -66,6 +68,20 @@ static void declare_keyboard(struct aml *a)
     aml_close(a, device);
 }
 
+static void declare_pvpanic(struct aml *a)
+{
+    size_t device = aml_device(a, "PEVT");
+    size_t crs;
+
+    aml_name(a, "_HID");
+    aml_string(a, "QEMU0001");
+    aml_name(a, "_CRS");
+    crs = aml_resources(a);
+    aml_io(a, LAYOUT_PVPANIC, PVPANIC_LEN);
+    aml_resources_close(a, crs);
+    aml_close(a, device);
+}
+
 static void declare_virtio(struct aml *a, unsigned n, const struct acpi_virtio *v)
 {
     char name[sizeof("V000")];
@@ -96,6 +112,7 @@ size_t dsdt_aml(const struct acpi_virtio *virtio, unsigned count, uint8_t *to, s
     scope = aml_scope(&a, "_SB");
     declare_serial(&a);
     declare_keyboard(&a);
+    declare_pvpanic(&a);
     for (unsigned n = 0; n < count; n++)
         declare_virtio(&a, n, &virtio[n]);
     aml_close(&a, scope);

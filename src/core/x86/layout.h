@@ -8,6 +8,7 @@
  */
 
 /* Below 1 MiB. */
+#define LAYOUT_RESET_FLAG  0x472ull
 #define LAYOUT_GDT         0x500ull
 #define LAYOUT_BOOT_STACK  0x8ff0ull
 #define LAYOUT_PVH_INFO    0x6000ull
@@ -42,6 +43,7 @@
 #define LAYOUT_I8042_COMMAND 0x64u
 #define LAYOUT_SERIAL        0x3f8u
 #define LAYOUT_SERIAL_LEN    8u
+#define LAYOUT_PVPANIC       0x505u
 #define LAYOUT_ACPI_PM       0x600u /* sleep control, sleep status, reset: one byte each */
 #define LAYOUT_ACPI_PM_LEN   3u
 

@@ -78,8 +78,9 @@ Test(report, turns_ends_into_statuses)
     static const struct {
         enum power_end why;
         int status;
-    } ends[] = { { POWER_OFF, 0 },          { POWER_RESET, 0 },  { POWER_QUIT, 0 },
-                 { POWER_TRIPLE_FAULT, 1 }, { POWER_FAILED, 1 }, { POWER_NONE, 1 } };
+    } ends[] = { { POWER_OFF, 0 },          { POWER_RESET, 0 }, { POWER_QUIT, 0 },
+                 { POWER_TRIPLE_FAULT, 1 }, { POWER_PANIC, 1 }, { POWER_FAILED, 1 },
+                 { POWER_NONE, 1 } };
 
     for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         cr_assert_eq(report_status(ends[i].why), ends[i].status);
@@ -87,5 +88,6 @@ Test(report, turns_ends_into_statuses)
                      "a sentence goes with every failure, and with nothing else");
     }
     cr_assert(strstr(report_sentence(POWER_TRIPLE_FAULT), "the guest died"));
+    cr_assert(strstr(report_sentence(POWER_PANIC), "its kernel panicked"));
     cr_assert(strstr(report_sentence(POWER_FAILED), "the log says why"));
 }

@@ -154,6 +154,61 @@ Test(run, ends_badly_where_the_guest_dies)
     cr_assert_eq(run_script(death), 1);
 }
 
+#define SAY_RESET(mode)                \
+    {                                  \
+        SCRIPTED_STORE, 0x472, 2, mode \
+    }
+
+Test(run, ends_badly_where_the_guest_panics)
+{
+    static const struct scripted_step by_word[] = { SAY_RESET(0x1234),
+                                                    OUT(LAYOUT_I8042_COMMAND, 0xfe),
+                                                    { 0 } };
+    static const struct scripted_step by_word_and_fault[] = { SAY_RESET(0x1234),
+                                                              { SCRIPTED_TRIPLE_FAULT, 0, 0, 0 } };
+    static const struct scripted_step by_port[] = { OUT(LAYOUT_PVPANIC, 1), { 0 } };
+    static const struct scripted_step dealt_with[] = {
+        OUT(LAYOUT_PVPANIC, 2), SAY_RESET(0), OUT(LAYOUT_I8042_COMMAND, 0xfe), { 0 }
+    };
+    static const struct scripted_step saved[] = { OUT(LAYOUT_PVPANIC, 2),
+                                                  OUT(LAYOUT_ACPI_PM, 1 << 5 | 5 << 2),
+                                                  { 0 } };
+
+    cr_assert_eq(run_script(by_word), 1);
+    cr_assert_eq(run_script(by_word_and_fault), 1);
+    cr_assert_eq(run_script(by_port), 1);
+    cr_assert_eq(run_script(dealt_with), 1);
+    cr_assert_eq(run_script(saved), 1);
+}
+
+Test(run, ends_well_where_the_guest_means_to_reset)
+{
+    static const struct scripted_step by_fault[] = { SAY_RESET(0),
+                                                     { SCRIPTED_TRIPLE_FAULT, 0, 0, 0 } };
+    static const struct scripted_step off[] = { SAY_RESET(0x1234),
+                                                OUT(LAYOUT_ACPI_PM, 1 << 5 | 5 << 2),
+                                                { 0 } };
+
+    cr_assert_eq(run_script(by_fault), 0);
+    cr_assert_eq(run_script(off), 0);
+}
+
+Test(run, takes_no_warm_reset_for_a_panic_where_all_are)
+{
+    static const struct scripted_step warm[] = { SAY_RESET(0x1234),
+                                                 OUT(LAYOUT_I8042_COMMAND, 0xfe),
+                                                 { 0 } };
+    struct machine_config config = small();
+    struct timeline timeline = { 0 };
+    struct run_end end;
+    struct err e = { "" };
+
+    config.append = "reboot=warm";
+    script = warm;
+    cr_assert_eq(run(&config, accels, &timeline, &end, &e), 0, "%s", e.text);
+    cr_assert_eq(end.why, POWER_RESET);
+}
+
 Test(run, ends_badly_where_the_accelerator_fails)
 {
     static const struct scripted_step failure[] = { { SCRIPTED_FAIL, 0, 0, 0 } };

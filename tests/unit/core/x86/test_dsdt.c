@@ -55,6 +55,17 @@ Test(dsdt, names_the_serial_port_and_the_keyboard)
     cr_assert_eq(count("LNRO0005", 9), 0);
 }
 
+Test(dsdt, names_the_port_for_panics)
+{
+    static const uint8_t hid[] = { 0x08, '_', 'H', 'I', 'D', 0x0d, 'Q', 'E',
+                                   'M',  'U', '0', '0', '0', '1',  0 };
+    static const uint8_t crs[] = { 0x47, 1, 0x05, 5, 0x05, 5, 1, 1, 0x79 };
+
+    declare(0);
+    cr_assert_eq(count(hid, sizeof(hid)), 1);
+    cr_assert_eq(count(crs, sizeof(crs)), 1);
+}
+
 Test(dsdt, names_every_virtio_window)
 {
     declare(LAYOUT_VIRTIO_MAX);
