@@ -29,13 +29,6 @@ static bool is_multiple(uint64_t n, uint64_t of)
     return n % of == 0;
 }
 
-/* What a region's host address is a multiple of: transparent and hugetlbfs pages both need the host
- * and the guest address to agree in the low 21 bits. */
-static uint64_t alignment(enum mem_huge huge)
-{
-    return huge == MEM_HUGE_NONE ? PAGE_SIZE : HUGE_PAGE_SIZE;
-}
-
 static int config_check(const struct mem_config *c, struct err *e)
 {
     uint64_t end;
@@ -91,19 +84,19 @@ static int memfd_open(const struct mem_config *c, struct err *e)
     return fd;
 }
 
-/* Reserves address space for the region, trimmed to one guard page on either side. */
+/* Reserves address space for the region, trimmed to one guard page on either side. The host's
+ * address is congruent with the guest's (mem.h). */
 static int region_reserve(const struct mem *m, struct mem_region *r, struct err *e)
 {
-    uint64_t align = alignment(m->huge);
     uint64_t want = r->size + 2 * PAGE_SIZE;
-    uint64_t got = want + align - PAGE_SIZE;
+    uint64_t got = want + HUGE_PAGE_SIZE - PAGE_SIZE;
     uint8_t *at = mmap(NULL, got, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uint64_t skip;
 
     if (at == MAP_FAILED)
         return err_sys(e, "cannot reserve address space for %llu MiB of guest memory",
                        (unsigned long long)(m->size / MIB));
-    skip = -((uintptr_t)at + PAGE_SIZE) & (align - 1);
+    skip = (r->gpa - ((uintptr_t)at + PAGE_SIZE)) % HUGE_PAGE_SIZE;
     if (skip > 0)
         (void)munmap(at, skip);
     if (got - skip > want)

@@ -1,5 +1,4 @@
-/* Guest memory: layout, the checked door, guards, laziness, huge pages, shared memory, file pages.
- */
+/* Guest memory: layout, the checked door, what is refused, file pages. */
 #include "core/mem.h"
 
 #include <criterion/criterion.h>
@@ -10,10 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/err.h"
+#include "lib/host_memory.h"
 
 #define MIB       (1ull << 20)
 #define GIB       (1ull << 30)
@@ -46,52 +45,6 @@ static void expect_refused(const struct mem_config *c, int code, const char *say
     cr_assert_eq(m.count, 0);
     cr_assert_eq(m.fd, -1);
     mem_finish(&m);
-}
-
-static long resident_pages(void)
-{
-    long total = 0;
-    long resident = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-
-    cr_assert_eq(fscanf(f, "%ld %ld", &total, &resident), 2);
-    (void)fclose(f);
-    return resident;
-}
-
-/* The signal that one store to this address ends a child with, or 0. */
-static int store_signal(uint8_t *at)
-{
-    int status;
-    pid_t child = fork();
-
-    if (child == 0) {
-        (void)signal(SIGSEGV, SIG_DFL); /* a sanitizer's report would be noise */
-        *(volatile uint8_t *)at = 1;
-        _exit(0);
-    }
-    cr_assert_eq(waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
-
-/* The whole VmFlags line of the mapping that holds this address. */
-static bool mapping_has_flag(const void *at, const char *flag)
-{
-    FILE *f = fopen("/proc/self/smaps", "r");
-    char line[512];
-    bool inside = false;
-    bool has = false;
-
-    while (fgets(line, sizeof(line), f)) {
-        unsigned long from, to;
-
-        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
-            inside = from <= (unsigned long)at && (unsigned long)at < to;
-        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
-            has = strstr(line, flag) != NULL;
-    }
-    (void)fclose(f);
-    return has;
 }
 
 Test(mem, small_memory_is_one_region_from_zero)
@@ -219,18 +172,6 @@ Test(mem, says_how_to_reserve_huge_pages)
     expect_refused(&c, ENOMEM, "at least 524288 to /proc/sys/vm/nr_hugepages");
 }
 
-static long huge_pages_free(void)
-{
-    FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
-    long pages = 0;
-
-    if (!f)
-        return 0;
-    cr_assert_eq(fscanf(f, "%ld", &pages), 1);
-    (void)fclose(f);
-    return pages;
-}
-
 /* The host's pool decides which of the two it is. */
 Test(mem, huge_pages_are_taken_at_once_or_refused_at_once)
 {
@@ -240,15 +181,14 @@ Test(mem, huge_pages_are_taken_at_once_or_refused_at_once)
 
         c.huge = MEM_HUGE_2M;
         c.shared = shared;
-        if (huge_pages_free() < 2) {
+        if (host_huge_pages_free() < 2) {
             expect_refused(&c, ENOMEM, "at least 2 to /proc/sys/vm/nr_hugepages");
             continue;
         }
         cr_assert_eq(mem_init(&m, &c, NULL), 0);
-        cr_assert_eq((uintptr_t)m.regions[0].host % (2 * MIB), 0);
-        cr_assert(mapping_has_flag(m.regions[0].host, " ht"));
+        cr_assert(host_mapping_has(m.regions[0].host, " ht"));
         cr_assert(mem_write(&m, 4 * MIB - 5, "huge", 5));
-        cr_assert_eq(store_signal(m.regions[0].host + 4 * MIB), SIGSEGV);
+        cr_assert_eq(host_store_signal(m.regions[0].host + 4 * MIB), SIGSEGV);
         cr_assert_eq(mem_map_file(&m, 0, 0, 0, 4096, NULL), -EOPNOTSUPP);
         cr_assert_eq(mem_give_back(&m, 2 * MIB, 2 * MIB), 0);
         cr_assert_eq(memcmp(m.regions[0].host + 4 * MIB - 5, "huge", 5), 0);
@@ -338,118 +278,6 @@ Test(mem, copies_go_in_and_out_or_not_at_all)
     mem_finish(&m);
 }
 
-Test(mem, guards_stand_on_both_sides)
-{
-    for (int shared = 0; shared <= 1; shared++) {
-        struct mem_config c = config_of(GAP_START + MIB);
-        struct mem m;
-
-        c.shared = shared;
-        cr_assert_eq(mem_init(&m, &c, NULL), 0);
-        for (unsigned i = 0; i < m.count; i++) {
-            const struct mem_region *r = &m.regions[i];
-
-            cr_assert_eq(store_signal(r->host - 1), SIGSEGV);
-            cr_assert_eq(store_signal(r->host - 4096), SIGSEGV);
-            cr_assert_eq(store_signal(r->host), 0);
-            cr_assert_eq(store_signal(r->host + r->size - 1), 0);
-            cr_assert_eq(store_signal(r->host + r->size), SIGSEGV);
-            cr_assert_eq(store_signal(r->host + r->size + 4095), SIGSEGV);
-        }
-        mem_finish(&m);
-    }
-}
-
-Test(mem, takes_no_room_until_touched)
-{
-    for (int shared = 0; shared <= 1; shared++) {
-        struct mem_config c = config_of(64 * GIB);
-        struct mem m;
-        long before = resident_pages();
-
-        c.shared = shared;
-        cr_assert_eq(mem_init(&m, &c, NULL), 0);
-        for (unsigned i = 0; i < m.count; i++) {
-            m.regions[i].host[0] = 1;
-            m.regions[i].host[m.regions[i].size - 1] = 1;
-        }
-        cr_assert_lt(resident_pages() - before, 4096, "16 MiB, where huge pages are the default");
-        mem_finish(&m);
-    }
-}
-
-Test(mem, populates_exactly_the_pages_of_a_range)
-{
-    struct mem m = mem_of(4 * MIB);
-    unsigned char there[5] = { 0 };
-
-    (void)madvise(m.regions[0].host, m.size, MADV_NOHUGEPAGE); /* where they are the default */
-    mem_populate(&m, 0x101fff,
-                 0x1002); /* the last byte of a page to the first of the next but one */
-    mem_populate(&m, 4 * MIB - 1, 2);
-    mem_populate(&m, 0x200000, 0);
-    cr_assert_eq(mincore(m.regions[0].host + 0x100000, sizeof(there) * 4096, there), 0);
-    cr_expect_eq(there[0] & 1, 0);
-    cr_expect_eq(there[1] & 1, 1);
-    cr_expect_eq(there[2] & 1, 1);
-    cr_expect_eq(there[3] & 1, 1);
-    cr_expect_eq(there[4] & 1, 0);
-    cr_assert_eq(mincore(m.regions[0].host + 0x200000, 4096, there), 0);
-    cr_expect_eq(there[0] & 1, 0);
-    cr_assert_eq(mincore(m.regions[0].host + 4 * MIB - 4096, 4096, there), 0);
-    cr_expect_eq(there[0] & 1, 0);
-    mem_finish(&m);
-}
-
-Test(mem, stays_out_of_core_dumps)
-{
-    struct mem m = mem_of(MIB);
-
-    cr_assert(mapping_has_flag(m.regions[0].host, " dd"));
-    mem_finish(&m);
-}
-
-Test(mem, transparent_huge_pages_are_asked_for_and_aligned)
-{
-    struct mem_config c = config_of(GAP_START + 4 * MIB);
-    struct mem m;
-
-    c.huge = MEM_HUGE_TRANSPARENT;
-    cr_assert_eq(mem_init(&m, &c, NULL), 0);
-    for (unsigned i = 0; i < m.count; i++) {
-        cr_assert_eq((uintptr_t)m.regions[i].host % (2 * MIB), 0);
-        cr_assert_eq(store_signal(m.regions[i].host - 1), SIGSEGV);
-        cr_assert_eq(store_signal(m.regions[i].host + m.regions[i].size), SIGSEGV);
-        cr_assert_eq(mapping_has_flag(m.regions[i].host, " hg"),
-                     access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0);
-    }
-    mem_finish(&m);
-}
-
-Test(mem, shared_memory_is_one_sealed_file)
-{
-    struct mem_config c = config_of(GAP_START + MIB);
-    struct mem m;
-    uint8_t *peer;
-
-    c.shared = true;
-    cr_assert_eq(mem_init(&m, &c, NULL), 0);
-    cr_assert_geq(m.fd, 0);
-    cr_assert_eq(lseek(m.fd, 0, SEEK_END), GAP_START + MIB);
-    cr_assert_eq(fcntl(m.fd, F_GETFD), FD_CLOEXEC);
-
-    cr_assert_eq(ftruncate(m.fd, 4096), -1);
-    cr_assert_eq(ftruncate(m.fd, 8 * GIB), -1);
-    cr_assert_eq(fcntl(m.fd, F_ADD_SEALS, F_SEAL_WRITE), -1, "and no seal can be added");
-
-    peer = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, m.regions[1].fd_offset);
-    cr_assert_neq(peer, MAP_FAILED);
-    cr_assert(mem_write(&m, GAP_END + 8, "peer", 5));
-    cr_assert_str_eq((char *)peer + 8, "peer");
-    (void)munmap(peer, 4096);
-    mem_finish(&m);
-}
-
 /* A file of two pages and a half: 'a', 'b' and half a page of 'c'. */
 static int file_make(void)
 {
@@ -481,13 +309,41 @@ Test(mem, file_pages_replace_ram_and_stay_private)
     cr_assert_eq(at[8192 + 2047], 'c');
     cr_assert_eq(at[8192 + 2048], 0, "zero past the file's end");
     cr_assert_eq(at[12288], 'z');
-    cr_assert(mapping_has_flag(at + 4096, " dd"));
+    cr_assert(host_mapping_has(at + 4096, " dd"));
 
     cr_assert(mem_write(&m, 4096, "X", 1));
     cr_assert_eq(pread(fd, &byte, 1, 4096), 1);
     cr_assert_eq(byte, 'b', "the guest's write stays its own");
     (void)close(fd);
     cr_assert_eq(at[8192], 'c', "the mapping outlives the descriptor");
+    mem_finish(&m);
+}
+
+/* A file's pages lie where the guest's address says, so a file whose offset agrees with it can be
+ * mapped by huge pages where its page cache has them. */
+Test(mem, file_pages_keep_the_agreement)
+{
+    struct mem_config c = config_of(GAP_START + 4 * MIB);
+    struct mem m;
+    int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+    const gpa_t places[] = { 2 * MIB, GAP_START - 2 * MIB, GAP_END, GAP_END + 2 * MIB };
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(ftruncate(fd, 4 * MIB), 0);
+    cr_assert_eq(pwrite(fd, "file", 4, 2 * MIB), 4);
+    cr_assert_eq(mem_init(&m, &c, NULL), 0);
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        uint8_t *at = mem_at(&m, places[i], 2 * MIB);
+
+        cr_assert_eq(mem_map_file(&m, places[i], fd, 2 * MIB, 2 * MIB, NULL), 0);
+        cr_expect_eq(mem_at(&m, places[i], 2 * MIB), at);
+        cr_expect_eq((uintptr_t)at % (2 * MIB), 0);
+        cr_expect_eq(memcmp(at, "file", 4), 0);
+    }
+    cr_expect_eq(host_store_signal(m.regions[0].host + m.regions[0].size), SIGSEGV);
+    cr_expect_eq(host_store_signal(m.regions[1].host - 1), SIGSEGV);
+    cr_expect_eq(host_store_signal(m.regions[1].host + m.regions[1].size), SIGSEGV);
+    (void)close(fd);
     mem_finish(&m);
 }
 
@@ -498,8 +354,8 @@ Test(mem, file_pages_go_to_the_very_end)
 
     cr_assert_eq(mem_map_file(&m, 0, fd, 0, 8192, NULL), 0);
     cr_assert_eq(m.regions[0].host[8191], 'b');
-    cr_assert_eq(store_signal(m.regions[0].host + 8192), SIGSEGV);
-    cr_assert_eq(store_signal(m.regions[0].host - 1), SIGSEGV);
+    cr_assert_eq(host_store_signal(m.regions[0].host + 8192), SIGSEGV);
+    cr_assert_eq(host_store_signal(m.regions[0].host - 1), SIGSEGV);
     (void)close(fd);
     mem_finish(&m);
 }
