@@ -20,6 +20,7 @@ extern const struct guest_test line_tests[];
 extern const struct guest_test timer_tests[];
 extern const struct guest_test ipi_tests[];
 extern const struct guest_test lock_tests[];
+extern const struct guest_test order_tests[];
 extern const struct guest_test debug_tests[];
 extern const struct guest_test breakpoint_tests[];
 extern const struct guest_test bad_tests[];

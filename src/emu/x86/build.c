@@ -3,7 +3,7 @@
  *
  * Which instructions end a block: those after which the next address is not simply the next byte,
  * and those that may change the mode, let an interrupt in or take long. Their build functions say
- * so.
+ * so. Serializing ones do too (order.h).
  */
 #include "emu/x86/build.h"
 
@@ -13,6 +13,7 @@
 #include "emu/x86/mode.h"
 #include "emu/x86/cpu.h"
 #include "emu/x86/decode.h"
+#include "emu/x86/order.h"
 
 _Static_assert(BUILD_INSN_MAX == DECODE_BYTES_MAX, "one longest instruction");
 
@@ -154,6 +155,12 @@ static void op_nop(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
+static void op_order(struct cpu *c, const struct op *op)
+{
+    order_all();
+    OP_NEXT(c, op);
+}
+
 static void build_nop(struct build *b)
 {
     (void)append(b, op_nop);
@@ -210,6 +217,10 @@ static void build_insn(struct build *b)
         build_nop(b);
         return;
     }
+    if (order_serializes(b->row)) {
+        (void)append(b, op_order);
+        b->last = true;
+    }
     for (unsigned i = 0; !families[i](b); i++)
         ;
 }
@@ -227,7 +238,7 @@ bool build_block(struct cpu *c, struct block *block, const uint8_t *code, unsign
     struct build b = { .cpu = c, .block = block };
 
     block->count = block->op_count = 0;
-    while (block->count < most && !b.ends) {
+    while (block->count < most && !b.ends && !b.last) {
         enum decode_result r =
             decode(&b.insn, code + b.at, room - b.at, decode_mode_of(c, block->mode));
 

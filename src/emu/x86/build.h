@@ -29,6 +29,7 @@ struct build {
     const struct table_row *row;
     uint16_t at; /* offset of the instruction in the block */
     bool ends;   /* set by a build function: nothing may follow in this block */
+    bool last;   /* no further instruction, but the handlers go on to an op that ends the block */
 };
 
 /* Fills count, len, op_count and ops of a block whose pc and mode are set, from `room` bytes that

@@ -7,6 +7,7 @@
 #include "emu/x86/intr_internal.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
+#include "emu/x86/order.h"
 #include "emu/x86/seg.h"
 
 #define RFLAGS_IOPL (UINT64_C(3) << 12)
@@ -152,6 +153,7 @@ static bool doubles(uint8_t first, uint8_t second)
 
 static bool event_deliver(struct cpu *c, struct event ev)
 {
+    order_all();
     c->leave = CPU_ON;
     while (!(c->efer & X86_EFER_LMA ? event_enter(c, &ev) : intr_enter_legacy(c, &ev))) {
         struct cpu_fault f = c->fault;

@@ -17,6 +17,7 @@
 #include "emu/x86/ioapic.h"
 #include "emu/x86/lapic.h"
 #include "emu/x86/machine.h"
+#include "emu/x86/order.h"
 
 /* APIC registers are 32 bits at 16-byte steps; accesses of another size or alignment are undefined
  * (SDM 3A, 11.4.1). */
@@ -57,11 +58,13 @@ static void device_write(struct cpu *c, const struct bus *b, uint64_t at, const 
 
 void port_read(struct cpu *c, uint16_t port, void *data, unsigned size)
 {
+    order_all();
     device_read(c, c->emu->ports, port, data, size);
 }
 
 void port_write(struct cpu *c, uint16_t port, const void *data, unsigned size)
 {
+    order_all();
     device_write(c, c->emu->ports, port, data, size);
 }
 
@@ -69,6 +72,7 @@ void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned siz
 {
     uint32_t offset, value;
 
+    order_all();
     if (lapic_at(c, gpa, size, &offset))
         value = lapic_read(c->lapic, offset);
     else if (ioapic_at(gpa, size, &offset))
@@ -103,6 +107,7 @@ void mmio_write(struct emu *m, struct cpu *c, gpa_t gpa, const void *data, unsig
     uint32_t offset, value = 0;
 
     memcpy(&value, data, size < sizeof(value) ? size : sizeof(value));
+    order_all();
     if (lapic_at(c, gpa, size, &offset))
         lapic_write(c->lapic, offset, value);
     else if (ioapic_at(gpa, size, &offset))

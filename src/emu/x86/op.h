@@ -46,7 +46,7 @@ _Static_assert(sizeof(struct op) == 32, "two to a cache line");
 /* A straight run of instructions (block.h). */
 #define BLOCK_INSNS_MAX 64u
 #define BLOCK_OPS_MAX \
-    (3 * BLOCK_INSNS_MAX + 1) /* some take one or two address ops in front; one to end it */
+    (3 * BLOCK_INSNS_MAX + 1) /* some take one or two ops in front; one to end it */
 
 struct block {
     gpa_t pc;

@@ -15,6 +15,7 @@
 #include "emu/x86/machine.h"
 #include "emu/x86/msr.h"
 #include "emu/x86/op_mem.h"
+#include "emu/x86/order.h"
 
 #define CR0_TS       UINT64_C(0x8)
 #define CR4_TSD      UINT64_C(0x4)
@@ -69,6 +70,7 @@ static void op_rdtscp(struct cpu *c, const struct op *op)
 {
     if (!tsc_allowed(c))
         return op_leave(c, op);
+    order_loads();
     set_edx_eax(c, clock_guest_tsc(c));
     c->gpr[X86_RCX] = c->tsc_aux;
     OP_NEXT(c, op);
