@@ -20,6 +20,7 @@
 #include "emu/x86/flags.h"
 #include "emu/x86/gpr.h"
 #include "emu/x86/leave.h"
+#include "emu/x86/pieces.h"
 #include "emu/x86/request.h"
 #include "emu/x86/vector.h"
 
@@ -92,8 +93,9 @@ struct cpu {
         __attribute__((aligned(16))); /* FXSAVE image: x87 and MXCSR while outside run */
 
     /* An operand that is not plain RAM (it crosses a page, or is a device's) is worked on here and
-     * written back. */
+     * written back to where it was found. */
     uint8_t bounce[64] __attribute__((aligned(64)));
+    struct pieces operand; /* of the slow door (mmu.h) */
 
     struct cpuid_table cpuid;
     uint64_t offered; /* bit n: enum table_feature n, from cpuid */

@@ -12,6 +12,7 @@
 #define SEG_ACCESSED   0x0001u
 #define SEG_WRITABLE   0x0002u /* of data; readable for code */
 #define SEG_CONFORMING 0x0004u /* of code; expand-down for data */
+#define SEG_BUSY       0x0002u /* of a task state segment */
 #define SEG_CODE       0x0008u
 #define SEG_S          0x0010u /* code or data, not system */
 #define SEG_P          0x0080u

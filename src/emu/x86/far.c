@@ -54,12 +54,11 @@ bool far_jump(struct cpu *c, uint16_t selector, uint64_t offset)
 
 bool far_call(struct cpu *c, uint16_t selector, uint64_t offset, unsigned size, uint64_t next_rip)
 {
+    const uint64_t frame[] = { c->seg[X86_CS].selector, next_rip };
     uint64_t sp = stack_pointer(c);
     struct x86_segment cs;
 
-    if (!target_code(c, selector, offset, &cs))
-        return false;
-    if (!stack_push(c, &sp, c->seg[X86_CS].selector, size) || !stack_push(c, &sp, next_rip, size))
+    if (!target_code(c, selector, offset, &cs) || !stack_push_all(c, &sp, frame, 2, size))
         return false;
     stack_commit(c, sp);
     c->seg[X86_CS] = cs;

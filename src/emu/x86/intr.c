@@ -2,8 +2,8 @@
 #include "emu/x86/intr.h"
 
 #include <stddef.h>
-#include <string.h>
 
+#include "emu/x86/copy.h"
 #include "emu/x86/intr_internal.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
@@ -31,8 +31,9 @@ struct gate {
 
 _Static_assert(sizeof(struct gate) == 16, "gate layout");
 
-/* The frame the processor pushes, lowest address first; the error code goes below it. */
+/* The frame the processor pushes, lowest address first. */
 struct frame {
+    uint64_t error; /* where the vector has one */
     uint64_t rip;
     uint64_t cs;
     uint64_t rflags;
@@ -40,7 +41,7 @@ struct frame {
     uint64_t ss;
 };
 
-_Static_assert(sizeof(struct frame) == 40, "frame layout");
+_Static_assert(sizeof(struct frame) == 48, "frame layout");
 
 static bool gate_read(struct cpu *c, const struct event *ev, struct gate *g)
 {
@@ -88,22 +89,18 @@ static bool stack_from_tss(struct cpu *c, unsigned ist, unsigned cpl, uint64_t *
 static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *rsp)
 {
     struct frame f = {
+        .error = ev->error,
         .rip = c->rip + ev->length,
         .cs = c->seg[X86_CS].selector,
         .rflags = intr_flags_pushed(c, ev),
         .rsp = c->gpr[X86_RSP],
         .ss = c->seg[X86_SS].selector,
     };
-    uint64_t error = ev->error;
-    uint64_t at = (*rsp & ~UINT64_C(15)) - sizeof(f);
+    unsigned without = ev->has_error ? 0 : sizeof(f.error);
+    uint64_t at = (*rsp & ~UINT64_C(15)) - sizeof(f) + without;
 
-    if (!mmu_system_write(c, at, &f, sizeof(f)))
+    if (!mmu_system_write(c, at, (const uint8_t *)&f + without, (unsigned)sizeof(f) - without))
         return false;
-    if (ev->has_error) {
-        at -= sizeof(error);
-        if (!mmu_system_write(c, at, &error, sizeof(error)))
-            return false;
-    }
     *rsp = at;
     return true;
 }
@@ -205,7 +202,7 @@ static bool stack_read(struct cpu *c, unsigned size, unsigned count, uint64_t *t
         if (!from)
             return false;
         to[i] = 0;
-        memcpy(&to[i], from, size);
+        copy_once(&to[i], from, size);
     }
     return true;
 }

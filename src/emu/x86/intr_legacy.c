@@ -18,13 +18,13 @@
 static bool real_enter(struct cpu *c, const struct event *ev)
 {
     uint64_t sp = stack_pointer(c);
+    const uint64_t frame[] = { cpu_rflags(c), c->seg[X86_CS].selector, c->rip + ev->length };
     uint16_t entry[2];
 
     if (ev->vector * 4u + 3 > c->idt.limit)
         return cpu_refuse(c, CPU_GP, 0);
     if (!mmu_system_read(c, c->idt.base + ev->vector * 4u, entry, sizeof(entry)) ||
-        !stack_push(c, &sp, cpu_rflags(c), 2) || !stack_push(c, &sp, c->seg[X86_CS].selector, 2) ||
-        !stack_push(c, &sp, c->rip + ev->length, 2))
+        !stack_push_all(c, &sp, frame, 3, 2))
         return false;
     stack_commit(c, sp);
     c->seg[X86_CS].selector = entry[1];
@@ -69,12 +69,13 @@ static bool inner_stack(struct cpu *c, unsigned cpl, struct x86_segment *ss, uin
 static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *sp, unsigned size,
                        bool outer, const struct intr_from *from)
 {
-    if (outer && (!stack_push(c, sp, from->ss, size) || !stack_push(c, sp, from->sp, size)))
-        return false;
-    if (!stack_push(c, sp, intr_flags_pushed(c, ev), size) || !stack_push(c, sp, from->cs, size) ||
-        !stack_push(c, sp, c->rip + ev->length, size))
-        return false;
-    return !ev->has_error || stack_push(c, sp, ev->error, size);
+    const uint64_t frame[] = {
+        from->ss, from->sp, intr_flags_pushed(c, ev), from->cs, c->rip + ev->length, ev->error
+    };
+    unsigned first = outer ? 0 : 2;
+    unsigned end = ev->has_error ? 6 : 5;
+
+    return stack_push_all(c, sp, frame + first, end - first, size);
 }
 
 static bool protected_enter(struct cpu *c, const struct event *ev)

@@ -8,9 +8,10 @@
  */
 #include "emu/x86/mmu.h"
 
-#include <string.h>
+#include <stddef.h>
 
 #include "emu/x86/code_pages.h"
+#include "emu/x86/copy.h"
 #include "emu/x86/debug.h"
 #include "emu/x86/exclusive.h"
 #include "emu/x86/machine.h"
@@ -75,7 +76,7 @@ static void physical_read(struct cpu *c, gpa_t gpa, uint8_t *to, unsigned size)
     const void *host = mem_at(c->emu->mem, gpa, size);
 
     if (host) {
-        memcpy(to, host, size);
+        copy_once(to, host, size);
         return;
     }
     for (unsigned done = 0; done < size;) {
@@ -90,7 +91,7 @@ static void physical_write(struct cpu *c, gpa_t gpa, const uint8_t *from, unsign
     void *host = mem_at(c->emu->mem, gpa, size);
 
     if (host) {
-        memcpy(host, from, size);
+        copy_once(host, from, size);
         if (code_page_held(c->emu, gpa))
             code_page_written(c, gpa, size);
         return;
@@ -101,12 +102,6 @@ static void physical_write(struct cpu *c, gpa_t gpa, const uint8_t *from, unsign
         done += piece;
     }
 }
-
-/* An access in one or two pieces, one a page. */
-struct pieces {
-    gpa_t gpa[2];
-    unsigned size[2]; /* size[1] is 0 where all is on one page */
-};
 
 static bool translate_pieces(struct cpu *c, uint64_t va, unsigned size, enum walk_access access,
                              enum walk_as as, struct pieces *p, struct walk *first)
@@ -146,23 +141,40 @@ static uint8_t *page_host(const struct cpu *c, gpa_t gpa)
     return mem_at(c->emu->mem, gpa & ~(gpa_t)(MMU_PAGE - 1), MMU_PAGE);
 }
 
-/* The operand where it is, or, where it is not RAM or not on one page, a copy of it. */
-static void *operand_at(struct cpu *c, uint64_t va, unsigned size, enum walk_access access)
+/* Finds an operand for good: whether it may be accessed is judged here, and nowhere again. */
+static bool operand_find(struct cpu *c, uint64_t va, unsigned size, enum walk_access access,
+                         struct walk *first)
 {
-    struct pieces p;
-    struct walk w;
-    uint8_t *host;
-
-    if (!translate_pieces(c, va, size, access, acting_as(c), &p, &w) || !is_aligned(c, va, size))
-        return NULL;
+    if (!translate_pieces(c, va, size, access, acting_as(c), &c->operand, first) ||
+        !is_aligned(c, va, size))
+        return false;
     if (is_watched(c))
         debug_access(c, va, size, access == WALK_WRITE);
-    host = page_host(c, w.gpa);
-    if (host && p.size[1] == 0) {
-        entry_fill(c, va, &w, host);
-        return host + va % MMU_PAGE;
-    }
-    pieces_read(c, &p, c->bounce);
+    return true;
+}
+
+/* The operand found where it is, or NULL where that is not RAM or not on one page. */
+static void *operand_host(struct cpu *c, uint64_t va, const struct walk *first)
+{
+    uint8_t *host = page_host(c, first->gpa);
+
+    if (host)
+        entry_fill(c, va, first, host);
+    return host && c->operand.size[1] == 0 ? host + va % MMU_PAGE : NULL;
+}
+
+/* Likewise, or a copy. */
+static void *operand_at(struct cpu *c, uint64_t va, unsigned size, enum walk_access access)
+{
+    struct walk first;
+    void *host;
+
+    if (!operand_find(c, va, size, access, &first))
+        return NULL;
+    host = operand_host(c, va, &first);
+    if (host)
+        return host;
+    pieces_read(c, &c->operand, c->bounce);
     return c->bounce;
 }
 
@@ -173,20 +185,28 @@ const void *mmu_read_slow(struct cpu *c, uint64_t va, unsigned size)
 
 bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size)
 {
-    struct pieces p;
-    struct walk w;
-    uint8_t *host;
+    struct walk first;
 
-    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w) ||
-        !is_aligned(c, va, size))
+    if (!operand_find(c, va, size, WALK_WRITE, &first))
         return false;
-    if (is_watched(c))
-        debug_access(c, va, size, true);
-    host = page_host(c, w.gpa);
-    if (host)
-        entry_fill(c, va, &w, host);
-    pieces_write(c, &p, data);
+    (void)operand_host(c, va, &first);
+    pieces_write(c, &c->operand, data);
     return true;
+}
+
+bool mmu_write_begin(struct cpu *c, uint64_t va, unsigned size, struct pieces *to)
+{
+    struct walk first;
+
+    if (!operand_find(c, va, size, WALK_WRITE, &first))
+        return false;
+    *to = c->operand;
+    return true;
+}
+
+void mmu_write_end(struct cpu *c, const struct pieces *to, const void *data)
+{
+    pieces_write(c, to, data);
 }
 
 bool mmu_writable(struct cpu *c, uint64_t va, unsigned size)
@@ -203,42 +223,51 @@ void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size)
     return operand_at(c, va, size, WALK_WRITE);
 }
 
-void mmu_modify_end(struct cpu *c, uint64_t va, unsigned size, const void *at)
+void *mmu_fill_slow(struct cpu *c, uint64_t va, unsigned size)
 {
-    struct pieces p;
-    struct walk w;
+    struct walk first;
+    void *host;
 
-    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w))
-        return; /* another processor took the mapping away meanwhile: as if the write had come first
-                 */
-    if (at == c->bounce)
-        pieces_write(c, &p, c->bounce);
-    else if (code_page_held(c->emu, w.gpa))
-        code_page_written(c, w.gpa, size);
+    if (!operand_find(c, va, size, WALK_WRITE, &first))
+        return NULL;
+    host = operand_host(c, va, &first);
+    return host ? host : c->bounce;
 }
 
-/* Whether the operand may be accessed is settled before anybody has to stand still for it. */
+void mmu_modify_end(struct cpu *c, const void *at)
+{
+    const struct pieces *p = &c->operand;
+
+    if (at == c->bounce)
+        pieces_write(c, p, c->bounce);
+    else if (code_page_held(c->emu, p->gpa[0]))
+        code_page_written(c, p->gpa[0], p->size[0]);
+}
+
+/* Whether the operand may be accessed is settled before anybody has to stand still for it, and
+ * again when all do: it may be another one then. */
 void *mmu_locked_slow(struct cpu *c, uint64_t va, unsigned size)
 {
-    struct pieces p;
-    struct walk w;
-    void *at;
+    struct walk first;
+    void *host;
 
-    if (!translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w) ||
-        !is_aligned(c, va, size))
+    if (!operand_find(c, va, size, WALK_WRITE, &first))
         return NULL;
-    if (p.size[1] == 0 && page_host(c, w.gpa))
-        return operand_at(c, va, size, WALK_WRITE);
+    host = operand_host(c, va, &first);
+    if (host)
+        return host;
     exclusive_begin(c);
-    at = operand_at(c, va, size, WALK_WRITE);
-    if (at != c->bounce)
-        exclusive_end(c); /* the mapping changed meanwhile */
-    return at;
+    if (!operand_find(c, va, size, WALK_WRITE, &first)) {
+        exclusive_end(c);
+        return NULL;
+    }
+    pieces_read(c, &c->operand, c->bounce);
+    return c->bounce;
 }
 
-void mmu_locked_end(struct cpu *c, uint64_t va, unsigned size, const void *at)
+void mmu_locked_end(struct cpu *c, const void *at)
 {
-    mmu_modify_end(c, va, size, at);
+    mmu_modify_end(c, at);
     if (at == c->bounce)
         exclusive_end(c);
 }
@@ -252,26 +281,18 @@ bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size)
         at = mmu_read_at(c, va + done, piece);
         if (!at)
             return false;
-        memcpy((uint8_t *)to + done, at, piece);
+        copy_once((uint8_t *)to + done, at, piece);
     }
     return true;
 }
 
 bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size)
 {
-    if (va / MMU_PAGE != (va + size - 1) / MMU_PAGE && !mmu_writable(c, va, size))
-        return false;
-    for (unsigned done = 0, piece; done < size; done += piece) {
-        const uint8_t *data = (const uint8_t *)from + done;
-        void *hit;
+    void *hit = mmu_write_hit(c, va, size);
 
-        piece = size - done < sizeof(c->bounce) ? size - done : sizeof(c->bounce);
-        hit = mmu_write_hit(c, va + done, piece);
-        if (hit)
-            memcpy(hit, data, piece);
-        else if (!mmu_write_slow(c, va + done, data, piece))
-            return false;
-    }
+    if (!hit)
+        return mmu_write_slow(c, va, from, size);
+    copy_once(hit, from, size);
     return true;
 }
 
@@ -321,6 +342,26 @@ bool mmu_system_write(struct cpu *c, uint64_t va, const void *from, unsigned siz
     if (!translate_pieces(c, va, size, WALK_WRITE, WALK_SUPERVISOR, &p, &w))
         return false;
     pieces_write(c, &p, from);
+    return true;
+}
+
+bool mmu_system_set(struct cpu *c, uint64_t va, uint8_t bits, uint8_t *before)
+{
+    struct walk w;
+    uint8_t *host, set;
+
+    if (!translate(c, va, WALK_WRITE, WALK_SUPERVISOR, &w))
+        return false;
+    host = mem_at(c->emu->mem, w.gpa, 1);
+    if (host) {
+        *before = __atomic_fetch_or(host, bits, __ATOMIC_SEQ_CST);
+        if (code_page_held(c->emu, w.gpa))
+            code_page_written(c, w.gpa, 1);
+        return true;
+    }
+    physical_read(c, w.gpa, before, 1);
+    set = *before | bits;
+    physical_write(c, w.gpa, &set, 1);
     return true;
 }
 

@@ -38,16 +38,25 @@ bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size)
 /* Whether a write would be allowed; nothing is written. */
 bool mmu_writable(struct cpu *c, uint64_t va, unsigned size);
 
+/* A write in two steps, for what has more than one to make, or something to do that cannot be
+ * undone: all are judged before the first is made, and not again. Up to a page each. */
+bool mmu_write_begin(struct cpu *c, uint64_t va, unsigned size, struct pieces *to);
+void mmu_write_end(struct cpu *c, const struct pieces *to, const void *data);
+
 /* For read-modify-write: the host address, or the bounce buffer holding a copy where the bytes are
  * not plain RAM on one page; all pages are proved writable. The instruction changes it in place and
- * calls mmu_modify_end with what it got. */
+ * calls mmu_modify_end with what it got, and no function of this header in between: it is written
+ * where it was found, whatever became of the mapping. */
 void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size);
-void mmu_modify_end(struct cpu *c, uint64_t va, unsigned size, const void *at);
+void mmu_modify_end(struct cpu *c, const void *at);
+
+/* The same for an instruction that only writes: the bounce buffer holds no copy. */
+void *mmu_fill_slow(struct cpu *c, uint64_t va, unsigned size);
 
 /* The same for an instruction with LOCK, which uses the host's own locked instruction on it: with
  * the bounce buffer, all other processors stand still from here to the end. */
 void *mmu_locked_slow(struct cpu *c, uint64_t va, unsigned size);
-void mmu_locked_end(struct cpu *c, uint64_t va, unsigned size, const void *at);
+void mmu_locked_end(struct cpu *c, const void *at);
 
 static inline const void *mmu_read_at(struct cpu *c, uint64_t va, unsigned size)
 {
@@ -78,8 +87,8 @@ static inline void *mmu_write_hit(struct cpu *c, uint64_t va, unsigned size)
     return __builtin_expect(offset <= MMU_PAGE - size, 1) ? e->host + offset : (void *)0;
 }
 
-/* Operands of more than 64 bytes and at most a page, piece by piece. Nothing is written unless all
- * can be. */
+/* Operands of more than 64 bytes and at most a page. They are read piece by piece; nothing is
+ * written unless all can be. */
 bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
 
@@ -96,6 +105,9 @@ unsigned mmu_fetch_bytes(struct cpu *c, uint64_t va, uint8_t *to, unsigned size)
  * rights whatever CPL is. */
 bool mmu_system_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_system_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
+
+/* Sets bits of one byte, in one piece with reading it, as a descriptor is marked. */
+bool mmu_system_set(struct cpu *c, uint64_t va, uint8_t bits, uint8_t *before);
 
 void mmu_flush(struct cpu *c, bool global); /* CR3 write: global false */
 void mmu_flush_page(struct cpu *c, uint64_t va);

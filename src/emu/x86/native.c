@@ -68,16 +68,23 @@ static void op_native_read(struct cpu *c, const struct op *op)
 static void op_native_write(struct cpu *c, const struct op *op)
 {
     uint64_t va = op_address(c, op);
+    bool slow = false;
     void *to;
 
     if (__builtin_expect(misaligned(c, op, va), 0))
         return leave_unaccessed(c, op);
     to = mmu_write_hit(c, va, op->aux);
-    if (__builtin_expect(!to && !mmu_writable(c, va, op->aux), 0))
-        return leave_unaccessed(c, op);
-    call(c, op, to ? to : c->bounce);
-    if (__builtin_expect(c->leave || (!to && !mmu_write_slow(c, va, c->bounce, op->aux)), 0))
+    if (__builtin_expect(!to, 0)) {
+        slow = true;
+        to = mmu_fill_slow(c, va, op->aux);
+        if (!to)
+            return leave_unaccessed(c, op);
+    }
+    call(c, op, to);
+    if (__builtin_expect(c->leave, 0))
         return op_leave(c, op);
+    if (slow)
+        mmu_modify_end(c, to);
     OP_NEXT(c, op);
 }
 
@@ -100,7 +107,7 @@ static void op_native_modify(struct cpu *c, const struct op *op)
     if (__builtin_expect(c->leave, 0))
         return op_leave(c, op);
     if (slow)
-        mmu_modify_end(c, va, op->aux, at);
+        mmu_modify_end(c, at);
     OP_NEXT(c, op);
 }
 
@@ -120,7 +127,7 @@ static void op_native_locked(struct cpu *c, const struct op *op)
     if (!at)
         return leave_unaccessed(c, op);
     call(c, op, at);
-    mmu_locked_end(c, va, op->aux, at);
+    mmu_locked_end(c, at);
     OP_NEXT(c, op);
 }
 

@@ -10,6 +10,7 @@
 
 #include "emu/x86/mode.h"
 #include "emu/x86/build.h"
+#include "emu/x86/copy.h"
 #include "emu/x86/far.h"
 #include "emu/x86/intr.h"
 #include "emu/x86/op_mem.h"
@@ -177,7 +178,7 @@ static bool operand_load(struct cpu *c, const struct op *op, uint64_t *value)
 
     *value = 0;
     if (from)
-        memcpy(value, from, op->aux);
+        copy_once(value, from, op->aux);
     return from;
 }
 

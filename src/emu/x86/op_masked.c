@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "emu/x86/build.h"
+#include "emu/x86/copy.h"
 #include "emu/x86/descriptor.h"
 #include "emu/x86/fpu.h"
 #include "emu/x86/mmu.h"
@@ -23,26 +24,26 @@ static bool is_chosen(const uint8_t *mask, unsigned at, unsigned element)
     return mask[at + element - 1] & 0x80u;
 }
 
-/* Nothing is written unless all can be: on two pages each element is asked first. */
-static bool masked_writable(struct cpu *c, uint64_t va, const uint8_t *mask, unsigned element,
-                            unsigned size)
-{
-    if (va / MMU_PAGE == (va + size - 1) / MMU_PAGE)
-        return true;
-    for (unsigned at = 0; at < size; at += element)
-        if (is_chosen(mask, at, element) && !mmu_writable(c, va + at, element))
-            return false;
-    return true;
-}
+#define ELEMENTS_MAX 16u
 
+/* Nothing is written unless all can be. */
 static bool masked_write(struct cpu *c, uint64_t va, const uint8_t *from, const uint8_t *mask,
                          unsigned element, unsigned size)
 {
-    if (!masked_writable(c, va, mask, element, size))
-        return false;
-    for (unsigned at = 0; at < size; at += element)
-        if (is_chosen(mask, at, element) && !mmu_write(c, va + at, from + at, element))
+    uint8_t *hit = mmu_write_hit(c, va, size);
+    struct pieces to[ELEMENTS_MAX];
+
+    for (unsigned at = 0, n = 0; !hit && at < size; at += element, n++)
+        if (is_chosen(mask, at, element) && !mmu_write_begin(c, va + at, element, &to[n]))
             return false;
+    for (unsigned at = 0, n = 0; at < size; at += element, n++) {
+        if (!is_chosen(mask, at, element))
+            continue;
+        if (hit)
+            copy_once(hit + at, from + at, element);
+        else
+            mmu_write_end(c, &to[n], from + at);
+    }
     return true;
 }
 

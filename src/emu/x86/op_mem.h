@@ -47,7 +47,7 @@
             return op_leave((c), (op));                                                 \
         body;                                                                           \
         if (__builtin_expect(slow_, 0))                                                 \
-            mmu_modify_end((c), to_, sizeof(T), at);                                    \
+            mmu_modify_end((c), at);                                                    \
     } while (0)
 
 /* As OP_MODIFY for an instruction with LOCK: `body` uses the host's own locked instruction. */
@@ -60,7 +60,7 @@
             return op_leave((c), (op));                                                 \
         body;                                                                           \
         if (__builtin_expect(slow_, 0))                                                 \
-            mmu_locked_end((c), to_, sizeof(T), at);                                    \
+            mmu_locked_end((c), at);                                                    \
     } while (0)
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "emu/x86/mode.h"
 #include "emu/x86/build.h"
+#include "emu/x86/copy.h"
 #include "emu/x86/op_mem.h"
 #include "emu/x86/seg.h"
 #include "emu/x86/stack.h"
@@ -75,7 +76,7 @@ static void op_push_mem(struct cpu *c, const struct op *op)
 
     if (!from)
         return op_leave(c, op);
-    memcpy(&value, from, op->aux);
+    copy_once(&value, from, op->aux);
     push_value(c, op, value);
 }
 
@@ -156,9 +157,8 @@ static void op_pusha(struct cpu *c, const struct op *op)
 {
     uint64_t sp = stack_pointer(c);
 
-    for (unsigned n = 0; n < 8; n++)
-        if (!stack_push(c, &sp, c->gpr[n], op->aux))
-            return op_leave(c, op);
+    if (!stack_push_all(c, &sp, c->gpr, 8, op->aux))
+        return op_leave(c, op);
     stack_commit(c, sp);
     OP_NEXT(c, op);
 }

@@ -97,13 +97,30 @@ static void picture_put(struct cpu *c, struct picture *p)
     }
 }
 
-static bool picture_write(struct cpu *c, const struct picture *p, uint64_t va, unsigned parts)
+static bool is_written(unsigned i, unsigned parts)
 {
+    return places[i].part & parts;
+}
+
+/* Writes the parts and so much of the header, all of it or nothing. */
+static bool picture_write(struct cpu *c, const struct picture *p, uint64_t va, unsigned parts,
+                          unsigned header)
+{
+    const unsigned header_at = offsetof(struct picture, header);
+    const uint8_t *from = (const uint8_t *)p;
+    struct pieces to[PLACES], header_to;
+
     for (unsigned i = 0; i < PLACES; i++)
-        if ((places[i].part & parts) &&
-            !mmu_write(c, va + places[i].from, (const uint8_t *)p + places[i].from,
-                       place_size(c, i)))
+        if (is_written(i, parts) &&
+            !mmu_write_begin(c, va + places[i].from, place_size(c, i), &to[i]))
             return false;
+    if (header && !mmu_write_begin(c, va + header_at, header, &header_to))
+        return false;
+    for (unsigned i = 0; i < PLACES; i++)
+        if (is_written(i, parts))
+            mmu_write_end(c, &to[i], from + places[i].from);
+    if (header)
+        mmu_write_end(c, &header_to, from + header_at);
     return true;
 }
 
@@ -184,7 +201,7 @@ static bool fxsave(struct cpu *c, uint64_t va)
     if (!fxsave_allowed(c, va) || !mmu_writable(c, va, sizeof(p.legacy)))
         return false;
     picture_take(c, &p);
-    return picture_write(c, &p, va, PART_X87 | PART_MXCSR | PART_SSE);
+    return picture_write(c, &p, va, PART_X87 | PART_MXCSR | PART_SSE, 0);
 }
 
 /* All of the image must be readable, also what means nothing. */
@@ -221,8 +238,8 @@ static bool save(struct cpu *c, uint64_t va, bool only_used)
     xstate_bv = (xstate_bv & ~(uint64_t)parts) | in_use;
     if (only_used)
         parts = in_use;
-    return picture_write(c, &p, va, parts | (vectors ? PART_MXCSR : 0)) &&
-           mmu_write(c, bv_at, &xstate_bv, sizeof(xstate_bv));
+    p.header.xstate_bv = xstate_bv;
+    return picture_write(c, &p, va, parts | (vectors ? PART_MXCSR : 0), sizeof(xstate_bv));
 }
 
 static bool xsave(struct cpu *c, uint64_t va)
@@ -245,8 +262,7 @@ static bool xsavec(struct cpu *c, uint64_t va)
     p.header.xcomp_bv = XCOMP_COMPACTED | parts;
     parts &= picture_in_use(c, &p);
     p.header.xstate_bv = parts;
-    return picture_write(c, &p, va, parts | (parts & PART_SSE ? PART_MXCSR : 0)) &&
-           mmu_write(c, va + offsetof(struct picture, header), &p.header, XSAVEC_HEADER);
+    return picture_write(c, &p, va, parts | (parts & PART_SSE ? PART_MXCSR : 0), XSAVEC_HEADER);
 }
 
 /* Each form's own rules for its header (SDM 1, 13.8). */

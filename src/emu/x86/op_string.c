@@ -11,6 +11,7 @@
 
 #include "emu/x86/mode.h"
 #include "emu/x86/build.h"
+#include "emu/x86/copy.h"
 #include "emu/x86/mmio.h"
 #include "emu/x86/op_mem.h"
 #include "emu/x86/port.h"
@@ -192,7 +193,7 @@ static uint64_t movs_one(struct string *s)
     from = mmu_read_at(s->c, source(s), s->size);
     if (!from)
         return 0;
-    memcpy(&value, from, s->size);
+    copy_once(&value, from, s->size);
     return mmu_write_slow(s->c, destination(s), &value, s->size);
 }
 
@@ -225,7 +226,7 @@ static uint64_t lods_one(struct string *s)
         return 0;
     if (s->size == 4)
         *rax = 0;
-    memcpy(rax, from, s->size);
+    copy_once(rax, from, s->size);
     return 1;
 }
 
@@ -266,7 +267,7 @@ static bool load(struct cpu *c, uint64_t va, unsigned size, uint64_t *value)
 
     *value = 0;
     if (from)
-        memcpy(value, from, size);
+        copy_once(value, from, size);
     return from;
 }
 
@@ -293,13 +294,15 @@ static uint64_t cmps_one(struct string *s)
 
 static uint64_t ins_one(struct string *s)
 {
+    struct pieces to;
     uint8_t data[4];
 
     if (!checked_destination(s) ||
-        !mmu_modify_slow(s->c, destination(s), s->size)) /* before the device is read */
+        !mmu_write_begin(s->c, destination(s), s->size, &to)) /* before the device is read */
         return 0;
     port_read(s->c, (uint16_t)s->c->gpr[X86_RDX], data, s->size);
-    return mmu_write_slow(s->c, destination(s), data, s->size);
+    mmu_write_end(s->c, &to, data);
+    return 1;
 }
 
 static uint64_t outs_one(struct string *s)

@@ -27,15 +27,17 @@ bool seg_descriptor(struct cpu *c, uint16_t selector, enum cpu_vector vector, ui
     return mmu_system_read(c, va, raw, sizeof(*raw));
 }
 
+#define DESCRIPTOR_TYPE 5u /* the byte that has the type */
+
 /* Sets the accessed bit in the table, as a load does the first time. */
 static bool mark_accessed(struct cpu *c, uint16_t selector, uint64_t raw)
 {
     uint64_t table = selector & SELECTOR_LDT ? c->ldt.base : c->gdt.base;
-    uint8_t type = (uint8_t)(raw >> 40 | SEG_ACCESSED);
+    uint8_t before;
 
     if (raw >> 40 & SEG_ACCESSED)
         return true;
-    return mmu_system_write(c, table + (selector & ~7u) + 5, &type, 1);
+    return mmu_system_set(c, table + (selector & ~7u) + DESCRIPTOR_TYPE, SEG_ACCESSED, &before);
 }
 
 static bool refuse(struct cpu *c, enum cpu_vector vector, uint16_t selector)
@@ -192,7 +194,7 @@ bool seg_load_tr(struct cpu *c, uint16_t selector)
 {
     struct x86_segment s;
     uint64_t raw;
-    uint8_t busy;
+    uint8_t before;
 
     if (SELECTOR_NULL(selector))
         return refuse(c, CPU_GP, 0);
@@ -202,10 +204,11 @@ bool seg_load_tr(struct cpu *c, uint16_t selector)
         return refuse(c, CPU_GP, selector);
     if (!(s.access & SEG_P))
         return refuse(c, CPU_NP, selector);
-    busy = (uint8_t)(raw >> 40 | 2u);
-    if (!mmu_system_write(c, c->gdt.base + (selector & ~7u) + 5, &busy, 1))
+    if (!mmu_system_set(c, c->gdt.base + (selector & ~7u) + DESCRIPTOR_TYPE, SEG_BUSY, &before))
         return false;
-    s.access |= 2u;
+    if (before & SEG_BUSY) /* another processor was first */
+        return refuse(c, CPU_GP, selector);
+    s.access |= SEG_BUSY;
     c->tr = s;
     return true;
 }

@@ -2,8 +2,8 @@
 #include "emu/x86/stack.h"
 
 #include <stddef.h>
-#include <string.h>
 
+#include "emu/x86/copy.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/seg.h"
@@ -57,10 +57,30 @@ bool stack_push(struct cpu *c, uint64_t *sp, uint64_t value, unsigned size)
         return false;
     void *hit = mmu_write_hit(c, va, size);
     if (hit)
-        memcpy(hit, &value, size);
+        copy_once(hit, &value, size);
     else if (!mmu_write_slow(c, va, &value, size))
         return stack_fault(c);
     *sp = new;
+    return true;
+}
+
+bool stack_push_all(struct cpu *c, uint64_t *sp, const uint64_t *values, unsigned count,
+                    unsigned size)
+{
+    struct pieces to[STACK_PUSH_MAX];
+    uint64_t at = *sp;
+    uint64_t va;
+
+    for (unsigned i = 0; i < count; i++) {
+        at = (at - size) & width_mask(c);
+        if (!stack_linear(c, at, size, &va))
+            return false;
+        if (!mmu_write_begin(c, va, size, &to[i]))
+            return stack_fault(c);
+    }
+    for (unsigned i = 0; i < count; i++)
+        mmu_write_end(c, &to[i], &values[i]);
+    *sp = at;
     return true;
 }
 
@@ -75,7 +95,7 @@ bool stack_pop(struct cpu *c, uint64_t *sp, uint64_t *value, unsigned size)
     if (!from)
         return stack_fault(c);
     *value = 0;
-    memcpy(value, from, size);
+    copy_once(value, from, size);
     *sp = (*sp + size) & width_mask(c);
     return true;
 }

@@ -14,6 +14,11 @@
 
 uint64_t stack_pointer(const struct cpu *c);
 bool stack_push(struct cpu *c, uint64_t *sp, uint64_t value, unsigned size);
+/* Several values, each above the next: nothing is written unless all can be. */
+#define STACK_PUSH_MAX 8u
+bool stack_push_all(struct cpu *c, uint64_t *sp, const uint64_t *values, unsigned count,
+                    unsigned size);
+
 bool stack_pop(struct cpu *c, uint64_t *sp, uint64_t *value, unsigned size);
 /* Whether a value could be stored at sp itself; the fault if not. */
 bool stack_writable(struct cpu *c, uint64_t sp, unsigned size);
