@@ -83,9 +83,9 @@ bool bus_read(const struct bus *b, uint64_t addr, void *data, unsigned size)
         memset(data, 0xff, size);
         return false;
     }
-    (void)pthread_mutex_lock(&w->device->lock);
+    lock_take(&w->device->lock);
     w->device->ops->read(w->device, addr - w->base, data, size);
-    (void)pthread_mutex_unlock(&w->device->lock);
+    lock_release(&w->device->lock);
     return true;
 }
 
@@ -95,8 +95,8 @@ bool bus_write(const struct bus *b, uint64_t addr, const void *data, unsigned si
 
     if (!w)
         return false;
-    (void)pthread_mutex_lock(&w->device->lock);
+    lock_take(&w->device->lock);
     w->device->ops->write(w->device, addr - w->base, data, size);
-    (void)pthread_mutex_unlock(&w->device->lock);
+    lock_release(&w->device->lock);
     return true;
 }

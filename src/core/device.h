@@ -5,10 +5,12 @@
  *
  * A device embeds struct device as its first member and hands the bus a table. A vCPU's register
  * access takes the lock around each call of the table, whichever thread comes; the device takes the
- * same lock where the loop thread works on the state that its registers show.
+ * same lock where the loop thread works on the state that its registers show, and goes first: a
+ * guest whose processors do nothing but read a register does not keep it waiting.
  */
-#include <pthread.h>
 #include <stdint.h>
+
+#include "core/lock.h"
 
 struct device;
 
@@ -25,20 +27,31 @@ struct device_ops {
 
 struct device {
     const struct device_ops *ops;
-    pthread_mutex_t lock;
+    struct lock lock;
 };
 
 static inline void device_init(struct device *d, const struct device_ops *ops)
 {
     d->ops = ops;
-    (void)pthread_mutex_init(&d->lock, NULL);
+    lock_init(&d->lock);
 }
 
 static inline void device_finish(struct device *d)
 {
     if (d->ops)
-        (void)pthread_mutex_destroy(&d->lock);
+        lock_finish(&d->lock);
     d->ops = NULL;
+}
+
+/* Loop thread, from outside the device's table. */
+static inline void device_lock(struct device *d)
+{
+    lock_take_first(&d->lock);
+}
+
+static inline void device_unlock(struct device *d)
+{
+    lock_release_first(&d->lock);
 }
 
 #endif

@@ -341,7 +341,7 @@ int i8042_ctrl_alt_del(struct i8042 *k)
 {
     int ret = -EAGAIN;
 
-    (void)pthread_mutex_lock(&k->device.lock);
+    device_lock(&k->device);
     if (k->scanning && k->head == k->tail) {
         if (k->control & CONTROL_TRANSLATE)
             keys_put(k, ctrl_alt_del_set1, sizeof(ctrl_alt_del_set1));
@@ -349,6 +349,6 @@ int i8042_ctrl_alt_del(struct i8042 *k)
             keys_put(k, ctrl_alt_del_set2, sizeof(ctrl_alt_del_set2));
         ret = 0;
     }
-    (void)pthread_mutex_unlock(&k->device.lock);
+    device_unlock(&k->device);
     return ret;
 }

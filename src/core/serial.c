@@ -382,7 +382,7 @@ static size_t min_size(size_t a, size_t b)
 
 size_t serial_output(struct serial *s, void *to, size_t len)
 {
-    (void)pthread_mutex_lock(&s->device.lock);
+    device_lock(&s->device);
     bool full = !thr_empty(s);
     size_t n = min_size(len, tx_count(s));
     size_t at = s->tx_head % SERIAL_TX_SIZE;
@@ -394,13 +394,13 @@ size_t serial_output(struct serial *s, void *to, size_t len)
     if (full || n == 0)
         thr_settle(s);
     update_irq(s);
-    (void)pthread_mutex_unlock(&s->device.lock);
+    device_unlock(&s->device);
     return n;
 }
 
 size_t serial_input(struct serial *s, const void *from, size_t len)
 {
-    (void)pthread_mutex_lock(&s->device.lock);
+    device_lock(&s->device);
     size_t n = min_size(len, SERIAL_RX_SIZE - (s->rx_tail - s->rx_head));
     size_t at = s->rx_tail % SERIAL_RX_SIZE;
     size_t first = min_size(n, SERIAL_RX_SIZE - at);
@@ -411,6 +411,6 @@ size_t serial_input(struct serial *s, const void *from, size_t len)
     if (n < len)
         s->input_full = true;
     update_irq(s);
-    (void)pthread_mutex_unlock(&s->device.lock);
+    device_unlock(&s->device);
     return n;
 }

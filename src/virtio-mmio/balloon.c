@@ -297,9 +297,9 @@ static void balloon_reset(struct virtio_device *v)
     b->due = 0;
     b->holds = false;
     b->stats = (struct balloon_stats){ .known = 0 };
-    (void)pthread_mutex_lock(&v->device.lock);
+    device_lock(&v->device);
     b->config.actual = 0;
-    (void)pthread_mutex_unlock(&v->device.lock);
+    device_unlock(&v->device);
     loop_cancel(v->loop, &b->wait);
     loop_cancel(v->loop, &b->timer);
     settle(b);
@@ -385,9 +385,9 @@ void balloon_status(struct balloon *b, struct balloon_status *status)
 {
     uint32_t actual;
 
-    (void)pthread_mutex_lock(&b->virtio.device.lock);
+    device_lock(&b->virtio.device);
     actual = b->config.actual;
-    (void)pthread_mutex_unlock(&b->virtio.device.lock);
+    device_unlock(&b->virtio.device);
     *status = (struct balloon_status){
         .target = (uint64_t)b->config.num_pages << BALLOON_PAGE_SHIFT,
         .actual = (uint64_t)actual << BALLOON_PAGE_SHIFT,

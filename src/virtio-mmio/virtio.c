@@ -41,12 +41,12 @@ static_assert(sizeof(metrics) / sizeof(metrics[0]) ==
 
 static void lock(struct virtio_device *v)
 {
-    (void)pthread_mutex_lock(&v->device.lock);
+    device_lock(&v->device);
 }
 
 static void unlock(struct virtio_device *v)
 {
-    (void)pthread_mutex_unlock(&v->device.lock);
+    device_unlock(&v->device);
 }
 
 /* The bit first: a driver that the interrupt calls finds it. */

@@ -48,12 +48,12 @@ enum queue_field {
 
 static void lock(struct virtio_device *v)
 {
-    (void)pthread_mutex_lock(&v->device.lock);
+    device_lock(&v->device);
 }
 
 static void unlock(struct virtio_device *v)
 {
-    (void)pthread_mutex_unlock(&v->device.lock);
+    device_unlock(&v->device);
 }
 
 /* Rest. */

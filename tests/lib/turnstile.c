@@ -44,7 +44,7 @@ void turnstile_finish(struct turnstile *t)
 
 void turnstile_open(struct turnstile *t)
 {
-    (void)pthread_mutex_lock(&t->bell.device.lock);
+    device_lock(&t->bell.device);
     vcpu_gate_open(&t->gate);
-    (void)pthread_mutex_unlock(&t->bell.device.lock);
+    device_unlock(&t->bell.device);
 }

@@ -36,18 +36,18 @@ static void wake_console(struct serial_sink *s)
 
 static void out(unsigned reg, uint8_t value)
 {
-    (void)pthread_mutex_lock(&uart.device.lock);
+    lock_take(&uart.device.lock);
     uart.device.ops->write(&uart.device, reg, &value, 1);
-    (void)pthread_mutex_unlock(&uart.device.lock);
+    lock_release(&uart.device.lock);
 }
 
 static uint8_t in(unsigned reg)
 {
     uint8_t value;
 
-    (void)pthread_mutex_lock(&uart.device.lock);
+    lock_take(&uart.device.lock);
     uart.device.ops->read(&uart.device, reg, &value, 1);
-    (void)pthread_mutex_unlock(&uart.device.lock);
+    lock_release(&uart.device.lock);
     return value;
 }
 

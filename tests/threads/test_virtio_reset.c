@@ -131,12 +131,12 @@ static void barrier_look(struct loop_post *post)
 {
     struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, barrier_post));
 
-    (void)pthread_mutex_lock(&m->barrier.lock);
+    device_lock(&m->barrier);
     if (m->echo.held_count > 0 || m->barrier_turns++ > 100)
         vcpu_gate_open(&m->barrier_gate);
     else if (m->vm.state != VM_ENDED)
         loop_post(m->loop, post);
-    (void)pthread_mutex_unlock(&m->barrier.lock);
+    device_unlock(&m->barrier);
 }
 
 /* The I/O. */

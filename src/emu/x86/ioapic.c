@@ -26,14 +26,14 @@
 void ioapic_init(struct ioapic *io, struct emu *m)
 {
     *io = (struct ioapic){ .emu = m };
-    (void)pthread_mutex_init(&io->lock, NULL);
+    lock_init(&io->lock);
     for (unsigned i = 0; i < IOAPIC_INPUTS; i++)
         io->entry[i] = ENTRY_MASKED;
 }
 
 void ioapic_finish(struct ioapic *io)
 {
-    (void)pthread_mutex_destroy(&io->lock);
+    lock_finish(&io->lock);
 }
 
 static void deliver(struct ioapic *io, unsigned input)
@@ -54,10 +54,10 @@ static void deliver(struct ioapic *io, unsigned input)
 
 void ioapic_pulse(struct ioapic *io, unsigned input)
 {
-    (void)pthread_mutex_lock(&io->lock);
+    lock_take_first(&io->lock);
     if (input < IOAPIC_INPUTS && !(io->entry[input] & (ENTRY_MASKED | ENTRY_REMOTE_IRR)))
         deliver(io, input);
-    (void)pthread_mutex_unlock(&io->lock);
+    lock_release_first(&io->lock);
 }
 
 /* Lock held. */
@@ -70,9 +70,9 @@ static void end_of_interrupt(struct ioapic *io, uint8_t vector)
 
 void ioapic_eoi(struct ioapic *io, uint8_t vector)
 {
-    (void)pthread_mutex_lock(&io->lock);
+    lock_take(&io->lock);
     end_of_interrupt(io, vector);
-    (void)pthread_mutex_unlock(&io->lock);
+    lock_release(&io->lock);
 }
 
 static uint32_t register_read(const struct ioapic *io)
@@ -110,23 +110,23 @@ uint32_t ioapic_read(struct ioapic *io, uint32_t offset)
 {
     uint32_t value = 0;
 
-    (void)pthread_mutex_lock(&io->lock);
+    lock_take(&io->lock);
     if (offset == OFFSET_SELECT)
         value = io->select;
     else if (offset == OFFSET_WINDOW)
         value = register_read(io);
-    (void)pthread_mutex_unlock(&io->lock);
+    lock_release(&io->lock);
     return value;
 }
 
 void ioapic_write(struct ioapic *io, uint32_t offset, uint32_t value)
 {
-    (void)pthread_mutex_lock(&io->lock);
+    lock_take(&io->lock);
     if (offset == OFFSET_SELECT)
         io->select = value & 0xffu;
     else if (offset == OFFSET_WINDOW)
         register_write(io, value);
     else if (offset == OFFSET_EOI)
         end_of_interrupt(io, (uint8_t)value);
-    (void)pthread_mutex_unlock(&io->lock);
+    lock_release(&io->lock);
 }

@@ -7,10 +7,12 @@
  * masked; a level entry keeps its remote IRR set until the guest's EOI, and a pulse that comes
  * meanwhile is over by then: nothing is left of it, as with KVM's.
  *
- * Any thread, one lock.
+ * Any thread, one lock, for which pulses go before accesses: it may be the loop thread that brings
+ * one.
  */
-#include <pthread.h>
 #include <stdint.h>
+
+#include "core/lock.h"
 
 struct emu;
 
@@ -19,7 +21,7 @@ struct emu;
 
 struct ioapic {
     struct emu *emu;
-    pthread_mutex_t lock;
+    struct lock lock;
     uint32_t select;
     uint32_t id;
     uint64_t entry[IOAPIC_INPUTS];

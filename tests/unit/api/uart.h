@@ -16,9 +16,9 @@ static inline uint8_t uart_read(struct serial *s, unsigned reg)
     struct device *d = &s->device;
     uint8_t value;
 
-    (void)pthread_mutex_lock(&d->lock);
+    lock_take(&d->lock);
     d->ops->read(d, reg, &value, 1);
-    (void)pthread_mutex_unlock(&d->lock);
+    lock_release(&d->lock);
     return value;
 }
 
@@ -33,9 +33,9 @@ static inline void uart_send(struct serial *s, uint8_t byte)
     struct device *d = &s->device;
 
     uart_await(s, UART_LSR_THRE);
-    (void)pthread_mutex_lock(&d->lock);
+    lock_take(&d->lock);
     d->ops->write(d, UART_TX, &byte, 1);
-    (void)pthread_mutex_unlock(&d->lock);
+    lock_release(&d->lock);
 }
 
 static inline uint8_t uart_get(struct serial *s)

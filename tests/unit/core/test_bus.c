@@ -26,7 +26,7 @@ static void probe_read(struct device *d, uint64_t offset, void *data, unsigned s
     p->reads++;
     p->offset = offset;
     p->size = size;
-    p->lock_free = pthread_mutex_trylock(&d->lock);
+    p->lock_free = pthread_mutex_trylock(&d->lock.mutex);
     memset(data, p->mark, size);
 }
 
@@ -37,7 +37,7 @@ static void probe_write(struct device *d, uint64_t offset, const void *data, uns
     p->writes++;
     p->offset = offset;
     p->size = size;
-    p->lock_free = pthread_mutex_trylock(&d->lock);
+    p->lock_free = pthread_mutex_trylock(&d->lock.mutex);
     memcpy(p->written, data, size);
 }
 
@@ -80,8 +80,8 @@ Test(bus, delivers_to_the_window_with_its_offset)
     cr_assert_eq(p.offset, 0xfc);
     cr_assert_eq(memcmp(p.written, &value, 4), 0);
     cr_assert_eq(p.lock_free, EBUSY, "so does write");
-    cr_assert_eq(pthread_mutex_trylock(&p.device.lock), 0, "and leaves it free");
-    (void)pthread_mutex_unlock(&p.device.lock);
+    cr_assert_eq(pthread_mutex_trylock(&p.device.lock.mutex), 0, "and leaves it free");
+    (void)pthread_mutex_unlock(&p.device.lock.mutex);
     device_finish(&p.device);
 }
 

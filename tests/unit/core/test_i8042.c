@@ -57,18 +57,18 @@ TestSuite(i8042, .init = setup, .fini = teardown);
 
 static void out(unsigned reg, uint8_t value)
 {
-    pthread_mutex_lock(&kbd.device.lock);
+    lock_take(&kbd.device.lock);
     kbd.device.ops->write(&kbd.device, reg, &value, 1);
-    pthread_mutex_unlock(&kbd.device.lock);
+    lock_release(&kbd.device.lock);
 }
 
 static uint8_t in(unsigned reg)
 {
     uint8_t value = 0x5a;
 
-    pthread_mutex_lock(&kbd.device.lock);
+    lock_take(&kbd.device.lock);
     kbd.device.ops->read(&kbd.device, reg, &value, 1);
-    pthread_mutex_unlock(&kbd.device.lock);
+    lock_release(&kbd.device.lock);
     return value;
 }
 

@@ -57,16 +57,16 @@ TestSuite(serial, .init = setup, .fini = teardown);
 
 static void access_out(unsigned reg, const void *data, unsigned size)
 {
-    pthread_mutex_lock(&uart.device.lock);
+    lock_take(&uart.device.lock);
     uart.device.ops->write(&uart.device, reg, data, size);
-    pthread_mutex_unlock(&uart.device.lock);
+    lock_release(&uart.device.lock);
 }
 
 static void access_in(unsigned reg, void *data, unsigned size)
 {
-    pthread_mutex_lock(&uart.device.lock);
+    lock_take(&uart.device.lock);
     uart.device.ops->read(&uart.device, reg, data, size);
-    pthread_mutex_unlock(&uart.device.lock);
+    lock_release(&uart.device.lock);
 }
 
 static void out(unsigned reg, uint8_t value)
