@@ -29,8 +29,7 @@ enum loop_backend {
  *                                 may submit again or free
  */
 struct loop_op {
-    /* Loop thread. res: what the operation's system call would return, with -errno for a failure.
-     */
+    /* Loop thread. res: what the system call would return, with -errno for a failure. */
     void (*done)(struct loop_op *op, int res);
 
     /* The loop's own from here on; zero before the first use. */
@@ -95,13 +94,16 @@ const char *loop_backend_name(const struct loop *l);
  * wait. Can be called again. */
 int loop_run(struct loop *l);
 
+/* Loop thread. Which turn this is: one look at the timers, one call of all who are ready. */
+uint64_t loop_turn(const struct loop *l);
+
 /* Loop thread. loop_run returns once the present callback did, or at once if it is yet to be
  * called. What else was due stays for the next loop_run. */
 void loop_stop(struct loop *l);
 
 /* Loop thread: submit. op->done is set by the caller; iov and what it points to stay valid, and fd
  * stays open, until done. Streams are waited for whether or not they are O_NONBLOCK. Whoever writes
- * to streams has SIGPIPE ignored. */
+ * to streams has SIGPIPE ignored. Each turn does 8 MiB of the work on files, or one operation. */
 
 /* offset -1: the descriptor's own position, or a stream. res: bytes, as preadv2/pwritev2. */
 void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
@@ -109,10 +111,8 @@ void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *
 void loop_writev(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
                  int64_t offset);
 
-/* Makes durable what was written before: data, and what of the metadata is needed to read it. */
+/* As fdatasync(2) and fallocate(2). */
 void loop_fdatasync(struct loop *l, struct loop_op *op, int fd);
-
-/* As fallocate(2). */
 void loop_fallocate(struct loop *l, struct loop_op *op, int fd, int mode, int64_t offset,
                     int64_t len);
 

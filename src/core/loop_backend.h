@@ -63,6 +63,7 @@ struct loop {
     struct loop_op wake;      /* reads it */
     struct iovec wake_iov;
     uint64_t wake_count;
+    uint64_t turn;
     unsigned in_flight;    /* operations, `wake` included */
     unsigned kernel_works; /* of them, such as keep a processor busy */
     bool stopped;
@@ -97,6 +98,20 @@ static inline bool loop_op_is_work(const struct loop_op *op)
     return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
            (op->kind == LOOP_OP_WRITEV && op->offset >= 0);
 }
+
+/* On a file, which is always ready: io_uring does it at once where it can, epoll itself. */
+static inline bool loop_op_is_of_file(const struct loop_op *op)
+{
+    return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
+           ((op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV) && op->offset >= 0);
+}
+
+/* What of the work on files is done in one turn: as much as takes a few milliseconds. */
+#define LOOP_TURN_BYTES (UINT64_C(8) << 20)
+
+/* Whether an operation on a file has its place in this turn, with what was done before: then its
+ * part of LOOP_TURN_BYTES is added. What is not counted in bytes has a turn to itself. */
+bool loop_op_fits(const struct loop_op *op, uint64_t *done);
 
 /* The end of an operation: last touch of op before its owner has it back. */
 static inline void loop_op_finish(struct loop *l, struct loop_op *op, int res)

@@ -4,8 +4,8 @@
  * An operation on a stream waits in its descriptor's watch, a row of a table indexed by descriptor,
  * until epoll reports the descriptor; then it is executed, and waits again if somebody was faster.
  * All operations of one descriptor share its one registration. Files, which are always ready and
- * which epoll refuses, are simply executed in the next dispatch: the loop thread sleeps in the disk
- * then, which is the price of this fallback.
+ * which epoll refuses, are simply executed in the next dispatch that has room for them, behind all
+ * that is due: the loop thread sleeps in the disk then, which is the price of this fallback.
  *
  * A registration fires once (EPOLLONESHOT) and is made good for the operations that still or newly
  * wait before the next sleep, once for all that changed in a turn. So a descriptor on which nothing
@@ -43,7 +43,7 @@ enum epoll_state {
     EPOLL_WAITING = 1, /* in its watch */
     EPOLL_TIMING,      /* in `timers` */
     EPOLL_READY,       /* in `due`, to be executed without sleeping */
-    EPOLL_FILE,        /* in `due`, to be executed */
+    EPOLL_FILE,        /* in `files`, to be executed */
     EPOLL_FINISHED,    /* in `due`, res is known */
 };
 
@@ -64,7 +64,8 @@ struct epoll_loop {
     int watch_count;
     int first_stale; /* -1: none */
     struct op_list timers;
-    struct op_list due; /* to be executed or finished by dispatch */
+    struct op_list due;   /* to be executed or finished by dispatch */
+    struct op_list files; /* to be executed by it, as far as a turn goes */
 };
 
 static struct epoll_loop *epoll_of(struct loop *l)
@@ -76,7 +77,7 @@ static void make_due(struct epoll_loop *e, struct loop_op *op, enum epoll_state 
 {
     op->state = (uint8_t)state;
     op->res = res;
-    op_list_append(&e->due, op);
+    op_list_append(state == EPOLL_FILE ? &e->files : &e->due, op);
 }
 
 /* Room for descriptor fd; 0 or -errno. */
@@ -285,8 +286,11 @@ static void epoll_cancel(struct loop *l, struct loop_op *op)
         op_list_remove(&e->timers, op);
         make_due(e, op, EPOLL_FINISHED, -ECANCELED);
         break;
-    case EPOLL_READY:
     case EPOLL_FILE:
+        op_list_remove(&e->files, op);
+        make_due(e, op, EPOLL_FINISHED, -ECANCELED);
+        break;
+    case EPOLL_READY:
         op->state = EPOLL_FINISHED;
         op->res = -ECANCELED;
         break;
@@ -305,7 +309,8 @@ static int epoll_sleep(struct loop *l, bool block)
     ret = timers_arm(e);
     if (ret < 0)
         return ret;
-    count = epoll_wait(e->epoll_fd, events, EVENTS_MAX, block && !e->due.first ? -1 : 0);
+    block = block && !e->due.first && !e->files.first;
+    count = epoll_wait(e->epoll_fd, events, EVENTS_MAX, block ? -1 : 0);
     if (count < 0)
         return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < count; i++) {
@@ -363,17 +368,28 @@ static void execute(struct epoll_loop *e, struct loop_op *op)
         loop_op_finish(&e->loop, op, res);
 }
 
+/* The operations up to `last` of a list, those of files as far as they have room. A callback may
+ * have taken the rest of them away, the last too. */
+static void execute_upto(struct epoll_loop *e, struct op_list *list, const struct loop_op *last)
+{
+    uint64_t done = 0;
+    bool more = last;
+
+    while (more && list->first && !e->loop.stopped) {
+        if (list == &e->files && !loop_op_fits(list->first, &done))
+            return;
+        more = list->first != last;
+        execute(e, op_list_take(list));
+    }
+}
+
 static void epoll_dispatch(struct loop *l)
 {
     struct epoll_loop *e = epoll_of(l);
-    struct loop_op *last = e->due.last;
+    const struct loop_op *last_file = e->files.last;
 
-    while (last && !l->stopped) {
-        struct loop_op *op = op_list_take(&e->due);
-        if (op == last)
-            last = NULL;
-        execute(e, op);
-    }
+    execute_upto(e, &e->due, e->due.last);
+    execute_upto(e, &e->files, last_file);
 }
 
 static void epoll_destroy(struct loop *l)

@@ -1,10 +1,11 @@
 /*
  * The event loop on io_uring: an operation is one submission and one completion of one ring.
  *
- * Submitted operations queue up in a list and are written into the ring just before the one system
+ * Submitted operations queue up in lists and are written into the ring just before the one system
  * call that both submits and waits; so a full submission queue loses nothing, and what does not fit
- * goes with the next turn. The completion queue may overflow too: the kernel then keeps what did
- * not fit (IORING_FEAT_NODROP) and hands it over when entered again.
+ * goes with the next turn. Of reads and writes of files a turn takes a share only: what lies in the
+ * page cache the kernel copies in that very call. The completion queue may overflow too: the kernel
+ * then keeps what did not fit (IORING_FEAT_NODROP) and hands it over when entered again.
  *
  * The kernel waits for readiness itself, except that some descriptors answer -EAGAIN where they are
  * O_NONBLOCK; then the operation polls first and is tried again.
@@ -37,7 +38,7 @@
  *              CANCELLED -> IDLE      cancelled before the kernel had it
  */
 enum uring_state {
-    URING_QUEUED = 1,  /* in `queued` */
+    URING_QUEUED = 1,  /* in `queued`, or in `copies` */
     URING_ISSUED,      /* the kernel's */
     URING_POLL_QUEUED, /* in `queued`, to poll for readiness */
     URING_POLL_ISSUED, /* the kernel's */
@@ -54,6 +55,7 @@ struct uring_loop {
     struct loop loop;
     struct io_uring ring;
     struct op_list queued;    /* to be submitted */
+    struct op_list copies;    /* ... a turn's share at a time */
     struct op_list cancels;   /* to be cancelled in the kernel */
     struct op_list cancelled; /* to be finished with -ECANCELED */
     /* A timer's time, by its submission's slot: the kernel reads it while submitting. */
@@ -68,10 +70,23 @@ static struct uring_loop *uring_of(struct loop *l)
     return (struct uring_loop *)l;
 }
 
+/* Where it waits to be submitted. Flushing and allocating is never done in that call. */
+static struct op_list *list_of(struct uring_loop *u, const struct loop_op *op)
+{
+    bool copies = op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV;
+
+    return copies && loop_op_is_of_file(op) && op->state == URING_QUEUED ? &u->copies : &u->queued;
+}
+
+static void queue(struct uring_loop *u, struct loop_op *op, enum uring_state state)
+{
+    op->state = (uint8_t)state;
+    op_list_append(list_of(u, op), op);
+}
+
 static void uring_submit(struct loop *l, struct loop_op *op)
 {
-    op->state = URING_QUEUED;
-    op_list_append(&uring_of(l)->queued, op);
+    queue(uring_of(l), op, URING_QUEUED);
 }
 
 static void uring_cancel(struct loop *l, struct loop_op *op)
@@ -81,7 +96,7 @@ static void uring_cancel(struct loop *l, struct loop_op *op)
     switch ((enum uring_state)op->state) {
     case URING_QUEUED:
     case URING_POLL_QUEUED:
-        op_list_remove(&u->queued, op);
+        op_list_remove(list_of(u, op), op);
         op->state = URING_CANCELLED;
         op_list_append(&u->cancelled, op);
         break;
@@ -208,19 +223,22 @@ static void issue_cancel(struct io_uring_sqe *sqe, struct loop_op *op)
     op->cancel = CANCEL_ISSUED;
 }
 
-/* Writes as much as fits into the submission queue. Returns whether all did. */
+/* Writes as much as fits into the submission queue and the turn. Returns whether all did. */
 static bool issue_all(struct uring_loop *u)
 {
     struct io_uring_sqe *sqe;
+    uint64_t done = 0;
 
-    while (u->cancels.first || u->queued.first) {
-        sqe = io_uring_get_sqe(&u->ring);
-        if (!sqe)
+    while (u->cancels.first || u->queued.first || u->copies.first) {
+        bool file = !u->cancels.first && !u->queued.first;
+        if (io_uring_sq_space_left(&u->ring) == 0 ||
+            (file && !loop_op_fits(u->copies.first, &done)))
             return false;
+        sqe = io_uring_get_sqe(&u->ring);
         if (u->cancels.first)
             issue_cancel(sqe, op_list_take(&u->cancels));
         else
-            issue_op(u, sqe, op_list_take(&u->queued));
+            issue_op(u, sqe, op_list_take(file ? &u->copies : &u->queued));
     }
     return true;
 }
@@ -244,7 +262,7 @@ static bool uring_due(struct loop *l)
     const struct uring_loop *u = uring_of(l);
     unsigned flags = __atomic_load_n(u->ring.sq.kflags, __ATOMIC_RELAXED);
 
-    return u->queued.first || u->cancels.first || u->cancelled.first ||
+    return u->queued.first || u->copies.first || u->cancels.first || u->cancelled.first ||
            io_uring_sq_ready(&u->ring) > 0 || io_uring_cq_ready(&u->ring) > 0 ||
            flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
@@ -273,8 +291,7 @@ static void completed(struct uring_loop *u, struct loop_op *op, int res)
     if (op->cancel == CANCEL_QUEUED)
         op_list_remove(&u->cancels, op);
     if (op->cancel == CANCEL_NONE && (ready || not_ready)) {
-        op->state = ready ? URING_QUEUED : URING_POLL_QUEUED;
-        op_list_append(&u->queued, op);
+        queue(u, op, ready ? URING_QUEUED : URING_POLL_QUEUED);
         return;
     }
     loop_op_finish(&u->loop, op, result(op, res));
