@@ -1,14 +1,18 @@
 /*
  * The block device: one queue of requests, each of which becomes a job.
  *
- * A kick takes all that is available and starts it; the loop gives it to the kernel together at the
- * end of the turn. Jobs end in any order. Those that end in one turn are answered together, with
- * one interrupt: the first of them posts a call, which comes before the loop sleeps.
+ * A kick takes what is available and starts it; the loop gives it to the kernel together at the end
+ * of the turn. Jobs end in any order. Those that end in one turn are answered together, with one
+ * interrupt: the first of them posts a call, which comes before the loop sleeps.
  *
- * The queue is left alone while the limiter says no (a timer then starts it again) and while a swap
- * waits for the last job on the old file. There are as many jobs as the queue has descriptors, so
- * one is idle whenever there is a chain; all are at work where each descriptor is a request, behind
- * an indirect table.
+ * What one turn of the loop may do is bounded, as all devices share its thread, and the kernel may
+ * do in that turn whatever it is asked for: a disk takes so many requests, and has operations under
+ * way that move so many bytes together. What is more waits in the queue.
+ *
+ * The queue is left alone too while the limiter says no (a timer then starts it again) and while a
+ * swap waits for the last job on the old file. There are as many jobs as the queue has descriptors,
+ * so one is idle whenever there is a chain; all are at work where each descriptor is a request,
+ * behind an indirect table.
  */
 #include "virtio-mmio/blk.h"
 
@@ -27,6 +31,8 @@
 #include "core/state.h"
 #include "virtio-mmio/iov.h"
 
+#define TURN_REQUESTS   64u
+#define TURN_BYTES      (2 * BLK_PIECE)
 #define QUEUE_SIZE      VIRTQ_SIZE_MAX
 #define PHYSICAL_BLOCK  4096u /* bytes: below that the host reads before it writes */
 #define FEATURE(number) (UINT64_C(1) << (number))
@@ -86,6 +92,12 @@ static void rules_set(struct blk *b)
 
 /* The queue. */
 
+static void post_next_turn(struct blk *b)
+{
+    b->answered = true;
+    loop_post(b->virtio.loop, &b->next_turn);
+}
+
 static void answer(struct blk *b, struct blk_job *job, int status)
 {
     const struct iovec status_byte = { .iov_base = job->request.status_at, .iov_len = 1 };
@@ -100,10 +112,8 @@ static void answer(struct blk *b, struct blk_job *job, int status)
     virtq_push(&b->virtio.queue[0].ring, job->chain.head, (uint32_t)written);
     job->next = b->idle;
     b->idle = job;
-    if (!b->answered) {
-        b->answered = true;
-        loop_post(b->virtio.loop, &b->answers);
-    }
+    if (!b->answered)
+        post_next_turn(b);
 }
 
 static void count(struct blk *b, const struct blk_job *job)
@@ -143,17 +153,18 @@ static void identify(struct blk *b, struct blk_job *job)
     answer(b, job, VIRTIO_BLK_S_OK);
 }
 
+/* A judged request's operation has room beside those that are under way. */
+static bool fits(const struct blk *b, struct blk_job *job)
+{
+    job->share = job->request.len < BLK_PIECE ? job->request.len : BLK_PIECE;
+    return b->moving == 0 || b->moving + job->share <= TURN_BYTES;
+}
+
 static void start(struct blk *b, struct blk_job *job)
 {
     struct blk_request *r = &job->request;
 
     job->filled = 0;
-    if (!blk_request_read(r, &job->chain, &b->rules)) {
-        virtio_fail(&b->virtio, "a request has no room for its status");
-        job->next = b->idle;
-        b->idle = job;
-        return;
-    }
     if (rate_limit_limits(&b->limiter))
         rate_limit_take(&b->limiter, r->len, 1);
     if (r->action == BLK_ANSWER) {
@@ -162,6 +173,7 @@ static void start(struct blk *b, struct blk_job *job)
         identify(b, job);
     } else {
         b->in_flight++;
+        b->moving += job->share;
         blk_job_start(job);
     }
 }
@@ -179,7 +191,25 @@ static bool is_due(struct blk *b)
 
 static bool is_held(const struct blk *b)
 {
-    return b->waiting || b->next.fd >= 0 || b->draining || b->virtio.held;
+    return b->resting || b->waiting || b->next.fd >= 0 || b->draining || b->virtio.held;
+}
+
+/* Whether it has taken as much as a turn is for. */
+static bool is_over(struct blk *b)
+{
+    uint64_t turn = loop_turn(b->virtio.loop);
+
+    if (b->turn != turn)
+        b->taken = 0;
+    b->turn = turn;
+    return b->taken++ == TURN_REQUESTS;
+}
+
+/* The chain goes back into the queue. */
+static bool untake(struct blk *b)
+{
+    virtq_unpop(&b->virtio.queue[0].ring, 1);
+    return false;
 }
 
 static bool take(struct blk *b)
@@ -193,12 +223,23 @@ static bool take(struct blk *b)
         (void)virtio_pop(&b->virtio, 0, &none);
         return false;
     }
+    if (is_over(b)) {
+        b->resting = true;
+        post_next_turn(b);
+        return false;
+    }
     job->chain = (struct virtq_chain){ .iov = job->iov, .iov_max = BLK_IOV };
     if (!virtio_pop(&b->virtio, 0, &job->chain))
         return false;
-    if (!is_due(b)) {
-        virtq_unpop(&b->virtio.queue[0].ring, 1);
+    if (!is_due(b))
+        return untake(b);
+    if (!blk_request_read(&job->request, &job->chain, &b->rules)) {
+        virtio_fail(&b->virtio, "a request has no room for its status");
         return false;
+    }
+    if (!fits(b, job)) {
+        b->resting = true; /* the answer to what is in flight ends it */
+        return untake(b);
     }
     b->idle = job->next;
     start(b, job);
@@ -231,12 +272,16 @@ static void restart(struct blk *b)
         take_all(b);
 }
 
-static void answers_publish(struct loop_post *post)
+static void next_turn(struct loop_post *post)
 {
-    struct blk *b = (struct blk *)((char *)post - offsetof(struct blk, answers));
+    struct blk *b = (struct blk *)((char *)post - offsetof(struct blk, next_turn));
+    bool rested = b->resting;
 
     b->answered = false;
+    b->resting = false;
     virtio_publish(&b->virtio, 0);
+    if (rested)
+        restart(b);
 }
 
 /* Nothing is in flight. */
@@ -301,6 +346,7 @@ static void job_done(struct blk_job *job, int status)
     struct blk *b = blk_of_io(job->io);
 
     b->in_flight--;
+    b->moving -= job->share;
     if (status == VIRTIO_BLK_S_OK)
         count(b, job);
     answer(b, job, status);
@@ -403,7 +449,7 @@ static void set_up(struct blk *b, const struct blk_config *config)
     name(b, config);
     b->io.done = job_done;
     b->io.filled = job_filled;
-    b->answers.call = answers_publish;
+    b->next_turn.call = next_turn;
     b->timer.done = timer_done;
     b->config = describe(&b->io.file, b->discard);
     rules_set(b);

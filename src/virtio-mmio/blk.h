@@ -48,11 +48,15 @@ struct blk {
     struct blk_job *jobs; /* as many as the queue has descriptors */
     struct blk_job *idle;
     unsigned in_flight;
+    uint64_t moving; /* bytes that the operations of those may move now */
+    uint64_t turn;   /* of the loop, and requests taken in it */
+    unsigned taken;
+    bool resting; /* until the next turn, or until one that is in flight is over */
     bool draining;
     bool registered; /* io.file, with the loop */
 
-    struct loop_post answers; /* to be published, all of this turn's together */
-    bool answered;
+    struct loop_post next_turn; /* publishes the answers of this one together, and takes more */
+    bool answered;              /* it is posted */
 
     struct rate_limiter limiter;
     struct loop_op timer; /* the limiter's, while it makes the queue wait */

@@ -114,12 +114,30 @@ static bool group_add(struct blk_job *first, struct blk_job *job)
     return true;
 }
 
+/* So many buffers go in one operation: those that are a piece together, or a part of the first. */
+static unsigned cut(struct blk_job *job, const struct iovec **iov, unsigned count)
+{
+    const struct iovec *all = *iov;
+    uint64_t len = all->iov_len;
+    unsigned first = 1;
+
+    if (len > BLK_PIECE) {
+        job->piece = (struct iovec){ .iov_base = all->iov_base, .iov_len = BLK_PIECE };
+        *iov = &job->piece;
+        return 1;
+    }
+    for (; first < count && all[first].iov_len <= BLK_PIECE - len; first++)
+        len += all[first].iov_len;
+    return first;
+}
+
 static void transfer(struct blk_job *job, const struct iovec *iov, unsigned count)
 {
     struct blk_io *io = job->io;
     int64_t offset = (int64_t)job->request.offset;
 
     job->step = STEP_TRANSFER;
+    count = cut(job, &iov, count);
     if (job->request.action == BLK_READ)
         loop_readv(io->loop, &job->op, io->file.fd, iov, (int)count, offset);
     else
@@ -161,10 +179,12 @@ static void make_durable(struct blk_job *job)
 static void allocate(struct blk_job *job, int mode)
 {
     const struct blk_request *r = &job->request;
+    uint64_t piece = BLK_PIECE_FREED - r->offset % BLK_PIECE_FREED; /* never ends within a block */
+    uint64_t len = r->len < piece ? r->len : piece;
 
     job->step = STEP_ALLOCATE;
     loop_fallocate(job->io->loop, &job->op, job->io->file.fd, mode | FALLOC_FL_KEEP_SIZE,
-                   (int64_t)r->offset, (int64_t)r->len);
+                   (int64_t)r->offset, (int64_t)len);
 }
 
 static void zero(struct blk_job *job)
@@ -211,7 +231,7 @@ static void advance(struct blk_job *job, size_t bytes)
 
     r->offset += bytes;
     r->len -= bytes;
-    if (r->action == BLK_ZERO)
+    if (r->action == BLK_ZERO || r->action == BLK_DISCARD)
         return;
     if (r->action == BLK_READ) {
         job->filled += bytes;
@@ -294,7 +314,11 @@ static void allocated(struct blk_job *job, int res)
     struct blk_file *f = &job->io->file;
 
     if (res == 0) {
-        changed(job);
+        advance(job, (size_t)job->op.len);
+        if (job->request.len > 0)
+            go_on(job);
+        else
+            changed(job);
     } else if (res != -EOPNOTSUPP) {
         finish(job, VIRTIO_BLK_S_IOERR);
     } else {

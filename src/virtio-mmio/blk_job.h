@@ -8,6 +8,9 @@
  * only a part. With direct I/O buffers that are not aligned as it wants go through one aligned
  * buffer, one job at a time. Zeroing takes the first way that the host knows: deallocate, mark as
  * zero, write zeros.
+ *
+ * An operation is a piece of the request: whoever waits for it to end, or for its turn behind it,
+ * does not wait for gigabytes.
  */
 #include "core/loop.h"
 #include "virtio-mmio/blk_file.h"
@@ -16,6 +19,11 @@
 
 #define BLK_SEG_MAX 126u              /* data buffers of a request, as the driver is told */
 #define BLK_IOV     (BLK_SEG_MAX + 2) /* ... and header and status */
+
+/* What one operation moves or frees at most. Freeing goes by ranges, not bytes: what a file gives
+ * back in a piece of this size takes about as long as copying the other. */
+#define BLK_PIECE       (UINT64_C(4) << 20)
+#define BLK_PIECE_FREED (UINT64_C(16) << 20)
 
 struct blk_job;
 
@@ -42,9 +50,11 @@ struct blk_job {
     struct loop_op op; /* first member */
     struct blk_io *io;
     struct blk_job *next; /* the owner's while the job is idle */
+    uint64_t share;       /* the owner's while it is not */
     struct virtq_chain chain;
     struct blk_request request; /* offset, len, data: what is left of it */
     uint64_t filled;            /* bytes of data that the guest got */
+    struct iovec piece;         /* of a buffer that is longer than one */
     uint8_t step;               /* blk_job.c's: what op is */
     bool bounced;
     bool merged; /* its data went with another's, in one operation */
