@@ -2,8 +2,9 @@
  * LOCK across processors: four do the same to the same words at the same time, and nothing of it is
  * lost.
  *
- * Some words straddle a cache line, some a page: on hardware that is a locked bus. Each operation
- * is repeated often enough for the processors to meet in the middle of it.
+ * Some words straddle a cache line, some a page: on hardware that is a locked bus, which has a
+ * price in the software CPU too. Each operation is repeated often enough for the processors to meet
+ * in the middle of it.
  */
 #include "guest/suite.h"
 
@@ -16,6 +17,10 @@
 #define PROCESSORS 4u
 #define TIMES      20000u
 #define SUM        (PROCESSORS * TIMES)
+
+/* Where the software CPU has all others stand still. */
+#define STRADDLES     1000u
+#define STRADDLES_SUM (PROCESSORS * STRADDLES)
 
 __asm__(".set TIMES, 20000\n"
         ".set DONE, 0x33008\n"
@@ -162,6 +167,8 @@ GUEST(critical_sections, BEGIN "  mov $TIMES, %r8d\n"
                                "  note WORDS + 0x100\n"
                                "  finish\n");
 
+__asm__(".set TIMES, 1000\n"); /* from here on */
+
 GUEST(straddling, BEGIN "  times lock incw LINE - 1\n"
                         "  times lock incl LINE + 0x40 - 2\n"
                         "  times lock incq LINE + 0x80 - 5\n"
@@ -286,20 +293,20 @@ static void critical_sections_run(void)
 static void straddling_run(void)
 {
     static const struct long64_left expected[] = {
-        { "INC of a word across lines", SUM % 0x10000 },
-        { "INC of a doubleword across lines", SUM },
-        { "INC of a quadword across lines", SUM },
-        { "INC of a word across pages", SUM % 0x10000 },
-        { "INC of a doubleword across pages", SUM },
-        { "INC of a quadword across pages", SUM },
-        { "XADD across lines", SUM },
+        { "INC of a word across lines", STRADDLES_SUM % 0x10000 },
+        { "INC of a doubleword across lines", STRADDLES_SUM },
+        { "INC of a quadword across lines", STRADDLES_SUM },
+        { "INC of a word across pages", STRADDLES_SUM % 0x10000 },
+        { "INC of a doubleword across pages", STRADDLES_SUM },
+        { "INC of a quadword across pages", STRADDLES_SUM },
+        { "XADD across lines", STRADDLES_SUM },
         { "what it returned, by XOR", 0 },
-        { "XADD across pages", SUM },
+        { "XADD across pages", STRADDLES_SUM },
         { "what it returned, by XOR", 0 },
-        { "CMPXCHG across lines", SUM },
-        { "CMPXCHG across pages", SUM },
-        { "CMPXCHG8B across lines", 3ull * SUM << 32 | SUM },
-        { "CMPXCHG8B across pages", 3ull * SUM << 32 | SUM },
+        { "CMPXCHG across lines", STRADDLES_SUM },
+        { "CMPXCHG across pages", STRADDLES_SUM },
+        { "CMPXCHG8B across lines", 3ull * STRADDLES_SUM << 32 | STRADDLES_SUM },
+        { "CMPXCHG8B across pages", 3ull * STRADDLES_SUM << 32 | STRADDLES_SUM },
     };
 
     LONG64_LOAD(PROCESSORS, straddling);
@@ -310,8 +317,8 @@ static void straddling_run(void)
 
 static void parts_run(void)
 {
-    static const struct long64_left across_lines[] = { { "across lines", 2 * TIMES } };
-    static const struct long64_left across_pages[] = { { "across pages", 2 * TIMES } };
+    static const struct long64_left across_lines[] = { { "across lines", 2 * STRADDLES } };
+    static const struct long64_left across_pages[] = { { "across pages", 2 * STRADDLES } };
 
     LONG64_LOAD(PROCESSORS, parts_across_lines);
     long64_run();

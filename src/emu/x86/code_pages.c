@@ -180,22 +180,21 @@ void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len)
     }
 }
 
-/* Into guest code, unless somebody has the machine to itself, who holds the lock then. */
+/* Into guest code, unless somebody has the machine to itself, who holds the lock then. Who had to
+ * wait goes in with the lock held: another that takes it over and over cannot keep this one out. */
 static void go_in(struct cpu *c)
 {
     struct emu *m = c->emu;
+    const struct cpu *alone;
 
-    for (;;) {
-        const struct cpu *alone;
-
-        __atomic_store_n(&c->in_guest, true, __ATOMIC_SEQ_CST);
-        alone = __atomic_load_n(&m->exclusive, __ATOMIC_SEQ_CST);
-        if (!alone || alone == c)
-            return;
-        code_pages_exit(c);
-        (void)pthread_mutex_lock(&m->exclusive_lock);
-        (void)pthread_mutex_unlock(&m->exclusive_lock);
-    }
+    __atomic_store_n(&c->in_guest, true, __ATOMIC_SEQ_CST);
+    alone = __atomic_load_n(&m->exclusive, __ATOMIC_SEQ_CST);
+    if (!alone || alone == c)
+        return;
+    code_pages_exit(c);
+    (void)pthread_mutex_lock(&m->exclusive_lock);
+    __atomic_store_n(&c->in_guest, true, __ATOMIC_SEQ_CST);
+    (void)pthread_mutex_unlock(&m->exclusive_lock);
 }
 
 void code_pages_attend(struct cpu *c)

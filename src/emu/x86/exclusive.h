@@ -2,7 +2,7 @@
 #define EMU_X86_EXCLUSIVE_H
 /*
  * One processor has the machine's memory to itself: how an access that hardware would lock the bus
- * for, and the host cannot make in one piece, is atomic against all that the others do.
+ * for, and the host cannot or may not make in one piece, is atomic against all that the others do.
  */
 
 struct cpu;

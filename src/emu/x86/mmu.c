@@ -254,7 +254,7 @@ void *mmu_locked_slow(struct cpu *c, uint64_t va, unsigned size)
     if (!operand_find(c, va, size, WALK_WRITE, &first))
         return NULL;
     host = operand_host(c, va, &first);
-    if (host)
+    if (host && !mmu_crosses_line(va, size))
         return host;
     exclusive_begin(c);
     if (!operand_find(c, va, size, WALK_WRITE, &first)) {

@@ -54,7 +54,9 @@ void mmu_modify_end(struct cpu *c, const void *at);
 void *mmu_fill_slow(struct cpu *c, uint64_t va, unsigned size);
 
 /* The same for an instruction with LOCK, which uses the host's own locked instruction on it: with
- * the bounce buffer, all other processors stand still from here to the end. */
+ * the bounce buffer, all other processors stand still from here to the end. So it is also for an
+ * operand in two cache lines, for which the host would lock its bus: hosts that look out for that
+ * kill the process, or hold it up for so long that it shows. */
 void *mmu_locked_slow(struct cpu *c, uint64_t va, unsigned size);
 void mmu_locked_end(struct cpu *c, const void *at);
 
@@ -85,6 +87,19 @@ static inline void *mmu_write_hit(struct cpu *c, uint64_t va, unsigned size)
     uint64_t offset = va - e->tag;
 
     return __builtin_expect(offset <= MMU_PAGE - size, 1) ? e->host + offset : (void *)0;
+}
+
+#define MMU_LINE 64u /* bytes in a cache line */
+
+static inline bool mmu_crosses_line(uint64_t va, unsigned size)
+{
+    return va % MMU_LINE + size > MMU_LINE;
+}
+
+/* The same where the host's locked instruction may be used in place. */
+static inline void *mmu_locked_hit(struct cpu *c, uint64_t va, unsigned size)
+{
+    return __builtin_expect(mmu_crosses_line(va, size), 0) ? (void *)0 : mmu_write_hit(c, va, size);
 }
 
 /* Operands of more than 64 bytes and at most a page. They are read piece by piece; nothing is

@@ -118,7 +118,7 @@ static void op_native_locked(struct cpu *c, const struct op *op)
 
     if (__builtin_expect(misaligned(c, op, va), 0))
         return leave_unaccessed(c, op);
-    at = mmu_write_hit(c, va, op->aux);
+    at = mmu_locked_hit(c, va, op->aux);
     if (__builtin_expect(at != NULL, 1)) {
         call(c, op, at);
         OP_NEXT(c, op);

@@ -54,7 +54,7 @@
 #define OP_MODIFY_LOCKED(c, op, T, va, at, body)                                        \
     do {                                                                                \
         uint64_t to_ = (va);                                                            \
-        T *at = mmu_write_hit((c), to_, sizeof(T));                                     \
+        T *at = mmu_locked_hit((c), to_, sizeof(T));                                    \
         bool slow_ = !at;                                                               \
         if (__builtin_expect(slow_, 0) && !(at = mmu_locked_slow((c), to_, sizeof(T)))) \
             return op_leave((c), (op));                                                 \
