@@ -170,7 +170,7 @@ int cli_drive(struct device_config *c, char *text, struct err *e)
     if (c->drive_count == DEVICES_MAX)
         return too_many(e);
     *drive(c) = device_config_drive();
-    drive(c)->path = strsep(&text, ",");
+    drive(c)->path = keys_next(&text);
     ret = keys_walk(drive_keys, text, c, e);
     if (ret == 0)
         c->drive_count++;
@@ -350,7 +350,7 @@ int cli_balloon(struct device_config *c, char *text, struct err *e)
 
     c->has_balloon = true;
     if (text && text[0] >= '0' && text[0] <= '9')
-        ret = balloon_size(c, strsep(&text, ","), e);
+        ret = balloon_size(c, keys_next(&text), e);
     return ret < 0 ? ret : keys_walk(balloon_keys, text, c, e);
 }
 

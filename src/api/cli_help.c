@@ -71,4 +71,6 @@ const char cli_devices_help[] =
     "\n"
     "mote run --balloon[=SIZE,KEY...]   takes SIZE from the guest; keys: size=SIZE,\n"
     "                                   deflate-on-oom, reporting, stats=SECONDS\n"
-    "mote run --rng[=KEY,...]           bw and ops, limits as a drive's\n";
+    "mote run --rng[=KEY,...]           bw and ops, limits as a drive's\n"
+    "\n"
+    "A comma in a value is written twice: --drive a,,b.img,ro\n";

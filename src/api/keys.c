@@ -47,12 +47,27 @@ static int key_set(const struct key_row *row, const char *value, struct device_c
     return ret < 0 ? err_wrap(e, ret, "%s", row->name) : 0;
 }
 
+char *keys_next(char **text)
+{
+    char *start = *text, *from = start, *to = start;
+
+    if (!start)
+        return NULL;
+    for (; *from != '\0' && (*from != ',' || from[1] == ','); from++) {
+        from += *from == ',';
+        *to++ = *from;
+    }
+    *text = *from == ',' ? from + 1 : NULL;
+    *to = '\0';
+    return start;
+}
+
 int keys_walk(const struct key_row *rows, char *text, struct device_config *c, struct err *e)
 {
     uint64_t given = 0; /* bit n: row n */
     char *name;
 
-    while ((name = strsep(&text, ","))) {
+    while ((name = keys_next(&text))) {
         char *value = name;
         const struct key_row *row = row_find(rows, strsep(&value, "="));
         int ret;

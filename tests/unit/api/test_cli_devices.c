@@ -79,6 +79,21 @@ Test(cli_devices, a_drive_has_keys)
     cr_assert(c.drives[2].writeback);
 }
 
+/* In whatever takes keys. */
+Test(cli_devices, a_path_may_have_commas)
+{
+    right(cli_drive, "/a,,b,ro");
+    right(cli_drive, ",,a,serial=1,,2");
+    cr_assert_str_eq(c.drives[0].path, "/a,b");
+    cr_assert(c.drives[0].read_only);
+    cr_assert_str_eq(c.drives[1].path, ",a");
+    cr_assert_str_eq(c.drives[1].serial, "1,2");
+    right(cli_net, "tap=t,,0,mtu=1500");
+    cr_assert_str_eq(c.nets[0].tap, "t,0");
+    right(cli_vsock, "uds=/run/a,,b,cid=3");
+    cr_assert_str_eq(c.vsock.uds_path, "/run/a,b");
+}
+
 Test(cli_devices, a_drive_can_be_wrong)
 {
     wrong(cli_drive, "/a,seral=x", "unknown key 'seral', did you mean serial?");

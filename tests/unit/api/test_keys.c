@@ -77,6 +77,29 @@ Test(keys, are_set_in_their_order)
     right("name=a=b,ro", "name=a=b;ro;");
 }
 
+Test(keys, a_doubled_comma_is_one_of_the_value)
+{
+    right("name=a,,b", "name=a,b;");
+    right("name=,,,ro", "name=,;ro;");
+    right("name=a,,,,b,ro", "name=a,,b;ro;");
+    right("ro,name=a,,", "ro;name=a,;");
+    wrong("name=a,,ro,never=1", ERANGE, "never: '1' will not do");
+    cr_assert_str_eq(seen, "name=a,ro;");
+    wrong("r,,o", EINVAL, "unknown key 'r,o', did you mean ro?");
+    wrong("name=a,,,", EINVAL, "unknown key ''; there is: name, ro, never");
+}
+
+Test(keys, come_one_after_the_other)
+{
+    char cut[] = "/a,,b,ro,,";
+    char *text = cut;
+
+    cr_assert_str_eq(keys_next(&text), "/a,b");
+    cr_assert_str_eq(keys_next(&text), "ro,");
+    cr_assert_null(text);
+    cr_assert_null(keys_next(&text));
+}
+
 Test(keys, unknown_ones_are_refused)
 {
     wrong("nam=x", EINVAL, "unknown key 'nam', did you mean name?");
