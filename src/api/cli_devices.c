@@ -121,6 +121,14 @@ static int drive_cache(struct device_config *c, const char *value, struct err *e
     return 0;
 }
 
+static int drive_lock(struct device_config *c, const char *value, struct err *e)
+{
+    if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+        return err_set(e, EINVAL, "'%.40s' is neither on nor off", value);
+    drive(c)->unlocked = strcmp(value, "off") == 0;
+    return 0;
+}
+
 static int drive_id(struct device_config *c, const char *value, struct err *e)
 {
     (void)e;
@@ -153,6 +161,7 @@ static const struct key_row drive_keys[] = {
     { "direct", NULL, drive_direct },
     { "discard", NULL, drive_discard },
     { "cache", "writeback|unsafe", drive_cache },
+    { "lock", "on|off", drive_lock },
     { "bw", "SIZE[+BURST]", drive_bw },
     { "ops", "N[+BURST]", drive_ops },
     { NULL, NULL, NULL },

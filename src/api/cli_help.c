@@ -59,6 +59,7 @@ const char cli_devices_help[] =
     "  direct                           past the host's page cache\n"
     "  discard                          what the guest discards, the host gets back\n"
     "  cache=writeback|unsafe           unsafe: the guest's flushes do nothing\n"
+    "  lock=on|off                      off: others may have the file open too\n"
     "  bw=SIZE[+BURST], ops=N[+BURST]   at most so much a second; BURST more once\n"
     "\n"
     "mote run --net tap=NAME[,KEY...]   on a tap that exists, or:\n"

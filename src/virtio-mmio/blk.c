@@ -481,6 +481,7 @@ int blk_create(struct blk **out, const struct blk_config *config, struct err *e)
     b->io.file.fd = b->next.fd = -1;
     b->writeback = config->writeback;
     b->discard = config->discard;
+                                        .unlocked = config->unlocked,
     b->jobs = calloc(QUEUE_SIZE, sizeof(*b->jobs));
     ret = b->jobs ? 0 : err_set(e, ENOMEM, "no memory for its requests");
     if (ret == 0)

@@ -25,6 +25,7 @@ struct blk_config {
     const char *serial; /* what GET_ID answers, its first 20 characters; NULL: the id */
     bool read_only;
     bool direct;    /* O_DIRECT */
+    bool unlocked;  /* nobody is kept from the file (blk_file.h) */
     bool writeback; /* the guest can flush; otherwise it is told that there is nothing to flush */
     bool discard;   /* the guest may give blocks back, where the host can take them */
     struct rate bandwidth, ops;

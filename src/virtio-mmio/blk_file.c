@@ -4,7 +4,8 @@
  * Whether a file can be punched is asked behind its end, where that changes nothing; a device would
  * refuse that place. Whatever else fallocate can do is believed until a call says otherwise. On a
  * device fallocate does what the ioctls BLKDISCARD and BLKZEROOUT do, but as an operation that the
- * loop can wait for.
+ * loop can wait for. A device that is read-only lets itself be opened for writing all the same and
+ * fails each write later, so it is asked.
  */
 #include "virtio-mmio/blk_file.h"
 
@@ -33,13 +34,15 @@ static int lock(const struct blk_file *f, struct err *e)
     unsigned pauses = 0;
     int ret;
 
+    if (f->mode.unlocked)
+        return 0;
     do
         ret = lock_set(f, type);
     while (ret < 0 && errno == EAGAIN && f->mode.patient && linger_wait(&pauses));
     if (ret == 0)
         return 0;
     if (errno != EAGAIN && errno != EACCES)
-        return err_sys(e, "cannot be locked");
+        return err_sys(e, "cannot be locked (a drive with lock=off need not be)");
     return err_set(e, EAGAIN,
                    f->mode.read_only ? "in use: another process writes to it"
                                      : "in use: another process has it open, and this one writes");
@@ -75,10 +78,13 @@ static int file_learn(struct blk_file *f, const struct stat *st, struct err *e)
 static int device_learn(struct blk_file *f, struct err *e)
 {
     unsigned physical = BLK_SECTOR;
-    int logical = (int)BLK_SECTOR;
+    int logical = (int)BLK_SECTOR, read_only = 0;
 
     if (ioctl(f->fd, BLKSSZGET, &logical) < 0)
         return err_sys(e, "a device that does not tell its block size");
+    (void)ioctl(f->fd, BLKROGET, &read_only);
+    if (read_only && !f->mode.read_only)
+        return err_set(e, EROFS, "a device that nobody can write: give the drive the key ro");
     (void)ioctl(f->fd, BLKPBSZGET, &physical);
     f->unit = physical;
     f->can_punch = !f->mode.read_only;

@@ -3,9 +3,9 @@
 /*
  * What is behind a disk: a raw image file or a block device of the host, open and locked.
  *
- * The lock is on the open file description (F_OFD_SETLK): whoever writes is alone, any number may
- * read together. It keeps two monitors that take it from one image, and is gone with the descriptor
- * however the process ends, soon after its last I/O.
+ * The lock, which a drive may be without, is on the open file description (F_OFD_SETLK): whoever
+ * writes is alone, any number may read together. It keeps two monitors that take it from one image,
+ * and is gone with the descriptor however the process ends, soon after its last I/O.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,8 +18,9 @@ struct err;
 /* How to open it; constant. */
 struct blk_file_mode {
     bool read_only;
-    bool direct;  /* O_DIRECT: past the host's page cache */
-    bool patient; /* waits for the lock of a process that was just killed (linger.h) */
+    bool direct;   /* O_DIRECT: past the host's page cache */
+    bool unlocked; /* for filesystems without locks */
+    bool patient;  /* waits for the lock of a process that was just killed (linger.h) */
 };
 
 struct blk_file {

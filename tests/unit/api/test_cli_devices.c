@@ -94,6 +94,17 @@ Test(cli_devices, a_path_may_have_commas)
     cr_assert_str_eq(c.vsock.uds_path, "/run/a,b");
 }
 
+Test(cli_devices, a_drive_may_go_without_its_lock)
+{
+    right(cli_drive, "/a");
+    right(cli_drive, "/a,lock=on");
+    right(cli_drive, "/a,lock=off");
+    cr_assert_not(c.drives[0].unlocked || c.drives[1].unlocked);
+    cr_assert(c.drives[2].unlocked);
+    wrong(cli_drive, "/a,lock=no", "lock: 'no' is neither on nor off");
+    wrong(cli_drive, "/a,lock", "lock lacks its value: lock=on|off");
+}
+
 Test(cli_devices, a_drive_can_be_wrong)
 {
     wrong(cli_drive, "/a,seral=x", "unknown key 'seral', did you mean serial?");

@@ -18,7 +18,8 @@
 #include "lib/forbid.h"
 
 static const struct blk_file_mode writable,
-    read_only = { .read_only = true }, direct = { .direct = true }, patient = { .patient = true };
+    read_only = { .read_only = true }, direct = { .direct = true }, patient = { .patient = true },
+    unlocked = { .unlocked = true };
 static char path[64];
 static struct blk_file f;
 static struct err e;
@@ -207,7 +208,28 @@ Test(blk_file, a_file_that_cannot_be_locked)
     make(512);
     forbid(SYS_fcntl, ENOLCK);
     cr_assert_eq(blk_file_open(&f, path, writable, &e), -ENOLCK);
-    cr_assert(says("cannot be locked"), "%s", e.text);
+    cr_assert(says("cannot be locked (a drive with lock=off need not be)"), "%s", e.text);
+}
+
+Test(blk_file, without_a_lock_nobody_is_kept_out)
+{
+    struct blk_file other;
+
+    make(512);
+    cr_assert_eq(blk_file_open(&f, path, writable, &e), 0);
+    cr_assert_eq(blk_file_open(&other, path, unlocked, &e), 0, "%s", e.text);
+    blk_file_close(&f);
+    cr_assert_eq(blk_file_open(&f, path, writable, &e), 0, "nor does it keep others out");
+    blk_file_close(&f);
+    blk_file_close(&other);
+}
+
+Test(blk_file, without_a_lock_a_filesystem_needs_none)
+{
+    make(512);
+    forbid_where(SYS_fcntl, 1, F_OFD_SETLK, ENOLCK);
+    cr_assert_eq(blk_file_open(&f, path, unlocked, &e), 0, "%s", e.text);
+    blk_file_close(&f);
 }
 
 Test(blk_file, measuring_again_finds_the_new_size)
