@@ -28,6 +28,7 @@
 
 #include "core/clock.h"
 #include "core/err.h"
+#include "core/log.h"
 #include "core/state.h"
 #include "virtio-mmio/iov.h"
 
@@ -468,10 +469,19 @@ static void set_up(struct blk *b, const struct blk_config *config)
                                         .queue_size = QUEUE_SIZE });
 }
 
+/* Its file is whatever size its maker left it. */
+static void tell_unseen(const struct blk *b, const struct blk_file *f)
+{
+    if (f->unseen > 0)
+        log_warn("%s: the guest does not see the last %u bytes of its file, no whole block of %u",
+                 b->name, f->unseen, f->block);
+}
+
 int blk_create(struct blk **out, const struct blk_config *config, struct err *e)
 {
     const struct blk_file_mode mode = { .read_only = config->read_only,
                                         .direct = config->direct,
+                                        .unlocked = config->unlocked,
                                         .patient = true };
     struct blk *b = calloc(1, sizeof(*b));
     int ret;
@@ -481,7 +491,6 @@ int blk_create(struct blk **out, const struct blk_config *config, struct err *e)
     b->io.file.fd = b->next.fd = -1;
     b->writeback = config->writeback;
     b->discard = config->discard;
-                                        .unlocked = config->unlocked,
     b->jobs = calloc(QUEUE_SIZE, sizeof(*b->jobs));
     ret = b->jobs ? 0 : err_set(e, ENOMEM, "no memory for its requests");
     if (ret == 0)
@@ -493,6 +502,7 @@ int blk_create(struct blk **out, const struct blk_config *config, struct err *e)
         return err_wrap(e, ret, "drive %s", config->id);
     }
     set_up(b, config);
+    tell_unseen(b, &b->io.file);
     *out = b;
     return 0;
 }
@@ -518,6 +528,7 @@ int blk_resize(struct blk *b, struct err *e)
 
     if (ret < 0)
         return err_wrap(e, ret, "%s", b->name);
+    tell_unseen(b, &b->io.file);
     b->rules.sectors = sectors;
     virtio_config_update(&b->virtio, offsetof(struct virtio_blk_config, capacity), &sectors,
                          sizeof(sectors));
@@ -550,6 +561,7 @@ int blk_swap(struct blk *b, const char *path, struct err *e)
         return err_set(e, EINVAL, "%s: %s has blocks of %u bytes, but the guest knows blocks of %u",
                        b->name, path, next.block, b->rules.block);
     }
+    tell_unseen(b, &next);
     b->next = next;
     settle(b);
     return 0;

@@ -124,13 +124,8 @@ int blk_file_measure(struct blk_file *f, struct err *e)
     if (size < (off_t)f->block)
         return err_set(e, EINVAL, "%lld bytes are less than one block of %u", (long long)size,
                        f->block);
-    if (size % f->block != 0)
-        return err_set(
-            e, EINVAL,
-            "%lld bytes are no whole number of blocks of %u: the guest would not see the "
-            "last %lld",
-            (long long)size, f->block, (long long)size % f->block);
-    f->sectors = (uint64_t)size / BLK_SECTOR;
+    f->unseen = (uint32_t)(size % f->block);
+    f->sectors = ((uint64_t)size - f->unseen) / BLK_SECTOR;
     return 0;
 }
 

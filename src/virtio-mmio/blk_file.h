@@ -29,6 +29,7 @@ struct blk_file {
     dev_t dev; /* which file it is */
     ino_t ino;
     uint64_t sectors;
+    uint32_t unseen;    /* bytes behind the last whole block, which is none of the disk */
     uint32_t block;     /* bytes; offsets and lengths are multiples of it */
     uint32_t mem_align; /* bytes; buffers' addresses are multiples of it */
     uint32_t unit;      /* bytes; the host gives back multiples of it */

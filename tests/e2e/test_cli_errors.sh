@@ -123,7 +123,8 @@ refused "18 devices are too many: a machine has room for 17" run --kernel "$kern
 # Devices, as they are found. Those that were made before the one that is wrong go again.
 disk=$work/files/disk
 truncate -s 1M "$disk"
-truncate -s 1000 "$work/files/odd"
+truncate -s 511 "$work/files/tiny"
+truncate -s 1M "$work/files/odd"
 vsock="--vsock cid=3,uds=$work/tmp/vsock"
 # without CAPABILITY...: run MOTE without these rights of root's, who has them if anybody does
 without() {
@@ -148,8 +149,10 @@ refused "drive drive0: .*/fifo: neither a file nor a block device" run --kernel 
     --drive "$work/files/fifo"
 refused "drive drive0: .*/empty: 0 bytes are less than one block of 512" run --kernel "$kernel" \
     --drive "$work/files/empty"
-refused "drive drive0: .*/odd: 1000 bytes are no whole number of blocks of 512: .*" run \
-    --kernel "$kernel" --drive "$work/files/odd"
+refused "drive drive0: .*/tiny: 511 bytes are less than one block of 512" run --kernel "$kernel" \
+    --drive "$work/files/tiny"
+refused "drive drive0: .*/files/a,b: cannot be opened: No such file or directory" run \
+    --kernel "$kernel" --drive "$work/files/a,,b,ro"
 refused "drive drive1: .*/disk: in use: another process has it open, and this one writes" run \
     --kernel "$kernel" --drive "$disk,ro" --drive "$disk"
 chmod 0 "$work/files/odd"
@@ -177,6 +180,13 @@ refused "a balloon of 1024 MiB does not fit into a guest of 256 MiB" run --kerne
     --drive "$disk" $vsock --balloon=1G
 # shellcheck disable=SC2086 # two words
 refused ".*kernel.*" run --kernel "$kernel" --accel emu --drive "$disk" $vsock --rng
+
+# No reason to refuse anything: only a warning comes before what is wrong here.
+truncate -s 1000 "$work/files/uneven"
+"$MOTE" run --kernel "$kernel" --accel emu --drive "$work/files/uneven" </dev/null >"$work/out" 2>"$work/err"
+expect_match "a disk of odd size" \
+    'drive0: the guest does not see the last 488 bytes of its file, no whole block of 512' "$work/err"
+expect_match "and on it goes" '^mote: .*kernel.*neither an ELF file nor a bzImage' "$work/err"
 
 # A tap that is there, in a network namespace.
 cat >"$work/in-net" <<SCRIPT
