@@ -233,7 +233,7 @@ int vsock_create(struct vsock **out, const struct vsock_config *config, struct e
     if (!s)
         return err_set(e, ENOMEM, "no memory for a vsock device");
     set_up(s, config);
-    ret = vsock_listener_open(&s->port.listener, config->uds_path, (int)s->port.mux.limit, e);
+    ret = vsock_listener_open(&s->port.listener, config->uds_path, (int)s->port.mux.limit, true, e);
     if (ret < 0) {
         free(s);
         return err_wrap(e, ret, "vsock");

@@ -9,6 +9,11 @@
 #include <unistd.h>
 
 #include "core/err.h"
+#include "core/log.h"
+#include "virtio-mmio/vsock_place.h"
+
+/* Of a path, so that any port fits behind it. */
+#define PATH_LEN_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof(VSOCK_PLACE_PORT))
 
 static int address_set(struct sockaddr_un *address, const char *path, struct err *e)
 {
@@ -17,10 +22,11 @@ static int address_set(struct sockaddr_un *address, const char *path, struct err
     *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
     if (len == 0)
         return err_set(e, EINVAL, "the path of a vsock's unix socket is empty");
-    if (len >= sizeof(address->sun_path))
+    if (len > PATH_LEN_MAX)
         return err_set(e, EINVAL,
-                       "the path of a unix socket has at most %zu characters, this one %zu: %.120s",
-                       sizeof(address->sun_path) - 1, len, path);
+                       "the path of a vsock's unix socket has at most %zu characters, for '_PORT' "
+                       "comes behind it; this one has %zu: %.120s",
+                       PATH_LEN_MAX, len, path);
     memcpy(address->sun_path, path, len);
     return 0;
 }
@@ -32,17 +38,14 @@ static int socket_open(void)
     return fd < 0 ? -errno : fd;
 }
 
-static int file_make(struct vsock_listener *s, struct err *e)
+static int file_make(struct vsock_listener *s, bool patient, struct err *e)
 {
     const char *path = s->address.sun_path;
     struct stat st;
+    int ret = vsock_place_take(s->fd, &s->address, patient, e);
 
-    if (bind(s->fd, (const struct sockaddr *)&s->address, sizeof(s->address)) < 0) {
-        if (errno == EADDRINUSE)
-            return err_set(e, EADDRINUSE, "the path '%s' is taken: something lies there already",
-                           path);
-        return err_sys(e, "cannot make the unix socket '%s'", path);
-    }
+    if (ret < 0)
+        return ret;
     if (lstat(path, &st) < 0)
         return err_sys(e, "cannot find the unix socket '%s' again", path);
     s->dev = st.st_dev;
@@ -50,7 +53,8 @@ static int file_make(struct vsock_listener *s, struct err *e)
     return 0;
 }
 
-int vsock_listener_open(struct vsock_listener *s, const char *path, int backlog, struct err *e)
+int vsock_listener_open(struct vsock_listener *s, const char *path, int backlog, bool patient,
+                        struct err *e)
 {
     int ret = address_set(&s->address, path, e);
     int fd;
@@ -62,7 +66,7 @@ int vsock_listener_open(struct vsock_listener *s, const char *path, int backlog,
     if (fd < 0)
         return err_set(e, -fd, "no unix socket can be had: %s", strerror(-fd));
     s->fd = fd;
-    ret = file_make(s, e);
+    ret = file_make(s, patient, e);
     if (ret < 0) {
         (void)close(s->fd);
         s->fd = -1;
@@ -102,6 +106,11 @@ int vsock_listener_dial(const struct vsock_listener *s, uint32_t port)
 
     if (len >= (int)sizeof(to.sun_path))
         return -ENAMETOOLONG;
+    if (vsock_place_is_vsock(to.sun_path)) {
+        LOG_LIMITED(LOG_WARN, "%s is another guest's vsock and no server for port %u: refused",
+                    to.sun_path, port);
+        return -EADDRINUSE;
+    }
     fd = socket_open();
     if (fd < 0)
         return fd;

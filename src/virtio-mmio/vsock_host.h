@@ -4,6 +4,7 @@
  * The unix sockets that stand for the host: one at a path, where clients come; and those of servers
  * at that path with "_<port>" behind it, where the guest's connections go.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -17,9 +18,10 @@ struct vsock_listener {
     ino_t ino;
 };
 
-/* Makes the socket. -EINVAL: no path can be this. -EADDRINUSE: something lies there already, which
- * is left alone. */
-int vsock_listener_open(struct vsock_listener *s, const char *path, int backlog, struct err *e);
+/* Makes the socket, in the place of one that is nobody's any more. -EINVAL: no path can be this.
+ * Otherwise as vsock_place_take (vsock_place.h), which waits where `patient`. */
+int vsock_listener_open(struct vsock_listener *s, const char *path, int backlog, bool patient,
+                        struct err *e);
 
 /* Removes the file too, unless it is no longer the one that was made. */
 void vsock_listener_close(struct vsock_listener *s);
@@ -28,7 +30,7 @@ void vsock_listener_close(struct vsock_listener *s);
 int vsock_listener_accept(const struct vsock_listener *s);
 
 /* Connects to the server for `port`. Returns a descriptor or -errno: there is none, its backlog is
- * full, its path is too long. Never sleeps. */
+ * full, what is there is another guest's vsock. Never sleeps. */
 int vsock_listener_dial(const struct vsock_listener *s, uint32_t port);
 
 #endif

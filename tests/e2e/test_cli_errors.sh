@@ -169,8 +169,8 @@ refused "'an-interface-of-a-long-name' is no name of an interface: .*" run --ker
     --net tap=an-interface-of-a-long-name
 refused "descriptor 0 is no tap .*" run --kernel "$kernel" --net fd=0
 refused "descriptor 99 is not open" run --kernel "$kernel" --net fd=99
-refused "vsock: the path of a unix socket has at most 107 characters, this one .*" run \
-    --kernel "$kernel" --vsock "cid=3,uds=/$(printf '%107s' '' | tr ' ' x)"
+refused "vsock: the path of a vsock's unix socket has at most 96 characters, for '_PORT' .*" run \
+    --kernel "$kernel" --vsock "cid=3,uds=/$(printf '%96s' '' | tr ' ' x)"
 refused "vsock: the path '.*/disk' is taken: something lies there already" run --kernel "$kernel" \
     --vsock "cid=3,uds=$disk"
 refused "vsock: cannot make the unix socket '/no/where': No such file or directory" run \
@@ -187,6 +187,22 @@ truncate -s 1000 "$work/files/uneven"
 expect_match "a disk of odd size" \
     'drive0: the guest does not see the last 488 bytes of its file, no whole block of 512' "$work/err"
 expect_match "and on it goes" '^mote: .*kernel.*neither an ELF file nor a bzImage' "$work/err"
+
+# A socket that a killed monitor left, and one whose monitor lives.
+sock=$work/files/sock
+leave='import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])'
+python3 -c "$leave" "$sock"
+refused ".*kernel.*neither an ELF file nor a bzImage" run --kernel "$kernel" --accel emu \
+    --vsock "cid=3,uds=$sock"
+expect "the socket of a process that is gone is replaced, and goes" no \
+    "$([ -e "$sock" ] && echo yes || echo no)"
+python3 -c "$leave; print('bound', flush=True); sys.stdin.read()" "$sock" >"$work/bound" <"$work/files/fifo" &
+exec 8>"$work/files/fifo"
+while [ ! -s "$work/bound" ]; do sleep 0.1; done
+refused "vsock: the socket '.*/sock' is in use by another process" run --kernel "$kernel" \
+    --vsock "cid=3,uds=$sock"
+exec 8>&-
+wait
 
 # A tap that is there, in a network namespace.
 cat >"$work/in-net" <<SCRIPT

@@ -409,7 +409,7 @@ static void expect_refusal(struct vsock_config config, int code, const char *tex
 ON_BOTH(vsock, refuses_what_it_cannot_be)
 {
     static const uint32_t cids[] = { 0, 1, 2, UINT32_MAX };
-    char text[200], path[200];
+    char text[300], path[200];
 
     for (unsigned i = 0; i < 4; i++) {
         (void)snprintf(text, sizeof(text), "a guest's vsock CID is 3 to 4294967294, not %u",
@@ -419,13 +419,12 @@ ON_BOTH(vsock, refuses_what_it_cannot_be)
     memset(path, 'x', 150);
     path[150] = '\0';
     (void)snprintf(text, sizeof(text),
-                   "vsock: the path of a unix socket has at most 107 characters, this one 150: "
-                   "%.120s",
+                   "vsock: the path of a vsock's unix socket has at most 96 characters, for "
+                   "'_PORT' comes behind it; this one has 150: %.120s",
                    path);
     expect_refusal((struct vsock_config){ .cid = 3, .uds_path = path }, EINVAL, text);
     vsock_plug();
-    (void)snprintf(text, sizeof(text),
-                   "vsock: the path '%s' is taken: something lies there already", uds);
+    (void)snprintf(text, sizeof(text), "vsock: the socket '%s' is in use by another process", uds);
     expect_refusal(setup, EADDRINUSE, text);
 }
 

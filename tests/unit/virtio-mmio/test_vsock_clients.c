@@ -67,7 +67,7 @@ static void start(void)
     port.hub = (struct vsock_hub){ .loop = d.loop, .counters = &port.counters };
     port.hub.stirred = stirred;
     vsock_mux_init(&port.mux, 3);
-    cr_assert_eq(vsock_listener_open(&port.listener, path, 20, &e), 0, "%s", e.text);
+    cr_assert_eq(vsock_listener_open(&port.listener, path, 20, false, &e), 0, "%s", e.text);
     wakes = 0;
     overdue = false;
     vsock_clients_init(&clients, &port);

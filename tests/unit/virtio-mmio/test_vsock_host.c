@@ -63,7 +63,7 @@ Test(vsock_host, takes_clients_and_leaves_nothing)
 {
     int client, fd;
 
-    cr_assert_eq(vsock_listener_open(&s, path, 5, &e), 0);
+    cr_assert_eq(vsock_listener_open(&s, path, 5, false, &e), 0);
     expect_flags(s.fd);
     cr_assert_eq(vsock_listener_accept(&s), -EAGAIN);
     client = dial(path);
@@ -81,7 +81,7 @@ Test(vsock_host, takes_clients_and_leaves_nothing)
 
 static void expect_refusal(const char *at, int code, const char *text)
 {
-    cr_assert_eq(vsock_listener_open(&s, at, 5, &e), -code);
+    cr_assert_eq(vsock_listener_open(&s, at, 5, false, &e), -code);
     cr_assert_str_eq(e.text, text);
     cr_assert_eq(s.fd, -1);
     vsock_listener_close(&s);
@@ -93,19 +93,33 @@ Test(vsock_host, what_is_taken_is_left_alone)
     char text[256];
     int fd;
 
-    (void)snprintf(text, sizeof(text), "the path '%s' is taken: something lies there already",
-                   path);
+    (void)snprintf(text, sizeof(text), "the socket '%s' is in use by another process", path);
     expect_refusal(path, EADDRINUSE, text);
     fd = dial(path);
     cr_assert_geq(fd, 0);
     (void)close(fd);
     (void)close(server);
-    expect_refusal(path, EADDRINUSE, text); /* nobody listens there any more */
     cr_assert_eq(unlink(path), 0);
+    (void)snprintf(text, sizeof(text), "the path '%s' is taken: something lies there already",
+                   path);
     fd = open(path, O_CREAT | O_WRONLY, 0600);
-    expect_refusal(path, EADDRINUSE, text);
+    expect_refusal(path, EEXIST, text);
     (void)close(fd);
     cr_assert_eq(unlink(path), 0);
+}
+
+/* Its process is gone, and its file is not. */
+Test(vsock_host, takes_the_place_of_a_dead_one)
+{
+    int client;
+
+    (void)close(serve(path, 1));
+    cr_assert_eq(vsock_listener_open(&s, path, 5, false, &e), 0, "%s", e.text);
+    client = dial(path);
+    cr_assert_geq(client, 0);
+    (void)close(client);
+    vsock_listener_close(&s);
+    cr_assert_neq(access(path, F_OK), 0);
 }
 
 Test(vsock_host, what_is_no_path)
@@ -119,15 +133,32 @@ Test(vsock_host, what_is_no_path)
     expect_refusal(missing, ENOENT, text);
     memset(name, 'x', sizeof(name));
     memcpy(name, path, strlen(path));
-    name[108] = '\0';
+    name[97] = '\0';
     (void)snprintf(text, sizeof(text),
-                   "the path of a unix socket has at most 107 characters, this one 108: %s", name);
+                   "the path of a vsock's unix socket has at most 96 characters, for '_PORT' comes "
+                   "behind it; this one has 97: %s",
+                   name);
     expect_refusal(name, EINVAL, text);
-    name[107] = '\0';
-    cr_assert_eq(vsock_listener_open(&s, name, 5, &e), 0);
-    cr_assert_eq(vsock_listener_dial(&s, 1), -ENAMETOOLONG);
+}
+
+Test(vsock_host, the_longest_path_has_room_for_any_port)
+{
+    char name[108], port_path[128];
+    int server, fd;
+
+    memset(name, 'x', sizeof(name));
+    memcpy(name, path, strlen(path));
+    name[96] = '\0';
+    (void)snprintf(port_path, sizeof(port_path), "%s_4294967295", name);
+    server = serve(port_path, 1);
+    cr_assert_eq(vsock_listener_open(&s, name, 5, false, &e), 0, "%s", e.text);
+    fd = vsock_listener_dial(&s, UINT32_MAX);
+    cr_assert_geq(fd, 0);
+    (void)close(fd);
+    (void)close(server);
     vsock_listener_close(&s);
     cr_assert_neq(access(name, F_OK), 0);
+    cr_assert_eq(unlink(port_path), 0);
 }
 
 /* Somebody put something else in its place meanwhile. */
@@ -135,14 +166,14 @@ Test(vsock_host, removes_only_what_it_made)
 {
     int fd;
 
-    cr_assert_eq(vsock_listener_open(&s, path, 5, &e), 0);
+    cr_assert_eq(vsock_listener_open(&s, path, 5, false, &e), 0);
     cr_assert_eq(unlink(path), 0);
     fd = serve(path, 1);
     vsock_listener_close(&s);
     cr_assert_eq(access(path, F_OK), 0);
     (void)close(fd);
     cr_assert_eq(unlink(path), 0);
-    cr_assert_eq(vsock_listener_open(&s, path, 5, &e), 0);
+    cr_assert_eq(vsock_listener_open(&s, path, 5, false, &e), 0);
     cr_assert_eq(unlink(path), 0);
     vsock_listener_close(&s);
 }
@@ -153,7 +184,7 @@ Test(vsock_host, dials_the_port)
     int server, fd, peer;
 
     (void)snprintf(port_path, sizeof(port_path), "%s_4294967295", path);
-    cr_assert_eq(vsock_listener_open(&s, path, 5, &e), 0);
+    cr_assert_eq(vsock_listener_open(&s, path, 5, false, &e), 0);
     cr_assert_eq(vsock_listener_dial(&s, UINT32_MAX), -ENOENT);
     server = serve(port_path, 0);
     fd = vsock_listener_dial(&s, UINT32_MAX);
@@ -167,5 +198,23 @@ Test(vsock_host, dials_the_port)
     (void)close(server);
     cr_assert_eq(vsock_listener_dial(&s, UINT32_MAX), -ECONNREFUSED);
     cr_assert_eq(unlink(port_path), 0);
+    vsock_listener_close(&s);
+}
+
+/* Made before this one could be looked for, or in another way out of sight. */
+Test(vsock_host, dials_no_vsock)
+{
+    struct vsock_listener other;
+    char port_path[80];
+
+    cr_assert_eq(vsock_listener_open(&s, path, 5, false, &e), 0);
+    (void)snprintf(port_path, sizeof(port_path), "%s_hidden", path);
+    cr_assert_eq(vsock_listener_open(&other, port_path, 5, false, &e), 0, "%s", e.text);
+    (void)snprintf(port_path, sizeof(port_path), "%s_5", path);
+    cr_assert_eq(link(other.address.sun_path, port_path), 0);
+    cr_assert_eq(vsock_listener_dial(&s, 5), -EADDRINUSE);
+    cr_assert_eq(vsock_listener_accept(&other), -EAGAIN);
+    cr_assert_eq(unlink(port_path), 0);
+    vsock_listener_close(&other);
     vsock_listener_close(&s);
 }
