@@ -42,7 +42,8 @@ static int read_header(struct setup_header *h, const uint8_t *file, size_t size,
     memcpy(h, file + HEADER, end - HEADER);
 
     if (h->version < BZIMAGE_PROTOCOL_MIN)
-        return err_set(e, ENOEXEC, "has boot protocol %u.%02u; 2.12 or later is needed",
+        return err_set(e, ENOEXEC,
+                       "has boot protocol %u.%02u; 2.12 or later is needed: Linux 3.8 and newer",
                        h->version >> 8, h->version & 0xffu);
     if (end < HEADER_END_MIN)
         return err_set(e, ENOEXEC, "has a setup header that ends at 0x%zx, before 0x%x", end,
@@ -50,7 +51,9 @@ static int read_header(struct setup_header *h, const uint8_t *file, size_t size,
     if (!(h->loadflags & LOADED_HIGH))
         return err_set(e, ENOEXEC, "is a zImage, loaded below 1 MiB; a bzImage is needed");
     if (!(h->xloadflags & XLF_KERNEL_64))
-        return err_set(e, ENOEXEC, "is a 32-bit kernel; an x86-64 kernel is needed");
+        return err_set(
+            e, ENOEXEC,
+            "is a 32-bit kernel: take the distribution's x86-64 one, 'amd64' or 'x86_64'");
     return 0;
 }
 
@@ -66,8 +69,10 @@ static int find_payload(const struct setup_header *h, size_t size, uint64_t *off
                        "0x%zx",
                        h->payload_length, (unsigned long long)at, size);
     if (h->payload_length <= UNPACKED_LEN)
-        return err_set(e, ENOEXEC, "has no payload: it is said to take %u bytes",
-                       h->payload_length);
+        return err_set(
+            e, ENOEXEC,
+            "has no compressed kernel in it (%u bytes): take the vmlinux it was built from",
+            h->payload_length);
     *offset = at;
     return 0;
 }

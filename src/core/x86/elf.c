@@ -78,7 +78,7 @@ static int read_header(Elf64_Ehdr *h, const void *head, size_t len, uint64_t siz
     memcpy(h, head, sizeof(*h));
 
     if (h->e_ident[EI_CLASS] != ELFCLASS64)
-        return err_set(e, ENOEXEC, "is a 32-bit ELF file; an x86-64 kernel is needed");
+        return err_set(e, ENOEXEC, "is a 32-bit ELF file: take the distribution's x86-64 kernel");
     if (h->e_ident[EI_DATA] != ELFDATA2LSB)
         return err_set(e, ENOEXEC, "is a big-endian ELF file; an x86-64 kernel is needed");
     ret = judge_machine(h->e_machine, e);

@@ -179,7 +179,9 @@ int inflate_detect(const void *data, size_t size, enum inflate_format *format, s
     }
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (matches(&others[i], data, size))
-            return err_set(e, ENOTSUP, "is compressed with %s; gzip, lz4, zstd and xz are known",
+            return err_set(e, ENOTSUP,
+                           "is compressed with %s; gzip, lz4, zstd and xz are known: unpack it "
+                           "first, a bzImage with Linux's scripts/extract-vmlinux",
                            others[i].name);
     return err_set(e, ENOTSUP, "is in no known compression format; gzip, lz4, zstd and xz are");
 }

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "core/err.h"
 #include "core/x86/boot_file.h"
@@ -68,6 +69,21 @@ static int load_bzimage(const struct boot_file *f, struct mem *m, struct elf_ima
     return unpack_load(&b, m, image, stats, e);
 }
 
+/* What people take for a kernel, and what they do about it. */
+static int refuse(const struct boot_file *f, struct err *e)
+{
+    enum inflate_format format;
+
+    if (inflate_detect(f->data, f->size, &format, NULL) == 0)
+        return err_set(e, ENOEXEC, "is a file packed with %s: unpack it first",
+                       inflate_name(format));
+    if (f->size >= 2 && memcmp(f->data, "MZ", 2) == 0)
+        return err_set(e, ENOEXEC,
+                       "is an EFI program and no bzImage: out of a unified kernel image, 'objcopy "
+                       "-O binary -j .linux' takes the kernel");
+    return err_set(e, ENOEXEC, "is not a kernel: neither an ELF file nor a bzImage");
+}
+
 static int load(struct boot_file *f, struct mem *m, struct kernel *k, struct boot_stats *stats,
                 struct err *e)
 {
@@ -81,7 +97,7 @@ static int load(struct boot_file *f, struct mem *m, struct kernel *k, struct boo
     else if (bzimage_is(f->data, f->size))
         ret = load_bzimage(f, m, &image, k, stats, e);
     else
-        ret = err_set(e, ENOEXEC, "is not a kernel: neither an ELF file nor a bzImage");
+        ret = refuse(f, e);
     if (ret < 0)
         return ret;
 

@@ -100,7 +100,7 @@ Test(bzimage, what_cannot_be_booted_is_named)
     refuse_patched(AT(version), 0x0001, 2, -ENOEXEC, "has boot protocol 0.01");
     refuse_patched(AT(jump) + 1, 0x40, 1, -ENOEXEC, "has a setup header that ends at 0x242");
     refuse_patched(AT(loadflags), 0, 1, -ENOEXEC, "is a zImage");
-    refuse_patched(AT(xloadflags), 0, 2, -ENOEXEC, "is a 32-bit kernel");
+    refuse_patched(AT(xloadflags), 0, 2, -ENOEXEC, "is a 32-bit kernel: take");
 }
 
 Test(bzimage, a_lying_payload_is_refused)
@@ -108,8 +108,8 @@ Test(bzimage, a_lying_payload_is_refused)
     refuse_patched(AT(payload_offset), UINT32_MAX, 4, -ENOEXEC, "is cut short or lies: ");
     refuse_patched(AT(payload_length), UINT32_MAX, 4, -ENOEXEC, "is cut short or lies: ");
     refuse_patched(AT(setup_sects), 255, 1, -ENOEXEC, "is cut short or lies: ");
-    refuse_patched(AT(payload_length), 0, 4, -ENOEXEC, "has no payload");
-    refuse_patched(AT(payload_length), 4, 4, -ENOEXEC, "has no payload");
+    refuse_patched(AT(payload_length), 0, 4, -ENOEXEC, "has no compressed kernel in it");
+    refuse_patched(AT(payload_length), 4, 4, -ENOEXEC, "has no compressed kernel in it");
     refuse_patched(AT(payload_length), 7, 4, -ENOTSUP, "is in no known compression format");
     refuse_patched(AT(payload_offset), 0x124, 4, -ENOTSUP, "is in no known compression format");
 }
@@ -125,7 +125,8 @@ Test(bzimage, a_payload_of_nothing_is_refused)
 
 Test(bzimage, other_compressions_are_named)
 {
-    refuse_patched(5 * 512 + 0x123, 0x685a42, 3, -ENOTSUP, "is compressed with bzip2");
+    refuse_patched(5 * 512 + 0x123, 0x685a42, 3, -ENOTSUP,
+                   "is compressed with bzip2; gzip, lz4, zstd and xz are known: unpack it first");
     refuse_patched(5 * 512 + 0x123, 0x4f5a4c89, 4, -ENOTSUP, "is compressed with lzo");
     refuse_patched(5 * 512 + 0x123, 0x00005d, 3, -ENOTSUP, "is compressed with lzma");
 }

@@ -128,7 +128,7 @@ Test(elf, every_truncation_is_refused)
 Test(elf, what_is_no_x86_64_executable_is_named)
 {
     refuse_patched(0, "#!/bin/sh", 9, "is not an ELF file");
-    refuse_patched(EI_CLASS, &(uint8_t){ ELFCLASS32 }, 1, "is a 32-bit ELF file");
+    refuse_patched(EI_CLASS, &(uint8_t){ ELFCLASS32 }, 1, "is a 32-bit ELF file: take");
     refuse_patched(EI_DATA, &(uint8_t){ ELFDATA2MSB }, 1, "is a big-endian ELF file");
     refuse_half(offsetof(Elf64_Ehdr, e_machine), EM_AARCH64, "is for AArch64, not for x86-64");
     refuse_half(offsetof(Elf64_Ehdr, e_machine), EM_RISCV, "is for RISC-V, not for x86-64");

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,6 +128,24 @@ Test(kernel, what_is_no_kernel_is_refused)
     refuse(image_cut(&elf, 63), ENOEXEC, ": is cut short: ");
     memset(elf.data, 0, 4);
     refuse(image_cut(&elf, elf.size), ENOEXEC, ": is not a kernel");
+    image_free(&elf);
+}
+
+/* As packages and build servers hand them out. */
+Test(kernel, what_has_a_kernel_in_it_says_how_to_get_it_out)
+{
+    static const char *const names[] = { "gzip", "lz4", "zstd", "xz" };
+    struct image elf = image_kernel(0);
+    char why[80];
+
+    for (unsigned f = 0; f < INFLATE_FORMATS; f++) {
+        (void)snprintf(why, sizeof(why), ": is a file packed with %s: unpack it first", names[f]);
+        refuse(image_compress((enum inflate_format)f, elf.data, elf.size), ENOEXEC, why);
+    }
+    memcpy(elf.data, "MZ", 2);
+    refuse(image_cut(&elf, elf.size), ENOEXEC, "objcopy -O binary -j .linux");
+    refuse(image_cut(&elf, 2), ENOEXEC, ": is an EFI program");
+    refuse(image_cut(&elf, 1), ENOEXEC, ": is not a kernel");
     image_free(&elf);
 }
 
