@@ -26,6 +26,8 @@ initrd=$work/initrd
 
 boot 'mote.run="poweroff; sleep 100"'
 expect_status "poweroff is status 0" 0
+expect "a quiet boot has no complaint of the kernel's" "" \
+    "$(grep '^\[' "$work/out" | grep -v 'reboot: ')"
 
 boot 'mote.run="reboot; sleep 100"'
 expect_status "reboot is status 0" 0

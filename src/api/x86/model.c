@@ -14,6 +14,8 @@
  *                       no waiting for a mouse, a multiplexer and a keyboard that are not there
  *   swiotlb=noforce     no bounce buffers: every device reaches all of memory
  *   pci=off             no probing of a bus that is not there
+ *   initcall_blacklist=pci_arch_init
+ *                       nor a complaint, however quiet the boot, that there is none
  *
  * Left out is `nomodule`: distribution kernels bring virtio as modules in their initramfs.
  */
@@ -30,7 +32,8 @@ const struct machine_model machine_model = {
     .mem_default = 256 * MIB,
     .cmdline_max = LAYOUT_CMDLINE_MAX,
     .cmdline = "console=ttyS0 reboot=panic_warm,k panic=1 8250.nr_uarts=1 i8042.noaux "
-               "i8042.nomux i8042.dumbkbd swiotlb=noforce pci=off",
+               "i8042.nomux i8042.dumbkbd swiotlb=noforce pci=off "
+               "initcall_blacklist=pci_arch_init",
     .virtio_max = LAYOUT_VIRTIO_MAX,
     .virtio_gpa = LAYOUT_VIRTIO,
     .virtio_size = LAYOUT_VIRTIO_SIZE,

@@ -5,7 +5,8 @@
  * bit-manipulation instructions run on the host's own units and are shown where the host has them;
  * what the interpreter does by itself is shown always. Hidden is everything that has no row:
  * AVX-512, VAES and other forms the interpreter does not decode, and what a guest of ours has no
- * use for (SMX, VMX, SVM, MONITOR, machine check, performance counters, protection keys, CET).
+ * use for (SMX, VMX, SVM, MONITOR, performance counters, protection keys, CET). A machine check
+ * architecture without a single bank is shown, since kernels complain of a processor with none.
  */
 #include "emu/x86/cpuid.h"
 
@@ -42,11 +43,11 @@ static const struct row rows[] = {
       BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(19) | BIT(20) | BIT(23) | BIT(25) | BIT(26) |
           BIT(28) | BIT(29) | BIT(30),
       BIT(0) | BIT(9) | BIT(19) | BIT(20) | BIT(23) },
-    /* DE PSE TSC MSR PAE CX8 APIC SEP MTRR PGE CMOV PAT PSE36 CLFLUSH are ours; FPU MMX FXSR SSE
-       SSE2 the host's */
+    /* DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFLUSH are ours; FPU MMX
+       FXSR SSE SSE2 the host's */
     { 1, 0, EDX,
-      BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(11) | BIT(12) | BIT(13) |
-          BIT(15) | BIT(16) | BIT(17) | BIT(19),
+      BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) | BIT(11) | BIT(12) |
+          BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19),
       BIT(0) | BIT(23) | BIT(24) | BIT(25) | BIT(26),
       BIT(0) | BIT(23) | BIT(24) | BIT(25) | BIT(26) },
     /* ARAT */
