@@ -69,13 +69,19 @@ static void clear(struct virtio_device *v)
     __atomic_store_n(&v->interrupts, 0, __ATOMIC_RELAXED);
 }
 
-/* With the lock. One fault is enough until the reset. */
-static void needs_reset(struct virtio_device *v, const char *why)
+/* With the lock. One fault is enough until the reset: true, this is it, and to be told. */
+static bool needs_reset(struct virtio_device *v)
 {
     if (status_has(&v->status, VIRTIO_CONFIG_S_NEEDS_RESET))
-        return;
+        return false;
     v->status.bits |= VIRTIO_CONFIG_S_NEEDS_RESET;
     metric_add(&v->counters.faults, 1);
+    return true;
+}
+
+/* Without the lock. */
+static void fault_tell(const struct virtio_device *v, const char *why)
+{
     LOG_LIMITED(LOG_WARN, "%s: the driver has to reset it: %s", v->setup.name, why);
 }
 
@@ -136,10 +142,15 @@ static void work_call(struct loop_post *post)
     struct virtio_device *v =
         (struct virtio_device *)((char *)post - offsetof(struct virtio_device, work));
     struct virtio_status status;
+    const char *untold;
 
     lock(v);
     status = v->status;
+    untold = v->untold;
+    v->untold = NULL;
     unlock(v);
+    if (untold)
+        fault_tell(v, untold);
     if (status.resetting && v->phase != VIRTIO_DRAINING)
         virtio_drain(v);
     else if (v->phase == VIRTIO_SETUP && !v->held && status_has(&status, VIRTIO_CONFIG_S_DRIVER_OK))
@@ -215,13 +226,17 @@ void virtio_publish(struct virtio_device *v, unsigned queue)
 
 void virtio_fail(struct virtio_device *v, const char *why)
 {
+    bool tell;
+
     if (v->phase != VIRTIO_LIVE || v->failed)
         return;
     v->failed = true;
     queues_stop(v);
     lock(v);
-    needs_reset(v, why);
+    tell = needs_reset(v);
     unlock(v);
+    if (tell)
+        fault_tell(v, why);
     interrupt(v, VIRTIO_MMIO_INT_CONFIG);
 }
 
@@ -286,8 +301,10 @@ void virtio_queue_ready(struct virtio_device *v, struct virtq *q, bool ready)
     if (q->ready)
         return;
     fault = virtq_enable(q, v->mem, v->status.accepted);
-    if (fault != VIRTQ_SOUND)
-        needs_reset(v, virtq_fault_text(fault));
+    if (fault != VIRTQ_SOUND && needs_reset(v)) {
+        v->untold = virtq_fault_text(fault);
+        loop_post(v->loop, &v->work);
+    }
 }
 
 void virtio_kick(struct virtio_device *v, unsigned queue)

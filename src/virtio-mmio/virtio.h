@@ -71,6 +71,7 @@ struct virtio_device {
     uint32_t interrupts; /* VIRTIO_MMIO_INT_* not acknowledged; atomic */
     uint32_t device_features_sel, driver_features_sel, queue_sel; /* 4.2.2 */
     struct vcpu_gate gate;
+    const char *untold; /* why it needs a reset, for the loop thread to log; or NULL */
 
     /* The loop thread's. */
     enum virtio_phase phase;
