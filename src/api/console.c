@@ -7,12 +7,12 @@
  *         on
  *
  * A failing input is its end. A failing output is told once; from then on the guest's bytes are
- * taken and dropped, so that the guest runs on.
+ * taken and dropped, so that the guest runs on. The help goes to stderr through the loop too, which
+ * nobody may be reading either.
  */
 #include "api/console.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,7 +30,7 @@ static void settle(struct console *c)
 {
     void (*closed)(struct console *) = c->closed;
 
-    if (!closed || c->in.state == CONSOLE_BUSY || c->out.state == CONSOLE_BUSY)
+    if (!closed || c->in.state == CONSOLE_BUSY || c->out.state == CONSOLE_BUSY || c->help.busy)
         return;
     if (c->waiting) {
         loop_cancel(c->loop, &c->patience); /* its end comes back here */
@@ -148,12 +148,46 @@ static void in_feed(struct console *c)
         in_read(c);
 }
 
+static void help_written(struct loop_op *op, int res);
+
+static void help_write(struct console *c)
+{
+    struct console_help *h = &c->help;
+
+    h->busy = true;
+    h->op.done = help_written;
+    loop_writev(c->loop, &h->op, STDERR_FILENO, &h->iov, 1, -1);
+}
+
+static void help_written(struct loop_op *op, int res)
+{
+    struct console *c = OWNER(op, struct console, help.op);
+    struct console_help *h = &c->help;
+
+    h->busy = false;
+    if (res > 0 && (size_t)res < h->iov.iov_len) {
+        h->iov.iov_base = (char *)h->iov.iov_base + res;
+        h->iov.iov_len -= (size_t)res;
+        help_write(c);
+    }
+    settle(c);
+}
+
+/* Where the last one is not taken yet, that is the answer. */
+static void help_begin(struct console *c)
+{
+    if (c->help.busy)
+        return;
+    c->help.iov = (struct iovec){ (char *)escape_help, strlen(escape_help) };
+    help_write(c);
+}
+
 static void in_command(struct console *c, enum escape_command command)
 {
     if (command == ESCAPE_QUIT)
         power_end_machine(c->power, POWER_QUIT);
     if (command == ESCAPE_HELP)
-        (void)dprintf(STDERR_FILENO, "%s", escape_help);
+        help_begin(c);
 }
 
 /* From what was typed to what the guest gets. */
@@ -246,6 +280,8 @@ static void patience_end(struct loop_op *op, int res)
     struct console *c = OWNER(op, struct console, patience);
 
     c->waiting = false;
+    if (res == 0)
+        loop_cancel(c->loop, &c->help.op);
     if (res == 0 && c->out.state == CONSOLE_BUSY) {
         if (c->out.moved == c->moved_before)
             loop_cancel(c->loop, &c->out.op);

@@ -52,6 +52,13 @@ struct console_out {
     uint8_t buf[CONSOLE_OUT];
 };
 
+/* The keys, told to the operator on stderr. */
+struct console_help {
+    bool busy; /* op is under way */
+    struct loop_op op;
+    struct iovec iov; /* what is still to be written */
+};
+
 struct console {
     struct serial_sink sink; /* first member: the serial port's struct serial_sink * is this */
     struct loop *loop;
@@ -59,6 +66,7 @@ struct console {
     struct power *power;
     struct console_in in;
     struct console_out out;
+    struct console_help help;
     struct loop_op patience; /* while closing: a timer */
     bool waiting;            /* patience is under way */
     uint64_t moved_before;   /* out.moved when patience last began */

@@ -1,5 +1,6 @@
 #include "api/console.h"
 
+#include <fcntl.h>
 #include <pty.h>
 #include <termios.h>
 
@@ -109,6 +110,24 @@ ON_BOTH(prints_its_keys)
     bench_run(b, t.slave, t.slave, guest_does_nothing);
     cr_assert_gt(read(err[0], got, sizeof(got) - 1), 0);
     cr_assert_str_eq(got, escape_help);
+    tty_close(&t);
+}
+
+/* Nor does the operator's own stderr stop the loop, whoever does not read it. */
+ON_BOTH(quits_though_nobody_takes_its_keys)
+{
+    static const char much[4096];
+    struct tty t = tty_open();
+    int err[2];
+
+    cr_assert_eq(pipe(err), 0);
+    cr_assert_gt(fcntl(err[1], F_SETPIPE_SZ, (int)sizeof(much)), 0);
+    cr_assert_eq(write(err[1], much, sizeof(much)), (ssize_t)sizeof(much));
+    cr_assert_eq(dup2(err[1], STDERR_FILENO), STDERR_FILENO);
+    type(&t, "\x01h\x01h\x01x");
+    bench_run(b, t.slave, t.slave, guest_does_nothing);
+    cr_assert_eq(b->ended, POWER_QUIT);
+    cr_assert_eq(fcntl(err[1], F_GETFL) & O_NONBLOCK, 0);
     tty_close(&t);
 }
 
