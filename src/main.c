@@ -6,7 +6,9 @@
  * mote failed (or the doctor found that no guest can run), 2 where the operator got something
  * wrong.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -16,29 +18,31 @@
 #include "api/report.h"
 #include "api/run.h"
 #include "api/signals.h"
+#include "core/clock.h"
 #include "core/err.h"
 #include "core/kvm.h"
 #include "core/log.h"
-#include "emu/emu.h"
+#include "core/patience.h"
 #include "core/timeline.h"
+#include "emu/emu.h"
 
 #define STATUS_OPERATOR 2
 
 /* In the order in which --accel auto tries them. */
 static const struct accel_ops *const accels[] = { &kvm_accel, &emu_accel, NULL };
 
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0 || errno != EBADF;
+}
+
 /* Where mote is started with a standard descriptor closed, the next open would get its number and
  * the guest's console would end up in it. */
 static int standard_descriptors(struct err *e)
 {
-    int fd;
-
-    do {
-        fd = open("/dev/null", O_RDWR);
-        if (fd < 0)
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (!is_open(fd) && open("/dev/null", O_RDWR) < 0)
             return err_sys(e, "/dev/null, for a standard descriptor that is closed");
-    } while (fd <= STDERR_FILENO);
-    (void)close(fd);
     return 0;
 }
 
@@ -54,9 +58,28 @@ static void descriptors_raise(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Until when what is left to be said at the end is tried to be: a second, since perhaps nobody
+ * reads it. */
+static uint64_t until_ns(void)
+{
+    static uint64_t ns;
+
+    if (ns == 0)
+        ns = clock_now_ns() + CLOCK_NS_PER_S;
+    return ns;
+}
+
+static void say_sentence(const char *sentence)
+{
+    char line[sizeof(((struct err *)0)->text) + sizeof("mote: \n")];
+
+    (void)snprintf(line, sizeof(line), "mote: %s\n", sentence);
+    patience_say(line, until_ns());
+}
+
 static int operator_wrong(const struct err *e)
 {
-    (void)fprintf(stderr, "mote: %s\n", e->text);
+    say_sentence(e->text);
     return STATUS_OPERATOR;
 }
 
@@ -66,12 +89,17 @@ static int run_verb(const struct cli *cli, struct timeline *timeline)
     struct err e;
     const char *sentence;
 
-    if (log_open(&cli->log, &e) < 0 || run(&cli->machine, accels, timeline, &end, &e) < 0)
+    if (log_open(&cli->log, &e) < 0)
         return operator_wrong(&e);
+    if (run(&cli->machine, accels, timeline, &end, &e) < 0) {
+        log_flush(until_ns());
+        return operator_wrong(&e);
+    }
     sentence = report_sentence(end.why);
+    log_flush(until_ns());
     if (sentence)
-        (void)fprintf(stderr, "mote: %s\n", sentence);
-    (void)fputs(report_timeline(timeline, cli->timeline).text, stderr);
+        say_sentence(sentence);
+    patience_say(report_timeline(timeline, cli->timeline).text, until_ns());
     if (end.signal)
         signals_die(end.signal);
     return report_status(end.why);

@@ -21,6 +21,7 @@
 #include "api/signals.h"
 #include "api/terminal.h"
 #include "core/log.h"
+#include "core/log_stream.h"
 #include "core/loop.h"
 #include "core/metrics.h"
 
@@ -57,6 +58,7 @@ static void run_guest(struct run *r)
     console_start(&r->console, machine_serial(r->machine), machine_power(r->machine));
     ret = loop_run(r->loop);
     if (ret < 0) {
+        log_stream_abandon();
         log_error("loop: the kernel refused to wait: %s", strerror(-ret));
         r->loop = NULL; /* operations are under way in it: it goes with the process */
     }
@@ -86,6 +88,7 @@ static int run_machine(struct run *r, const struct machine_config *config,
 
     if (ret < 0)
         return ret;
+    log_stream_attach(r->loop);
     console_init(&r->console, r->loop, STDIN_FILENO, STDOUT_FILENO);
     host->loop = r->loop;
     host->console = &r->console.sink;
@@ -96,7 +99,7 @@ static int run_machine(struct run *r, const struct machine_config *config,
     if (ret == 0)
         ret = run_on_terminal(r, e);
     machine_destroy(r->machine);
-    if (!devices_plugged(&r->devices))
+    if (log_stream_detach() && !devices_plugged(&r->devices))
         loop_destroy(r->loop);
     return ret;
 }

@@ -8,6 +8,10 @@
  * Time is UTC, then instance id, thread name, level. A line is one write of printable ASCII: any
  * other byte of it stands as \xNN. What a guest can provoke without limit goes through LOG_LIMITED:
  * at most 10 lines in 5 s from one place, then a count.
+ *
+ * Saying something never waits for whoever reads it: lines wait in a ring, and what that cannot
+ * hold is lost and counted; the log says so in its place. Still nothing is logged under a lock: a
+ * line costs its maker about a microsecond and a system call.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,8 +35,7 @@ struct log_config {
 };
 
 /* Before other threads exist. Without it: stderr, LOG_WARN. A second call replaces the first; a
- * failing one changes nothing. A FIFO needs no reader yet, and once it is full lines are dropped
- * and counted. */
+ * failing one changes nothing. A FIFO needs no reader yet. */
 int log_open(const struct log_config *config, struct err *e);
 
 /* "off", "error", "warn" or "warning", "info", "debug", "trace", in any case. false: none of them.
@@ -48,6 +51,10 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 
 /* Lines that could not be written since the start. */
 uint64_t log_lost(void);
+
+/* Writes what waits, until the clock says until_ns (core/clock.h); 0: what is taken at once. For
+ * whoever ends the process; async-signal-safe. */
+void log_flush(uint64_t until_ns);
 
 struct log_limit {      /* atomics; zero before the first use */
     uint64_t window_ns; /* start of the present window */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 
 static char dir[64];
 static char path[96];
-static char text[65536];
+static char text[1 << 18];
 
 static void setup(void)
 {
@@ -185,32 +186,132 @@ Test(log, a_failing_open_changes_nothing)
     cr_assert_eq(lines_in(read_log()), 1);
 }
 
-Test(log, a_fifo_needs_no_reader_and_drops_when_full)
+static int reader_of_a_full_fifo(char *filler, size_t size)
 {
-    char filler[800], first[256] = { 0 };
     int reader;
 
     cr_assert_eq(mkfifo(path, 0600), 0);
     open_log(NULL, LOG_WARN);
-    memset(filler, 'x', sizeof(filler) - 1);
-    filler[sizeof(filler) - 1] = 0;
+    memset(filler, 'x', size - 1);
+    filler[size - 1] = 0;
     cr_assert_eq(log_lost(), 0);
     for (unsigned i = 0; i < 1000 && log_lost() < 3; i++)
-        log_warn("%s", filler);
+        log_warn("%u %s", i, filler);
     cr_assert_eq(log_lost(), 3);
-
     reader = open(path, O_RDONLY | O_NONBLOCK);
     cr_assert_geq(reader, 0);
-    while (read(reader, text, sizeof(text)) > 0)
-        ;
+    return reader;
+}
+
+/* All that has been written, as one text. */
+static size_t take_all(int reader)
+{
+    size_t len = 0;
+    ssize_t n;
+
+    while ((n = read(reader, text + len, sizeof(text) - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = 0;
+    return len;
+}
+
+/* The numbers of the lines from the text on, which follow each other; returns the next number. */
+static unsigned count_on(unsigned from)
+{
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        cr_assert_not_null(strstr(line, "] "));
+        cr_assert_eq(strtoul(strstr(line, "] ") + 2, NULL, 10), from, "%.60s", line);
+        from++;
+    }
+    return from;
+}
+
+Test(log, a_fifo_needs_no_reader_and_what_it_cannot_take_waits)
+{
+    char filler[800];
+    int reader = reader_of_a_full_fifo(filler, sizeof(filler));
+    unsigned next = 0;
+
+    while (take_all(reader) > 0) {
+        cr_assert_eq(text[strlen(text) - 1], '\n', "no half line");
+        if (strstr(text, "log: 3 lines were lost here\n"))
+            break;
+        next = count_on(next);
+        log_flush(0);
+    }
+    cr_assert_gt(next, 128, "those that waited too");
+    cr_assert_eq(take_all(reader), 0);
     log_warn("room again");
-    cr_assert_gt(read(reader, first, sizeof(first) - 1), 0);
-    cr_assert_not_null(strstr(first, "room again\n"), "no half line in front: %s", first);
+    take_all(reader);
+    cr_assert_not_null(strstr(text, "] room again\n"), "%s", text);
+    cr_assert_eq(lines_in(text), 1, "what was lost is said once");
     cr_assert_eq(log_lost(), 3);
 
     close(reader);
     log_warn("a reader that left kills nobody");
     cr_assert_eq(log_lost(), 3);
+}
+
+Test(log, what_was_lost_is_said_where_it_is_missing)
+{
+    char filler[800], *said, *again;
+    int reader = reader_of_a_full_fifo(filler, sizeof(filler));
+
+    take_all(reader);
+    log_flush(0);
+    log_warn("after the gap");
+    do {
+        cr_assert_gt(take_all(reader), 0);
+        log_flush(0);
+    } while (!strstr(text, "were lost here"));
+    said = strstr(text, "WARN] log: 3 lines were lost here\n");
+    again = strstr(text, "] after the gap\n");
+    if (!again) {
+        take_all(reader);
+        again = strstr(text, "] after the gap\n");
+    }
+    cr_assert(said && again && said < again, "%.200s", text);
+}
+
+Test(log, a_descriptor_that_fails_costs_the_line_and_no_more)
+{
+    struct log_config config = { .path = "/dev/full", .level = LOG_WARN };
+
+    cr_assert_eq(log_open(&config, NULL), 0);
+    for (unsigned i = 0; i < 1000; i++)
+        log_warn("no space");
+    cr_assert_eq(log_lost(), 1000);
+    open_log(NULL, LOG_WARN);
+    log_warn("space");
+    read_log();
+    cr_assert_eq(lines_in(text), 2, "%s", text);
+    cr_assert_not_null(strstr(text, "log: 1000 lines were lost here\n"));
+}
+
+/* A terminal takes some of a line: the rest follows, nothing comes between. */
+Test(log, a_line_in_parts_is_one_line)
+{
+    int saved = dup(STDERR_FILENO), s[2], size = 1;
+    struct log_config config = { .level = LOG_WARN };
+    size_t len;
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
+    cr_assert_eq(setsockopt(s[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+    dup2(s[1], STDERR_FILENO);
+    cr_assert_eq(log_open(&config, NULL), 0);
+    for (unsigned i = 0; i < 100; i++)
+        log_warn("%u", i);
+    cr_assert_eq(fcntl(s[1], F_GETFL) & O_NONBLOCK, 0, "who shares it still blocks");
+    len = 0;
+    for (unsigned i = 0; i < 1000 && lines_in(text) < 100; i++) {
+        ssize_t n = recv(s[0], text + len, sizeof(text) - 1 - len, MSG_DONTWAIT);
+        len += n > 0 ? (size_t)n : 0;
+        text[len] = 0;
+        log_flush(0);
+    }
+    dup2(saved, STDERR_FILENO);
+    cr_assert_eq(count_on(0), 100);
+    cr_assert_eq(log_lost(), 0);
 }
 
 Test(log, stderr_is_the_default)
