@@ -16,6 +16,7 @@
 #include "api/boot_files.h"
 #include "api/config.h"
 #include "api/console.h"
+#include "api/deadly.h"
 #include "api/devices.h"
 #include "api/machine.h"
 #include "api/signals.h"
@@ -70,12 +71,14 @@ static int run_on_terminal(struct run *r, struct err *e)
     int ret;
 
     signals_init(r->loop, machine_power(r->machine));
+    deadly_hook();
     ret = terminal_raw(STDIN_FILENO, e);
     if (ret == 0)
         ret = machine_start(r->machine, e);
     if (ret == 0)
         run_guest(r);
     terminal_restore();
+    deadly_unhook();
     signals_detach();
     return ret;
 }

@@ -4,9 +4,10 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdlib.h>
 
+#include "api/deadly.h"
 #include "api/terminal.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "core/power.h"
 
@@ -34,9 +35,8 @@ static void on_end_signal(int sig)
 {
     if (signals.caught) {
         terminal_restore_mode();
-        (void)signal(sig, SIG_DFL);
-        (void)raise(sig);
-        return; /* where it arrives, no longer blocked */
+        log_flush(0);
+        deadly_die(sig);
     }
     signals.caught = sig;
     if (signals.loop)
@@ -111,12 +111,5 @@ int signals_caught(void)
 
 _Noreturn void signals_die(int sig)
 {
-    sigset_t set;
-
-    (void)signal(sig, SIG_DFL);
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, sig);
-    (void)raise(sig);
-    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    abort(); /* all four kill by default */
+    deadly_die(sig);
 }

@@ -1,10 +1,10 @@
 /*
  * The operator's terminal in raw mode, given back on every way out.
  *
- * The ways out are: terminal_restore; a fatal signal, after which the process dies of it as it
- * would have; and a stop, after which the shell has the terminal until SIGCONT. SIGSTOP cannot be
- * caught, but shells save their own mode around a job, and SIGCONT comes back here all the same.
- * Signals that ask mote to end are signals.c's.
+ * The ways out are: terminal_restore; a signal that kills, which is deadly.c's or, where it asks
+ * mote to end, signals.c's; and a stop, after which the shell has the terminal until SIGCONT.
+ * SIGSTOP cannot be caught, but shells save their own mode around a job, and SIGCONT comes back
+ * here all the same.
  *
  * Only a foreground process may change a terminal's mode: from the background it would break the
  * mode of whoever is in front, and be stopped by SIGTTOU.
@@ -16,18 +16,13 @@
 #include <termios.h>
 #include <unistd.h>
 
-static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP };
-
-#define FATAL_SIGNALS (sizeof(fatal_signals) / sizeof(fatal_signals[0]))
-
 /* Written while hooked is 0, read by handlers while it is 1. */
 static struct {
     volatile sig_atomic_t hooked;
     int fd;
     struct termios saved;
     struct termios raw;
-    struct sigaction fatal[FATAL_SIGNALS]; /* what was there before us */
-    struct sigaction stop;
+    struct sigaction stop; /* what was there before us */
     struct sigaction cont;
 } terminal;
 
@@ -52,18 +47,10 @@ void terminal_restore_mode(void)
         mode_set(&terminal.saved);
 }
 
-static void on_fatal(int sig, siginfo_t *info, void *context)
+void terminal_raw_mode(void)
 {
-    (void)context;
-    terminal_restore_mode();
-    for (size_t i = 0; i < FATAL_SIGNALS; i++) {
-        if (fatal_signals[i] == sig)
-            (void)sigaction(sig, &terminal.fatal[i], NULL);
-    }
-    /* A fault happens again when this returns, now with its own address and without us. What
-     * somebody sent has to be sent again. */
-    if (info->si_code <= 0)
-        (void)raise(sig);
+    if (terminal.hooked)
+        mode_set(&terminal.raw);
 }
 
 static void on_stop(int sig);
@@ -93,12 +80,9 @@ static void on_continue(int sig)
 
 static void hook(void)
 {
-    struct sigaction fatal = { .sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO };
     struct sigaction cont = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
 
     terminal.hooked = 1;
-    for (size_t i = 0; i < FATAL_SIGNALS; i++)
-        (void)sigaction(fatal_signals[i], &fatal, &terminal.fatal[i]);
     (void)sigaction(SIGTSTP, NULL, &terminal.stop);
     (void)sigaction(SIGCONT, &cont, &terminal.cont);
 }
@@ -137,8 +121,6 @@ void terminal_restore(void)
 {
     if (!terminal.hooked)
         return;
-    for (size_t i = 0; i < FATAL_SIGNALS; i++)
-        (void)sigaction(fatal_signals[i], &terminal.fatal[i], NULL);
     (void)sigaction(SIGTSTP, &terminal.stop, NULL);
     (void)sigaction(SIGCONT, &terminal.cont, NULL);
     mode_set(&terminal.saved);

@@ -11,10 +11,10 @@
 
 #include "core/err.h"
 
-/* Puts fd's terminal into raw mode and hooks the signals that would leave it there: fatal ones,
- * stop and continue. fd stays open until terminal_restore. While another process group has the
- * terminal it is left alone until mote is continued in the foreground. Nothing happens, and 0 is
- * returned, where fd is no terminal. */
+/* Puts fd's terminal into raw mode and hooks stop and continue, over which a shell has it. fd stays
+ * open until terminal_restore. While another process group has the terminal it is left alone until
+ * mote is continued in the foreground. Nothing happens, and 0 is returned, where fd is no terminal.
+ */
 int terminal_raw(int fd, struct err *e);
 
 /* For a read from the terminal that failed with EIO, as a read does in the background where SIGTTIN
@@ -24,7 +24,9 @@ bool terminal_await(int fd);
 /* As it was before; unhooks. Does nothing where there is nothing to restore. */
 void terminal_restore(void);
 
-/* The same for a signal handler about to end the process: the mode alone. Async-signal-safe. */
+/* The same for a signal handler about to end the process: the mode alone; and raw again where that
+ * came to nothing. Async-signal-safe. */
 void terminal_restore_mode(void);
+void terminal_raw_mode(void);
 
 #endif

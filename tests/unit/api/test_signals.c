@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <pty.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/wait.h>
@@ -268,6 +269,40 @@ Test(signals, have_their_defaults_afterwards)
     for (unsigned i = 0; i < 4; i++)
         cr_assert_eq(signal(end_signals[i], SIG_DFL), SIG_DFL);
     loop_destroy(n.loop);
+}
+
+/* A pid namespace's first process is given no signal that it does not handle. */
+static void is_the_first_process(int ready)
+{
+    pid_t child;
+    int status;
+
+    if (unshare(CLONE_NEWPID) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
+        _exit(93);
+    child = fork();
+    if (child == 0) {
+        struct ending n;
+
+        ending_init(&n);
+        signals_init(n.loop, &n.power);
+        (void)raise(SIGTERM);
+        tell(ready);
+        (void)loop_run(n.loop);
+        if (signals_caught() != SIGTERM)
+            _exit(92);
+        (void)raise(SIGINT);
+        _exit(91); /* the second one does not wait */
+    }
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+        _exit(90);
+    _exit(WEXITSTATUS(status));
+}
+
+Test(signals, end_the_first_process_of_a_namespace_too)
+{
+    int status = child_end(child_start(is_the_first_process));
+
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT, "status %x", status);
 }
 
 Test(signals, leave_a_closed_pipe_to_the_writer)

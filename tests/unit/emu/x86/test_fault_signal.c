@@ -2,7 +2,10 @@
 #include "emu/x86/fault_signal.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "emu/x86/fpu.h"
 #include "lib/x86/emu_rig.h"
@@ -91,4 +94,40 @@ Test(fault_signal, x87_at_the_next_instruction)
     rig.cpu->cr0 |= 0x20; /* NE */
     emu_rig_update(&rig);
     cr_assert(raises(code, sizeof(code), CPU_MF));
+}
+
+/* What is none of a guest's goes where it would have gone: whoever was there first may have a
+ * terminal to give back. */
+
+static void on_own(int sig)
+{
+    (void)sig;
+    _exit(42);
+}
+
+static void none_of_the_guests(bool sent)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        volatile int zero = 0;
+
+        (void)signal(SIGFPE, on_own);
+        fault_signal_start();
+        fault_signal_start(); /* another processor's */
+        if (sent)
+            (void)raise(SIGFPE);
+        else
+            zero = 10 / zero;
+        _exit(zero);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 42, "status %x", status);
+}
+
+Test(fault_signal, what_is_none_of_the_guests_goes_on)
+{
+    none_of_the_guests(true);
+    none_of_the_guests(false);
 }
