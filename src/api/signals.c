@@ -65,10 +65,18 @@ static void handle(int sig, void (*handler)(int))
         (void)sigaction(sig, &action, NULL);
 }
 
+/* What a write meets is its caller's: a pipe that nobody reads, a limit to the size of files. */
+static void ignore(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+}
+
 void signals_hold(void)
 {
     const sigset_t set = end_set();
 
+    ignore();
     signals.held = sigprocmask(SIG_BLOCK, &set, &signals.before) == 0;
 }
 
@@ -85,7 +93,7 @@ void signals_init(struct loop *loop, struct power *power)
     signals.loop = loop;
     signals.power = power;
     signals.post = (struct loop_post){ .call = end_machine };
-    (void)signal(SIGPIPE, SIG_IGN);
+    ignore();
     for (size_t i = 0; i < END_SIGNALS; i++)
         handle(end_signals[i], on_end_signal);
     signals_release();

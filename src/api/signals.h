@@ -18,7 +18,8 @@ void signals_hold(void);
 void signals_release(void);
 
 /* Once, before other threads exist. The first signal ends the machine through `power` on the loop
- * thread. From here on a write to a closed pipe is an error and no signal. */
+ * thread. From here on, and from signals_hold on, a write to a closed pipe or beyond the limit of a
+ * file's size is an error and no signal. */
 void signals_init(struct loop *loop, struct power *power);
 
 /* The machine is over, what it was made of is not: loop and power are forgotten, and the first

@@ -1,10 +1,13 @@
 #include "api/signals.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -269,6 +272,21 @@ Test(signals, have_their_defaults_afterwards)
     for (unsigned i = 0; i < 4; i++)
         cr_assert_eq(signal(end_signals[i], SIG_DFL), SIG_DFL);
     loop_destroy(n.loop);
+}
+
+Test(signals, leave_a_file_that_may_not_grow_to_the_writer)
+{
+    char path[] = "/tmp/test_signals.XXXXXX";
+    struct rlimit none = { 0, 0 };
+    int fd = mkstemp(path);
+
+    (void)unlink(path);
+    (void)signal(SIGXFSZ, SIG_DFL);
+    signals_hold(); /* from here on: a drive is opened before there is a loop */
+    signals_release();
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    cr_assert_eq(write(fd, "x", 1), -1);
+    cr_assert_eq(errno, EFBIG);
 }
 
 /* A pid namespace's first process is given no signal that it does not handle. */
