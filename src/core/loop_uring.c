@@ -168,13 +168,17 @@ static void prep_rw(struct io_uring_sqe *sqe, const struct loop_op *op)
         io_uring_prep_rw(opcode, sqe, op->fd, op->iov, (unsigned)op->count, (uint64_t)op->offset);
 }
 
+/* From now on, not at a time: the kernel takes a time for one of its own clock, from which a time
+ * namespace's may be years away. */
 static void prep_timer(struct uring_loop *u, struct io_uring_sqe *sqe, uint64_t at_ns)
 {
-    struct __kernel_timespec *at = &u->times[sqe - u->ring.sq.sqes];
+    struct __kernel_timespec *in = &u->times[sqe - u->ring.sq.sqes];
+    uint64_t now_ns = clock_now_ns();
+    uint64_t in_ns = at_ns > now_ns ? at_ns - now_ns : 0;
 
-    at->tv_sec = (int64_t)(at_ns / CLOCK_NS_PER_S);
-    at->tv_nsec = (int64_t)(at_ns % CLOCK_NS_PER_S);
-    io_uring_prep_timeout(sqe, at, 0, IORING_TIMEOUT_ABS);
+    in->tv_sec = (int64_t)(in_ns / CLOCK_NS_PER_S);
+    in->tv_nsec = (int64_t)(in_ns % CLOCK_NS_PER_S);
+    io_uring_prep_timeout(sqe, in, 0, 0);
 }
 
 static void prep(struct uring_loop *u, struct io_uring_sqe *sqe, const struct loop_op *op)
