@@ -35,9 +35,14 @@ static void wake_done(struct loop_op *op, int res)
 
 static int wake_init(struct loop *l, struct err *e)
 {
+    const uint64_t nothing = 0;
+
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake_fd < 0)
         return err_sys(e, "the event loop cannot have an eventfd");
+    /* loop_post has nobody to tell that it failed, and the loop would sleep for ever. */
+    if (write(l->wake_fd, &nothing, sizeof(nothing)) < 0)
+        return err_sys(e, "the event loop cannot be woken");
     l->wake_iov = (struct iovec){ .iov_base = &l->wake_count, .iov_len = sizeof(l->wake_count) };
     l->wake.done = wake_done;
     loop_readv(l, &l->wake, l->wake_fd, &l->wake_iov, 1, -1);
@@ -69,6 +74,8 @@ int loop_create(struct loop **out, enum loop_backend backend, struct err *e)
     l->may_spin = l->impl->due && watches_may_spin();
     ret = wake_init(l, e);
     if (ret < 0) {
+        if (l->wake_fd >= 0)
+            (void)close(l->wake_fd);
         l->impl->destroy(l);
         return ret;
     }

@@ -328,10 +328,12 @@ static int file_execute(const struct loop_op *op)
 
     switch ((enum loop_op_kind)op->kind) {
     case LOOP_OP_READV:
-        n = preadv2(op->fd, op->iov, op->count, op->offset, 0);
+        n = op->offset < 0 ? readv(op->fd, op->iov, op->count)
+                           : preadv(op->fd, op->iov, op->count, op->offset);
         break;
     case LOOP_OP_WRITEV:
-        n = pwritev2(op->fd, op->iov, op->count, op->offset, 0);
+        n = op->offset < 0 ? writev(op->fd, op->iov, op->count)
+                           : pwritev(op->fd, op->iov, op->count, op->offset);
         break;
     case LOOP_OP_FDATASYNC:
         n = fdatasync(op->fd);

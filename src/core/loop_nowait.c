@@ -5,7 +5,7 @@
  * O_NONBLOCK on it would change it under them. So each call says for itself that it must not wait,
  * in the first way that this kind of descriptor and this kernel understand:
  *
- *   RWF_NOWAIT          pipes and sockets, on kernels new enough for them (6.5)
+ *   RWF_NOWAIT          pipes and sockets, on kernels new enough for them (6.5) that allow the call
  *   MSG_DONTWAIT        every socket
  *   poll, then little   terminals, old pipes, eventfds
  *
@@ -35,6 +35,12 @@ static int result(ssize_t n)
     return n < 0 ? -errno : (int)n;
 }
 
+/* What the kernel says where there is no such way, or where a filter keeps it from us. */
+static bool is_no_way(int n)
+{
+    return n == -EOPNOTSUPP || n == -ENOSYS || n == -EPERM;
+}
+
 static bool ready(int fd, short events)
 {
     struct pollfd p = { .fd = fd, .events = events };
@@ -47,10 +53,10 @@ int nowait_readv(int fd, const struct iovec *iov, int count)
     struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
     int n = result(preadv2(fd, iov, count, -1, RWF_NOWAIT));
 
-    if (n != -EOPNOTSUPP)
+    if (!is_no_way(n))
         return n;
     n = result(recvmsg(fd, &message, MSG_DONTWAIT));
-    if (n != -ENOTSOCK)
+    if (n != -ENOTSOCK && !is_no_way(n))
         return n;
     return ready(fd, POLLIN) ? result(readv(fd, iov, count)) : -EAGAIN;
 }
@@ -97,10 +103,10 @@ int nowait_writev(int fd, const struct iovec *iov, int count)
     struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
     int n = result(pwritev2(fd, iov, count, -1, RWF_NOWAIT));
 
-    if (n != -EOPNOTSUPP)
+    if (!is_no_way(n))
         return n;
     n = result(sendmsg(fd, &message, MSG_DONTWAIT));
-    if (n != -ENOTSOCK)
+    if (n != -ENOTSOCK && !is_no_way(n))
         return n;
     return ready(fd, POLLOUT) ? write_polled(fd, iov, count) : -EAGAIN;
 }

@@ -344,6 +344,24 @@ static const struct loop_impl uring_impl = {
     .dispatch = uring_dispatch,
 };
 
+/* A filter may let a ring be made and not be entered. */
+static int ring_try(struct io_uring *ring)
+{
+    struct io_uring_cqe *cqe;
+    int ret;
+
+    io_uring_prep_nop(io_uring_get_sqe(ring));
+    do
+        ret = io_uring_submit_and_wait(ring, 1);
+    while (ret == -EINTR);
+    if (ret < 0)
+        return ret;
+    ret = io_uring_wait_cqe(ring, &cqe);
+    if (ret == 0)
+        io_uring_cqe_seen(ring, cqe);
+    return ret;
+}
+
 /* The most the kernel can do: completions run when this thread asks for them (6.1), or at least
  * interrupt it no more than they must, and a flag says that there are some (5.19). */
 static int ring_init(struct io_uring *ring)
@@ -362,11 +380,12 @@ static int ring_init(struct io_uring *ring)
         struct io_uring_params p = { .flags = flags[i] };
         ret = io_uring_queue_init_params(SQ_ENTRIES, ring, &p);
     }
-    if (ret == 0 && (ring->features & needed) != needed) {
+    if (ret < 0)
+        return ret == -EINVAL ? -ENOSYS : ret;
+    ret = (ring->features & needed) == needed ? ring_try(ring) : -ENOSYS;
+    if (ret < 0)
         io_uring_queue_exit(ring);
-        ret = -EINVAL;
-    }
-    return ret == -EINVAL ? -ENOSYS : ret;
+    return ret;
 }
 
 int loop_uring_create(struct loop **out, struct err *e)

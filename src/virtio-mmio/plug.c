@@ -9,15 +9,16 @@
  */
 #include "virtio-mmio/plug.h"
 
-#include <assert.h>
 #include <linux/virtio_mmio.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core/accel.h"
 #include "core/bus.h"
 #include "core/err.h"
+#include "core/log.h"
 #include "virtio-mmio/mmio.h"
 #include "virtio-mmio/transport.h"
 
@@ -25,6 +26,13 @@ static void bell_listen(struct virtio_queue *q)
 {
     q->owner->bells++;
     loop_readv(q->owner->loop, &q->bell, q->eventfd, &q->iov, 1, -1);
+}
+
+/* Only a host that refuses the very system call does so. */
+static void bell_broke(struct virtio_device *v, int res)
+{
+    LOG_LIMITED(LOG_ERROR, "%s: a doorbell cannot be read: %s", v->setup.name, strerror(-res));
+    virtio_fail(v, "its doorbell cannot be read");
 }
 
 static void bell_rung(struct loop_op *op, int res)
@@ -38,7 +46,10 @@ static void bell_rung(struct loop_op *op, int res)
         loop_post(v->loop, &v->work);
         return;
     }
-    assert(res == (int)sizeof(q->rung)); /* an eventfd of ours; only unplugging cancels */
+    if (res < 0) {
+        bell_broke(v, res);
+        return;
+    }
     bell_listen(q);
     metric_add(&v->counters.kicks, 1);
     virtio_kick(v, (unsigned)(q - v->queue));

@@ -189,7 +189,7 @@ BOTH(another_thread_wakes_the_loop)
 /* Refusals */
 
 /* Exits with the number of the first fact that does not hold, or 0. */
-static void fall_back(int with, const char *path)
+static void fall_back(long call, int with, const char *path)
 {
     struct log_config config = { .path = path, .level = LOG_TRACE };
     struct loop *l = NULL;
@@ -198,7 +198,7 @@ static void fall_back(int with, const char *path)
     ssize_t len;
     int fd;
 
-    forbid(SYS_io_uring_setup, with);
+    forbid(call, with);
     if (log_open(&config, &e) < 0)
         _exit(1);
     if (loop_create(&l, LOOP_URING, &e) != -with || !strstr(e.text, strerror(with)))
@@ -227,7 +227,14 @@ static int child_status(pid_t pid)
 
 Test(loop, falls_back_to_epoll_with_one_warning)
 {
-    static const int reasons[] = { ENOSYS, EPERM, ENOMEM };
+    static const struct {
+        long call;
+        int with;
+    } reasons[] = { { SYS_io_uring_setup, ENOSYS },
+                    { SYS_io_uring_setup, EPERM },
+                    { SYS_io_uring_setup, ENOMEM },
+                    { SYS_io_uring_enter, EPERM },
+                    { SYS_io_uring_enter, ENOSYS } };
 
     for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         char path[64];
@@ -238,10 +245,10 @@ Test(loop, falls_back_to_epoll_with_one_warning)
         unlink(path);
         pid = fork();
         if (pid == 0)
-            fall_back(reasons[i], path);
+            fall_back(reasons[i].call, reasons[i].with, path);
         status = child_status(pid);
         unlink(path);
-        cr_assert_eq(status, 0, "%s: fact %d", strerror(reasons[i]), status);
+        cr_assert_eq(status, 0, "%s: fact %d", strerror(reasons[i].with), status);
     }
 }
 
@@ -261,6 +268,23 @@ Test(loop, prefers_io_uring_silently)
     fd = open(path, O_RDONLY);
     cr_assert_eq(read(fd, &byte, 1), 0);
     unlink(path);
+}
+
+/* A post from another thread could not wake it, and has nobody to tell. */
+Test(loop, that_cannot_be_woken_is_none)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct loop *l = NULL;
+        struct err e = { 0 };
+
+        forbid(SYS_write, EPERM);
+        if (loop_create(&l, LOOP_EPOLL, &e) != -EPERM || loop_create(&l, LOOP_URING, &e) != -EPERM)
+            _exit(1);
+        _exit(strstr(e.text, "cannot be woken") ? 0 : 2);
+    }
+    cr_assert_eq(child_status(pid), 0);
 }
 
 static void run_is_refused(enum loop_backend backend, long call)

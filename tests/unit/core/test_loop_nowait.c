@@ -80,13 +80,13 @@ Test(loop_nowait, stream_socket)
     close(fds[0]), close(fds[1]);
 }
 
-Test(loop_nowait, a_kernel_that_knows_no_rwf_nowait)
+static void without_rwf_nowait(int with)
 {
     struct iovec iov = { big, sizeof(big) };
     int fds[2];
 
-    forbid(SYS_preadv2, EOPNOTSUPP);
-    forbid(SYS_pwritev2, EOPNOTSUPP);
+    forbid(SYS_preadv2, with);
+    forbid(SYS_pwritev2, with);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     stream(fds[0], fds[1]);
     close(fds[0]), close(fds[1]);
@@ -94,6 +94,21 @@ Test(loop_nowait, a_kernel_that_knows_no_rwf_nowait)
     stream(fds[0], fds[1]);
     cr_assert_eq(nowait_writev(fds[1], &iov, 1), PIPE_BUF);
     close(fds[0]), close(fds[1]);
+}
+
+Test(loop_nowait, a_kernel_that_knows_no_rwf_nowait)
+{
+    without_rwf_nowait(EOPNOTSUPP);
+}
+
+Test(loop_nowait, a_kernel_that_knows_no_preadv2)
+{
+    without_rwf_nowait(ENOSYS);
+}
+
+Test(loop_nowait, a_filter_that_refuses_preadv2)
+{
+    without_rwf_nowait(EPERM);
 }
 
 Test(loop_nowait, packets_stay_whole)

@@ -7,9 +7,12 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/err.h"
 #include "lib/echo.h"
+#include "lib/forbid.h"
 #include "lib/virtio_driver.h"
 #include "virtio-mmio/mmio.h"
 
@@ -227,4 +230,25 @@ Test(plug, descriptors_that_are_short)
     limit.rlim_cur = (rlim_t)fcntl(0, F_DUPFD, 0);
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     expect_refused(&slot, EMFILE, "echo: no eventfd for queue 0");
+}
+
+/* A host whose filter refuses every way to read: the device is out of order, mote is not. */
+Test(plug, a_doorbell_that_cannot_be_read)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        vd_init(&d, LOOP_EPOLL);
+        forbid(SYS_preadv2, EPERM);
+        forbid(SYS_recvmsg, EPERM);
+        forbid(SYS_readv, EPERM);
+        vd_plug(&d, &echo.virtio);
+        vd_start(&d, 0);
+        vd_kick_hard(&d, 1);
+        vd_settle(&d);
+        _exit(vd_failed(&d) ? 0 : 1);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0, "%x", status);
 }
