@@ -1,0 +1,63 @@
+#!/bin/sh
+# mote as whoever starts it sees it: in a root without anything else, as the first process of a pid
+# namespace, with a stderr that nobody reads. The guest is bench/guest, which needs no system.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib.sh"
+MOTE=${MOTE:-$here/../../build/release/mote}
+kernel=${MOTE_BUILD:-$here/../../build/release}/bench/bench-guest
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# options DIRECTORY MS: of a guest that reads a disk for so long, its files in the directory
+options() {
+    echo "run --accel emu --log-level info --mem 64M --kernel $1/guest --drive $1/disk --append"
+    echo "tsc_khz=2000000 mmio=0xc0001000 mmio_stride=0x1000 mmio_count=17 run=blk op=read order=random bytes=4096 depth=4 ms=$2"
+}
+
+# in_words OPTIONS...: runs the rest of its arguments with these, of which the last line is one
+in_words() {
+    last=$(echo "$1" | tail -n 1)
+    first=$(echo "$1" | head -n 1)
+    shift
+    # shellcheck disable=SC2086 # a list
+    timeout -k 5 100 "$@" $first "$last"
+}
+
+mkdir "$work/root"
+cp "$MOTE" "$work/root/mote"
+cp "$kernel" "$work/root/guest"
+truncate -s 64M "$work/root/disk"
+
+status=0
+in_words "$(options '' 50)" unshare -r chroot "$work/root" /mote </dev/null >"$work/out" 2>"$work/err" || status=$?
+expect "a root with nothing but mote and its files is enough" 0 $status
+expect_match "and the guest runs in it" 'done in' "$work/out"
+
+status=0
+in_words "$(options '' 50)" unshare -r chroot "$work/root" /mote <&- >"$work/out" 2>"$work/err" || status=$?
+expect "a closed descriptor needs /dev/null, which is not there" 2 $status
+expect_match "and a sentence says so" '^mote: /dev/null, for a standard descriptor that is closed: No such file' "$work/err"
+
+# The kernel gives a namespace's first process no signal that it does not handle; the first of these
+# may come before mote does.
+status=0
+in_words "$(options "$work/root" 90000)" unshare -rpf --kill-child sh -c '
+    (while kill -s TERM 1; do sleep 0.3; done) &
+    exec "$@"' sh "$MOTE" </dev/null >"$work/out" 2>"$work/err" || status=$?
+expect "SIGTERM ends the first process of a namespace, whose status says so" 143 $status
+
+# A pipe that is full, and whose reader does not read: this shell. It is not changed, since others
+# may write to it.
+mkfifo "$work/pipe"
+exec 9<>"$work/pipe"
+dd if=/dev/zero of="$work/pipe" bs=4096 oflag=nonblock 2>/dev/null
+status=0
+in_words "$(options "$work/root" 50)" "$MOTE" </dev/null >"$work/out" 2>&9 || status=$?
+expect "a stderr that nobody reads stops no guest" 0 $status
+expect_match "which runs to its end" 'done in' "$work/out"
+status=0
+timeout -k 5 100 "$MOTE" run --kernel "$work/none" </dev/null 2>&9 || status=$?
+expect "nor the sentence about a mistake" 2 $status
+exec 9>&-
+conclude
