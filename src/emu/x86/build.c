@@ -205,6 +205,13 @@ static bool (*const families[])(struct build *b) = {
     build_port, build_state,  build_x87,   build_masked, build_bits,   build_legacy, build_native,
 };
 
+/* PAUSE with REX.B: only AMD's processors let the prefix make it XCHG. */
+static bool is_pause(const struct build *b)
+{
+    return b->row->mnemonic == MN_XCHG && b->insn.opcode == 0x90 && (b->insn.flags & INSN_REP) &&
+           !b->cpu->amd;
+}
+
 static void build_insn(struct build *b)
 {
     unsigned vector = forbidden(b);
@@ -213,7 +220,7 @@ static void build_insn(struct build *b)
         build_fault(b, (enum cpu_vector)vector);
         return;
     }
-    if (b->row->class == CLASS_NOP) {
+    if (b->row->class == CLASS_NOP || is_pause(b)) {
         build_nop(b);
         return;
     }

@@ -28,6 +28,21 @@ void fpu_put(const struct fpu_image *image)
                        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
+/* An image has the registers in the order of the stack, and their tags in their own. */
+void fpu_top_clear(void)
+{
+    struct fpu_image was, image;
+    unsigned top;
+
+    fpu_get(&was);
+    image = was;
+    top = was.fsw >> 11 & 7u;
+    image.fsw = (uint16_t)(was.fsw & ~0x3800u);
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(image.st[i], was.st[(i - top) & 7u], sizeof(image.st[i]));
+    fpu_put(&image);
+}
+
 void fpu_enter(struct cpu *c)
 {
     struct fpu_image image;

@@ -44,4 +44,7 @@ void fpu_exit(struct cpu *c);
 void fpu_get(struct fpu_image *image);
 void fpu_put(const struct fpu_image *image);
 
+/* Makes register 0 the top of the live stack; contents and tags of the registers stay. */
+void fpu_top_clear(void);
+
 #endif

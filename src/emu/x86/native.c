@@ -11,10 +11,13 @@
 #include <stddef.h>
 
 #include "emu/x86/build.h"
+#include "emu/x86/fpu.h"
 #include "emu/x86/op_mem.h"
 #include "emu/x86/thunk.h"
 
-#define FSW_ES 0x80u /* an unmasked x87 exception is pending */
+#define FSW_ES         0x80u /* an unmasked x87 exception is pending */
+#define FSW_EXCEPTIONS 0x3fu /* each masked by the same bit of the control word */
+#define FSW_PE         0x20u
 
 static void call(struct cpu *c, const struct op *op, void *operand)
 {
@@ -25,6 +28,8 @@ static void call(struct cpu *c, const struct op *op, void *operand)
 enum {
     NATIVE_ALIGNED = 1u << 0, /* legacy SSE operands of 16 bytes, CMPXCHG16B's */
     NATIVE_WAITS = 1u << 1,   /* x87 and MMX: a pending exception comes before any other */
+    NATIVE_MMX = 1u << 2,     /* with NATIVE_WAITS */
+    NATIVE_XM = 1u << 3,      /* may find SIMD floating-point exceptions */
 };
 
 /* op->aux is the size. */
@@ -36,17 +41,39 @@ static bool misaligned(struct cpu *c, const struct op *op, uint64_t va)
     return true;
 }
 
-/* The operand cannot be accessed. */
-static void leave_unaccessed(struct cpu *c, const struct op *op)
+static bool exception_pends(void)
 {
     uint16_t fsw;
 
-    if (op->reg & NATIVE_WAITS) {
-        __asm__ volatile("fnstsw %0" : "=a"(fsw));
-        if (fsw & FSW_ES)
-            cpu_fault(c, CPU_MF);
-    }
+    __asm__ volatile("fnstsw %0" : "=a"(fsw));
+    return fsw & FSW_ES;
+}
+
+/* The operand cannot be accessed. */
+static void leave_unaccessed(struct cpu *c, const struct op *op)
+{
+    if ((op->reg & NATIVE_WAITS) && exception_pends())
+        cpu_fault(c, CPU_MF);
     op_leave(c, op);
+}
+
+/* As leave_unaccessed, of a store. Intel's processors have got further by then: the top of the
+ * stack is at 0 if the register is MMX's (their tags have to wait), and MXCSR has what was found.
+ */
+static void leave_unwritable(struct cpu *c, const struct op *op)
+{
+    struct cpu_fault fault = c->fault;
+
+    if (!c->amd && (op->reg & NATIVE_MMX) && !exception_pends())
+        fpu_top_clear();
+    if (!c->amd && (op->reg & NATIVE_XM)) {
+        c->leave = CPU_ON;
+        call(c, op, c->bounce);
+        if (!c->leave)
+            c->fault = fault;
+        c->leave = CPU_FAULT;
+    }
+    leave_unaccessed(c, op);
 }
 
 static void op_native_read(struct cpu *c, const struct op *op)
@@ -78,7 +105,7 @@ static void op_native_write(struct cpu *c, const struct op *op)
         slow = true;
         to = mmu_fill_slow(c, va, op->aux);
         if (!to)
-            return leave_unaccessed(c, op);
+            return leave_unwritable(c, op);
     }
     call(c, op, to);
     if (__builtin_expect(c->leave, 0))
@@ -111,6 +138,48 @@ static void op_native_modify(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
+/* An x87 store whose own exception is not masked stores nothing, unless it is only inexact. Intel's
+ * processors do not look at its operand then, so that one which cannot be accessed does no harm.
+ * Did it come to that? If not everything is as before. */
+static bool stores_nothing(struct cpu *c, const struct op *op)
+{
+    struct cpu_fault fault = c->fault;
+    struct fpu_image before, after;
+
+    if (c->amd || !(op->reg & NATIVE_WAITS) || exception_pends())
+        return false;
+    fpu_get(&before);
+    c->leave = CPU_ON;
+    call(c, op, c->bounce);
+    fpu_get(&after);
+    if (after.fsw & ~after.fcw & FSW_EXCEPTIONS & ~FSW_PE)
+        return true;
+    fpu_put(&before);
+    c->fault = fault;
+    c->leave = CPU_FAULT;
+    return false;
+}
+
+static void op_x87_store(struct cpu *c, const struct op *op)
+{
+    uint64_t va = op_address(c, op);
+    void *slow = NULL, *at = mmu_write_hit(c, va, op->aux);
+
+    if (__builtin_expect(!at, 0)) {
+        at = slow = mmu_modify_slow(c, va, op->aux);
+        if (!at && stores_nothing(c, op))
+            OP_NEXT(c, op);
+        if (!at)
+            return leave_unaccessed(c, op);
+    }
+    call(c, op, at);
+    if (__builtin_expect(c->leave, 0))
+        return op_leave(c, op);
+    if (slow)
+        mmu_modify_end(c, slow);
+    OP_NEXT(c, op);
+}
+
 static void op_native_locked(struct cpu *c, const struct op *op)
 {
     uint64_t va = op_address(c, op);
@@ -131,13 +200,12 @@ static void op_native_locked(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* An x87 store whose own exception is not masked stores nothing, and does not fault either. */
 static op_fn *handler_for(const struct table_row *row, enum table_access access, bool locked)
 {
     if (locked)
         return op_native_locked;
     if (row->class == CLASS_X87 && access == ACCESS_W)
-        return op_native_modify;
+        return op_x87_store;
     switch (access) {
     case ACCESS_R:
         return op_native_read;
@@ -156,11 +224,17 @@ static int memory_operand(const struct build *b)
     return -1;
 }
 
-static bool waits(const struct table_row *row)
+static uint8_t attributes(const struct table_row *row)
 {
+    uint8_t attr = row->attr & ATTR_ALIGN ? NATIVE_ALIGNED : 0;
+
     if (row->class == CLASS_X87)
-        return !(row->attr & ATTR_NOWAIT);
-    return row->class == CLASS_MMX || operand_kinds[row->operand[0]].file == FILE_MMX;
+        return attr | (row->attr & ATTR_NOWAIT ? 0 : NATIVE_WAITS);
+    if (row->attr & ATTR_XM)
+        attr |= NATIVE_XM;
+    if (row->class == CLASS_MMX || operand_kinds[row->operand[0]].file == FILE_MMX)
+        attr |= NATIVE_WAITS | NATIVE_MMX;
+    return attr;
 }
 
 bool build_native(struct build *b)
@@ -182,6 +256,6 @@ bool build_native(struct build *b)
     op = build_op(b, handler_for(b->row, table_access(b->row, (unsigned)memory), locked));
     op->imm = (uintptr_t)thunk;
     op->aux = (uint8_t)size;
-    op->reg = (b->row->attr & ATTR_ALIGN ? NATIVE_ALIGNED : 0) | (waits(b->row) ? NATIVE_WAITS : 0);
+    op->reg = attributes(b->row);
     return true;
 }

@@ -149,25 +149,61 @@ static bool element_address(struct cpu *c, const struct op *op, const struct gat
     return cpu_refuse(c, g->seg == X86_SS ? CPU_SS : CPU_GP, 0);
 }
 
+static void clear_behind(uint8_t *ymm, unsigned size)
+{
+    memset(ymm + size, 0, sizeof(((struct cpu_vec *)0)->ymm) - size);
+}
+
+/* Of the wider of its vectors, the indices' or the elements'. */
+static unsigned vector_size(const struct gather *g)
+{
+    return g->count * (g->index_size > g->element ? g->index_size : g->element);
+}
+
+/* Intel's processors make each element of the mask all ones or all zeros before the first access,
+ * and with each element that they load clear what lies behind the vector: a fault shows it. AMD's
+ * clear as they go. */
+static void mask_widen(const struct gather *g, uint8_t *mask)
+{
+    unsigned size = vector_size(g);
+
+    for (unsigned at = 0; at < size; at += g->element)
+        memset(mask + at, is_chosen(mask, at, g->element) ? 0xff : 0, g->element);
+    clear_behind(mask, size);
+}
+
+/* False: a fault. */
+static bool gather_one(struct cpu *c, const struct op *op, const struct gather *g, unsigned i,
+                       uint8_t *dest)
+{
+    uint64_t va;
+
+    if (!element_address(c, op, g, i, &va) || !mmu_read(c, va, dest + i * g->element, g->element))
+        return false;
+    if (!c->amd)
+        clear_behind(dest, vector_size(g));
+    return true;
+}
+
 /* An element's mask is cleared when it is done, so that after a fault the instruction goes on where
  * it was (SDM 2C, "VPGATHERDD"). */
 static bool gather(struct cpu *c, const struct op *op)
 {
     struct gather g;
     uint8_t *dest, *mask;
-    uint64_t va;
 
     memcpy(&g, &op->imm, sizeof(g));
     dest = c->vec[g.dest].ymm;
     mask = c->vec[g.mask].ymm;
+    if (!c->amd)
+        mask_widen(&g, mask);
     for (unsigned i = 0, at = 0; i < g.count; i++, at += g.element) {
-        if (is_chosen(mask, at, g.element) &&
-            (!element_address(c, op, &g, i, &va) || !mmu_read(c, va, dest + at, g.element)))
+        if (is_chosen(mask, at, g.element) && !gather_one(c, op, &g, i, dest))
             return false;
         memset(mask + at, 0, g.element);
     }
     memset(mask, 0, sizeof(c->vec[0].ymm));
-    memset(dest + g.count * g.element, 0, sizeof(c->vec[0].ymm) - g.count * g.element);
+    clear_behind(dest, g.count * g.element);
     return true;
 }
 

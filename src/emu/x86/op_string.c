@@ -33,6 +33,7 @@ struct string {
     unsigned size;
     uint64_t mask;
     uint64_t count; /* elements still to do, at least 1 */
+    flags_t before;
     bool down;
 };
 
@@ -42,6 +43,7 @@ static bool string_begin(struct string *s, struct cpu *c, const struct op *op)
     s->op = op;
     s->size = op->aux;
     s->mask = op->imm;
+    s->before = c->flags;
     s->down = c->rflags & RFLAGS_DF;
     s->count = op->reg == REPEAT_NONE ? 1 : c->gpr[X86_RCX] & s->mask;
     return s->count != 0;
@@ -332,6 +334,29 @@ enum {
 /* Elements some at a time: how many were done, 0 where the first of them faulted. */
 typedef uint64_t some_fn(struct string *s);
 
+static void narrow(const struct string *s, enum x86_gpr reg)
+{
+    if (s->mask == UINT32_MAX)
+        s->c->gpr[reg] &= s->mask;
+}
+
+/* The next element faulted. An Intel processor's count, and the addresses where it writes, are then
+ * as if 32-bit registers had been written even before the first element, and its flags as they were
+ * before the instruction (SDM 2B, "REP"). */
+static void faulted(const struct string *s, unsigned what)
+{
+    bool writes = (what & (DESTINATION | COMPARES)) == DESTINATION;
+
+    if (s->c->amd || s->op->reg == REPEAT_NONE)
+        return;
+    narrow(s, X86_RCX);
+    if (writes)
+        narrow(s, X86_RDI);
+    if (writes && (what & SOURCE))
+        narrow(s, X86_RSI);
+    s->c->flags = s->before;
+}
+
 static inline __attribute__((always_inline)) void repeat(struct cpu *c, const struct op *op,
                                                          some_fn *some, unsigned what)
 {
@@ -342,8 +367,10 @@ static inline __attribute__((always_inline)) void repeat(struct cpu *c, const st
     do {
         uint64_t done = some(&s);
 
-        if (!done)
+        if (!done) {
+            faulted(&s, what);
             return op_leave(c, op);
+        }
         if (what & SOURCE)
             advance(&s, X86_RSI, done);
         if (what & DESTINATION)
