@@ -28,6 +28,9 @@
 #define COST_FREED   (UINT64_C(64) << 10)
 #define COST_NUMBERS 64u
 
+/* Of a reported buffer, at a time: a turn goes little beyond its worth. */
+#define REPORT_PIECE (UINT64_C(4) << 20)
+
 static_assert(offsetof(struct balloon, virtio) == 0, "the transport finds the device by it");
 
 static const struct metric metrics[] = {
@@ -97,22 +100,50 @@ static uint64_t deflate(struct balloon *b, const struct virtq_chain *c)
     return 1;
 }
 
-/* The buffers themselves are the free pages (5.5.6.7). */
-static uint64_t report(struct balloon *b, const struct virtq_chain *c)
+/* The buffers themselves are the free pages (5.5.6.7). They may be all of memory, so this only
+ * begins. */
+static void report_begin(struct balloon *b, const struct virtq_chain *c)
 {
-    uint64_t cost = 1;
+    struct balloon_report *r = &b->report;
 
-    if (c->readable > 0) {
-        metric_add(&b->counters.event_fails, 1);
-        return cost;
-    }
-    for (unsigned i = 0; i < c->writable; i++) {
-        uint64_t freed = 0;
-        cost += give_back(b, mem_gpa(b->virtio.mem, c->iov[i].iov_base), c->iov[i].iov_len, &freed);
-        metric_add(&b->counters.free_page_report_count, 1);
-        metric_add(&b->counters.free_page_report_freed, freed);
-        if (freed == 0)
-            metric_add(&b->counters.free_page_report_fails, 1);
+    r->open = true;
+    r->head = c->head;
+    r->count = c->writable;
+    r->next = 0;
+    r->at = r->freed = 0;
+    memcpy(r->iov, c->iov, c->writable * sizeof(c->iov[0]));
+}
+
+static void report_buffer_over(struct balloon *b)
+{
+    struct balloon_report *r = &b->report;
+
+    metric_add(&b->counters.free_page_report_count, 1);
+    metric_add(&b->counters.free_page_report_freed, r->freed);
+    if (r->freed == 0)
+        metric_add(&b->counters.free_page_report_fails, 1);
+    r->next++;
+    r->at = r->freed = 0;
+}
+
+/* One piece more, which ends where a page does; the answer behind the last one. */
+static uint64_t report_piece(struct balloon *b, unsigned queue)
+{
+    struct balloon_report *r = &b->report;
+    const struct iovec *iov = &r->iov[r->next];
+    gpa_t gpa = mem_gpa(b->virtio.mem, iov->iov_base) + r->at;
+    uint64_t len = REPORT_PIECE - gpa % REPORT_PIECE;
+    uint64_t cost;
+
+    if (len > iov->iov_len - r->at)
+        len = iov->iov_len - r->at;
+    cost = give_back(b, gpa, len, &r->freed);
+    r->at += len;
+    if (r->at == iov->iov_len)
+        report_buffer_over(b);
+    if (r->next == r->count) {
+        r->open = false;
+        virtq_push(ring_of(b, queue), r->head, 0);
     }
     return cost;
 }
@@ -177,7 +208,12 @@ static uint64_t handle(struct balloon *b, unsigned queue, const struct virtq_cha
         cost = deflate(b, c);
         break;
     case BALLOON_REPORTING:
-        cost = report(b, c);
+        if (c->readable == 0 && c->writable > 0) {
+            report_begin(b, c);
+            return 1;
+        }
+        metric_add(&b->counters.event_fails, c->readable > 0);
+        cost = 1;
         break;
     case BALLOON_ROLES:
         break;
@@ -194,6 +230,10 @@ static bool serve(struct balloon *b, unsigned queue)
     bool empty = false;
 
     while (!empty && cost < TURN) {
+        if (b->report.open && b->role[queue] == BALLOON_REPORTING) {
+            cost += report_piece(b, queue);
+            continue;
+        }
         empty = !virtio_pop(&b->virtio, queue, &c);
         if (!empty)
             cost += handle(b, queue, &c);
@@ -295,6 +335,7 @@ static void balloon_reset(struct virtio_device *v)
     if (v->metrics)
         metrics_remove(v->metrics, &b->group);
     b->due = 0;
+    b->report.open = false;
     b->holds = false;
     b->stats = (struct balloon_stats){ .known = 0 };
     device_lock(&v->device);
@@ -305,13 +346,17 @@ static void balloon_reset(struct virtio_device *v)
     settle(b);
 }
 
-/* The statistics are read again from their buffer when it is taken again. */
+/* The statistics are read again from their buffer when it is taken again, and a report begins
+ * again. */
 static void balloon_quiesce(struct virtio_device *v)
 {
     struct balloon *b = balloon_of(v);
 
     if (b->holds && !v->failed)
         virtq_unpop(ring_of(b, queue_of(b, BALLOON_STATISTICS)), 1);
+    if (b->report.open && !v->failed)
+        virtq_unpop(ring_of(b, queue_of(b, BALLOON_REPORTING)), 1);
+    b->report.open = false;
     b->holds = false;
     b->due = 0;
     loop_cancel(v->loop, &b->wait);

@@ -69,6 +69,15 @@ struct balloon {
     struct loop_op wait; /* for the others' turns, while some queue is due */
     bool waiting;
 
+    /* The report whose pages are given back, some in each turn. */
+    struct balloon_report {
+        bool open;
+        uint16_t head;
+        unsigned next, count; /* buffers */
+        uint64_t at, freed;   /* of the next one: bytes that are dealt with, and went back */
+        struct iovec iov[VIRTQ_SIZE_MAX];
+    } report;
+
     /* The statistics buffer that the driver fills again once it gets it back. */
     bool holds;
     uint16_t held;

@@ -230,6 +230,41 @@ ON_BOTH(balloon, a_turn_is_bounded)
     (void)vd_await(&d, INFLATE);
 }
 
+/* A report may be of all memory, in one chain. Each turn of the loop gives some of it back, twice
+ * at the most: when it looks at the queue, and when the timer is due that this has set. */
+static uint64_t freed, freed_turn;
+
+static void count_freed(struct loop_post *post)
+{
+    uint64_t is = balloon->counters.free_page_report_freed + balloon->report.freed;
+
+    cr_assert_leq(is - freed, (loop_turn(d.loop) - freed_turn) * 2 * 36 * MIB);
+    freed = is;
+    freed_turn = loop_turn(d.loop);
+    loop_post(d.loop, post);
+}
+
+ON_BOTH(balloon, a_turn_gives_so_much_back)
+{
+    struct loop_post post = { .call = count_freed };
+    struct vd_buf bufs[32];
+
+    for (unsigned i = 0; i < 32; i++)
+        bufs[i] = (struct vd_buf){ VD_HIGH, 4 * MIB, VD_WRITE };
+    balloon_start(0);
+    freed = 0;
+    freed_turn = loop_turn(d.loop);
+    fill(VD_HIGH, 4 * MIB);
+    (void)vd_indirect(&d, REPORT, bufs, 32);
+    vd_kick(&d, REPORT);
+    loop_post(d.loop, &post);
+    cr_assert_eq(vd_await(&d, REPORT).len, 0);
+    vd_settle(&d);
+    cr_assert_eq(freed, 32 * 4 * MIB);
+    cr_assert_eq(balloon->counters.free_page_report_count, 32);
+    cr_assert_eq(present(VD_HIGH, 4 * MIB), 0);
+}
+
 ON_BOTH(balloon, a_reset_stops_what_is_under_way)
 {
     uint32_t numbers[512];
