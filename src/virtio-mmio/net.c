@@ -3,8 +3,9 @@
  *
  * Features come in two kinds. HOST_* and CSUM say what the guest may leave to the host: a tap takes
  * that with every frame, whoever negotiated what. GUEST_* say what the host may leave to the guest,
- * so the tap is told when the driver is ready, and told to stop when it leaves. Frames that were
- * queued for that driver are forgotten then: the next one may not understand them.
+ * so the tap is told when a driver is ready that takes others than the last one did, and only then:
+ * the host does that under a lock that all its interfaces share. Frames that were queued before a
+ * driver was ready are forgotten where there was one before: this one may not understand them.
  */
 #include "virtio-mmio/net.h"
 
@@ -31,6 +32,7 @@
 struct net {
     struct virtio_device virtio; /* first member */
     struct net_tap tap;
+    unsigned told; /* TUN_F_*: what the tap knows */
     struct virtio_net_config config;
     struct net_rx rx;
     struct net_tx tx;
@@ -115,15 +117,27 @@ static void lost(struct virtio_device *v)
     virtio_config_update(v, offsetof(struct virtio_net_config, status), &down, sizeof(down));
 }
 
+static void tell(struct virtio_device *v, unsigned flags)
+{
+    struct net *n = net_of(v);
+    int ret;
+
+    if (!n->tap.offloads || flags == n->told)
+        return;
+    ret = net_tap_offload(n->tap.fd, flags);
+    if (ret == 0)
+        n->told = flags;
+    else
+        LOG_LIMITED(LOG_WARN, "%s: the tap '%s' takes no offloads: %s", v->setup.name, n->tap.name,
+                    strerror(-ret));
+}
+
 static void activate(struct virtio_device *v)
 {
     struct net *n = net_of(v);
     uint64_t accepted = v->status.accepted;
-    int ret = n->tap.offloads ? net_tap_offload(n->tap.fd, guest_offloads(accepted)) : 0;
 
-    if (ret < 0)
-        LOG_LIMITED(LOG_WARN, "%s: the tap '%s' takes no offloads: %s", v->setup.name, n->tap.name,
-                    strerror(-ret));
+    tell(v, guest_offloads(accepted));
     net_rx_start(&n->rx, accepted & BIT(VIRTIO_NET_F_MRG_RXBUF));
     if (v->metrics) {
         metrics_add(v->metrics, &n->rx_group);
@@ -150,9 +164,6 @@ static void idle(struct virtio_device *v)
         virtio_quiet(v);
         return;
     }
-    if (n->tap.offloads)
-        (void)net_tap_offload(n->tap.fd, 0);
-    net_tap_drain(n->tap.fd);
     virtio_reset_done(v);
 }
 
@@ -164,6 +175,7 @@ static void reset(struct virtio_device *v)
         metrics_remove(v->metrics, &n->rx_group);
         metrics_remove(v->metrics, &n->tx_group);
     }
+    net_rx_forget(&n->rx);
     net_rx_stop(&n->rx);
     net_tx_stop(&n->tx);
     idle(v);

@@ -21,6 +21,7 @@
 
 #include "core/clock.h"
 #include "virtio-mmio/iov.h"
+#include "virtio-mmio/net_tap.h"
 
 static struct virtq *ring_of(const struct net_rx *rx)
 {
@@ -227,12 +228,24 @@ static void wait_for(struct net_rx *rx, enum rx_step s)
     }
 }
 
+/* Whether it is done with what was there before the driver: one turn's worth is dropped. */
+static bool drop_stale(struct net_rx *rx)
+{
+    for (unsigned i = 0; rx->stale > 0 && i < NET_TURN / NET_FRAME_COST; i++)
+        rx->stale = net_tap_drop(rx->port.tap) ? rx->stale - 1 : 0;
+    return rx->stale == 0;
+}
+
 /* A turn does not end with a frame that could find its place: the tap would not call for it. */
 static void run(struct net_rx *rx)
 {
     uint64_t before = rx->counters.bytes, frames = 0;
     enum rx_step s;
 
+    if (!drop_stale(rx)) {
+        wait_for(rx, RX_DONE);
+        return;
+    }
     do {
         s = step(rx);
         frames++;
@@ -282,6 +295,11 @@ void net_rx_give_back(struct net_rx *rx)
     if (!rx->port.device->failed)
         virtq_unpop(ring_of(rx), rx->chain_count);
     window_forget(rx);
+}
+
+void net_rx_forget(struct net_rx *rx)
+{
+    rx->stale = NET_TAP_FRAMES;
 }
 
 void net_rx_kick(struct net_rx *rx)

@@ -34,6 +34,7 @@ struct net_rx {
     bool waiting;   /* wait is under way */
     bool mergeable; /* MRG_RXBUF: a frame may go on in the next chain */
     bool lost;      /* the tap has no interface any more */
+    unsigned stale; /* frames of the tap's, at most, that were there before the driver */
 
     /* The window: chains that wait for frames. */
     unsigned first_chain, chain_count;
@@ -59,6 +60,9 @@ void net_rx_kick(struct net_rx *rx);
 
 /* Gives all buffers back to the queue; a frame that waited for more of them is forgotten. */
 void net_rx_give_back(struct net_rx *rx);
+
+/* What waits in the tap is for a driver that is gone: it is dropped once the next one is there. */
+void net_rx_forget(struct net_rx *rx);
 
 /* Waits for nothing any more; the port's idle is called once `waiting` is over, if it is not
  * already. */

@@ -18,8 +18,6 @@
 #include "virtio-mmio/linger.h"
 
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
-#define FRAMES_MAX \
-    65536u /* that one can hold: interfaces have txqueuelen of them, 1000 by default */
 
 static int device_open(struct err *e)
 {
@@ -161,13 +159,12 @@ int net_tap_offload(int fd, unsigned offloads)
     return ioctl(fd, TUNSETOFFLOAD, (unsigned long)offloads) < 0 ? -errno : 0;
 }
 
-/* A frame is forgotten whole, however little of it is read. */
-void net_tap_drain(int fd)
+/* It is forgotten whole, however little of it is read. */
+bool net_tap_drop(int fd)
 {
     struct virtio_net_hdr_v1 header;
 
-    for (unsigned i = 0; i < FRAMES_MAX && read(fd, &header, sizeof(header)) > 0; i++)
-        ;
+    return read(fd, &header, sizeof(header)) > 0;
 }
 
 void net_tap_close(struct net_tap *tap)

@@ -7,6 +7,7 @@
  * It is opened while the process may still do so; afterwards only its descriptor is used.
  */
 #include <net/if.h>
+#include <stdbool.h>
 
 struct err;
 
@@ -29,8 +30,11 @@ int net_tap_adopt(struct net_tap *tap, int fd, struct err *e);
  * frames. -errno where the tap does not. */
 int net_tap_offload(int fd, unsigned offloads);
 
-/* Forgets the frames that wait to be read, as many as a tap can hold. */
-void net_tap_drain(int fd);
+/* As many frames can wait to be read: interfaces have txqueuelen of them, 1000 by default. */
+#define NET_TAP_FRAMES 65536u
+
+/* Forgets the next frame. False: there is none. */
+bool net_tap_drop(int fd);
 
 /* Accepts one that is closed, whose fd is -1. */
 void net_tap_close(struct net_tap *tap);

@@ -188,7 +188,10 @@ Test(net_tap, forgets_what_waits)
     host = if_open("tap0");
     for (unsigned i = 0; i < 10; i++)
         cr_assert_eq(write(host, frame, sizeof(frame)), sizeof(frame));
-    net_tap_drain(tap.fd);
+    for (unsigned i = 0; i < 10; i++)
+        cr_assert(net_tap_drop(tap.fd), "%u", i);
+    while (net_tap_drop(tap.fd)) /* what the kernel sends of its own */
+        ;
     cr_assert_lt(read(tap.fd, frame, sizeof(frame)), 0);
     cr_assert_eq(errno, EAGAIN);
     (void)close(host);
