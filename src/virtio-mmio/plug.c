@@ -153,6 +153,7 @@ bool virtio_unplug(struct virtio_device *v, void (*gone)(struct virtio_device *v
     v->work.call = leave;
     for (unsigned i = 0; i < v->setup.queue_count; i++)
         loop_cancel(v->loop, &v->queue[i].bell);
+    virtio_hurry(v);
     loop_post(v->loop, &v->work);
     return true;
 }

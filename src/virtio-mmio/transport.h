@@ -28,4 +28,7 @@ void virtio_kick(struct virtio_device *v, unsigned queue);
 /* LIVE to DRAINING, whether or not the driver asked for it. */
 void virtio_drain(struct virtio_device *v);
 
+/* A reset that is over but for its pace ends soon. */
+void virtio_hurry(struct virtio_device *v);
+
 #endif

@@ -9,6 +9,10 @@
  * thread finds the mark, gives no more chains to the device and asks it to drain. Once it has,
  * everything that the driver sees is cleared and the gate opened, under the lock again. What other
  * vCPUs do meanwhile finds either the old device, which takes no write, or the new one.
+ *
+ * Resets cost the host more than the guest: a driver that does nothing else has a pace. So many go
+ * at once, as a boot or two may want; from then on the gate opens no more often than a timer says.
+ * The vCPU waits there, the loop does not.
  */
 #include "virtio-mmio/virtio.h"
 
@@ -19,11 +23,14 @@
 #include <string.h>
 
 #include "core/accel.h"
+#include "core/clock.h"
 #include "core/irq.h"
 #include "core/log.h"
 #include "virtio-mmio/transport.h"
 
 static_assert(offsetof(struct virtio_device, device) == 0, "the buses find the device by it");
+
+#define RESETS_PER_S 100u /* and as many at once */
 
 #define TRANSPORT_FEATURES                                                            \
     (UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC | \
@@ -157,6 +164,31 @@ static void work_call(struct loop_post *post)
         go_live(v, status_has(&status, VIRTIO_CONFIG_S_NEEDS_RESET));
 }
 
+/* The device has drained, and its driver's time has come. */
+static void reset_end(struct virtio_device *v)
+{
+    v->phase = VIRTIO_SETUP;
+    v->failed = false;
+    lock(v);
+    clear(v);
+    vcpu_gate_open(&v->gate);
+    unlock(v);
+    if (v->held)
+        virtio_quiet(v);
+    if (v->gone)
+        loop_post(v->loop, &v->work);
+}
+
+static void pace_end(struct loop_op *op, int res)
+{
+    struct virtio_device *v =
+        (struct virtio_device *)((char *)op - offsetof(struct virtio_device, pace));
+
+    (void)res;
+    v->paced = false;
+    reset_end(v);
+}
+
 void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
                  const struct virtio_setup *setup)
 {
@@ -167,6 +199,9 @@ void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
     *v = (struct virtio_device){ .ops = ops, .setup = *setup };
     v->status.offered = setup->features | TRANSPORT_FEATURES;
     v->work.call = work_call;
+    v->pace.done = pace_end;
+    rate_limit_init(&v->resets, (struct rate){ 0 }, (struct rate){ .per_s = RESETS_PER_S },
+                    clock_now_ns());
     v->group = (struct metrics_group){ .name = setup->name,
                                        .metrics = metrics,
                                        .count = sizeof(metrics) / sizeof(metrics[0]),
@@ -242,17 +277,19 @@ void virtio_fail(struct virtio_device *v, const char *why)
 
 void virtio_reset_done(struct virtio_device *v)
 {
-    assert(v->phase == VIRTIO_DRAINING);
-    v->phase = VIRTIO_SETUP;
-    v->failed = false;
-    lock(v);
-    clear(v);
-    vcpu_gate_open(&v->gate);
-    unlock(v);
-    if (v->held)
-        virtio_quiet(v);
-    if (v->gone)
-        loop_post(v->loop, &v->work);
+    assert(v->phase == VIRTIO_DRAINING && !v->paced);
+    rate_limit_take(&v->resets, 0, 1);
+    v->paced = !v->held && !v->gone && !rate_limit_ready(&v->resets, clock_now_ns());
+    if (v->paced)
+        loop_timer(v->loop, &v->pace, rate_limit_ready_at(&v->resets));
+    else
+        reset_end(v);
+}
+
+void virtio_hurry(struct virtio_device *v)
+{
+    if (v->paced)
+        loop_cancel(v->loop, &v->pace);
 }
 
 void virtio_config_update(struct virtio_device *v, uint32_t offset, const void *data, uint32_t len)

@@ -18,6 +18,7 @@
 #include "core/metrics.h"
 #include "core/vcpu.h"
 #include "virtio-mmio/queue.h"
+#include "virtio-mmio/rate_limit.h"
 #include "virtio-mmio/status.h"
 #include "virtio-mmio/virtio_ops.h"
 
@@ -81,6 +82,9 @@ struct virtio_device {
     struct loop_post work;                  /* status changed: phase may have to follow */
     void (*gone)(struct virtio_device *v);  /* set: it is being unplugged (plug.h) */
     unsigned bells;                         /* under way */
+    struct rate_limiter resets;             /* how fast they may follow each other */
+    struct loop_op pace;                    /* the end of one that came too soon; a timer */
+    bool paced;                             /* it runs */
     struct metrics_group group;
     struct virtio_counters counters;
     struct virtio_queue queue[VIRTIO_QUEUES_MAX];
@@ -115,7 +119,8 @@ void virtio_publish(struct virtio_device *v, unsigned queue);
 /* The driver broke the rules: NEEDS_RESET (2.1.2), the log says why. No chain, no kick comes. */
 void virtio_fail(struct virtio_device *v, const char *why);
 
-/* All that reset waited for is over. Last touch of the queues until activate. */
+/* All that reset waited for is over. Last touch of the queues until activate. A driver that resets
+ * too often waits for it. */
 void virtio_reset_done(struct virtio_device *v);
 
 /* All that quiesce waited for is over, held; again is nothing. */

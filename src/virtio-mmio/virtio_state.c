@@ -70,8 +70,10 @@ void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device 
     lock(v);
     resetting = v->status.resetting;
     unlock(v);
-    if (resetting)
-        return; /* virtio_reset_done comes, and goes on here */
+    if (resetting) { /* virtio_reset_done comes, and goes on here */
+        virtio_hurry(v);
+        return;
+    }
     if (v->phase == VIRTIO_LIVE && v->ops->quiesce)
         v->ops->quiesce(v);
     else

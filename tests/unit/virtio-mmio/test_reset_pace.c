@@ -1,0 +1,93 @@
+/* How often a driver may reset its device. */
+#include <criterion/criterion.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+
+#include "core/clock.h"
+#include "lib/echo.h"
+#include "lib/virtio_driver.h"
+#include "virtio-mmio/virtio_state.h"
+
+#define AT_ONCE 100u
+#define PER_S   100u
+
+static struct vd d;
+static struct echo echo;
+
+/* BOTH(name) { ... } runs on both loops. */
+#define BOTH(name)                                                              \
+    static void name##_(void);                                                  \
+    Test(reset_pace, name)                                                      \
+    {                                                                           \
+        static const enum loop_backend backends[] = { LOOP_URING, LOOP_EPOLL }; \
+        for (unsigned i = 0; i < 2; i++) {                                      \
+            vd_init(&d, backends[i]);                                           \
+            echo_init(&echo, 1, 8);                                             \
+            vd_plug(&d, &echo.virtio);                                          \
+            name##_();                                                          \
+            vd_finish(&d);                                                      \
+        }                                                                       \
+    }                                                                           \
+    static void name##_(void)
+
+/* However fast this thread is, or slow, the clock says how many there may have been. */
+BOTH(a_driver_that_resets_without_end_has_a_pace)
+{
+    uint64_t began_ns = clock_now_ns(), took_ns;
+
+    for (unsigned i = 0; i < AT_ONCE + 20; i++)
+        cr_assert(vd_negotiate(&d, 0));
+    vd_reset(&d);
+    took_ns = clock_now_ns() - began_ns;
+    cr_assert_geq(echo.virtio.counters.resets, AT_ONCE + 20);
+    cr_assert_leq(echo.virtio.counters.resets, AT_ONCE + 1 + took_ns / (CLOCK_NS_PER_S / PER_S));
+}
+
+/* Its next reset is due in an hour. */
+static void exhaust(void)
+{
+    cr_assert(vd_negotiate(&d, 0));
+    rate_limit_take(&echo.virtio.resets, 0, AT_ONCE + 3600 * PER_S);
+    vd_write(&d, VIRTIO_MMIO_STATUS, 0);
+    vd_settle(&d);
+    cr_assert(echo.virtio.paced);
+    cr_assert_neq(vd_read(&d, VIRTIO_MMIO_STATUS), 0);
+}
+
+/* The loop goes on meanwhile, and the device drained at once. */
+BOTH(a_reset_that_waits_keeps_nobody)
+{
+    exhaust();
+    cr_assert_eq(echo.resets, 1);
+    cr_assert_eq(echo.virtio.phase, VIRTIO_DRAINING);
+    vd_write(&d, VIRTIO_MMIO_STATUS, 0);
+    vd_settle(&d);
+    cr_assert_eq(echo.resets, 1, "it is still the same one");
+    /* and unplugging, next, does not wait for an hour */
+}
+
+static bool is_quiet;
+
+static void quiet(struct virtio_device *v)
+{
+    (void)v;
+    is_quiet = true;
+}
+
+static bool has_come(void *arg)
+{
+    (void)arg;
+    return is_quiet;
+}
+
+/* A machine that is to be saved does not wait for it. */
+BOTH(a_device_to_be_saved_waits_for_no_pace)
+{
+    is_quiet = false;
+    exhaust();
+    virtio_quiesce(&echo.virtio, quiet);
+    vd_run_until(&d, has_come, NULL);
+    cr_assert_eq(vd_read(&d, VIRTIO_MMIO_STATUS), 0);
+    virtio_resume(&echo.virtio);
+    vd_settle(&d);
+}
