@@ -137,6 +137,56 @@ GUEST(shootdown, "  apic_start\n"
                  "  incq 0x33008\n"
                  "  iretq\n");
 
+/* One adds across two pages, the other takes the right to the second away and gives it back. Each
+ * fault is the addition's own, and each addition is made once. */
+GUEST(rights_race, "  apic_start\n"
+                   "  handle 14, 8f\n"
+                   "  others_begin 5f, 1\n"
+                   "  mov $0x80ffe, %esi\n"
+                   "  xor %ebx, %ebx\n" /* additions */
+                   "  xor %r8d, %r8d\n" /* faults of the addition */
+                   "  xor %r9d, %r9d\n" /* others */
+                   "1:\n"
+                   "  inc %ebx\n"
+                   "  invlpg (%rsi)\n"
+                   "  invlpg 0x1000(%rsi)\n"
+                   "2:\n"
+                   "  addl $1, (%rsi)\n"
+                   "  nop\n"
+                   "  cmp $200000, %ebx\n"
+                   "  jae 3f\n"
+                   "  cmp $20000, %r8d\n"
+                   "  jb 1b\n"
+                   "3:\n"
+                   "  mov (%rsi), %ecx\n"
+                   "  sub %ebx, %ecx\n"
+                   "  note %r9\n"
+                   "  note %rcx\n"
+                   "  finish\n"
+                   "5:\n"
+                   "  ready\n"
+                   "6:\n"
+                   "  btrl $1, 0x4408\n"
+                   "  mov $20, %ecx\n"
+                   "7:\n"
+                   "  loop 7b\n"
+                   "  btsl $1, 0x4408\n"
+                   "  mov $60, %ecx\n"
+                   "4:\n"
+                   "  loop 4b\n"
+                   "  jmp 6b\n"
+                   "8:\n"
+                   "  add $8, %rsp\n"
+                   "  lea 2b(%rip), %rax\n"
+                   "  cmp %rax, (%rsp)\n"
+                   "  jne 9f\n"
+                   "  inc %r8\n"
+                   "  pause\n"
+                   "  iretq\n"
+                   "9:\n"
+                   "  inc %r9\n"
+                   "  iretq\n");
+
 static void page_faults(void)
 {
     static const struct long64_expected expected[] = {
@@ -237,6 +287,19 @@ static void shootdown(void)
     machine_finish();
 }
 
+static void rights_race(void)
+{
+    static const struct long64_left expected[] = {
+        { "faults elsewhere", 0 },
+        { "additions lost", 0 },
+    };
+
+    LONG64_LOAD(2, rights_race);
+    long64_run();
+    LONG64_LEFT(expected);
+    machine_finish();
+}
+
 const struct guest_test paging_tests[] = {
     { "page faults", page_faults, NULL },
     { "reserved bits", reserved_bits, "emu" },
@@ -244,5 +307,6 @@ const struct guest_test paging_tests[] = {
     { "accessed and dirty bits", accessed, NULL },
     { "translations that change", translations, NULL },
     { "translations of another processor", shootdown, NULL },
+    { "rights that another processor changes", rights_race, NULL },
     { NULL, NULL, NULL },
 };
