@@ -25,7 +25,7 @@ void virtio_queue_ready(struct virtio_device *v, struct virtq *q, bool ready);
 /* A doorbell was rung; ignored unless device and queue are at work. */
 void virtio_kick(struct virtio_device *v, unsigned queue);
 
-/* LIVE to DRAINING, whether or not the driver asked for it. */
+/* SETUP or LIVE to DRAINING, whether or not the driver asked for it. */
 void virtio_drain(struct virtio_device *v);
 
 /* A reset that is over but for its pace ends soon. */

@@ -70,7 +70,9 @@ void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device 
     lock(v);
     resetting = v->status.resetting;
     unlock(v);
-    if (resetting) { /* virtio_reset_done comes, and goes on here */
+    if (resetting) { /* its end goes on here */
+        if (v->phase != VIRTIO_DRAINING)
+            virtio_drain(v); /* not later: whatever ends before that would find a device at rest */
         virtio_hurry(v);
         return;
     }
