@@ -511,7 +511,7 @@ void blk_destroy(struct blk *b)
 {
     if (!b)
         return;
-    assert(b->in_flight == 0 && !b->answered && !b->registered);
+    assert(b->in_flight == 0 && !b->registered && !b->waiting && b->next_turn.queued == 0);
     blk_file_close(&b->io.file);
     blk_file_close(&b->next);
     blk_io_finish(&b->io);

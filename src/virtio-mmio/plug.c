@@ -5,7 +5,9 @@
  * while nobody reads it, so that a read submitted again when the last one is done misses nothing.
  *
  * Unplugging ends in the device's own post, whose call it has replaced: once that call has begun
- * the post is out of the loop's queue, and nobody is left who would post it again.
+ * the post is out of the loop's queue, and nobody is left who would post it again. Other posts of
+ * the device's may be queued behind it when it finds the device idle, as what ended last has posted
+ * them. So it then goes to the end of the queue once more; an idle device posts nothing.
  */
 #include "virtio-mmio/plug.h"
 
@@ -139,10 +141,14 @@ static void leave(struct loop_post *post)
     struct virtio_device *v =
         (struct virtio_device *)((char *)post - offsetof(struct virtio_device, work));
 
-    if (v->phase == VIRTIO_LIVE)
+    if (v->phase == VIRTIO_LIVE) {
         virtio_drain(v);
-    else if (v->phase == VIRTIO_SETUP && v->bells == 0)
+    } else if (v->phase == VIRTIO_SETUP && v->bells == 0 && !v->leaving) {
+        v->leaving = true;
+        loop_post(v->loop, &v->work);
+    } else if (v->leaving) {
         finish(v);
+    }
 }
 
 bool virtio_unplug(struct virtio_device *v, void (*gone)(struct virtio_device *v))
@@ -150,6 +156,8 @@ bool virtio_unplug(struct virtio_device *v, void (*gone)(struct virtio_device *v
     if (!v->loop)
         return false;
     v->gone = gone;
+    v->quiet = NULL;
+    v->leaving = false;
     v->work.call = leave;
     for (unsigned i = 0; i < v->setup.queue_count; i++)
         loop_cancel(v->loop, &v->queue[i].bell);

@@ -34,9 +34,10 @@ struct virtio_slot {
 int virtio_plug(struct virtio_device *v, const struct virtio_slot *at, struct err *e);
 
 /* While no vCPU runs and none will again. Resets the device if it is at work. `gone` is called by
- * the loop, never from in here, once no operation and no buffer of the device is in use any more;
- * it may free the device. The caller runs the loop until then. A device that is not plugged is
- * ignored: no call comes, and false is returned. */
+ * the loop, never from in here, once no operation, post or buffer of the device is in use any more;
+ * it may free the device. The caller runs the loop until then. A rest that is yet to come
+ * (virtio_quiesce) is forgotten. A device that is not plugged is ignored: no call comes, and false
+ * is returned. */
 bool virtio_unplug(struct virtio_device *v, void (*gone)(struct virtio_device *v));
 
 #endif

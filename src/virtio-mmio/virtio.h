@@ -81,6 +81,7 @@ struct virtio_device {
     void (*quiet)(struct virtio_device *v); /* to be called once it is (virtio_state.h) */
     struct loop_post work;                  /* status changed: phase may have to follow */
     void (*gone)(struct virtio_device *v);  /* set: it is being unplugged (plug.h) */
+    bool leaving;                           /* nothing is left of it but posts that are queued */
     unsigned bells;                         /* under way */
     struct rate_limiter resets;             /* how fast they may follow each other */
     struct loop_op pace;                    /* the end of one that came too soon; a timer */

@@ -34,7 +34,8 @@ struct virtio_ops {
 
     /* Become as new, what the driver wrote into the configuration space included: cancel or wait
      * for all in flight, then call virtio_reset_done, from here or later. Until then buffers may be
-     * written and answers pushed, which nobody will see. Comes without activate too. */
+     * written and answers pushed, which nobody will see; behind it a post that is still queued may
+     * be called, and posts nothing any more. Comes without activate too. */
     void (*reset)(struct virtio_device *v);
 
     /* A vCPU's thread, lock held: the driver wrote size (1, 2, 4 or 8) bytes inside the

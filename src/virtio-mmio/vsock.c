@@ -247,6 +247,7 @@ void vsock_destroy(struct vsock *s)
     if (!s)
         return;
     assert(s->port.mux.count == 0 && !s->clients.waits && !s->clients.timer_runs);
+    assert(s->turn.queued == 0);
     vsock_listener_close(&s->port.listener);
     free(s);
 }
