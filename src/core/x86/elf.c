@@ -171,7 +171,7 @@ static int read_program_header(struct elf_image *image, const Elf64_Phdr *p, uin
         return 0;
 
     struct elf_segment s = {
-        .offset = p->p_offset,
+        .offset = p->p_filesz > 0 ? p->p_offset : 0, /* of nothing it may be anything */
         .filesz = p->p_filesz,
         .memsz = p->p_memsz,
         .vaddr = p->p_vaddr,

@@ -110,8 +110,10 @@ Test(unpack, segments_in_the_wrong_order_go_aside)
           .p_paddr = 0x204000,
           .p_filesz = 0x1800,
           .p_memsz = 0x1900 },
+        /* nothing of the file, and it says from where */
+        { .p_type = PT_LOAD, .p_offset = UINT64_MAX - 7, .p_paddr = 0x206000, .p_memsz = 0x100 },
     };
-    struct image elf = image_elf(headers, 2, 0x203000, 0x4000);
+    struct image elf = image_elf(headers, 3, 0x203000, 0x4000);
     struct elf_image image;
     struct boot_stats stats;
 
