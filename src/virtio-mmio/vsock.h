@@ -3,9 +3,9 @@
 /*
  * A vsock device (virtio 1.2, 5.10): streams between the guest and unix sockets on the host.
  *
- *   to the guest   a client connects to the socket at uds_path and writes "CONNECT <port>\n"; once
- *                  the guest has accepted it reads "OK <its own port>\n" and is connected. Where
- *                  the guest refuses, or takes five seconds, its socket is closed.
+ *   to the guest   a client connects to the socket at uds_path and writes "CONNECT <port>\n" within
+ *                  five seconds; once the guest has accepted it reads "OK <its own port>\n" and is
+ *                  connected. Where the guest refuses, or takes five seconds, its socket is closed.
  *   to the host    the guest connects to CID 2 and a port: to the socket at uds_path with "_<port>"
  *                  behind it. Where nobody listens there it is refused.
  *

@@ -1,8 +1,10 @@
 /*
  * Clients on the host.
  *
- * A client counts as a connection from the moment it is taken, and may take its time with its line:
- * a person may type it. The guest may not take its time with the answer.
+ * A client counts as a connection from the moment it is taken. So neither it may take its time with
+ * its line, of which a piece is as good as none, nor the guest with the answer: who has a place and
+ * does nothing with it keeps it from others, the guest's own connections among them. A person who
+ * types the line has time for that.
  */
 #include "virtio-mmio/vsock_clients.h"
 
@@ -15,7 +17,8 @@
 
 #define TAKEN_AT_ONCE 16u
 
-/* How long the guest may take to answer a client, and a client waits for a descriptor. */
+/* How long a client may take with its line, and then the guest with its answer: one time for both,
+ * so that they stand in one list. And how long a client waits for a descriptor. */
 #define ANSWER_NS (5 * (uint64_t)CLOCK_NS_PER_S)
 #define PAUSE_NS  (CLOCK_NS_PER_S / 10)
 
@@ -62,7 +65,7 @@ void vsock_clients_read(struct vsock_clients *c, struct vsock_link *l)
     case VSOCK_LINE_OK:
         vsock_conn_ask(&l->conn, port, vsock_mux_client_port(m, port));
         vsock_mux_know(m, l);
-        l->deadline_ns = clock_now_ns() + ANSWER_NS;
+        vsock_mux_wait(m, l, clock_now_ns() + ANSWER_NS);
         break;
     case VSOCK_LINE_BAD:
         vsock_conn_reset(&l->conn);
@@ -81,6 +84,7 @@ static void add(struct vsock_port *p, int fd)
         return;
     }
     vsock_mux_add(&p->mux, l);
+    vsock_mux_wait(&p->mux, l, clock_now_ns() + ANSWER_NS);
     vsock_mux_settle(&p->mux, l);
 }
 

@@ -1,15 +1,15 @@
 #ifndef VIRTIO_MMIO_VSOCK_CLIENTS_H
 #define VIRTIO_MMIO_VSOCK_CLIENTS_H
 /*
- * The host's clients: taking them, reading their CONNECT line, and sending those away whom the
- * guest does not answer. All of it is the loop thread's.
+ * The host's clients: taking them, reading their CONNECT line, and sending those away who do not
+ * say one or whom the guest does not answer. All of it is the loop thread's.
  */
 #include "virtio-mmio/vsock_port.h"
 
 struct vsock_clients {
     struct vsock_port *port;
     struct loop_op next;    /* waits for the next client, or for the end of a pause */
-    struct loop_op timer;   /* at the first deadline of an answer */
+    struct loop_op timer;   /* at the first deadline of a line or an answer */
     bool waits, timer_runs; /* next and timer are under way */
     bool stopped;
 };
@@ -25,7 +25,7 @@ void vsock_clients_stop(struct vsock_clients *c);
 /* There may be more of a client's line. */
 void vsock_clients_read(struct vsock_clients *c, struct vsock_link *l);
 
-/* Clients began to wait for the guest's answer, or ended. */
+/* Clients came, began to wait for the guest's answer, or ended. */
 void vsock_clients_follow(struct vsock_clients *c);
 
 #endif

@@ -66,7 +66,7 @@ struct vsock_link {
     bool is_known, is_ready, is_flushable, is_asking, is_lingering;
     LIST_ENTRY(vsock_link) known; /* by its ports */
     TAILQ_ENTRY(vsock_link) all, ready, flushable, asking, lingering;
-    uint64_t deadline_ns; /* while asking */
+    uint64_t deadline_ns; /* while NEW or ASKING */
 };
 
 /* Takes the socket, of a client on the host or to a server there, and everything else zero.

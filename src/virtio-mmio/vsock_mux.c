@@ -89,13 +89,21 @@ static void lists_follow(struct vsock_mux *m, struct vsock_link *l)
 {
     const struct vsock_conn *c = &l->conn;
     bool lingers = c->state == VSOCK_OPEN && l->fd < 0 && !vsock_conn_speaks(c);
+    bool waits = c->state == VSOCK_NEW || c->state == VSOCK_ASKING;
 
     MEMBER(&m->ready, l, ready, is_ready, vsock_conn_speaks(c) || vsock_link_has_data(l));
     MEMBER(&m->flushable, l, flushable, is_flushable, l->kept_len > 0 && l->writable);
-    MEMBER(&m->asking, l, asking, is_asking, c->state == VSOCK_ASKING);
+    MEMBER(&m->asking, l, asking, is_asking, waits);
     MEMBER(&m->lingering, l, lingering, is_lingering, lingers);
     if (c->state == VSOCK_CLOSED && !vsock_conn_speaks(c))
         unknow(l);
+}
+
+void vsock_mux_wait(struct vsock_mux *m, struct vsock_link *l, uint64_t deadline_ns)
+{
+    l->deadline_ns = deadline_ns;
+    MEMBER(&m->asking, l, asking, is_asking, false);
+    MEMBER(&m->asking, l, asking, is_asking, true);
 }
 
 static void remove(struct vsock_mux *m, struct vsock_link *l)

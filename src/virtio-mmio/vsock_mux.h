@@ -26,7 +26,7 @@ struct vsock_mux {
     unsigned limit;
     uint32_t last_port; /* that a client got */
     struct vsock_links all, ready, flushable;
-    struct vsock_links asking;    /* the first has the earliest deadline */
+    struct vsock_links asking;    /* NEW or ASKING: the first has the earliest deadline */
     struct vsock_links lingering; /* without a socket; all that is missing is the guest's RST */
     struct vsock_bucket bucket[VSOCK_BUCKETS];
     struct virtio_vsock_hdr reset[VSOCK_RESETS_MAX];
@@ -46,6 +46,10 @@ void vsock_mux_add(struct vsock_mux *m, struct vsock_link *l);
 void vsock_mux_know(struct vsock_mux *m, struct vsock_link *l);
 struct vsock_link *vsock_mux_find(const struct vsock_mux *m, uint32_t guest_port,
                                   uint32_t host_port);
+
+/* A client has until then to say what it wants, or the guest to answer it: no earlier than any that
+ * waits already. */
+void vsock_mux_wait(struct vsock_mux *m, struct vsock_link *l, uint64_t deadline_ns);
 
 /* A port for a client that wants the guest's guest_port; with it no other link has both. */
 uint32_t vsock_mux_client_port(struct vsock_mux *m, uint32_t guest_port);

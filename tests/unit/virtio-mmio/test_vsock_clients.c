@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
+#include "core/clock.h"
 #include "core/err.h"
 #include "unit/virtio-mmio/vsock_link_rig.h"
 
@@ -172,6 +173,45 @@ CLIENTS(whom_the_guest_does_not_answer_is_sent_away)
     cr_assert(!clients.timer_runs);
     (void)close(fd);
     (void)close(patient);
+}
+
+static void expect_deadline(const struct vsock_link *l, uint64_t since_ns)
+{
+    const uint64_t five = 5 * (uint64_t)CLOCK_NS_PER_S;
+
+    cr_assert_geq(l->deadline_ns, since_ns + five);
+    cr_assert_leq(l->deadline_ns, clock_now_ns() + five);
+}
+
+/* Nor who says half of it, however often. */
+CLIENTS(whoever_does_not_say_what_he_wants_is_sent_away)
+{
+    uint64_t since_ns = clock_now_ns();
+    int silent = dial(), slow = dial(), quick = dial();
+
+    vd_settle(&d);
+    cr_assert_eq(port.mux.count, 3);
+    vsock_clients_follow(&clients);
+    cr_assert(clients.timer_runs);
+    expect_deadline(first(), since_ns);
+    say(slow, "CONN");
+    first()->deadline_ns = TAILQ_NEXT(first(), all)->deadline_ns = 1;
+    say(slow, "ECT ");
+    since_ns = clock_now_ns();
+    say(quick, "CONNECT 7\n");
+    expect_deadline(TAILQ_LAST(&port.mux.asking, vsock_links), since_ns);
+    cr_assert_eq(TAILQ_LAST(&port.mux.asking, vsock_links)->conn.state, VSOCK_ASKING);
+    loop_cancel(d.loop, &clients.timer); /* as if it was time to look */
+    cr_assert(is_closed(silent));
+    cr_assert(is_closed(slow));
+    cr_assert_not(is_closed(quick));
+    cr_assert_eq(port.mux.count, 1);
+    cr_assert_eq(port.counters.conns_killed, 2);
+    cr_assert(clients.timer_runs, "the guest has its time too");
+    cr_assert_eq(vsock_conn_speak(&first()->conn).op, OP(REQUEST), "it hears of no other");
+    (void)close(silent);
+    (void)close(slow);
+    (void)close(quick);
 }
 
 CLIENTS(an_answer_stops_the_clock)
