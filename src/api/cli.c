@@ -88,6 +88,13 @@ static int set_rng(struct cli *c, char *value, struct err *e)
     return cli_rng(&c->machine.devices, value, e);
 }
 
+static int set_patience(struct cli *c, char *value, struct err *e)
+{
+    int ret = number_parse(value, &c->machine.devices.patience_s);
+
+    return ret < 0 ? err_set(e, -ret, "'%.40s' is no number of seconds", value) : 0;
+}
+
 static int set_virtio_cmdline(struct cli *c, char *value, struct err *e)
 {
     (void)value, (void)e;
@@ -164,6 +171,7 @@ static const struct option_row run_options[] = {
     { "--vsock", OPTION_VALUE, "cid=N,uds=PATH", set_vsock },
     { "--balloon", OPTION_MAY_VALUE, "SIZE,KEY,...", set_balloon },
     { "--rng", OPTION_MAY_VALUE, "KEY,...", set_rng },
+    { "--patience", OPTION_VALUE, "SECONDS", set_patience },
     { "--virtio-cmdline", OPTION_ALONE, NULL, set_virtio_cmdline },
     { "--timeline", OPTION_MAY_VALUE, "json", set_timeline },
     { "--log-level", OPTION_VALUE, "LEVEL", set_log_level },

@@ -73,5 +73,5 @@ const char cli_devices_help[] =
     "mote run --balloon[=SIZE,KEY...]   takes SIZE from the guest; keys: size=SIZE,\n"
     "                                   deflate-on-oom, reporting, stats=SECONDS\n"
     "mote run --rng[=KEY,...]           bw and ops, limits as a drive's\n"
-    "\n"
+    "mote run --patience SECONDS        an end waits that long for a disk (20)\n"
     "A comma in a value is written twice: --drive a,,b.img,ro\n";

@@ -9,9 +9,11 @@
 #include "api/model.h"
 #include "core/err.h"
 
+#define PATIENCE_MAX_S 3600u
+
 void device_config_init(struct device_config *c)
 {
-    *c = (struct device_config){ .root = -1 };
+    *c = (struct device_config){ .root = -1, .patience_s = DEVICES_PATIENCE_S };
 }
 
 struct blk_config device_config_drive(void)
@@ -152,6 +154,9 @@ int device_config_check(const struct device_config *c, struct err *e)
     if (count > machine_model.virtio_max)
         return err_set(e, EINVAL, "%u devices are too many: a machine has room for %u", count,
                        machine_model.virtio_max);
+    if (c->patience_s < 1 || c->patience_s > PATIENCE_MAX_S)
+        return err_set(e, EINVAL, "a patience of %llu s is none that can be had: 1 to %u",
+                       (unsigned long long)c->patience_s, PATIENCE_MAX_S);
     if (c->has_vsock && !c->vsock.uds_path)
         return err_set(e, EINVAL, "a vsock needs the path of a unix socket to be");
     ret = drives_check(c, e);

@@ -18,7 +18,8 @@
 
 struct err;
 
-#define DEVICES_MAX 17u /* of all kinds together; no machine model has more windows */
+#define DEVICES_MAX        17u /* of all kinds together; no machine model has more windows */
+#define DEVICES_PATIENCE_S 20u
 
 struct net_config {
     const char *tap;        /* an interface's name, or NULL: */
@@ -36,6 +37,7 @@ struct device_config {
     struct vsock_config vsock;
     struct balloon_config balloon; /* its ram is the machine's to say */
     struct rng_config rng;
+    uint64_t patience_s; /* how long an end or a pause waits for the host, 1 to 3600 (devices.h) */
 };
 
 /* No device. */

@@ -7,14 +7,18 @@
 #include "api/devices.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 
 #include "api/config.h"
 #include "api/model.h"
+#include "core/clock.h"
 #include "core/err.h"
+#include "core/log.h"
 #include "core/vm.h"
 #include "virtio-mmio/mmio.h"
 #include "virtio-mmio/plug.h"
+#include "virtio-mmio/virtio_state.h"
 
 /* Making them. A struct virtio_device is the first member of every device. */
 
@@ -151,7 +155,7 @@ int devices_create(struct devices *d, const struct machine_config *machine, stru
     const struct device_config *c = &machine->devices;
     int ret;
 
-    *d = (struct devices){ 0 };
+    *d = (struct devices){ .patience_ns = c->patience_s * CLOCK_NS_PER_S };
     ret = drives_add(d, c, e);
     if (ret == 0)
         ret = nets_add(d, c, e);
@@ -168,10 +172,16 @@ int devices_create(struct devices *d, const struct machine_config *machine, stru
 
 void devices_destroy(struct devices *d)
 {
-    while (d->count > 0 && !devices_plugged(d)) {
-        struct device_entry *entry = &d->entry[--d->count];
-        entry->destroy(entry->virtio);
+    for (unsigned n = d->count; n-- > 0;) {
+        struct device_entry *entry = &d->entry[n];
+
+        if (!entry->plugged && entry->virtio)
+            entry->destroy(entry->virtio);
+        if (!entry->plugged)
+            entry->virtio = NULL;
     }
+    while (d->count > 0 && !d->entry[d->count - 1].virtio)
+        d->count--;
 }
 
 /* In a machine. */
@@ -187,13 +197,16 @@ static int entry_plug(struct device_entry *entry, unsigned n, struct metrics *me
                                       .irq = &entry->line,
                                       .loop = vm->loop,
                                       .mem = &vm->mem,
-                                      .metrics = metrics };
+                                      .metrics = metrics,
+                                      .patience_ns = entry->owner->patience_ns };
     int ret = vm->accel->ops->irq_init(vm->accel, &entry->line, machine_model.virtio_gsi + n, e);
 
     if (ret < 0)
         return ret;
     entry->has_line = true;
-    return virtio_plug(entry->virtio, &slot, e);
+    ret = virtio_plug(entry->virtio, &slot, e);
+    entry->plugged = ret == 0;
+    return ret;
 }
 
 int devices_plug(struct devices *d, struct vm *vm, struct metrics *metrics, struct err *e)
@@ -208,13 +221,104 @@ int devices_plug(struct devices *d, struct vm *vm, struct metrics *metrics, stru
 }
 
 /* A device knows its interrupt, and that lies in its entry. */
+static struct device_entry *entry_of(struct virtio_device *v)
+{
+    return (struct device_entry *)((char *)v->irq - offsetof(struct device_entry, line));
+}
+
+/* Waiting for the host. */
+
+static void limit_done(struct loop_op *op, int res);
+
+/* One that still runs for an earlier wait goes on, and starts this one's when it is over. */
+static void limit_start(struct devices *d)
+{
+    d->limit_at_ns = clock_now_ns() + d->patience_ns;
+    d->limit.done = limit_done;
+    if (!d->limit_runs)
+        loop_timer(d->vm->loop, &d->limit, d->limit_at_ns);
+    d->limit_runs = true;
+}
+
+static void tell(const struct devices *d, const struct device_entry *entry, const char *so)
+{
+    log_error("%s: the host has not answered for %llu s: %s", entry->virtio->setup.name,
+              (unsigned long long)(d->patience_ns / CLOCK_NS_PER_S), so);
+}
+
+/* Rest. */
+
+static void rest_end(struct devices *d, int ret)
+{
+    void (*rested)(struct devices * d, int ret) = d->rested;
+
+    d->rested = NULL;
+    for (unsigned n = 0; n < d->count && ret < 0; n++) {
+        struct device_entry *entry = &d->entry[n];
+
+        if (entry->restless)
+            tell(d, entry, "the machine cannot be paused and goes on");
+        entry->restless = false;
+        virtio_resume(entry->virtio);
+    }
+    rested(d, ret);
+}
+
+static void rest_nearer(struct devices *d)
+{
+    if (--d->missing == 0)
+        rest_end(d, 0);
+}
+
+static void quiet(struct virtio_device *v)
+{
+    entry_of(v)->restless = false;
+    rest_nearer(entry_of(v)->owner);
+}
+
+void devices_quiesce(struct devices *d, void (*rested)(struct devices *d, int ret))
+{
+    assert(d->vm && !d->rested && !d->ending);
+    d->rested = rested;
+    d->missing = d->count + 1;
+    for (unsigned n = 0; n < d->count; n++) {
+        d->entry[n].restless = true;
+        virtio_quiesce(d->entry[n].virtio, quiet);
+    }
+    if (d->missing > 1)
+        limit_start(d);
+    rest_nearer(d);
+}
+
+void devices_resume(struct devices *d)
+{
+    for (unsigned n = 0; n < d->count; n++)
+        virtio_resume(d->entry[n].virtio);
+}
+
+static void limit_done(struct loop_op *op, int res)
+{
+    struct devices *d = (struct devices *)((char *)op - offsetof(struct devices, limit));
+
+    (void)res;
+    d->limit_runs = false;
+    if (d->ending)
+        loop_stop(d->vm->loop);
+    else if (d->rested && clock_now_ns() < d->limit_at_ns)
+        limit_start(d);
+    else if (d->rested)
+        rest_end(d, -ETIMEDOUT);
+}
+
+/* The end. */
+
 static void gone(struct virtio_device *v)
 {
-    struct device_entry *entry =
-        (struct device_entry *)((char *)v->irq - offsetof(struct device_entry, line));
+    struct device_entry *entry = entry_of(v);
     struct devices *d = entry->owner;
 
-    if (--d->leaving == 0)
+    entry->plugged = entry->leaving = false;
+    if (--d->missing == 0)
         loop_stop(d->vm->loop);
 }
 
@@ -229,19 +333,62 @@ static void lines_finish(struct devices *d)
     }
 }
 
-int devices_unplug(struct devices *d)
+static int limit_stop(struct devices *d)
 {
     int ret = 0;
 
+    if (d->limit_runs)
+        loop_cancel(d->vm->loop, &d->limit);
+    while (d->limit_runs && ret == 0)
+        ret = loop_run(d->vm->loop);
+    return ret;
+}
+
+/* Until all are gone or the limit is over; no timer runs then. */
+static int leave(struct devices *d)
+{
+    int ret = limit_stop(d);
+
+    if (d->missing > 0 && ret == 0)
+        limit_start(d);
+    while (d->missing > 0 && d->limit_runs && ret == 0)
+        ret = loop_run(d->vm->loop);
+    if (ret == 0)
+        ret = limit_stop(d);
+    return ret == 0 && d->missing > 0 ? -ETIMEDOUT : ret;
+}
+
+static void leave_begin(struct devices *d)
+{
+    d->missing = d->ending ? d->missing : 0;
+    d->ending = true;
+    d->rested = NULL;
+    for (unsigned n = 0; n < d->count; n++) {
+        struct device_entry *entry = &d->entry[n];
+
+        if (!entry->plugged || entry->leaving)
+            continue;
+        entry->leaving = true;
+        d->missing++;
+        (void)virtio_unplug(entry->virtio, gone);
+    }
+}
+
+int devices_unplug(struct devices *d)
+{
+    int ret;
+
     if (!devices_plugged(d))
         return 0;
-    for (unsigned n = 0; n < d->count; n++)
-        d->leaving += virtio_unplug(d->entry[n].virtio, gone);
-    while (d->leaving > 0 && ret == 0)
-        ret = loop_run(d->vm->loop);
+    leave_begin(d);
+    ret = leave(d);
+    for (unsigned n = 0; n < d->count && ret == -ETIMEDOUT; n++)
+        if (d->entry[n].plugged)
+            tell(d, &d->entry[n], "the machine ends without it");
     if (ret < 0)
         return ret;
     lines_finish(d);
     d->vm = NULL;
+    d->ending = false;
     return 0;
 }

@@ -49,8 +49,8 @@ int machine_try(const struct accel_ops *accel, uint64_t *mips, struct err *e);
 int machine_start(struct machine *m, struct err *e);
 
 /* In any state, without a call of ended; runs the loop until the devices are off it. Accepts NULL.
- */
-void machine_destroy(struct machine *m);
+ * Negative, as devices_unplug: where a device stays so does the machine, for the process's life. */
+int machine_destroy(struct machine *m);
 
 struct serial *machine_serial(struct machine *m);
 

@@ -101,7 +101,8 @@ static int run_machine(struct run *r, const struct machine_config *config,
     ret = machine_create(config, host, &r->machine, e);
     if (ret == 0)
         ret = run_on_terminal(r, e);
-    machine_destroy(r->machine);
+    if (machine_destroy(r->machine) < 0)
+        r->why = POWER_FAILED; /* what the guest wrote last may never have come to its disk */
     if (log_stream_detach() && !devices_plugged(&r->devices))
         loop_destroy(r->loop);
     return ret;

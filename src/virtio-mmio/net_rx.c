@@ -263,7 +263,7 @@ static void waited(struct loop_op *op, int res)
     rx->waiting = false;
     if (rx->port.device->phase != VIRTIO_LIVE || rx->port.device->held)
         rx->port.idle(rx->port.device);
-    else if (res < 0 || (res > 0 && !(res & POLLIN)))
+    else if ((res < 0 && res != -ECANCELED) || (res > 0 && !(res & POLLIN)))
         wait_for(rx, RX_LOST);
     else
         run(rx);

@@ -102,6 +102,15 @@ static int connect_all(struct virtio_device *v, const struct virtio_slot *at, st
     return ret;
 }
 
+static void late_idle(struct virtio_late *l)
+{
+    struct virtio_device *v =
+        (struct virtio_device *)((char *)l - offsetof(struct virtio_device, late));
+
+    if (v->gone)
+        loop_post(v->loop, &v->work);
+}
+
 int virtio_plug(struct virtio_device *v, const struct virtio_slot *at, struct err *e)
 {
     int ret;
@@ -118,6 +127,7 @@ int virtio_plug(struct virtio_device *v, const struct virtio_slot *at, struct er
     v->irq = at->irq;
     v->mem = at->mem;
     v->metrics = at->metrics;
+    virtio_late_init(&v->late, at->loop, v->setup.name, at->patience_ns, late_idle);
     if (v->metrics)
         metrics_add(v->metrics, &v->group);
     for (unsigned i = 0; i < v->setup.queue_count; i++)
@@ -143,7 +153,7 @@ static void leave(struct loop_post *post)
 
     if (v->phase == VIRTIO_LIVE) {
         virtio_drain(v);
-    } else if (v->phase == VIRTIO_SETUP && v->bells == 0 && !v->leaving) {
+    } else if (v->phase == VIRTIO_SETUP && v->bells == 0 && !v->late.runs && !v->leaving) {
         v->leaving = true;
         loop_post(v->loop, &v->work);
     } else if (v->leaving) {
@@ -162,6 +172,7 @@ bool virtio_unplug(struct virtio_device *v, void (*gone)(struct virtio_device *v
     for (unsigned i = 0; i < v->setup.queue_count; i++)
         loop_cancel(v->loop, &v->queue[i].bell);
     virtio_hurry(v);
+    virtio_late_stop(&v->late);
     loop_post(v->loop, &v->work);
     return true;
 }

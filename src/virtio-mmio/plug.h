@@ -25,6 +25,7 @@ struct virtio_slot {
     struct loop *loop;
     const struct mem *mem;
     struct metrics *metrics; /* or NULL */
+    uint64_t patience_ns;    /* a reset that takes longer is told (virtio_late.h); 0: none is */
 };
 
 /* Loop thread, all of it. */

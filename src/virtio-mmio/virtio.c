@@ -142,6 +142,8 @@ void virtio_drain(struct virtio_device *v)
     queues_stop(v);
     metric_add(&v->counters.resets, 1);
     v->ops->reset(v);
+    if (v->phase == VIRTIO_DRAINING && !v->paced && !v->gone)
+        virtio_late_watch(&v->late);
 }
 
 static void work_call(struct loop_post *post)
@@ -278,6 +280,7 @@ void virtio_fail(struct virtio_device *v, const char *why)
 void virtio_reset_done(struct virtio_device *v)
 {
     assert(v->phase == VIRTIO_DRAINING && !v->paced);
+    virtio_late_over(&v->late);
     rate_limit_take(&v->resets, 0, 1);
     v->paced = !v->held && !v->gone && !rate_limit_ready(&v->resets, clock_now_ns());
     if (v->paced)

@@ -20,6 +20,7 @@
 #include "virtio-mmio/queue.h"
 #include "virtio-mmio/rate_limit.h"
 #include "virtio-mmio/status.h"
+#include "virtio-mmio/virtio_late.h"
 #include "virtio-mmio/virtio_ops.h"
 
 struct accel;
@@ -86,6 +87,7 @@ struct virtio_device {
     struct rate_limiter resets;             /* how fast they may follow each other */
     struct loop_op pace;                    /* the end of one that came too soon; a timer */
     bool paced;                             /* it runs */
+    struct virtio_late late;
     struct metrics_group group;
     struct virtio_counters counters;
     struct virtio_queue queue[VIRTIO_QUEUES_MAX];

@@ -98,8 +98,9 @@ void virtio_quiet(struct virtio_device *v)
 
 void virtio_resume(struct virtio_device *v)
 {
-    assert(v->held && !v->quiet);
+    assert(v->held);
     v->held = false;
+    v->quiet = NULL;
     if (__atomic_load_n(&v->interrupts, __ATOMIC_RELAXED))
         irq_line_raise(v->irq); /* it may have been lost; one too many is none */
     for (unsigned i = 0; i < v->setup.queue_count; i++)

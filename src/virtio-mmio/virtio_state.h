@@ -25,7 +25,8 @@ struct state_reader;
 struct state_writer;
 
 /* Brings a plugged device to rest, whatever it is doing; a reset that is under way ends first.
- * `quiet` is called once it is at rest, from here or later. */
+ * `quiet` is called once it is at rest, from here or later; never where the host does not answer.
+ */
 void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device *v));
 
 /* Writes the section that bears the device's name; it is at rest. */
@@ -37,7 +38,8 @@ void virtio_save(const struct virtio_device *v, struct state_writer *w);
  * space that differs otherwise is the driver's to hear of when the device goes on. */
 int virtio_restore(struct virtio_device *v, struct state_reader *r, struct err *e);
 
-/* Goes on, from virtio_quiesce or virtio_restore. */
+/* Goes on, from virtio_quiesce or virtio_restore. A rest that has not come is given up: `quiet` is
+ * not called any more. */
 void virtio_resume(struct virtio_device *v);
 
 #endif

@@ -73,6 +73,7 @@ refused "--mem: '18446744073709551616' is more bytes than .*" run --kernel "$ker
 refused "0 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 0
 refused "33 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 33
 refused "--vcpus: '4294967297x' is no number of vCPUs" run --kernel "$kernel" --vcpus 4294967297x
+refused "a patience of 0 s is none that can be had: 1 to 3600" run --kernel "$kernel" --patience 0
 refused "4294967297 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 4294967297
 
 # Command line.

@@ -219,7 +219,7 @@ int machine_create(const struct machine_config *config, const struct machine_hos
     devices_init(m, host);
     ret = machine_build(m, config, host->metrics, e);
     if (ret < 0) {
-        machine_destroy(m);
+        (void)machine_destroy(m); /* no driver was there: nothing is under way */
         return ret;
     }
     timeline_mark(host->timeline, TIMELINE_KERNEL);
@@ -249,18 +249,22 @@ int machine_start(struct machine *m, struct err *e)
     return vm_start(&m->vm, &m->bsp, e);
 }
 
-void machine_destroy(struct machine *m)
+int machine_destroy(struct machine *m)
 {
+    int ret;
+
     if (!m)
-        return;
+        return 0;
     m->vm.on_end = NULL;
     vm_end(&m->vm, POWER_QUIT); /* where it still runs: no processor reaches a device any more */
-    if (devices_unplug(m->devices) < 0)
-        return; /* the kernel may still write into guest memory: all of it goes with the process */
+    ret = devices_unplug(m->devices);
+    if (ret < 0)
+        return ret; /* the kernel may still write into guest memory: it goes with the process */
     devices_finish(m);
     lines_finish(m);
     vm_finish(&m->vm);
     free(m);
+    return 0;
 }
 
 struct serial *machine_serial(struct machine *m)

@@ -75,6 +75,7 @@ Test(cli, fills_the_configuration)
     struct cli c = right("run --kernel k --initrd=i --append quiet --mem 1G --vcpus 4 "
                          "--huge-pages transparent --accel kvm --log-file=f --log-level debug");
 
+    cr_assert_eq(c.machine.devices.patience_s, 20);
     cr_assert_str_eq(c.machine.kernel, "k");
     cr_assert_str_eq(c.machine.initrd, "i");
     cr_assert_str_eq(c.machine.append, "quiet");
@@ -86,6 +87,7 @@ Test(cli, fills_the_configuration)
     cr_assert_str_eq(c.log.path, "f");
     cr_assert_eq(c.log.level, LOG_DEBUG);
     cr_assert_eq(c.timeline, REPORT_NONE);
+    cr_assert_eq(right("run --kernel k --patience 5").machine.devices.patience_s, 5);
 }
 
 Test(cli, takes_devices)
@@ -194,6 +196,10 @@ Test(cli, refuses_values_that_are_none)
     wrong("run --kernel k --mem 99999999999999999999G",
           "--mem: '99999999999999999999G' is more bytes than a 64-bit number holds");
     wrong("run --kernel k --vcpus two", "--vcpus: 'two' is no number of vCPUs");
+    wrong("run --kernel k --patience long", "--patience: 'long' is no number of seconds");
+    wrong("run --kernel k --patience 0", "a patience of 0 s is none that can be had: 1 to 3600");
+    wrong("run --kernel k --patience 3601",
+          "a patience of 3601 s is none that can be had: 1 to 3600");
     wrong("run --kernel k --vcpus 1x", "--vcpus: '1x' is no number of vCPUs");
     wrong("run --kernel k --vcpus -1", "--vcpus: '-1' is no number of vCPUs");
     wrong("run --kernel k --vcpus 99999999999999999999",
