@@ -178,14 +178,17 @@ static void op_popa(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* ENTER: op->imm is the frame's size, op->reg the nesting level. The new top of the stack must be
- * writable, though nothing is written there. */
+/* ENTER: op->imm is the frame's size, op->reg the nesting level. What it pushes it asks for first.
+ * The new top of the stack must be writable, though nothing is written there. */
 static void op_enter(struct cpu *c, const struct op *op)
 {
     uint64_t sp = stack_pointer(c);
     uint64_t bp = c->gpr[X86_RBP];
     uint64_t frame, link, at;
 
+    for (unsigned i = 1; i <= op->reg + 1u; i++)
+        if (!stack_writable(c, sp - (uint64_t)i * op->aux, op->aux))
+            return op_leave(c, op);
     if (!stack_push(c, &sp, bp, op->aux))
         return op_leave(c, op);
     frame = sp;

@@ -64,22 +64,40 @@ bool stack_push(struct cpu *c, uint64_t *sp, uint64_t value, unsigned size)
     return true;
 }
 
+/* The lowest of `size` bytes below sp where they are plainly writable together, or NULL. */
+static uint8_t *stack_hit(struct cpu *c, uint64_t sp, unsigned size)
+{
+    uint64_t low = (sp - size) & width_mask(c);
+    uint64_t va;
+
+    if (low > sp || !(c->mode & (MODE_64 | MODE_FLAT)) || !stack_linear(c, low, size, &va))
+        return NULL;
+    return mmu_write_hit(c, va, size);
+}
+
 bool stack_push_all(struct cpu *c, uint64_t *sp, const uint64_t *values, unsigned count,
                     unsigned size)
 {
+    uint8_t *hit = stack_hit(c, *sp, count * size);
     struct pieces to[STACK_PUSH_MAX];
     uint64_t at = *sp;
     uint64_t va;
 
     for (unsigned i = 0; i < count; i++) {
         at = (at - size) & width_mask(c);
+        if (hit)
+            continue;
         if (!stack_linear(c, at, size, &va))
             return false;
         if (!mmu_write_begin(c, va, size, &to[i]))
             return stack_fault(c);
     }
-    for (unsigned i = 0; i < count; i++)
-        mmu_write_end(c, &to[i], &values[i]);
+    for (unsigned i = 0; i < count; i++) {
+        if (hit)
+            copy_once(hit + (count - 1 - i) * size, &values[i], size);
+        else
+            mmu_write_end(c, &to[i], &values[i]);
+    }
     *sp = at;
     return true;
 }

@@ -249,10 +249,36 @@ Test(op_mem, pushes_are_made_together)
     for (unsigned i = 0; i < 16; i++)
         cr_assert_eq(ram()[i], 0xff);
     r.cpu->leave = CPU_ON;
-    cr_assert(stack_push_all(r.cpu, &sp, values, 2, 8));
-    cr_assert_eq(sp, END);
-    cr_assert_eq(ram()[0], 2);
-    cr_assert_eq(ram()[8], 1);
+    for (unsigned known = 0; known < 2; known++) { /* through either door */
+        sp = END + 16;
+        memset(ram(), 0xff, 0x1000);
+        cr_assert(stack_push_all(r.cpu, &sp, values, 2, 8));
+        cr_assert_eq(sp, END);
+        cr_assert_eq(ram()[0], 2);
+        cr_assert_eq(ram()[8], 1);
+        cr_assert(mmu_write(r.cpu, END + 0x100, values, 8));
+        cr_assert_not_null(mmu_write_hit(r.cpu, END, 16));
+    }
+}
+
+/* The frame pointers of the outer procedures are two too many. */
+Test(op_mem, enter_asks_for_all_that_it_pushes)
+{
+    memset(ram(), 0xff, 0x1000);
+    *emu_rig_entry(&r, DEVICE, 1) = 0;
+    r.cpu->gpr[X86_RSP] = END + 16;
+    r.cpu->gpr[X86_RBP] = EMU_RIG_STACK;
+    cr_assert_not(STEP(0xc8, 0x00, 0x00, 0x03)); /* enter 0, 3 */
+    cr_assert_eq(r.cpu->fault.vector, CPU_PF);
+    cr_assert_eq(r.cpu->fault.address, END - 8);
+    cr_assert_eq(r.cpu->gpr[X86_RSP], END + 16);
+    for (unsigned i = 0; i < 16; i++)
+        cr_assert_eq(ram()[i], 0xff);
+    r.cpu->gpr[X86_RSP] = END + 0x20;
+    cr_assert(STEP(0xc8, 0x00, 0x00, 0x02)); /* enter 0, 2 */
+    cr_assert_eq(r.cpu->gpr[X86_RSP], END + 8);
+    cr_assert_eq(emu_rig_read64(&r, RAM + 0x18), EMU_RIG_STACK);
+    cr_assert_eq(emu_rig_read64(&r, RAM + 8), END + 0x18);
 }
 
 /* Of two that load a task register at once one finds it busy. */
