@@ -42,7 +42,7 @@ Test(assert, says_where_and_what)
     cr_assert_gt(read(p[0], said, sizeof(said) - 1), 0);
     cr_assert_not_null(strstr(said, "before the end\nmote: "));
     cr_assert_not_null(strstr(said, "test_assert.c:"));
-    cr_assert_not_null(strstr(said, "fail_into: Assertion `two == 3' failed.\n"));
+    cr_assert_not_null(strstr(said, ": Assertion `two == 3' failed.\n"));
 }
 
 Test(assert, ends_though_nobody_reads_it)
