@@ -448,6 +448,7 @@ static void name(struct blk *b, const struct blk_config *config)
 static void set_up(struct blk *b, const struct blk_config *config)
 {
     name(b, config);
+    b->io.name = b->name;
     b->io.done = job_done;
     b->io.filled = job_filled;
     b->next_turn.call = next_turn;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/err.h"
+#include "core/log.h"
 #include "virtio-mmio/iov.h"
 
 static_assert(offsetof(struct blk_job, op) == 0, "the loop's callback finds the job by it");
@@ -244,6 +245,24 @@ static void advance(struct blk_job *job, size_t bytes)
     group_begin(job);
 }
 
+/* The guest is told that it failed, the operator why. 0: nothing at all was transferred. */
+static void fail(struct blk_job *job, int res)
+{
+    static const char *const verbs[] = {
+        [STEP_TRANSFER] = "transferred",
+        [STEP_ALLOCATE] = "freed or zeroed",
+        [STEP_SYNC] = "made durable",
+    };
+
+    if (res != -ECANCELED)
+        LOG_LIMITED(LOG_WARN,
+                    "%s: an I/O error for the guest, %llu bytes at %llu could not be %s: %s",
+                    job->io->name, (unsigned long long)job->request.len,
+                    (unsigned long long)job->request.offset, verbs[job->step],
+                    res == 0 ? "the file ends before" : strerror(-res));
+    finish(job, VIRTIO_BLK_S_IOERR);
+}
+
 static void go_on(struct blk_job *job)
 {
     if (job->io->stop)
@@ -288,7 +307,6 @@ static void group_transferred(struct blk_job *first, int res)
     }
 }
 
-/* Nothing at all was transferred: the file is shorter than it was. */
 static void transferred(struct blk_job *job, int res)
 {
     if (job->behind) {
@@ -296,7 +314,7 @@ static void transferred(struct blk_job *job, int res)
         return;
     }
     if (res <= 0) {
-        finish(job, VIRTIO_BLK_S_IOERR);
+        fail(job, res);
         return;
     }
     assert((uint64_t)res <= job->request.len);
@@ -320,7 +338,7 @@ static void allocated(struct blk_job *job, int res)
         else
             changed(job);
     } else if (res != -EOPNOTSUPP) {
-        finish(job, VIRTIO_BLK_S_IOERR);
+        fail(job, res);
     } else {
         *(punched ? &f->can_punch : &f->can_zero) = false;
         if (job->request.action == BLK_DISCARD)
@@ -342,7 +360,10 @@ static void op_done(struct loop_op *op, int res)
         allocated(job, res);
         break;
     case STEP_SYNC:
-        finish(job, res < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
+        if (res < 0)
+            fail(job, res);
+        else
+            finish(job, VIRTIO_BLK_S_OK);
         break;
     }
 }

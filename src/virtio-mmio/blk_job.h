@@ -29,6 +29,7 @@ struct blk_job;
 
 /* What the jobs of one disk share. */
 struct blk_io {
+    const char *name; /* in the log */
     struct loop *loop;
     struct blk_file file;
     bool stop;    /* jobs end after the operation that they are at */

@@ -3,10 +3,14 @@
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include "core/log.h"
 #include "unit/virtio-mmio/disk_rig.h"
 
 /* The driver */
@@ -196,6 +200,27 @@ BOTH(a_host_without_room)
     disk_close();
 }
 
+static char log_path[] = "/tmp/test_blk_faults.XXXXXX";
+
+static void log_to_a_file(void)
+{
+    struct log_config config = { .path = log_path, .level = LOG_WARN };
+
+    (void)close(mkstemp(log_path));
+    cr_assert_eq(log_open(&config, NULL), 0);
+}
+
+static void expect_in_log(const char *sentence)
+{
+    char text[4096] = "";
+    int fd = open(log_path, O_RDONLY);
+
+    (void)unlink(log_path);
+    cr_assert_gt(read(fd, text, sizeof(text) - 1), 0);
+    cr_assert_not_null(strstr(text, sentence), "%s", text);
+    (void)close(fd);
+}
+
 /* RLIMIT_FSIZE cuts a write in two: the rest is tried, and fails. */
 BOTH(a_write_of_which_only_a_part_gets_through)
 {
@@ -203,6 +228,7 @@ BOTH(a_write_of_which_only_a_part_gets_through)
     uint8_t data[4 * BLK_SECTOR];
     struct ask a;
 
+    log_to_a_file();
     signal(SIGXFSZ, SIG_IGN);
     disk_open(plain(), 0);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -212,6 +238,9 @@ BOTH(a_write_of_which_only_a_part_gets_through)
     cr_assert_eq(a.used, 1);
     cr_assert_eq(image_byte(10 * BLK_SECTOR - 1), 0xcd);
     cr_assert_eq(image_byte(10 * BLK_SECTOR), sector_byte(10));
+    expect_in_log(
+        "an I/O error for the guest, 1024 bytes at 5120 could not be transferred: File too "
+        "large\n");
     disk_close();
 }
 

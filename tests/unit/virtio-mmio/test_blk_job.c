@@ -75,7 +75,7 @@ static void rig_open(enum loop_backend backend)
     struct err e = { 0 };
 
     file_make();
-    io = (struct blk_io){ .done = job_done, .filled = job_filled };
+    io = (struct blk_io){ .name = "disk", .done = job_done, .filled = job_filled };
     job = (struct blk_job){ .io = &io };
     filled = 0;
     status = -1;
