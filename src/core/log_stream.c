@@ -47,6 +47,8 @@ static void written(struct loop_op *op, int res)
 {
     (void)op;
     stream.writing = false;
+    if (!stream.attached) /* abandoned, and yet it came */
+        return;
     log_outlet_wrote(res);
     write_next();
 }
