@@ -13,7 +13,8 @@ const char cli_help[] =
     "  mote run --kernel vmlinuz --initrd initrd.img --mem 256M --vcpus 2\n"
     "\n"
     "Exit status: 0 where the guest powered off or rebooted, or the operator quit;\n"
-    "1 where the guest died or panicked; 2 where something given here was wrong.\n";
+    "1 where the guest died or panicked; 2 where something given here was wrong;\n"
+    "128 and its number where a signal ended mote.\n";
 
 const char cli_doctor_help[] =
     "usage: mote doctor [--json]\n"
