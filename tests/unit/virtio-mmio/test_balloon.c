@@ -233,6 +233,7 @@ ON_BOTH(balloon, a_turn_is_bounded)
 /* A report may be of all memory, in one chain. Each turn of the loop gives some of it back, twice
  * at the most: when it looks at the queue, and when the timer is due that this has set. */
 static uint64_t freed, freed_turn;
+static bool counts;
 
 static void count_freed(struct loop_post *post)
 {
@@ -241,7 +242,8 @@ static void count_freed(struct loop_post *post)
     cr_assert_leq(is - freed, (loop_turn(d.loop) - freed_turn) * 2 * 36 * MIB);
     freed = is;
     freed_turn = loop_turn(d.loop);
-    loop_post(d.loop, post);
+    if (counts)
+        loop_post(d.loop, post);
 }
 
 ON_BOTH(balloon, a_turn_gives_so_much_back)
@@ -253,12 +255,14 @@ ON_BOTH(balloon, a_turn_gives_so_much_back)
         bufs[i] = (struct vd_buf){ VD_HIGH, 4 * MIB, VD_WRITE };
     balloon_start(0);
     freed = 0;
+    counts = true;
     freed_turn = loop_turn(d.loop);
     fill(VD_HIGH, 4 * MIB);
     (void)vd_indirect(&d, REPORT, bufs, 32);
     vd_kick(&d, REPORT);
     loop_post(d.loop, &post);
     cr_assert_eq(vd_await(&d, REPORT).len, 0);
+    counts = false;
     vd_settle(&d);
     cr_assert_eq(freed, 32 * 4 * MIB);
     cr_assert_eq(balloon->counters.free_page_report_count, 32);
