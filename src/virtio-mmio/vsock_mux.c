@@ -1,13 +1,15 @@
 /*
  * The table of connections, and whose turn it is.
  *
- * The guest can put all of its connections into one bucket. It has a thousand at the most, and
- * waits for the result itself.
+ * A guest picks its ports. So that it cannot put all of its connections into one bucket, and have
+ * the loop look through a thousand of them for each packet, the hash is made with a number that it
+ * does not know.
  */
 #include "virtio-mmio/vsock_mux.h"
 
 #include <assert.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "core/metrics.h"
 
@@ -15,6 +17,8 @@ void vsock_mux_init(struct vsock_mux *m, unsigned limit)
 {
     memset(m, 0, sizeof(*m));
     m->limit = limit;
+    (void)!getrandom(&m->hash, sizeof(m->hash), GRND_NONBLOCK);
+    m->hash = (m->hash ^ UINT64_C(0x9e3779b97f4a7c15)) | 1;
     m->last_port = VSOCK_CLIENT_PORTS - 1;
     TAILQ_INIT(&m->all);
     TAILQ_INIT(&m->ready);
@@ -23,18 +27,18 @@ void vsock_mux_init(struct vsock_mux *m, unsigned limit)
     TAILQ_INIT(&m->lingering);
 }
 
-/* Fibonacci hashing: ports that follow each other lie apart. */
-static unsigned bucket_of(uint32_t guest_port, uint32_t host_port)
+/* Any two fall together with about one chance in VSOCK_BUCKETS. */
+static unsigned bucket_of(const struct vsock_mux *m, uint32_t guest_port, uint32_t host_port)
 {
     uint64_t ports = (uint64_t)guest_port << 32 | host_port;
 
-    return (unsigned)((ports * UINT64_C(0x9e3779b97f4a7c15)) >> 54) % VSOCK_BUCKETS;
+    return (unsigned)((ports * m->hash) >> 54) % VSOCK_BUCKETS;
 }
 
 struct vsock_link *vsock_mux_find(const struct vsock_mux *m, uint32_t guest_port,
                                   uint32_t host_port)
 {
-    struct vsock_link *l = LIST_FIRST(&m->bucket[bucket_of(guest_port, host_port)]);
+    struct vsock_link *l = LIST_FIRST(&m->bucket[bucket_of(m, guest_port, host_port)]);
 
     while (l && (l->conn.guest_port != guest_port || l->conn.host_port != host_port))
         l = LIST_NEXT(l, known);
@@ -52,7 +56,7 @@ void vsock_mux_add(struct vsock_mux *m, struct vsock_link *l)
 void vsock_mux_know(struct vsock_mux *m, struct vsock_link *l)
 {
     assert(!l->is_known && !vsock_mux_find(m, l->conn.guest_port, l->conn.host_port));
-    LIST_INSERT_HEAD(&m->bucket[bucket_of(l->conn.guest_port, l->conn.host_port)], l, known);
+    LIST_INSERT_HEAD(&m->bucket[bucket_of(m, l->conn.guest_port, l->conn.host_port)], l, known);
     l->is_known = true;
 }
 

@@ -24,6 +24,7 @@ TAILQ_HEAD(vsock_links, vsock_link);
 struct vsock_mux {
     unsigned count; /* of links */
     unsigned limit;
+    uint64_t hash;      /* odd, and nobody's to know */
     uint32_t last_port; /* that a client got */
     struct vsock_links all, ready, flushable;
     struct vsock_links asking;    /* NEW or ASKING: the first has the earliest deadline */

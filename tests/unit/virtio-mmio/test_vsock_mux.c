@@ -41,6 +41,36 @@ ON_BOTH(vsock_mux, a_thousand_are_found)
     }
 }
 
+static unsigned longest_bucket(void)
+{
+    unsigned longest = 0;
+
+    for (unsigned i = 0; i < VSOCK_BUCKETS; i++) {
+        const struct vsock_link *l;
+        unsigned count = 0;
+        LIST_FOREACH(l, &mux.bucket[i], known)
+        count++;
+        longest = count > longest ? count : longest;
+    }
+    return longest;
+}
+
+/* A guest that knows one table's hash knows nothing of another's: what lies in one bucket with a
+ * number that it found out is spread with every other. */
+ON_BOTH(vsock_mux, a_guest_cannot_choose_one_bucket)
+{
+    const uint64_t known = UINT64_C(0x9e3779b97f4a7c15);
+    static int peer[500];
+    unsigned count = 0;
+
+    for (uint32_t port = 1; count < 500; port++)
+        if ((((uint64_t)port << 32 | 7) * known) >> 54 == 0)
+            (void)link_open(port, 7, &peer[count++]);
+    cr_assert_lt(longest_bucket(), 100);
+    for (unsigned i = 0; i < 500; i++)
+        (void)close(peer[i]);
+}
+
 ON_BOTH(vsock_mux, clients_get_ports_that_are_free)
 {
     int peer;
