@@ -181,6 +181,8 @@ void guest_main(void)
         net_run();
     else if (arg_is("run", "vsock"))
         vsock_run();
+    else if (arg_is("run", "attack"))
+        attack_run();
     else
         fail("run= names no workload");
     end();

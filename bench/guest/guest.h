@@ -39,6 +39,7 @@ static inline void pause(void)
 void blk_run(void);
 void net_run(void);
 void vsock_run(void);
+_Noreturn void attack_run(void);
 _Noreturn void idle_run(void); /* in ring 0, where it halts */
 
 #endif

@@ -21,8 +21,8 @@ BELOW = {
 }
 ARCHITECTURES = {"x86"}
 
-# Tests and benches see all of src/, and besides it what they share.
-ROOTS = {"src": ["src"], "tests": ["src", "tests"], "bench": ["src", "bench"]}
+# Tests and benches see all of src/, and besides it what they share; benches the tests' driver too.
+ROOTS = {"src": ["src"], "tests": ["src", "tests"], "bench": ["src", "bench", "tests"]}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
