@@ -50,6 +50,7 @@ static void plug(struct vd *driver, struct balloon **b, uint8_t bits)
     vd_init(driver, bits & URING ? LOOP_URING : LOOP_EPOLL);
     driver->hostile = true;
     vd_plug(driver, &(*b)->virtio);
+    driver->device->resets = (struct rate_limiter){ 0 }; /* time is short */
 }
 
 static bool restore(const uint8_t *data, size_t size)

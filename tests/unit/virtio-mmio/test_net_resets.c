@@ -1,9 +1,10 @@
-/* What a driver that comes and goes costs the host's network. */
+/* What a driver that comes and goes, or has nothing to do, costs the host. */
 #include <linux/if_tun.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
+#include "lib/sleeper.h"
 #include "unit/virtio-mmio/net_rig.h"
 
 /* The tap is a socket; what it would have been told is counted. */
@@ -90,4 +91,33 @@ ON_BOTH(net_resets, the_first_driver_forgets_nothing)
     (void)vd_chain(&d, RX, &(struct vd_buf){ VD_HIGH, 2048, VD_WRITE }, 1);
     (void)vd_kick(&d, RX);
     cr_assert_eq(vd_await(&d, RX).len, HEADER + 100);
+}
+
+/* Nobody looks at a tap for which the guest has no buffers, however much comes. */
+ON_BOTH(net_resets, a_flood_without_buffers_wakes_nobody)
+{
+    net_start(0);
+    while (send(host, "a frame that nobody takes", 25, MSG_DONTWAIT) > 0)
+        ;
+    cr_assert(loop_sleeps(d.loop));
+}
+
+ON_BOTH(net_resets, drivers_that_never_kick_wake_nobody)
+{
+    net_start(0);
+    for (unsigned i = 0; i < 10; i++)
+        vd_start(&d, 0);
+    cr_assert(loop_sleeps(d.loop));
+}
+
+/* A doorbell that is rung without work costs its own turn, and what comes after it nothing. */
+ON_BOTH(net_resets, doorbells_without_work_end_with_their_turn)
+{
+    net_start(0);
+    for (unsigned i = 0; i < 100; i++) {
+        vd_kick_hard(&d, i % 2);
+        vd_settle(&d);
+    }
+    cr_assert_eq(counter("net.eth0", "kicks"), 100);
+    cr_assert(loop_sleeps(d.loop));
 }

@@ -6,6 +6,7 @@
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 
+#include "lib/sleeper.h"
 #include "unit/virtio-mmio/vsock_rig.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
@@ -440,4 +441,20 @@ ON_BOTH(vsock, has_the_name_it_is_given)
 Test(vsock, destroys_nothing)
 {
     vsock_destroy(NULL);
+}
+
+/* A client that writes without end to a guest without buffers: it waits, and so does the loop. */
+ON_BOTH(vsock, a_flood_without_buffers_wakes_nobody)
+{
+    static const uint8_t much[4096];
+    int fd;
+
+    vsock_start(0, 0);
+    fd = host_dial();
+    host_write(fd, "CONNECT 1234\n", 13);
+    vd_settle(&d);
+    while (send(fd, much, sizeof(much), MSG_NOSIGNAL) > 0)
+        vd_settle(&d);
+    cr_assert(loop_sleeps(d.loop));
+    (void)close(fd);
 }
