@@ -12,10 +12,12 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/err.h"
+#include "virtio-mmio/linger.h"
 
 #define TRIES 200
 
@@ -213,7 +215,8 @@ static void one_of(unsigned count)
     }
     for (unsigned i = 0; i < count; i++) {
         cr_assert_eq(pthread_join(c[i].thread, NULL), 0);
-        cr_assert(c[i].fd >= 0 || c[i].fd == -EADDRINUSE, "%d", c[i].fd);
+        /* -EACCES: the host is so busy that the lock was not had in time. */
+        cr_assert(c[i].fd >= 0 || c[i].fd == -EADDRINUSE || c[i].fd == -EACCES, "%d", c[i].fd);
         cr_assert(c[i].fd < 0 || winner < 0, "two have it");
         winner = c[i].fd >= 0 ? c[i].fd : winner;
     }
@@ -245,25 +248,41 @@ Test(vsock_place, of_four_at_once_one_takes_a_dead_ones)
     }
 }
 
-static void *close_later(void *fd)
-{
-    const struct timespec while_it_waits = { .tv_nsec = 20000000 };
+/* Patience, without the time it takes. */
 
-    nanosleep(&while_it_waits, NULL);
-    (void)close(*(int *)fd);
-    return NULL;
+static unsigned pauses;
+static int dying = -1; /* closed in the third of them */
+
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left)
+{
+    if (dying < 0)
+        return (int)syscall(SYS_clock_nanosleep, clock, flags, time, left);
+    if (++pauses == 3)
+        (void)close(dying);
+    return 0;
 }
 
 Test(vsock_place, one_that_is_being_killed_is_waited_for)
 {
     const struct sockaddr_un address = at("v");
-    int fd = a_socket(SOCK_STREAM), dying = others("v", SOCK_STREAM);
-    pthread_t closer;
+    int fd = a_socket(SOCK_STREAM);
 
-    cr_assert_eq(pthread_create(&closer, NULL, close_later, &dying), 0);
+    dying = others("v", SOCK_STREAM);
     cr_assert_eq(vsock_place_take(fd, &address, true, &e), 0, "%s", e.text);
-    pthread_join(closer, NULL);
+    cr_assert_eq(pauses, 3);
     drop(fd, "v");
+}
+
+Test(vsock_place, one_that_lives_is_not_waited_for_long)
+{
+    const struct sockaddr_un address = at("v");
+    int fd = a_socket(SOCK_STREAM), alive = others("v", SOCK_STREAM);
+
+    dying = a_socket(SOCK_STREAM); /* another */
+    cr_assert_eq(vsock_place_take(fd, &address, true, &e), -EADDRINUSE);
+    cr_assert_eq(pauses, LINGER_PAUSES);
+    (void)close(fd);
+    drop(alive, "v");
 }
 
 /* Somebody sits on the folder's lock, who may be anybody that may read it. */
