@@ -14,13 +14,13 @@ if [ -z "${KVM_PLACE:-}" ]; then
     (cd "$modules" && printf '%s\n' pvpanic.ko pvpanic-mmio.ko | cpio --quiet -o -H newc) >"$PVPANIC"
     export PVPANIC
 fi
+[ "${KVM_PLACE:-}" != bed ] || PVPANIC=/guest/pvpanic
 if [ "${accel:-kvm}" = emu ]; then
     on_this_host
     trap 'rm -rf "$work" "$modules"' EXIT
 else
     on_every_kvm "$PVPANIC:/guest/pvpanic"
 fi
-[ "${KVM_PLACE:-}" != bed ] || PVPANIC=/guest/pvpanic
 cat "$GUEST/initrd" "$PVPANIC" >"$work/initrd"
 initrd=$work/initrd
 
