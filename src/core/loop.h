@@ -103,7 +103,7 @@ void loop_stop(struct loop *l);
 
 /* Loop thread: submit. op->done is set by the caller; iov and what it points to stay valid, and fd
  * stays open, until done. Streams are waited for whether or not they are O_NONBLOCK. Whoever writes
- * to streams has SIGPIPE ignored. Each turn does 8 MiB of the work on files, or one operation. */
+ * to streams has SIGPIPE ignored. Each turn does 4 MiB of the work on files, or one operation. */
 
 /* offset -1: the descriptor's own position, or a stream. res: bytes, as preadv2/pwritev2. */
 void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,

@@ -106,8 +106,9 @@ static inline bool loop_op_is_of_file(const struct loop_op *op)
            ((op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV) && op->offset >= 0);
 }
 
-/* What of the work on files is done in one turn: as much as takes a few milliseconds. */
-#define LOOP_TURN_BYTES (UINT64_C(8) << 20)
+/* What of the work on files is done in one turn: as much as takes a few milliseconds, also where
+ * each page is new to the page cache. */
+#define LOOP_TURN_BYTES (UINT64_C(4) << 20)
 
 /* Whether an operation on a file has its place in this turn, with what was done before: then its
  * part of LOOP_TURN_BYTES is added. What is not counted in bytes has a turn to itself. */
