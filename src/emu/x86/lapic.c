@@ -179,6 +179,7 @@ static void end_of_interrupt(struct lapic *l)
     l->isr[vector / 32] &= ~(1u << vector % 32);
     if (bit_test(l->level, vector))
         l->on_level_eoi(l, vector);
+    lapic_timer_served(l, vector);
     cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* one that waited for this level may go now */
 }
 

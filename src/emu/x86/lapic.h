@@ -33,6 +33,7 @@ struct lapic {
     uint64_t timer_started_ns; /* CLOCK_MONOTONIC when the present count began */
     uint64_t timer_period_ns;  /* 0: not counting */
     uint64_t tsc_deadline;     /* 0: not armed */
+    uint32_t timer_owed; /* periodic: ticks that came while one was not yet served */
     timer_t timer;
     bool has_timer;
 };

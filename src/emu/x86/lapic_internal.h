@@ -45,7 +45,6 @@ enum {
 
 #define LAPIC_TIMER_HZ \
     UINT64_C(1000000000) /* CPUID leaf 0x15 says so as the core crystal's frequency */
-#define LAPIC_TIMER_SIGNAL (SIGRTMIN + 1)
 
 bool lapic_enabled(const struct lapic *l);
 bool lapic_is_x2apic(const struct lapic *l);
@@ -62,5 +61,6 @@ void lapic_timer_divide(struct lapic *l, uint32_t divide);
 void lapic_timer_mode(struct lapic *l, uint32_t lvt);
 void lapic_timer_deadline(struct lapic *l, uint64_t tsc);
 uint32_t lapic_timer_current(const struct lapic *l);
+void lapic_timer_served(struct lapic *l, uint8_t vector); /* an EOI */
 
 #endif

@@ -1,19 +1,19 @@
 /*
- * The local APIC's timer: one-shot, periodic and TSC-deadline (SDM 3A, 11.5.4).
+ * The local APIC's timer: one-shot, periodic and TSC-deadline (SDM 3A, 11.5.4), over a timer of the
+ * host's.
  *
- * It counts at LAPIC_TIMER_HZ divided by the divide register. A POSIX timer on CLOCK_MONOTONIC
- * stands behind it and signals the vCPU's own thread, whose handler sets CPU_REQ_TIMER: a running
- * processor sees that at the end of its block, a halted one is woken by the signal itself.
+ * It counts at LAPIC_TIMER_HZ divided by the divide register. A period begins where the last one
+ * ended, whenever that came to be noticed. A host that was late for several ends owes the guest
+ * their ticks: the next one comes with the end of interrupt of the last, as a guest that counts
+ * them would lose time. A second's worth is owed at most: the machine may have been paused for an
+ * hour.
  */
-#include <errno.h>
-#include <signal.h>
 #include <stddef.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "core/err.h"
 #include "emu/x86/clock.h"
 #include "emu/x86/cpu.h"
+#include "emu/x86/host_timer.h"
 #include "emu/x86/lapic.h"
 #include "emu/x86/lapic_internal.h"
 
@@ -28,58 +28,39 @@
 /* Periods below this are stretched: a guest must not keep its host busy with signals alone. */
 #define PERIOD_MIN_NS 20000u
 
-static void on_signal(int signal, siginfo_t *info, void *context)
-{
-    (void)signal;
-    (void)context;
-    cpu_request(info->si_value.sival_ptr, CPU_REQ_TIMER);
-}
+/* What may be owed at most. */
+#define OWED_MAX_NS NS_PER_S
 
 int lapic_start(struct lapic *l, struct err *e)
 {
-    struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-    struct sigevent event = {
-        .sigev_notify = SIGEV_THREAD_ID,
-        .sigev_signo = LAPIC_TIMER_SIGNAL,
-        .sigev_value.sival_ptr = l->cpu,
-    };
-    sigset_t set;
+    int ret;
 
     if (l->has_timer)
         return 0;
-    event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, LAPIC_TIMER_SIGNAL);
-    if (sigaction(LAPIC_TIMER_SIGNAL, &action, NULL) || pthread_sigmask(SIG_UNBLOCK, &set, NULL) ||
-        timer_create(CLOCK_MONOTONIC, &event, &l->timer))
-        return err_sys(e, "cannot make the timer of processor %u", l->cpu->accel.id);
-    l->has_timer = true;
-    return 0;
+    ret = host_timer_init(&l->timer, l->cpu, e);
+    l->has_timer = ret == 0;
+    return ret;
 }
 
 void lapic_finish(struct lapic *l)
 {
     if (l->has_timer)
-        (void)timer_delete(l->timer);
+        host_timer_finish(l->timer);
     l->has_timer = false;
 }
 
-/* Asks for a signal at this CLOCK_MONOTONIC time; 0: none any more. */
-static void host_timer_set(struct lapic *l, uint64_t at_ns)
+static void wake_at(struct lapic *l, uint64_t at_ns)
 {
-    struct itimerspec spec = {
-        .it_value = { .tv_sec = (time_t)(at_ns / NS_PER_S), .tv_nsec = (long)(at_ns % NS_PER_S) },
-    };
-
     if (l->has_timer)
-        (void)timer_settime(l->timer, TIMER_ABSTIME, &spec, NULL);
+        host_timer_set(l->timer, at_ns);
 }
 
 static void stop(struct lapic *l)
 {
     l->timer_period_ns = 0;
+    l->timer_owed = 0;
     l->tsc_deadline = 0;
-    host_timer_set(l, 0);
+    wake_at(l, 0);
 }
 
 void lapic_timer_reset(struct lapic *l)
@@ -105,7 +86,8 @@ static void count_from(struct lapic *l, uint64_t now_ns)
         period = PERIOD_MIN_NS;
     l->timer_period_ns = period;
     l->timer_started_ns = now_ns;
-    host_timer_set(l, period ? now_ns + period : 0);
+    l->timer_owed = 0;
+    wake_at(l, period ? now_ns + period : 0);
 }
 
 void lapic_timer_start(struct lapic *l, uint32_t initial)
@@ -139,14 +121,14 @@ void lapic_timer_deadline(struct lapic *l, uint64_t tsc)
         return;
     l->tsc_deadline = tsc;
     if (tsc == 0) {
-        host_timer_set(l, 0);
+        wake_at(l, 0);
         return;
     }
     now = clock_guest_tsc(l->cpu);
     if (tsc <= now)
         cpu_request(l->cpu, CPU_REQ_TIMER);
     else
-        host_timer_set(l, clock_now_ns() + clock_tsc_to_ns(l->cpu->emu, tsc - now));
+        wake_at(l, clock_now_ns() + clock_tsc_to_ns(l->cpu->emu, tsc - now));
 }
 
 uint32_t lapic_timer_current(const struct lapic *l)
@@ -177,25 +159,45 @@ static void deadline_reached(struct lapic *l)
     if (l->tsc_deadline == 0)
         return;
     if (l->tsc_deadline > now) { /* the host's clock was a little ahead */
-        host_timer_set(l, clock_now_ns() + clock_tsc_to_ns(l->cpu->emu, l->tsc_deadline - now));
+        wake_at(l, clock_now_ns() + clock_tsc_to_ns(l->cpu->emu, l->tsc_deadline - now));
         return;
     }
     l->tsc_deadline = 0;
     fire(l);
 }
 
+/* The ends of periods that came since the last one noticed: one tick now, the others are owed. */
+static void periods_end(struct lapic *l, uint64_t gone_ns)
+{
+    uint64_t periods = gone_ns / l->timer_period_ns;
+    uint64_t owed = l->timer_owed + periods - 1;
+    uint64_t most = OWED_MAX_NS / l->timer_period_ns;
+
+    l->timer_owed = (uint32_t)(owed < most ? owed : most);
+    l->timer_started_ns += periods * l->timer_period_ns;
+    wake_at(l, l->timer_started_ns + l->timer_period_ns);
+}
+
+void lapic_timer_served(struct lapic *l, uint8_t vector)
+{
+    if (l->timer_owed == 0 || vector != (uint8_t)l->lvt[LVT_TIMER])
+        return;
+    l->timer_owed--;
+    fire(l);
+}
+
 void lapic_timer_ran_out(struct lapic *l)
 {
-    uint64_t now = clock_now_ns();
+    uint64_t gone = clock_now_ns() - l->timer_started_ns;
 
     if (MODE(l->lvt[LVT_TIMER]) == MODE_DEADLINE) {
         deadline_reached(l);
         return;
     }
-    if (l->timer_period_ns == 0 || now - l->timer_started_ns < l->timer_period_ns)
+    if (l->timer_period_ns == 0 || gone < l->timer_period_ns)
         return;
     if (MODE(l->lvt[LVT_TIMER]) == MODE_PERIODIC)
-        count_from(l, now);
+        periods_end(l, gone);
     else
         l->timer_period_ns = 0;
     fire(l);

@@ -72,6 +72,58 @@ Test(lapic_timer, periodic_fires_again_and_again)
     }
 }
 
+/* A period begins where the last one ended, however late that was noticed. */
+Test(lapic_timer, periodic_keeps_its_beat)
+{
+    uint64_t first;
+
+    lapic_write(l, REG_LVT_TIMER, PERIODIC | 0x41);
+    lapic_write(l, REG_TIMER_INITIAL, LONG_COUNT);
+    first = l->timer_started_ns;
+    l->timer_started_ns -= l->timer_period_ns + l->timer_period_ns / 3;
+    lapic_timer_ran_out(l);
+    cr_assert_eq(l->timer_started_ns, first - l->timer_period_ns / 3);
+    accept(0x41);
+    cr_assert_eq(lapic_pending(l), -1, "one period, one tick");
+}
+
+/* A late host owes the ticks it did not make: one with each end of interrupt. */
+Test(lapic_timer, periodic_loses_no_tick)
+{
+    unsigned ticks = 0;
+
+    lapic_write(l, REG_TIMER_DIVIDE, DIVIDE_BY_1);
+    lapic_write(l, REG_LVT_TIMER, PERIODIC | 0x41);
+    lapic_write(l, REG_TIMER_INITIAL, 10000000); /* 10 ms */
+    l->timer_started_ns -= 7 * l->timer_period_ns;
+    lapic_timer_ran_out(l);
+    for (; lapic_pending(l) == 0x41; ticks++)
+        accept(0x41);
+    cr_assert_eq(ticks, 7);
+    l->timer_started_ns -= 7 * l->timer_period_ns;
+    lapic_timer_ran_out(l);
+    lapic_raise(l, 0x60, false);
+    accept(0x60); /* another one's end of interrupt brings none */
+    accept(0x41);
+    lapic_write(l, REG_TIMER_INITIAL, 0);
+    accept(0x41); /* which was under way */
+    cr_assert_eq(lapic_pending(l), -1, "a timer that is stopped owes nothing");
+}
+
+Test(lapic_timer, no_more_than_a_second_is_owed)
+{
+    unsigned ticks = 0;
+
+    lapic_write(l, REG_TIMER_DIVIDE, DIVIDE_BY_1);
+    lapic_write(l, REG_LVT_TIMER, PERIODIC | 0x41);
+    lapic_write(l, REG_TIMER_INITIAL, 10000000);
+    l->timer_started_ns -= 360000 * l->timer_period_ns; /* an hour */
+    lapic_timer_ran_out(l);
+    for (; lapic_pending(l) == 0x41; ticks++)
+        accept(0x41);
+    cr_assert_eq(ticks, 101);
+}
+
 Test(lapic_timer, masked_entry_counts_and_is_silent)
 {
     lapic_write(l, REG_LVT_TIMER, LVT_MASKED | ONE_SHOT | 0x40);
