@@ -21,6 +21,7 @@
 #include "emu/x86/fault_signal.h"
 #include "emu/x86/ioapic.h"
 #include "emu/x86/lapic.h"
+#include "emu/x86/legacy.h"
 #include "emu/x86/machine.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
@@ -37,9 +38,25 @@ static void emu_destroy(struct accel *a)
     code_pages_finish(m);
     if (m->ioapic)
         ioapic_finish(m->ioapic);
+    if (m->legacy)
+        legacy_finish(m->legacy);
     free(m->ioapic);
+    free(m->legacy);
     (void)pthread_mutex_destroy(&m->exclusive_lock);
     free(m);
+}
+
+static int controllers_create(struct emu *m, struct err *e)
+{
+    m->ioapic = malloc(sizeof(*m->ioapic));
+    if (m->ioapic)
+        ioapic_init(m->ioapic, m);
+    m->legacy = malloc(sizeof(*m->legacy));
+    if (m->legacy)
+        legacy_init(m->legacy, m);
+    if (!m->ioapic || !m->legacy)
+        return err_set(e, ENOMEM, "no memory for the interrupt controllers");
+    return 0;
 }
 
 static int emu_create(const struct accel_config *config, struct accel **out, struct err *e)
@@ -56,13 +73,9 @@ static int emu_create(const struct accel_config *config, struct accel **out, str
     m->vcpu_count = config->vcpu_count;
     (void)pthread_mutex_init(&m->exclusive_lock, NULL);
     clock_init(m);
-    m->ioapic = malloc(sizeof(*m->ioapic));
-    if (!m->ioapic) {
-        emu_destroy(&m->accel);
-        return err_set(e, ENOMEM, "no memory for the I/O APIC");
-    }
-    ioapic_init(m->ioapic, m);
-    ret = code_pages_init(m, e);
+    ret = controllers_create(m, e);
+    if (ret == 0)
+        ret = code_pages_init(m, e);
     if (ret) {
         emu_destroy(&m->accel);
         return ret;
@@ -73,7 +86,11 @@ static int emu_create(const struct accel_config *config, struct accel **out, str
 
 static void line_raise(struct irq_line *line)
 {
-    ioapic_pulse(((struct emu *)line->accel)->ioapic, line->gsi);
+    struct emu *m = (struct emu *)line->accel;
+
+    ioapic_pulse(m->ioapic, line->gsi);
+    if (line->gsi < PIC_INPUTS)
+        legacy_raise(m->legacy, line->gsi);
 }
 
 static int emu_irq_init(struct accel *a, struct irq_line *line, unsigned gsi, struct err *e)
@@ -129,6 +146,8 @@ static void vcpu_destroy(struct accel_vcpu *v)
         log_info("vCPU %u executed %llu instructions", v->id, (unsigned long long)c->executed);
     if (c->lapic)
         lapic_finish(c->lapic);
+    if (v->id == 0)
+        legacy_stop(c->emu->legacy);
     if (c->emu->cpus[v->id] == c)
         c->emu->cpus[v->id] = NULL;
     block_cache_destroy(c->blocks);
@@ -198,7 +217,10 @@ static int vcpu_first_run(struct cpu *c, struct err *e)
         return ret;
     cpu_features_update(c);
     fault_signal_start();
-    return lapic_start(c->lapic, e);
+    ret = lapic_start(c->lapic, e);
+    if (ret == 0 && c->accel.id == 0)
+        ret = legacy_start(c->emu->legacy, e);
+    return ret;
 }
 
 static enum vcpu_exit vcpu_run(struct accel_vcpu *v)

@@ -18,6 +18,8 @@
 #include "emu/x86/fpu.h"
 #include "emu/x86/intr.h"
 #include "emu/x86/lapic.h"
+#include "emu/x86/legacy.h"
+#include "emu/x86/machine.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/op.h"
 #include "emu/x86/reset.h"
@@ -69,17 +71,23 @@ static enum next nmi_take(struct cpu *c)
 /* The request stays while a vector is pending that RFLAGS.IF, STI or MOV SS holds back. */
 static enum next interrupt_take(struct cpu *c)
 {
+    struct legacy *legacy = c->emu->legacy;
+    bool wired; /* the 8259 pair comes first, as on KVM */
     int vector;
 
     (void)cpu_requests_take(c, CPU_REQ_INTERRUPT);
-    vector = lapic_pending(c->lapic);
+    wired = legacy_asks(legacy, c);
+    vector = wired ? 0 : lapic_pending(c->lapic);
     if (vector < 0)
         return GO_ON;
     if (!(c->rflags & RFLAGS_IF) || (c->alone & CPU_ALONE_NO_INTERRUPT)) {
         cpu_request(c, CPU_REQ_INTERRUPT);
         return GO_ON;
     }
-    lapic_accept(c->lapic, (uint8_t)vector);
+    if (wired)
+        vector = legacy_take(legacy);
+    else
+        lapic_accept(c->lapic, (uint8_t)vector);
     cpu_request(c, CPU_REQ_INTERRUPT); /* there may be another behind it */
     c->halted_by_guest = false;
     return intr_deliver(c, (uint8_t)vector) ? GO_ON : SHUT_DOWN;
@@ -107,6 +115,13 @@ static enum next events_take(struct cpu *c)
     return next;
 }
 
+static void timers_ran_out(struct cpu *c)
+{
+    lapic_timer_ran_out(c->lapic);
+    if (c->accel.id == 0)
+        legacy_timer_ran_out(c->emu->legacy);
+}
+
 static enum next requests_attend(struct cpu *c)
 {
     uint32_t once = cpu_requests_take(c, CPU_REQ_KICK | CPU_REQ_INIT | CPU_REQ_SIPI | CPU_REQ_CODE |
@@ -116,7 +131,7 @@ static enum next requests_attend(struct cpu *c)
     if (once & CPU_REQ_CODE)
         code_pages_attend(c);
     if (once & CPU_REQ_TIMER)
-        lapic_timer_ran_out(c->lapic);
+        timers_ran_out(c);
     if (once & (CPU_REQ_INIT | CPU_REQ_SIPI))
         start_up(c, once);
     if (once & CPU_REQ_KICK)

@@ -108,6 +108,12 @@ void lapic_init(struct lapic *l, struct cpu *c,
     l->on_level_eoi = on_level_eoi;
     l->cpu = c;
     lapic_reset(l, false);
+    if (c->accel.id != 0)
+        return;
+    /* Firmware leaves the first processor in virtual wire mode (MultiProcessor Specification
+     * 3.6.2.2). */
+    shared_write(&l->lvt[LVT_LINT0], LVT_EXTINT << 8);
+    shared_write(&l->lvt[LVT_LINT1], LVT_NMI << 8);
 }
 
 void lapic_reset(struct lapic *l, bool init)
@@ -127,7 +133,7 @@ void lapic_reset(struct lapic *l, bool init)
     l->tpr = 0;
     l->icr_low = l->icr_high = 0;
     for (unsigned i = 0; i < sizeof(l->lvt) / sizeof(l->lvt[0]); i++)
-        l->lvt[i] = LVT_MASKED;
+        shared_write(&l->lvt[i], LVT_MASKED);
     lapic_timer_reset(l);
 }
 
@@ -199,6 +205,25 @@ void lapic_raise(struct lapic *l, uint8_t vector, bool level)
     cpu_request(l->cpu, CPU_REQ_INTERRUPT);
 }
 
+bool lapic_lets_extint(const struct lapic *l)
+{
+    uint32_t lvt = shared_read(&l->lvt[LVT_LINT0]);
+
+    return !(base(l) & BASE_ENABLE) || (!(lvt & LVT_MASKED) && LVT_MODE(lvt) == LVT_EXTINT);
+}
+
+void lapic_wire(struct lapic *l, bool edge)
+{
+    uint32_t lvt = shared_read(&l->lvt[LVT_LINT0]);
+
+    if (lapic_lets_extint(l))
+        cpu_request(l->cpu, CPU_REQ_INTERRUPT);
+    else if (edge && !(lvt & LVT_MASKED) && LVT_MODE(lvt) == LVT_FIXED)
+        lapic_raise(l, (uint8_t)lvt, false);
+    else if (edge && !(lvt & LVT_MASKED) && LVT_MODE(lvt) == LVT_NMI)
+        cpu_request(l->cpu, CPU_REQ_NMI);
+}
+
 uint32_t lapic_read(struct lapic *l, uint32_t offset)
 {
     switch (offset) {
@@ -255,7 +280,9 @@ static void lvt_write(struct lapic *l, unsigned entry, uint32_t value)
         value |= LVT_MASKED;
     if (entry == LVT_TIMER)
         lapic_timer_mode(l, value);
-    l->lvt[entry] = value;
+    shared_write(&l->lvt[entry], value);
+    if (entry == LVT_LINT0) /* the 8259 pair may have been waiting for it */
+        cpu_request(l->cpu, CPU_REQ_INTERRUPT);
 }
 
 static void spurious_write(struct lapic *l, uint32_t value)
@@ -263,7 +290,7 @@ static void spurious_write(struct lapic *l, uint32_t value)
     shared_write(&l->svr, value & 0x1ffu);
     if (!(l->svr & SVR_ENABLE))
         for (unsigned i = 0; i < sizeof(l->lvt) / sizeof(l->lvt[0]); i++)
-            l->lvt[i] |= LVT_MASKED;
+            shared_write(&l->lvt[i], l->lvt[i] | LVT_MASKED);
 }
 
 void lapic_write(struct lapic *l, uint32_t offset, uint32_t value)

@@ -33,7 +33,7 @@ struct lapic {
     uint64_t timer_started_ns; /* CLOCK_MONOTONIC when the present count began */
     uint64_t timer_period_ns;  /* 0: not counting */
     uint64_t tsc_deadline;     /* 0: not armed */
-    uint32_t timer_owed; /* periodic: ticks that came while one was not yet served */
+    uint32_t timer_owed;       /* periodic: ticks that came while one was not yet served */
     timer_t timer;
     bool has_timer;
 };
@@ -78,5 +78,12 @@ bool lapic_claims(const struct lapic *l, uint64_t gpa);
 
 /* Comes to nothing while the APIC is disabled. */
 void lapic_raise(struct lapic *l, uint8_t vector, bool level);
+
+/* Whether the processor takes interrupts of the 8259 pair: LINT0 lets them in, or the APIC is off.
+ */
+bool lapic_lets_extint(const struct lapic *l);
+
+/* The wire from the 8259 pair is up; `edge`: it was down before. */
+void lapic_wire(struct lapic *l, bool edge);
 
 #endif

@@ -41,7 +41,11 @@ enum {
     LVT_ERROR,
 };
 
-#define LVT_MASKED (1u << 16)
+#define LVT_MASKED    (1u << 16)
+#define LVT_MODE(lvt) ((lvt) >> 8 & 7u) /* how LINT0 and LINT1 arrive */
+#define LVT_FIXED     0u
+#define LVT_NMI       4u
+#define LVT_EXTINT    7u
 
 #define LAPIC_TIMER_HZ \
     UINT64_C(1000000000) /* CPUID leaf 0x15 says so as the core crystal's frequency */

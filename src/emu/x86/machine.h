@@ -10,6 +10,7 @@
 
 struct bus;
 struct ioapic;
+struct legacy;
 struct mem;
 struct cpu;
 
@@ -28,6 +29,7 @@ struct emu {
     const struct bus *ports;
     const struct bus *mmio;
     struct ioapic *ioapic;
+    struct legacy *legacy;
     struct cpu *cpus[VCPUS_MAX];
     unsigned cpu_count; /* made so far; vcpu_count when the guest starts */
     unsigned vcpu_count;

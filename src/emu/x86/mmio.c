@@ -16,6 +16,7 @@
 #include "emu/x86/cpu.h"
 #include "emu/x86/ioapic.h"
 #include "emu/x86/lapic.h"
+#include "emu/x86/legacy.h"
 #include "emu/x86/machine.h"
 #include "emu/x86/order.h"
 
@@ -59,13 +60,19 @@ static void device_write(struct cpu *c, const struct bus *b, uint64_t at, const 
 void port_read(struct cpu *c, uint16_t port, void *data, unsigned size)
 {
     order_all();
-    device_read(c, c->emu->ports, port, data, size);
+    if (legacy_claims(port, size))
+        *(uint8_t *)data = legacy_read(c->emu->legacy, port);
+    else
+        device_read(c, c->emu->ports, port, data, size);
 }
 
 void port_write(struct cpu *c, uint16_t port, const void *data, unsigned size)
 {
     order_all();
-    device_write(c, c->emu->ports, port, data, size);
+    if (legacy_claims(port, size))
+        legacy_write(c->emu->legacy, port, *(const uint8_t *)data);
+    else
+        device_write(c, c->emu->ports, port, data, size);
 }
 
 void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned size)

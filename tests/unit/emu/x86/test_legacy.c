@@ -1,0 +1,198 @@
+/* The 8259 pair and the 8254 in the machine: their ports, the wire to the processors, the lines. */
+#include "emu/x86/legacy.h"
+
+#include <criterion/criterion.h>
+
+#include "core/err.h"
+#include "core/irq.h"
+#include "emu/emu.h"
+#include "emu/x86/clock.h"
+#include "emu/x86/ioapic.h"
+#include "emu/x86/lapic.h"
+#include "emu/x86/lapic_internal.h"
+#include "emu/x86/mmio.h"
+#include "lib/x86/emu_rig.h"
+
+#define EXTINT 0x700u
+#define FIXED  0x045u
+#define NMI    0x400u
+
+static struct emu_rig rig;
+static struct legacy *legacy;
+
+static void out(uint16_t port, uint8_t value)
+{
+    port_write(rig.cpu, port, &value, 1);
+}
+
+static uint8_t in(uint16_t port)
+{
+    uint8_t value;
+
+    port_read(rig.cpu, port, &value, 1);
+    return value;
+}
+
+static void set_up(void)
+{
+    emu_rig_init(&rig, 2);
+    legacy = rig.emu->legacy;
+    (void)cpu_requests_take(rig.emu->cpus[0], ~0u);
+    (void)cpu_requests_take(rig.emu->cpus[1], ~0u);
+}
+
+static void tear_down(void)
+{
+    emu_rig_finish(&rig);
+}
+
+TestSuite(legacy, .init = set_up, .fini = tear_down);
+
+static void initialise(void)
+{
+    static const uint8_t first[] = { 0x30, 4, 1, 0 }, second[] = { 0x38, 2, 1, 0 };
+
+    out(PIC_FIRST, 0x11);
+    out(PIC_SECOND, 0x11);
+    for (unsigned i = 0; i < 4; i++) {
+        out(PIC_FIRST + 1, first[i]);
+        out(PIC_SECOND + 1, second[i]);
+    }
+}
+
+static bool is_told(unsigned cpu)
+{
+    return cpu_requests_take(rig.emu->cpus[cpu], CPU_REQ_INTERRUPT);
+}
+
+Test(legacy, the_first_processor_begins_in_virtual_wire_mode)
+{
+    cr_assert_eq(lapic_read(rig.cpu->lapic, REG_LVT_TIMER + 0x30), EXTINT, "LINT0");
+    cr_assert_eq(lapic_read(rig.cpu->lapic, REG_LVT_TIMER + 0x40), NMI, "LINT1");
+    cr_assert_eq(lapic_read(rig.emu->cpus[1]->lapic, REG_LVT_TIMER + 0x30), LVT_MASKED);
+    initialise();
+    legacy_raise(legacy, 4);
+    cr_assert(is_told(0));
+    cr_assert_not(is_told(1));
+    cr_assert(legacy_asks(legacy, rig.cpu));
+    cr_assert_not(legacy_asks(legacy, rig.emu->cpus[1]));
+    cr_assert_eq(legacy_take(legacy), 0x34);
+    cr_assert_not(legacy_asks(legacy, rig.cpu));
+}
+
+Test(legacy, a_processor_whose_local_apic_is_off_has_the_wire_itself)
+{
+    cr_assert(lapic_msr_write(rig.emu->cpus[1]->lapic, 0x1b, 0xfee00000));
+    initialise();
+    legacy_raise(legacy, 9);
+    cr_assert(is_told(1));
+    cr_assert(legacy_asks(legacy, rig.emu->cpus[1]));
+}
+
+Test(legacy, a_wire_that_is_up_is_seen_when_lint0_opens)
+{
+    struct lapic *l = rig.cpu->lapic;
+
+    lapic_write(l, REG_SVR, 0x1ff);
+    lapic_write(l, REG_LVT_TIMER + 0x30, LVT_MASKED | EXTINT);
+    initialise();
+    legacy_raise(legacy, 4);
+    (void)is_told(0);
+    cr_assert_not(legacy_asks(legacy, rig.cpu));
+    lapic_write(l, REG_LVT_TIMER + 0x30, EXTINT);
+    cr_assert(is_told(0));
+    cr_assert(legacy_asks(legacy, rig.cpu));
+}
+
+Test(legacy, lint0_may_be_a_vector_or_an_nmi)
+{
+    struct lapic *l = rig.cpu->lapic;
+
+    lapic_write(l, REG_SVR, 0x1ff);
+    lapic_write(l, REG_LVT_TIMER + 0x30, FIXED);
+    initialise();
+    legacy_raise(legacy, 4);
+    cr_assert_eq(lapic_pending(l), 0x45);
+    cr_assert_not(legacy_asks(legacy, rig.cpu));
+    (void)legacy_take(legacy);
+    out(PIC_FIRST, 0x20);
+    lapic_write(l, REG_LVT_TIMER + 0x30, NMI);
+    legacy_raise(legacy, 4);
+    cr_assert(cpu_requests_take(rig.cpu, CPU_REQ_NMI));
+}
+
+/* Masking in the pair takes the wire down again. */
+Test(legacy, the_wire_follows_the_pair)
+{
+    initialise();
+    legacy_raise(legacy, 4);
+    out(PIC_FIRST + 1, 0xff);
+    cr_assert_not(legacy_asks(legacy, rig.cpu));
+    out(PIC_FIRST + 1, 0);
+    cr_assert(legacy_asks(legacy, rig.cpu));
+    out(PIC_FIRST, 0x0c);
+    cr_assert_eq(in(PIC_FIRST), 0x84, "a poll");
+    cr_assert_not(legacy_asks(legacy, rig.cpu));
+}
+
+Test(legacy, lines_below_16_go_to_both_controllers)
+{
+    struct irq_line low = { 0 }, high = { 0 };
+    struct err e;
+
+    lapic_write(rig.cpu->lapic, REG_SVR, 0x1ff);
+    cr_assert_eq(emu_accel.irq_init(rig.accel, &low, 12, &e), 0);
+    cr_assert_eq(emu_accel.irq_init(rig.accel, &high, 16, &e), 0);
+    ioapic_write(rig.emu->ioapic, 0, 0x10 + 2 * 12);
+    ioapic_write(rig.emu->ioapic, 0x10, 0x51);
+    initialise();
+    irq_line_raise(&high);
+    cr_assert_not(legacy_asks(legacy, rig.cpu));
+    irq_line_raise(&low);
+    cr_assert(legacy_asks(legacy, rig.cpu));
+    cr_assert_eq(lapic_pending(rig.cpu->lapic), 0x51);
+    cr_assert_eq(legacy_take(legacy), 0x3c);
+    emu_accel.irq_finish(rig.accel, &low);
+    emu_accel.irq_finish(rig.accel, &high);
+}
+
+/* The host's timer would signal now. */
+static void time_goes_by(uint64_t ns)
+{
+    legacy->pit.counter[0].started_ns -= ns;
+    legacy->due_ns -= ns;
+    legacy_timer_ran_out(legacy);
+}
+
+Test(legacy, the_timer_is_interrupt_0_of_both)
+{
+    lapic_write(rig.cpu->lapic, REG_SVR, 0x1ff);
+    ioapic_write(rig.emu->ioapic, 0, 0x10);
+    ioapic_write(rig.emu->ioapic, 0x10, 0x52);
+    initialise();
+    out(PIT_COMMAND, 0x34);
+    out(PIT_FIRST, 0);
+    out(PIT_FIRST, 0xf0);
+    legacy_timer_ran_out(legacy);
+    cr_assert_not(legacy_asks(legacy, rig.cpu), "a signal of another timer's");
+    time_goes_by(60000000);
+    cr_assert(legacy_asks(legacy, rig.cpu));
+    cr_assert_eq(legacy_take(legacy), 0x30);
+    cr_assert_eq(lapic_pending(rig.cpu->lapic), 0x52);
+    cr_assert_gt(legacy->due_ns, clock_now_ns() - 60000000, "and again");
+    out(PIT_COMMAND, 0x30);
+    cr_assert_eq(legacy->due_ns, PIT_NEVER, "until it is set to something else");
+}
+
+Test(legacy, only_bytes_are_its)
+{
+    uint32_t value = 0;
+
+    cr_assert(legacy_claims(0x61, 1));
+    cr_assert(legacy_claims(0x43, 1));
+    cr_assert_not(legacy_claims(0x40, 2));
+    cr_assert_not(legacy_claims(0x60, 1));
+    cr_assert_not(legacy_claims(0x44, 1));
+    port_read(rig.cpu, 0x20, &value, 4);
+    cr_assert_eq(value, UINT32_MAX, "nobody's");
+}
