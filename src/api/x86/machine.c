@@ -24,6 +24,7 @@
 #include "core/vm.h"
 #include "core/x86/acpi.h"
 #include "core/x86/boot.h"
+#include "core/x86/cmos.h"
 #include "core/x86/layout.h"
 #include "core/x86/mptable.h"
 #include "core/x86/regs.h"
@@ -50,6 +51,7 @@ struct machine {
     struct serial serial;
     struct i8042 i8042;
     struct acpi_pm acpi_pm;
+    struct cmos cmos;
     struct pvpanic pvpanic;
     struct boot_timer boot_timer;
     struct vcpu_regs bsp; /* where processor 0 starts */
@@ -98,6 +100,7 @@ static void devices_init(struct machine *m, const struct machine_host *host)
     serial_init(&m->serial, &m->lines[LINE_SERIAL], host->console);
     i8042_init(&m->i8042, &m->lines[LINE_I8042], &m->vm.power);
     acpi_pm_init(&m->acpi_pm, &m->vm.power);
+    cmos_init(&m->cmos);
     pvpanic_init(&m->pvpanic, &m->vm.power);
     boot_timer_init(&m->boot_timer, host->timeline);
 }
@@ -105,6 +108,7 @@ static void devices_init(struct machine *m, const struct machine_host *host)
 static void devices_finish(struct machine *m)
 {
     boot_timer_finish(&m->boot_timer);
+    cmos_finish(&m->cmos);
     pvpanic_finish(&m->pvpanic);
     acpi_pm_finish(&m->acpi_pm);
     i8042_finish(&m->i8042);
@@ -120,6 +124,7 @@ static int devices_connect(struct machine *m, struct err *e)
     } windows[] = {
         { &m->vm.ports, LAYOUT_SERIAL, LAYOUT_SERIAL_LEN, &m->serial.device },
         { &m->vm.ports, LAYOUT_I8042_DATA, I8042_LEN, &m->i8042.device },
+        { &m->vm.ports, LAYOUT_CMOS, CMOS_PORTS, &m->cmos.device },
         { &m->vm.ports, LAYOUT_PVPANIC, PVPANIC_LEN, &m->pvpanic.device },
         { &m->vm.ports, LAYOUT_ACPI_PM, LAYOUT_ACPI_PM_LEN, &m->acpi_pm.device },
         { &m->vm.mmio, LAYOUT_BOOT_TIMER, BOOT_TIMER_LEN, &m->boot_timer.device },

@@ -43,12 +43,14 @@
 #define LAYOUT_I8042_COMMAND 0x64u
 #define LAYOUT_SERIAL        0x3f8u
 #define LAYOUT_SERIAL_LEN    8u
+#define LAYOUT_CMOS          0x70u /* index, data */
 #define LAYOUT_PVPANIC       0x505u
-#define LAYOUT_ACPI_PM       0x600u /* sleep control, sleep status, reset: one byte each */
-#define LAYOUT_ACPI_PM_LEN   3u
+#define LAYOUT_ACPI_PM       0x600u /* PM1 event and control registers, reset */
+#define LAYOUT_ACPI_PM_LEN   7u
 
 /* Global system interrupts. */
 #define LAYOUT_GSI_I8042      1u
+#define LAYOUT_GSI_SCI        3u /* ACPI's own, never raised; virtio has the customary 9 */
 #define LAYOUT_GSI_SERIAL     4u
 #define LAYOUT_GSI_VIRTIO     5u
 #define LAYOUT_GSI_VIRTIO_MAX 23u
