@@ -21,7 +21,7 @@ MOTE = os.environ.get("MOTE") or ROOT / "build/release/mote"
 ENTRY = 0x100000
 
 SAY_UP = b"\x66\xba\xf8\x03\xb0u\xee\xb0p\xee"  # mov dx, 0x3f8; "up" through al
-POWER_OFF = b"\x66\xba\x00\x06\xb0\x34\xee\xeb\xfe"  # ACPI sleep control: S5; jmp .
+POWER_OFF = b"\x66\xba\x05\x06\xb0\x34\xee\xeb\xfe"  # ACPI PM1 control: S5; jmp .
 
 CLI_HLT = b"\xfa\xf4\xeb\xfc"
 SPIN = b"\xeb\xfe"

@@ -1,10 +1,17 @@
 /*
- * The ACPI tables of a hardware-reduced machine (ACPI 6.5, 4.1): no fixed power management
- * hardware, no SCI, no 8259, so that a guest asks nothing of the PC's past and finds the rest in
- * the DSDT.
+ * The ACPI tables: no more fixed hardware than a PC must have, and the rest in the DSDT.
  *
- *   RSDP -> XSDT -> FADT -> DSDT
+ *   RSDP -> XSDT -> FADT -> FACS
+ *                        -> DSDT
  *                -> MADT
+ *
+ * The machine is not "hardware-reduced" (ACPI 6.5, 4.1), though it could be: of such a one Linux
+ * believes that it has neither 8259 nor 8254, and then `noapic` and `nolapic` leave it without any
+ * interrupt.
+ *
+ * The clock at port 0x70 is announced nowhere: NO_CMOS_RTC is set. Linux reads it all the same
+ * where it has no better one, and does without a driver for it, which would want interrupt 8, a
+ * virtio device's, and set the time of a guest that knows it better to the half second.
  *
  * The structures name their fields as the specification does. They are packed: table offsets are
  * the specification's, not the compiler's.
@@ -21,6 +28,7 @@
 #include "core/acpi_pm.h"
 #include "core/err.h"
 #include "core/x86/checksum.h"
+#include "core/x86/cmos.h"
 #include "core/x86/layout.h"
 #include "core/x86/reset_vector.h"
 
@@ -78,15 +86,28 @@ struct generic_address {
 
 #define ADDRESS_SYSTEM_IO 1u
 #define ACCESS_BYTE       1u
+#define ACCESS_WORD       2u
 
-/* 5.2.9. The two stretches left out describe hardware that a reduced machine does not have. */
+/* 5.2.9. The stretches left out describe hardware that is not there. */
 struct fadt {
     struct header header;
     uint32_t firmware_ctrl;
     uint32_t dsdt;
     uint8_t int_model;
     uint8_t preferred_pm_profile;
-    uint8_t sci_int_to_century[63];
+    uint16_t sci_int;
+    uint8_t smi_cmd_to_s4bios_req[8]; /* none: ACPI mode is on */
+    uint32_t pm1a_evt_blk;
+    uint32_t pm1b_evt_blk;
+    uint32_t pm1a_cnt_blk;
+    uint32_t pm1b_cnt_blk_to_gpe1_blk[5];
+    uint8_t pm1_evt_len;
+    uint8_t pm1_cnt_len;
+    uint8_t pm2_cnt_len_to_cst_cnt[6];
+    uint16_t p_lvl2_lat;
+    uint16_t p_lvl3_lat;
+    uint8_t flush_size_to_mon_alrm[8];
+    uint8_t century;
     uint16_t iapc_boot_arch;
     uint8_t reserved;
     uint32_t flags;
@@ -96,28 +117,56 @@ struct fadt {
     uint8_t minor_version;
     uint64_t x_firmware_ctrl;
     uint64_t x_dsdt;
-    struct generic_address x_pm1a_evt_blk_to_x_gpe1_blk[8];
+    struct generic_address x_pm1a_evt_blk;
+    struct generic_address x_pm1b_evt_blk;
+    struct generic_address x_pm1a_cnt_blk;
+    struct generic_address x_pm1b_cnt_blk_to_x_gpe1_blk[5];
     struct generic_address sleep_control_reg;
     struct generic_address sleep_status_reg;
     uint64_t hypervisor_vendor_identity;
 } PACKED;
 
+static_assert(offsetof(struct fadt, pm1a_evt_blk) == 56, "5.2.9");
+static_assert(offsetof(struct fadt, pm1_evt_len) == 88, "5.2.9");
+static_assert(offsetof(struct fadt, p_lvl2_lat) == 96, "5.2.9");
 static_assert(offsetof(struct fadt, iapc_boot_arch) == 109, "5.2.9");
+static_assert(offsetof(struct fadt, x_pm1a_cnt_blk) == 172, "5.2.9");
 static_assert(offsetof(struct fadt, reset_reg) == 116, "5.2.9");
 static_assert(offsetof(struct fadt, x_dsdt) == 140, "5.2.9");
 static_assert(offsetof(struct fadt, sleep_control_reg) == 244, "5.2.9");
 static_assert(sizeof(struct fadt) == 276, "5.2.9");
 
-#define FADT_WBINVD          (1u << 0)
-#define FADT_PWR_BUTTON      (1u << 4) /* no fixed power button */
-#define FADT_SLP_BUTTON      (1u << 5) /* no fixed sleep button */
-#define FADT_RESET_REG_SUP   (1u << 10)
-#define FADT_HW_REDUCED_ACPI (1u << 20)
+#define FADT_WBINVD        (1u << 0)
+#define FADT_PROC_C1       (1u << 2)
+#define FADT_PWR_BUTTON    (1u << 4) /* no fixed power button */
+#define FADT_SLP_BUTTON    (1u << 5) /* no fixed sleep button */
+#define FADT_FIX_RTC       (1u << 6) /* no fixed bit says that the clock woke the machine */
+#define FADT_RESET_REG_SUP (1u << 10)
+
+#define NO_C2 101u /* latencies beyond what the specification allows */
+#define NO_C3 1001u
 
 #define IAPC_LEGACY_DEVICES (1u << 0) /* the serial port */
 #define IAPC_8042           (1u << 1)
 #define IAPC_NO_VGA         (1u << 2)
 #define IAPC_NO_CMOS_RTC    (1u << 5)
+
+/* 5.2.10 */
+struct facs {
+    char signature[4];
+    uint32_t length;
+    uint32_t hardware_signature;
+    uint32_t firmware_waking_vector;
+    uint32_t global_lock;
+    uint32_t flags;
+    uint64_t x_firmware_waking_vector;
+    uint8_t version;
+    uint8_t reserved[31];
+} PACKED;
+
+static_assert(sizeof(struct facs) == 64, "5.2.10");
+
+#define FACS_ALIGN 64u
 
 /* 5.2.12.2 */
 struct local_apic {
@@ -151,8 +200,10 @@ struct local_apic_nmi {
 
 #define EVERY_PROCESSOR 0xffu
 
+#define MADT_PCAT_COMPAT (1u << 0) /* a pair of 8259 */
+
 /* 5.2.12. Interrupt source overrides are for ISA interrupts that are not wired one to one, edge and
- * active-high: none. PCAT_COMPAT would promise a pair of 8259s. */
+ * active-high: none, not even the timer's. */
 struct madt {
     struct header header;
     uint32_t local_interrupt_controller_address;
@@ -233,29 +284,54 @@ static gpa_t put_dsdt(struct area *a, const struct acpi_config *config)
     return area_put(a, table, h.length);
 }
 
-static struct generic_address port(uint64_t address)
+static struct generic_address ports(uint64_t address, unsigned bytes, uint8_t access)
 {
     return (struct generic_address){
         .address_space_id = ADDRESS_SYSTEM_IO,
-        .register_bit_width = 8,
-        .access_size = ACCESS_BYTE,
+        .register_bit_width = (uint8_t)(bytes * 8),
+        .access_size = access,
         .address = address,
     };
 }
 
-static gpa_t put_fadt(struct area *a, gpa_t dsdt)
+/* Has no header, and must come first: the area is aligned as it has to be. */
+static gpa_t put_facs(struct area *a)
 {
+    const struct facs t = { .signature = "FACS", .length = sizeof(t), .version = 2 };
+    gpa_t gpa = a->gpa + a->len;
+
+    assert(gpa % FACS_ALIGN == 0 && a->size - a->len >= sizeof(t));
+    memcpy(a->to + a->len, &t, sizeof(t));
+    a->len += sizeof(t);
+    return gpa;
+}
+
+/* Both the old and the wide address of a register block are given, where there are two. */
+static gpa_t put_fadt(struct area *a, gpa_t facs, gpa_t dsdt)
+{
+    const uint32_t event = LAYOUT_ACPI_PM + ACPI_PM_STATUS;
+    const uint32_t control = LAYOUT_ACPI_PM + ACPI_PM_CONTROL;
     struct fadt t = {
         .header = header_of("FACP", 6, sizeof(t)),
+        .firmware_ctrl = (uint32_t)facs,
+        .dsdt = (uint32_t)dsdt,
+        .sci_int = LAYOUT_GSI_SCI,
+        .pm1a_evt_blk = event,
+        .pm1a_cnt_blk = control,
+        .pm1_evt_len = ACPI_PM_EVENT_LEN,
+        .pm1_cnt_len = ACPI_PM_CONTROL_LEN,
+        .p_lvl2_lat = NO_C2,
+        .p_lvl3_lat = NO_C3,
+        .century = CMOS_CENTURY,
         .iapc_boot_arch = IAPC_LEGACY_DEVICES | IAPC_8042 | IAPC_NO_VGA | IAPC_NO_CMOS_RTC,
-        .flags = FADT_WBINVD | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_RESET_REG_SUP |
-                 FADT_HW_REDUCED_ACPI,
-        .reset_reg = port(LAYOUT_ACPI_PM + ACPI_PM_RESET),
+        .flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_FIX_RTC |
+                 FADT_RESET_REG_SUP,
+        .reset_reg = ports(LAYOUT_ACPI_PM + ACPI_PM_RESET, 1, ACCESS_BYTE),
         .reset_value = ACPI_PM_RESET_VALUE,
         .minor_version = 5,
         .x_dsdt = dsdt,
-        .sleep_control_reg = port(LAYOUT_ACPI_PM + ACPI_PM_SLEEP_CONTROL),
-        .sleep_status_reg = port(LAYOUT_ACPI_PM + ACPI_PM_SLEEP_STATUS),
+        .x_pm1a_evt_blk = ports(event, ACPI_PM_EVENT_LEN, ACCESS_WORD),
+        .x_pm1a_cnt_blk = ports(control, ACPI_PM_CONTROL_LEN, ACCESS_WORD),
     };
 
     return area_put(a, &t, sizeof(t));
@@ -267,6 +343,7 @@ static gpa_t put_madt(struct area *a, unsigned vcpu_count)
     struct madt t = {
         .header = header_of("APIC", 6, len),
         .local_interrupt_controller_address = LAYOUT_LAPIC,
+        .flags = MADT_PCAT_COMPAT,
         .io_apic = {
             .type = 1,
             .length = sizeof(struct io_apic),
@@ -321,7 +398,7 @@ static struct rsdp rsdp_to(gpa_t xsdt)
 int acpi_write(const struct mem *m, const struct acpi_config *config, struct err *e)
 {
     struct area a = { .gpa = LAYOUT_ACPI, .size = LAYOUT_RSDP - LAYOUT_ACPI };
-    gpa_t fadt, madt;
+    gpa_t facs, fadt, madt;
     struct rsdp rsdp;
 
     assert(config->vcpu_count >= 1 && config->vcpu_count <= VCPUS_MAX);
@@ -329,7 +406,8 @@ int acpi_write(const struct mem *m, const struct acpi_config *config, struct err
     if (!a.to)
         return err_set(e, ENOSPC, "guest memory ends below the ACPI tables' place, %#llx to %#llx",
                        LAYOUT_ACPI, LAYOUT_RSDP + sizeof(rsdp));
-    fadt = put_fadt(&a, put_dsdt(&a, config));
+    facs = put_facs(&a);
+    fadt = put_fadt(&a, facs, put_dsdt(&a, config));
     madt = put_madt(&a, config->vcpu_count);
     rsdp = rsdp_to(put_xsdt(&a, fadt, madt));
     if (a.full)

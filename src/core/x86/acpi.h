@@ -1,7 +1,7 @@
 #ifndef CORE_X86_ACPI_H
 #define CORE_X86_ACPI_H
 /*
- * The ACPI tables of a hardware-reduced machine (ACPI 6.5): RSDP, XSDT, FADT, MADT and DSDT.
+ * The ACPI tables (ACPI 6.5): RSDP, XSDT, FADT, FACS, MADT and DSDT.
  *
  * The DSDT announces the serial port, the keyboard controller, \_S5 and every virtio-mmio window
  * (LNRO0005).

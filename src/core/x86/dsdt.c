@@ -27,7 +27,7 @@ static void declare_s5(struct aml *a)
     size_t package;
 
     aml_name(a, "_S5");
-    package = aml_package(a, 4); /* the other three are for hardware that this machine reduced */
+    package = aml_package(a, 4); /* PM1a, PM1b, two reserved: of these the machine has the first */
     aml_integer(a, ACPI_PM_SLP_TYP_S5);
     aml_integer(a, 0);
     aml_integer(a, 0);

@@ -142,7 +142,7 @@ Test(run, ends_well_where_the_guest_resets)
 
 Test(run, ends_well_where_the_guest_powers_off)
 {
-    static const struct scripted_step off[] = { OUT(LAYOUT_ACPI_PM, 1 << 5 | 5 << 2), { 0 } };
+    static const struct scripted_step off[] = { OUT(LAYOUT_ACPI_PM + 5, 1 << 5 | 5 << 2), { 0 } };
 
     cr_assert_eq(run_script(off), 0);
 }
@@ -171,7 +171,7 @@ Test(run, ends_badly_where_the_guest_panics)
         OUT(LAYOUT_PVPANIC, 2), SAY_RESET(0), OUT(LAYOUT_I8042_COMMAND, 0xfe), { 0 }
     };
     static const struct scripted_step saved[] = { OUT(LAYOUT_PVPANIC, 2),
-                                                  OUT(LAYOUT_ACPI_PM, 1 << 5 | 5 << 2),
+                                                  OUT(LAYOUT_ACPI_PM + 5, 1 << 5 | 5 << 2),
                                                   { 0 } };
 
     cr_assert_eq(run_script(by_word), 1);
@@ -186,7 +186,7 @@ Test(run, ends_well_where_the_guest_means_to_reset)
     static const struct scripted_step by_fault[] = { SAY_RESET(0),
                                                      { SCRIPTED_TRIPLE_FAULT, 0, 0, 0 } };
     static const struct scripted_step off[] = { SAY_RESET(0x1234),
-                                                OUT(LAYOUT_ACPI_PM, 1 << 5 | 5 << 2),
+                                                OUT(LAYOUT_ACPI_PM + 5, 1 << 5 | 5 << 2),
                                                 { 0 } };
 
     cr_assert_eq(run_script(by_fault), 0);
