@@ -16,6 +16,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)
+#define SAMPLES   16u
 #define BASELINE_NS                                                              \
     (10 * NS_PER_MS) /* a clock read is good to about 50 ns: 5 parts per million \
                       */
@@ -33,10 +34,32 @@ uint64_t clock_host_tsc(void)
     return __rdtsc();
 }
 
+struct clock_sample clock_sample(clockid_t clock)
+{
+    struct clock_sample best = { 0 };
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        uint64_t before = clock_host_tsc(), after;
+        struct timespec t;
+
+        (void)clock_gettime(clock, &t);
+        after = clock_host_tsc();
+        if (after - before >= least)
+            continue;
+        least = after - before;
+        best.tsc = before + least / 2;
+        best.ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+    }
+    return best;
+}
+
 void clock_init(struct emu *m)
 {
-    m->tsc_start = clock_host_tsc();
-    m->tsc_start_ns = clock_now_ns();
+    struct clock_sample start = clock_sample(CLOCK_MONOTONIC);
+
+    m->tsc_start = start.tsc;
+    m->tsc_start_ns = start.ns;
 }
 
 void clock_settle(struct emu *m)
@@ -44,15 +67,16 @@ void clock_settle(struct emu *m)
     uint64_t until = m->tsc_start_ns + BASELINE_NS;
     struct timespec t = { .tv_sec = (time_t)(until / NS_PER_S),
                           .tv_nsec = (long)(until % NS_PER_S) };
+    struct clock_sample now;
     uint32_t khz, unknown = 0;
-    uint64_t ns;
 
     if (clock_tsc_khz(m))
         return;
     while (clock_now_ns() < until)
         (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-    ns = clock_now_ns() - m->tsc_start_ns;
-    khz = (uint32_t)((unsigned __int128)(clock_host_tsc() - m->tsc_start) * NS_PER_MS / ns);
+    now = clock_sample(CLOCK_MONOTONIC);
+    khz = (uint32_t)((unsigned __int128)(now.tsc - m->tsc_start) * NS_PER_MS /
+                     (now.ns - m->tsc_start_ns));
     /* The processors come here each on their own thread: whoever is first says it for all. */
     (void)__atomic_compare_exchange_n(&m->tsc_khz, &unknown, khz, false, __ATOMIC_ACQ_REL,
                                       __ATOMIC_ACQUIRE);

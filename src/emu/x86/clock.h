@@ -5,6 +5,7 @@
  * offset.
  */
 #include <stdint.h>
+#include <time.h>
 
 struct cpu;
 struct emu;
@@ -13,6 +14,14 @@ uint64_t clock_now_ns(void); /* CLOCK_MONOTONIC */
 
 /* The host's time stamp counter, and its frequency as measured between two samples of it. */
 uint64_t clock_host_tsc(void);
+
+/* Two clocks at one moment, as near as they can be read: of several tries the one during which the
+ * least time went by, for this thread may lose its processor between them. */
+struct clock_sample {
+    uint64_t tsc; /* the host's */
+    uint64_t ns;  /* of `clock` */
+};
+struct clock_sample clock_sample(clockid_t clock);
 
 /* While building; and by each processor, on its own thread, before it first runs: the first one
  * settles the counter's frequency from the time that went by. */

@@ -74,3 +74,13 @@ Test(clock, now_does_not_go_back)
 
     cr_assert(clock_now_ns() >= before);
 }
+
+/* Of clocks read one after the other each is between its neighbours. */
+Test(clock, a_sample_is_of_one_moment)
+{
+    uint64_t tsc = clock_host_tsc(), ns = clock_now_ns();
+    struct clock_sample s = clock_sample(CLOCK_MONOTONIC);
+
+    cr_assert(tsc <= s.tsc && s.tsc <= clock_host_tsc());
+    cr_assert(ns <= s.ns && s.ns <= clock_now_ns());
+}
