@@ -17,9 +17,9 @@
 #include "lib/check.h"
 
 static const struct guest_test *const suites[] = {
-    flat32_tests,    exception_tests, paging_tests,     code_tests,  ring_tests, fast_call_tests,
-    interrupt_tests, apic_tests,      line_tests,       timer_tests, ipi_tests,  lock_tests,
-    order_tests,     debug_tests,     breakpoint_tests, bad_tests,
+    flat32_tests,    exception_tests, paging_tests, code_tests,       ring_tests,  fast_call_tests,
+    interrupt_tests, apic_tests,      line_tests,   timer_tests,      clock_tests, ipi_tests,
+    lock_tests,      order_tests,     debug_tests,  breakpoint_tests, bad_tests,
 };
 
 static void on_signal(int signal)

@@ -18,6 +18,7 @@ extern const struct guest_test interrupt_tests[];
 extern const struct guest_test apic_tests[];
 extern const struct guest_test line_tests[];
 extern const struct guest_test timer_tests[];
+extern const struct guest_test clock_tests[];
 extern const struct guest_test ipi_tests[];
 extern const struct guest_test lock_tests[];
 extern const struct guest_test order_tests[];

@@ -81,8 +81,9 @@ struct cpu {
     uint64_t star, lstar, cstar, fmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, misc_enable, tsc_aux, tsc_adjust;
-    uint64_t kvmclock;   /* MSR_KVM_SYSTEM_TIME_NEW */
-    uint64_t tsc_offset; /* guest TSC = host TSC + this */
+    uint64_t kvmclock; /* MSR_KVM_SYSTEM_TIME_NEW; with emu.kvmclock_lock */
+    uint32_t kvmclock_version;
+    uint64_t tsc_offset; /* guest TSC = host TSC + this; written atomically, any thread reads */
     bool nmi_blocked;
     bool halted_by_guest; /* HLT, until an interrupt comes */
     bool waiting_for_sipi;

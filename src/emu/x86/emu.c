@@ -43,6 +43,7 @@ static void emu_destroy(struct accel *a)
     free(m->ioapic);
     free(m->legacy);
     (void)pthread_mutex_destroy(&m->exclusive_lock);
+    (void)pthread_mutex_destroy(&m->kvmclock_lock);
     free(m);
 }
 
@@ -72,6 +73,7 @@ static int emu_create(const struct accel_config *config, struct accel **out, str
     m->mmio = config->mmio;
     m->vcpu_count = config->vcpu_count;
     (void)pthread_mutex_init(&m->exclusive_lock, NULL);
+    (void)pthread_mutex_init(&m->kvmclock_lock, NULL);
     clock_init(m);
     ret = controllers_create(m, e);
     if (ret == 0)

@@ -17,6 +17,7 @@
 #include "emu/x86/fault_signal.h"
 #include "emu/x86/fpu.h"
 #include "emu/x86/intr.h"
+#include "emu/x86/kvmclock.h"
 #include "emu/x86/lapic.h"
 #include "emu/x86/legacy.h"
 #include "emu/x86/machine.h"
@@ -46,6 +47,7 @@ static void start_up(struct cpu *c, uint32_t requests)
     if (requests & CPU_REQ_INIT) {
         cpu_reset(c, true);
         lapic_reset(c->lapic, true);
+        kvmclock_system_write(c, 0); /* as KVM: the page may be another kernel's by now */
         c->halted_by_guest = false;
     }
     if (!(requests & CPU_REQ_SIPI) || !c->waiting_for_sipi)

@@ -1,4 +1,9 @@
-/* The paravirtual clock. */
+/*
+ * The paravirtual clock.
+ *
+ * A page holds the line by which a time stamp counter becomes time, and is written again by whoever
+ * moves a counter, for all processors: the flag that one may be read for the other is in each.
+ */
 #include "emu/x86/kvmclock.h"
 
 #include <stddef.h>
@@ -52,29 +57,88 @@ static void scale(uint32_t tsc_khz, uint32_t *mul, int8_t *shift)
     *shift = s;
 }
 
+/* Time by the TSC since the machine began, as a guest computes it. */
+static uint64_t machine_ns(const struct emu *m, uint64_t host_tsc)
+{
+    uint64_t ticks = host_tsc - m->tsc_start;
+    uint32_t mul;
+    int8_t shift;
+
+    scale(clock_tsc_khz(m), &mul, &shift);
+    ticks = shift < 0 ? ticks >> -shift : ticks << shift;
+    return (uint64_t)((unsigned __int128)ticks * mul >> 32);
+}
+
+static uint64_t offset_of(const struct cpu *c)
+{
+    return __atomic_load_n(&c->tsc_offset, __ATOMIC_RELAXED);
+}
+
+/* Whether one processor's counter can be read for another's. */
+static bool is_one_line(const struct emu *m)
+{
+    for (unsigned i = 1; i < m->cpu_count; i++)
+        if (offset_of(m->cpus[i]) != offset_of(m->cpus[0]))
+            return false;
+    return true;
+}
+
+/* All processors share one line: machine time 0 is the machine's first TSC sample. A reader that
+ * sees an odd version, or another one afterwards, tries again. Lock held. */
+static void page_write(struct cpu *c, bool one_line)
+{
+    gpa_t at = c->kvmclock & ~(uint64_t)ENABLE;
+    struct time_info info = {
+        .version = c->kvmclock_version + 1,
+        .tsc_timestamp = c->emu->tsc_start + offset_of(c),
+        .flags = one_line ? TSC_STABLE : 0,
+    };
+
+    scale(clock_tsc_khz(c->emu), &info.tsc_to_system_mul, &info.tsc_shift);
+    if (!mem_write(c->emu->mem, at, &info.version, sizeof(info.version)))
+        return;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    (void)mem_write(c->emu->mem, at, &info, sizeof(info));
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    info.version = c->kvmclock_version += 2;
+    (void)mem_write(c->emu->mem, at, &info.version, sizeof(info.version));
+}
+
+/* Lock held. */
+static void pages_write(struct emu *m)
+{
+    bool one_line = is_one_line(m);
+
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i]->kvmclock & ENABLE)
+            page_write(m->cpus[i], one_line);
+}
+
+void kvmclock_update(struct emu *m)
+{
+    (void)pthread_mutex_lock(&m->kvmclock_lock);
+    pages_write(m);
+    (void)pthread_mutex_unlock(&m->kvmclock_lock);
+}
+
 void kvmclock_system_write(struct cpu *c, uint64_t value)
 {
-    struct time_info info = { .version = 2, .flags = TSC_STABLE };
-
+    (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
     c->kvmclock = value;
-    if (!(value & ENABLE))
-        return;
-    /* All processors share one line: machine time 0 is the machine's first TSC sample. */
-    info.tsc_timestamp = c->emu->tsc_start + c->tsc_offset;
-    scale(clock_tsc_khz(c->emu), &info.tsc_to_system_mul, &info.tsc_shift);
-    (void)mem_write(c->emu->mem, value & ~(uint64_t)ENABLE, &info, sizeof(info));
+    if (value & ENABLE)
+        page_write(c, is_one_line(c->emu));
+    (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
 }
 
 void kvmclock_wall_write(struct cpu *c, uint64_t value)
 {
-    uint64_t up = clock_now_ns() - c->emu->tsc_start_ns;
-    struct timespec now;
-    uint64_t start;
-    struct wall_clock wall = { .version = 2 };
+    struct clock_sample now = clock_sample(CLOCK_REALTIME);
+    uint64_t start = now.ns - machine_ns(c->emu, now.tsc);
+    struct wall_clock wall = {
+        .version = 2,
+        .sec = (uint32_t)(start / NS_PER_S),
+        .nsec = (uint32_t)(start % NS_PER_S),
+    };
 
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    start = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec - up;
-    wall.sec = (uint32_t)(start / NS_PER_S);
-    wall.nsec = (uint32_t)(start % NS_PER_S);
     (void)mem_write(c->emu->mem, value, &wall, sizeof(wall));
 }

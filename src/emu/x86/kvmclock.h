@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct cpu;
+struct emu;
 
 /* MSR_KVM_WALL_CLOCK_NEW: fills a struct pvclock_wall_clock once. */
 void kvmclock_wall_write(struct cpu *c, uint64_t value);
@@ -16,5 +17,8 @@ void kvmclock_wall_write(struct cpu *c, uint64_t value);
 /* MSR_KVM_SYSTEM_TIME_NEW: bit 0 enables; the rest is the address of a struct
  * pvclock_vcpu_time_info. */
 void kvmclock_system_write(struct cpu *c, uint64_t value);
+
+/* A time stamp counter was moved. */
+void kvmclock_update(struct emu *m);
 
 #endif

@@ -71,6 +71,9 @@ void lapic_accept(struct lapic *l, uint8_t vector);
 /* CPU_REQ_TIMER was set. */
 void lapic_timer_ran_out(struct lapic *l);
 
+/* The time stamp counter, which a deadline is one of, was moved. */
+void lapic_tsc_moved(struct lapic *l);
+
 /* Whether the window is this address' page. */
 bool lapic_claims(const struct lapic *l, uint64_t gpa);
 

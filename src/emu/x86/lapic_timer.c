@@ -131,6 +131,12 @@ void lapic_timer_deadline(struct lapic *l, uint64_t tsc)
         wake_at(l, clock_now_ns() + clock_tsc_to_ns(l->cpu->emu, tsc - now));
 }
 
+void lapic_tsc_moved(struct lapic *l)
+{
+    if (l->tsc_deadline)
+        lapic_timer_deadline(l, l->tsc_deadline);
+}
+
 uint32_t lapic_timer_current(const struct lapic *l)
 {
     uint64_t gone = clock_now_ns() - l->timer_started_ns;

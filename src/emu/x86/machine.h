@@ -45,6 +45,8 @@ struct emu {
     uint8_t *code_holds;       /* atomic; a byte a page of guest RAM, in the order of mem.regions */
     uint32_t code_epoch;       /* atomic */
 
+    pthread_mutex_t kvmclock_lock;
+
     struct cpu *exclusive; /* atomic; whom all others stand still for (exclusive.h) */
     pthread_mutex_t exclusive_lock;
 };

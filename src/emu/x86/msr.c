@@ -1,8 +1,8 @@
 /*
  * Model-specific registers. Those not known here are #GP, which Linux takes as "not there".
  *
- * The paravirtual clock: the guest writes where it wants its time; the page is filled once, since
- * TSC frequency and offset never change while the machine runs.
+ * The paravirtual clock: the guest writes where it wants its time; the page is filled then, and
+ * again whenever a guest has moved a time stamp counter.
  */
 #include "emu/x86/msr.h"
 
@@ -185,13 +185,14 @@ static bool plain_write(struct cpu *c, uint64_t *plain, bool address, uint64_t v
     return true;
 }
 
-/* TSC_ADJUST moves along (SDM 3B, 18.17.3). */
-static void tsc_write(struct cpu *c, uint64_t value)
+/* The counter and TSC_ADJUST move along (SDM 3B, 18.17.3), and with them what was computed with the
+ * offset. Other processors read that (kvmclock.c). */
+static void tsc_move(struct cpu *c, uint64_t by)
 {
-    uint64_t by = value - clock_guest_tsc(c);
-
     c->tsc_adjust += by;
-    c->tsc_offset += by;
+    __atomic_store_n(&c->tsc_offset, c->tsc_offset + by, __ATOMIC_RELAXED);
+    kvmclock_update(c->emu);
+    lapic_tsc_moved(c->lapic);
 }
 
 bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
@@ -206,11 +207,10 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
         return lapic_msr_write(c->lapic, msr, value) || cpu_refuse(c, CPU_GP, 0);
     switch (msr) {
     case MSR_TSC:
-        tsc_write(c, value);
+        tsc_move(c, value - clock_guest_tsc(c));
         return true;
     case MSR_TSC_ADJUST:
-        c->tsc_offset += value - c->tsc_adjust;
-        c->tsc_adjust = value;
+        tsc_move(c, value - c->tsc_adjust);
         return true;
     case MSR_TSC_AUX:
         if (value >> 32)

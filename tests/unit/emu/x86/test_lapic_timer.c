@@ -5,6 +5,7 @@
 #include "emu/x86/clock.h"
 #include "emu/x86/lapic.h"
 #include "emu/x86/lapic_internal.h"
+#include "emu/x86/msr.h"
 #include "lib/x86/emu_rig.h"
 
 #define MSR_DEADLINE  0x6e0u
@@ -260,4 +261,20 @@ Test(lapic_timer, changing_into_or_out_of_deadline_mode_disarms)
     cr_assert_gt(lapic_read(l, REG_TIMER_CURRENT), 0);
     lapic_write(l, REG_LVT_TIMER, DEADLINE | 0x42);
     cr_assert_eq(lapic_read(l, REG_TIMER_CURRENT), 0);
+}
+
+/* A deadline is one of the counter's: when that is set beyond, it is reached. */
+Test(lapic_timer, a_deadline_moves_with_the_counter)
+{
+    uint64_t far = clock_guest_tsc(rig.cpu) + (UINT64_C(1) << 50);
+
+    lapic_write(l, REG_LVT_TIMER, DEADLINE | 0x42);
+    cr_assert(lapic_msr_write(l, MSR_DEADLINE, far));
+    cr_assert_not(cpu_requests_take(rig.cpu, CPU_REQ_TIMER));
+    cr_assert(msr_write(rig.cpu, 0x10, far + 1));
+    cr_assert(cpu_requests_take(rig.cpu, CPU_REQ_TIMER));
+    lapic_timer_ran_out(l);
+    accept(0x42);
+    cr_assert(msr_write(rig.cpu, 0x3b, 0));
+    cr_assert_not(cpu_requests_take(rig.cpu, CPU_REQ_TIMER), "it is no longer armed");
 }
