@@ -35,9 +35,7 @@ static void receive(struct lapic *l, const struct apic_message *msg)
 
 static bool is_addressed(const struct lapic *l, const struct apic_message *msg)
 {
-    bool wide = lapic_is_x2apic(l);
-
-    if (msg->destination == 0xff || (wide && msg->destination == UINT32_MAX))
+    if (msg->destination == (msg->wide ? UINT32_MAX : 0xffu)) /* everybody */
         return true;
     return msg->logical ? lapic_matches_logical(l, msg->destination)
                         : lapic_id(l) == msg->destination;

@@ -25,6 +25,7 @@ enum apic_delivery {
 struct apic_message {
     uint32_t destination; /* APIC id or logical mask */
     bool logical;
+    bool wide;  /* the destination is x2APIC's, of 32 bits; else of 8 */
     bool level; /* level-triggered: its EOI goes to the I/O APIC */
     uint8_t vector;
     enum apic_delivery delivery;

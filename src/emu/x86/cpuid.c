@@ -17,6 +17,7 @@
 
 #include "core/err.h"
 #include "emu/x86/cpu.h"
+#include "emu/x86/lapic.h"
 
 #define BIT(n) (1u << (n))
 
@@ -160,6 +161,7 @@ int emu_cpuid_offer(struct cpuid_table *t, struct err *e)
     }
     cpuid_find(t, 1, 0)->eax = CPU_SIGNATURE;
     cpuid_find(t, 1, 0)->ebx = 8u << 8; /* CLFLUSH line: 64 bytes */
+    t->entries[t->count++] = (struct cpuid_entry){ .leaf = 0xb, .has_subleaf = 1 };
     add_xsave(t);
     t->entries[t->count++] = (struct cpuid_entry){
         .leaf = 0x40000000,
@@ -187,6 +189,12 @@ void emu_cpuid(struct cpu *c)
         out = *found;
     if (leaf == 1 && (c->cr4 & CR4_OSXSAVE))
         out.ecx |= BIT(27);
+    if (leaf == 1 && !lapic_is_on(c->lapic))
+        out.edx &= ~BIT(9);
+    if (leaf == 0xb && !found) { /* beyond the last level */
+        out.ecx = subleaf & 0xffu;
+        out.edx = c->accel.id;
+    }
     if (leaf == 0xd &&
         subleaf <= 1) /* standard and compacted size: with AVX last they are the same */
         out.ebx = c->xcr0 & XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;

@@ -205,11 +205,16 @@ void lapic_raise(struct lapic *l, uint8_t vector, bool level)
     cpu_request(l->cpu, CPU_REQ_INTERRUPT);
 }
 
+bool lapic_is_on(const struct lapic *l)
+{
+    return base(l) & BASE_ENABLE;
+}
+
 bool lapic_lets_extint(const struct lapic *l)
 {
     uint32_t lvt = shared_read(&l->lvt[LVT_LINT0]);
 
-    return !(base(l) & BASE_ENABLE) || (!(lvt & LVT_MASKED) && LVT_MODE(lvt) == LVT_EXTINT);
+    return !lapic_is_on(l) || (!(lvt & LVT_MASKED) && LVT_MODE(lvt) == LVT_EXTINT);
 }
 
 void lapic_wire(struct lapic *l, bool edge)
@@ -268,14 +273,14 @@ uint32_t lapic_read(struct lapic *l, uint32_t offset)
     return 0;
 }
 
+static const uint32_t lvt_writable[] = {
+    [LVT_TIMER] = 0x700ff, [LVT_THERMAL] = 0x107ff, [LVT_PERF] = 0x107ff,
+    [LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff,   [LVT_ERROR] = 0x100ff,
+};
+
 static void lvt_write(struct lapic *l, unsigned entry, uint32_t value)
 {
-    static const uint32_t writable[] = {
-        [LVT_TIMER] = 0x700ff, [LVT_THERMAL] = 0x107ff, [LVT_PERF] = 0x107ff,
-        [LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff,   [LVT_ERROR] = 0x100ff,
-    };
-
-    value &= writable[entry];
+    value &= lvt_writable[entry];
     if (!(l->svr & SVR_ENABLE))
         value |= LVT_MASKED;
     if (entry == LVT_TIMER)
@@ -349,13 +354,14 @@ static bool base_write(struct lapic *l, uint64_t value)
         (from == modes && to == BASE_ENABLE) || (from == 0 && to == modes))
         return false;
     base_set(l, value);
+    if (to == 0 && from != 0)
+        lapic_reset(l, true); /* enabled again it is as after a reset */
     return true;
 }
 
 enum x2apic_access {
     X2APIC_READ = 1,
     X2APIC_WRITE = 2,
-    X2APIC_ZERO = 4, /* written with 0 only */
 };
 
 /* What may be done to a register in x2APIC mode (SDM 3A, table 11-6); anything else is #GP. */
@@ -379,13 +385,41 @@ static unsigned x2apic_access(uint32_t offset)
     case REG_TIMER_DIVIDE:
         return X2APIC_READ | X2APIC_WRITE;
     case REG_ESR:
-        return X2APIC_READ | X2APIC_WRITE | X2APIC_ZERO;
+        return X2APIC_READ | X2APIC_WRITE;
     case REG_EOI:
-        return X2APIC_WRITE | X2APIC_ZERO;
     case REG_SELF_IPI:
         return X2APIC_WRITE;
     default:
         return 0;
+    }
+}
+
+/* The bits that a register in x2APIC mode has, those that can only be read included; setting
+ * another one is #GP (SDM 3A, 11.12.1.3). */
+static uint64_t x2apic_bits(uint32_t offset)
+{
+    const uint32_t status = 1u << 12, remote_irr = 1u << 14;
+
+    if (offset >= REG_LVT_TIMER && offset <= REG_LVT_ERROR) {
+        unsigned entry = (offset - REG_LVT_TIMER) / 16;
+        bool pin = entry == LVT_LINT0 || entry == LVT_LINT1;
+
+        return lvt_writable[entry] | status | (pin ? remote_irr : 0);
+    }
+    switch (offset) {
+    case REG_TPR:
+    case REG_SELF_IPI:
+        return 0xff;
+    case REG_SVR:
+        return 0x1ff;
+    case REG_ICR: /* no delivery status in this mode */
+        return UINT64_C(0xffffffff000ccfff);
+    case REG_TIMER_INITIAL:
+        return UINT32_MAX;
+    case REG_TIMER_DIVIDE:
+        return 0xb;
+    default:
+        return 0; /* EOI and ESR take 0 only */
     }
 }
 
@@ -412,7 +446,6 @@ bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
 {
     uint32_t offset = (msr - MSR_X2APIC) << 4;
-    unsigned access = x2apic_access(offset);
 
     if (msr == MSR_APIC_BASE)
         return base_write(l, value);
@@ -420,7 +453,8 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
         lapic_timer_deadline(l, value);
         return true;
     }
-    if (!lapic_is_x2apic(l) || !(access & X2APIC_WRITE) || ((access & X2APIC_ZERO) && value))
+    if (!lapic_is_x2apic(l) || !(x2apic_access(offset) & X2APIC_WRITE) ||
+        (value & ~x2apic_bits(offset)))
         return false;
     if (offset == REG_SELF_IPI) {
         lapic_raise(l, (uint8_t)value, false);
@@ -428,8 +462,6 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
     }
     if (offset == REG_ICR)
         l->icr_high = (uint32_t)(value >> 32);
-    else if (value >> 32)
-        return false;
     lapic_write(l, offset, (uint32_t)value);
     return true;
 }

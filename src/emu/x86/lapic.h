@@ -82,6 +82,9 @@ bool lapic_claims(const struct lapic *l, uint64_t gpa);
 /* Comes to nothing while the APIC is disabled. */
 void lapic_raise(struct lapic *l, uint8_t vector, bool level);
 
+/* Whether IA32_APIC_BASE enables it; while it does not the processor is one without. */
+bool lapic_is_on(const struct lapic *l);
+
 /* Whether the processor takes interrupts of the 8259 pair: LINT0 lets them in, or the APIC is off.
  */
 bool lapic_lets_extint(const struct lapic *l);

@@ -21,6 +21,7 @@ void lapic_command(struct lapic *l)
     struct apic_message msg = {
         .destination = lapic_is_x2apic(l) ? l->icr_high : l->icr_high >> 24,
         .logical = l->icr_low & 1u << 11,
+        .wide = lapic_is_x2apic(l),
         .vector = (uint8_t)l->icr_low,
         .delivery = (enum apic_delivery)(l->icr_low >> 8 & 7u),
     };

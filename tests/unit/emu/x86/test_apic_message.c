@@ -151,3 +151,24 @@ Test(apic_message, x2apic_destinations)
     cr_assert(lapic_msr_write(lapic_of(0), 0x830, UINT64_C(0xffffffff) << 32 | 0x60));
     expect_pending(0xf, 0x60);
 }
+
+/* There 0xff is a mask of eight processors, and an id (SDM 3A, 11.12.9). */
+Test(apic_message, x2apic_has_another_everybody)
+{
+    struct emu_rig big;
+
+    emu_rig_init(&big, 10);
+    for (unsigned n = 0; n < 10; n++) {
+        struct lapic *l = big.emu->cpus[n]->lapic;
+
+        cr_assert(lapic_msr_write(l, 0x1b, LAYOUT_LAPIC | 0xc00));
+        cr_assert(lapic_msr_write(l, 0x80f, 0x1ff));
+    }
+    cr_assert(lapic_msr_write(big.cpu->lapic, 0x830, UINT64_C(0xff) << 32 | ICR_LOGICAL | 0x50));
+    for (unsigned n = 0; n < 10; n++)
+        cr_assert_eq(lapic_pending(big.emu->cpus[n]->lapic), n < 8 ? 0x50 : -1, "processor %u", n);
+    cr_assert(lapic_msr_write(big.cpu->lapic, 0x830, UINT64_C(0xff) << 32 | 0x60));
+    for (unsigned n = 0; n < 10; n++)
+        cr_assert_neq(lapic_pending(big.emu->cpus[n]->lapic), 0x60, "processor %u", n);
+    emu_rig_finish(&big);
+}

@@ -5,12 +5,16 @@
 #include "core/err.h"
 #include "emu/x86/cpu.h"
 #include "emu/x86/cpuid.h"
+#include "emu/x86/lapic.h"
 
 #define BIT(n) (1u << (n))
 
 #define CR4_OSXSAVE BIT(18)
 
+#define APIC_ENABLE BIT(11)
+
 static struct cpu c;
+static struct lapic lapic;
 
 static void start(void)
 {
@@ -18,6 +22,8 @@ static void start(void)
 
     cr_assert_eq(emu_cpuid_offer(&c.cpuid, &e), 0);
     c.xcr0 = 1;
+    lapic.base_msr = APIC_ENABLE;
+    c.lapic = &lapic;
 }
 
 TestSuite(emu_cpuid, .init = start);
@@ -139,4 +145,31 @@ Test(emu_cpuid, leaves_that_there_are_not_are_zero)
         cr_assert(e.eax == 0 && e.ebx == 0 && e.ecx == 0 && e.edx == 0, "leaf %#x", none[i]);
     }
     cr_assert_eq(asked(7, 5).ebx, 0, "nor a subleaf");
+}
+
+/* A processor whose local APIC is off is one without. */
+Test(emu_cpuid, the_apic_is_there_while_it_is_enabled)
+{
+    cr_assert(asked(1, 0).edx & BIT(9));
+    lapic.base_msr = 0;
+    cr_assert_not(asked(1, 0).edx & BIT(9));
+}
+
+/* With x2APIC comes leaf 0xb (SDM 3A, 11.12.8): levels, and in each subleaf the processor's id. */
+Test(emu_cpuid, topology_names_each_processor)
+{
+    struct cpuid_machine shape = { .vcpu_count = 6, .vcpu = 5, .tsc_khz = 2000000 };
+    struct cpuid_entry level;
+    struct err e;
+
+    c.accel.id = 5;
+    cr_assert_eq(cpuid_shape(&c.cpuid, &shape, &e), 0);
+    level = asked(0xb, 0);
+    cr_assert(level.eax == 0 && level.ebx == 1 && level.ecx == 0x100 && level.edx == 5);
+    level = asked(0xb, 1);
+    cr_assert(level.eax == 3 && level.ebx == 6 && level.ecx == 0x201 && level.edx == 5);
+    for (uint32_t subleaf = 2; subleaf < 5; subleaf++) {
+        level = asked(0xb, subleaf);
+        cr_assert(level.eax == 0 && level.ebx == 0 && level.ecx == subleaf && level.edx == 5);
+    }
 }

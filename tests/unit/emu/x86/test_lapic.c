@@ -332,3 +332,63 @@ Test(lapic, self_ipi_of_x2apic)
     cr_assert(msr_write(REG_SELF_IPI, 0x77));
     cr_assert_eq(lapic_pending(l), 0x77);
 }
+
+/* Every bit of every register that can be written, as SDM 3A, 11.12.1.3 has it: the reserved ones
+ * are refused, and a refused value changes nothing. */
+Test(lapic, x2apic_refuses_each_reserved_bit)
+{
+    static const struct {
+        uint32_t reg;
+        uint64_t bits;
+    } registers[] = {
+        { REG_TPR, 0xff },
+        { REG_EOI, 0 },
+        { REG_SVR, 0x1ff },
+        { REG_ESR, 0 },
+        { REG_ICR, UINT64_C(0xffffffff000ccfff) },
+        { REG_LVT_TIMER, 0x710ff },
+        { REG_LVT_TIMER + 0x10, 0x117ff },
+        { REG_LVT_TIMER + 0x20, 0x117ff },
+        { REG_LVT_TIMER + 0x30, 0x1f7ff },
+        { REG_LVT_TIMER + 0x40, 0x1f7ff },
+        { REG_LVT_ERROR, 0x110ff },
+        { REG_TIMER_INITIAL, UINT32_MAX },
+        { REG_TIMER_DIVIDE, 0xb },
+        { REG_SELF_IPI, 0xff },
+    };
+
+    enter_x2apic();
+    for (unsigned i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+        for (unsigned bit = 0; bit < 64; bit++)
+            if (!(registers[i].bits >> bit & 1u))
+                cr_assert(!msr_write(registers[i].reg, UINT64_C(1) << bit), "%#x: bit %u",
+                          registers[i].reg, bit);
+    expect_msr(REG_TPR, 0);
+    expect_msr(REG_SVR, ENABLED);
+    for (unsigned i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+        cr_assert(msr_write(registers[i].reg, registers[i].reg == REG_ICR ? 0x4040 : 0), "%#x",
+                  registers[i].reg);
+}
+
+/* SDM 3A, 11.4.3: enabled again it is as after a reset, and what was pending is gone. */
+Test(lapic, disabling_resets_it)
+{
+    uint64_t base;
+
+    enter_x2apic();
+    cr_assert(msr_write(REG_TPR, 0x30));
+    cr_assert(msr_write(REG_LVT_ERROR, 0x33));
+    lapic_raise(l, 0x77, false);
+    cr_assert(lapic_is_on(l));
+    cr_assert(lapic_msr_write(l, MSR_BASE, LAYOUT_LAPIC | BASE_BSP));
+    cr_assert_not(lapic_is_on(l));
+    lapic_raise(l, 0x78, false);
+    cr_assert(lapic_msr_write(l, MSR_BASE, LAYOUT_LAPIC | BASE_BSP | BASE_ENABLE));
+    cr_assert(lapic_msr_read(l, MSR_BASE, &base));
+    cr_assert_eq(base, LAYOUT_LAPIC | BASE_BSP | BASE_ENABLE);
+    cr_assert_eq(lapic_read(l, REG_SVR), 0xff);
+    cr_assert_eq(lapic_read(l, REG_TPR), 0);
+    cr_assert_eq(lapic_read(l, REG_LVT_ERROR), LVT_MASKED);
+    lapic_write(l, REG_SVR, ENABLED);
+    cr_assert_eq(lapic_pending(l), -1);
+}
