@@ -388,11 +388,24 @@ static void emit_short_inc(struct emit *e, const struct plan *p)
     emit_byte(e, 0xc0u | dec << 3 | (p->opcode_reg & 7u));
 }
 
+/* Where W only says how wide a general register is, or a memory operand in its place, it means
+ * nothing outside 64-bit mode; our copy of the instruction is always inside. */
+static bool ignores_w(const struct build *b)
+{
+    if (b->insn.flags & INSN_64)
+        return false;
+    for (unsigned i = 0; i < TABLE_OPERANDS; i++)
+        if (operand_kinds[b->row->operand[i]].size == SIZE_y)
+            return true;
+    return false;
+}
+
 static void emit_vex(struct emit *e, const struct plan *p)
 {
     const struct build *b = p->b;
     const uint8_t *vex = b->bytes + b->insn.prefix_len;
-    unsigned low = vex[0] == 0xc5 ? vex[1] & 7u : vex[2] & 0x87u; /* W, L, pp */
+    unsigned kept = ignores_w(b) ? 7u : 0x87u; /* W, L, pp */
+    unsigned low = vex[0] == 0xc5 ? vex[1] & 7u : vex[2] & kept;
 
     emit_byte(e, 0xc4);
     emit_byte(e, (p->reg >> 3 ? 0 : 0x80u) | 0x40u | (rm_high(p) ? 0 : 0x20u) |

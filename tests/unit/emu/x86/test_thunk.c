@@ -195,3 +195,36 @@ Test(thunk, a_fault_inside_leaves_at_the_instruction)
     cr_assert_eq(p.cpu->rip, PROCESSOR_CODE);
     cr_assert_eq(REG(RAX), 7);
 }
+
+/* VEX.W widens general registers, and memory in their place, in 64-bit mode alone. */
+Test(thunk, w_means_nothing_for_general_registers_outside_64_bit_mode)
+{
+    uint64_t behind;
+    uint8_t *last;
+
+    processor_finish(&p);
+    processor_init(&p, 32);
+    last = p.data + (PROCESSOR_HOLE - PROCESSOR_DATA) - 4;
+    memset(last, 0xee, 12); /* the hole is the guest's alone */
+    REG(RCX) = 0xffff;
+    REG(RDX) = 0x80000001;
+    if (cpu_offers(p.cpu, FEATURE_BMI1)) {
+        cr_assert_eq(STEP(&p, 0xc4, 0xe2, 0xf0, 0xf2, 0xc2), PROCESSOR_OK); /* andn eax, ecx, edx */
+        cr_assert_eq(REG(RAX), 0x80000000);
+        cr_assert(p.cpu->flags & FLAGS_SF);
+    }
+    if (!cpu_offers(p.cpu, FEATURE_AVX))
+        return;
+    memset(p.cpu->vec, 0x11, sizeof(p.cpu->vec));
+    REG(RSI) = PROCESSOR_HOLE - 4;
+    cr_assert_eq(STEP(&p, 0xc4, 0xe1, 0xf9, 0x7e, 0x0e), PROCESSOR_OK); /* vmovd [esi], xmm1 */
+    memcpy(&behind, last + 4, 8);
+    cr_assert_eq(behind, UINT64_C(0xeeeeeeeeeeeeeeee), "written beyond its operand");
+    cr_assert_eq(last[0], 0x11);
+    cr_assert_eq(STEP(&p, 0xc4, 0xe1, 0xf9, 0x6e, 0x0e), PROCESSOR_OK); /* vmovd xmm1, [esi] */
+    cr_assert_eq(p.cpu->vec[1].ymm[3], 0x11);
+    cr_assert_eq(p.cpu->vec[1].ymm[4], 0, "read beyond its operand");
+    cr_assert_eq(STEP(&p, 0xc4, 0xe3, 0xf9, 0x16, 0x0e, 0x01), PROCESSOR_OK); /* vpextrd [esi], 1 */
+    memcpy(&behind, last + 4, 8);
+    cr_assert_eq(behind, UINT64_C(0xeeeeeeeeeeeeeeee));
+}
