@@ -255,6 +255,8 @@ void virtio_publish(struct virtio_device *v, unsigned queue)
 {
     struct virtq *q = &v->queue[queue].ring;
 
+    if (v->phase == VIRTIO_SETUP) /* a device's post behind its reset: the lock's ring by now */
+        return;
     if (!virtq_publish(q) || v->phase != VIRTIO_LIVE)
         return;
     metric_add(&v->counters.interrupts, 1);

@@ -116,7 +116,8 @@ void virtio_wrote(struct virtio_device *v, const struct iovec *iov, unsigned cou
 void virtio_push(struct virtio_device *v, unsigned queue, const struct virtq_chain *chain,
                  uint32_t len);
 
-/* virtq_publish, and the interrupt if the driver wants one. */
+/* virtq_publish, and the interrupt if the driver wants one. SETUP: nothing, as a device's post may
+ * come behind its reset. */
 void virtio_publish(struct virtio_device *v, unsigned queue);
 
 /* The driver broke the rules: NEEDS_RESET (2.1.2), the log says why. No chain, no kick comes. */
