@@ -12,6 +12,7 @@
  * Any thread. Zeroed is not initialised.
  */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct lock {
@@ -47,6 +48,13 @@ static inline void lock_take(struct lock *l)
 static inline void lock_release(struct lock *l)
 {
     (void)pthread_mutex_unlock(&l->mutex);
+}
+
+/* For who has something else to do meanwhile: false, it is taken, or somebody goes first. */
+static inline bool lock_try(struct lock *l)
+{
+    return __atomic_load_n(&l->first, __ATOMIC_RELAXED) == 0 &&
+           pthread_mutex_trylock(&l->mutex) == 0;
 }
 
 static inline void lock_take_first(struct lock *l)

@@ -26,7 +26,7 @@ int code_pages_init(struct emu *m, struct err *e)
     if (counts == MAP_FAILED)
         return err_sys(e, "cannot map the table of code pages (%zu KiB)", pages >> 10);
     m->code_holds = counts;
-    (void)pthread_mutex_init(&m->code_lock, NULL);
+    lock_init(&m->code_lock);
     return 0;
 }
 
@@ -35,7 +35,7 @@ void code_pages_finish(struct emu *m)
     if (!m->code_holds)
         return;
     (void)munmap(m->code_holds, m->mem->size / MMU_PAGE);
-    (void)pthread_mutex_destroy(&m->code_lock);
+    lock_finish(&m->code_lock);
     m->code_holds = NULL;
 }
 
@@ -73,7 +73,7 @@ static void answer(struct cpu *c)
 
 static void lock(struct cpu *c)
 {
-    while (pthread_mutex_trylock(&c->emu->code_lock)) {
+    while (!lock_try(&c->emu->code_lock)) {
         answer(c);
         (void)sched_yield();
     }
@@ -81,7 +81,7 @@ static void lock(struct cpu *c)
 
 static void unlock(struct cpu *c)
 {
-    (void)pthread_mutex_unlock(&c->emu->code_lock);
+    lock_release(&c->emu->code_lock);
 }
 
 static bool has_answered(const struct cpu *other, uint32_t epoch)
@@ -152,14 +152,15 @@ void code_page_written(struct cpu *c, gpa_t gpa, uint64_t len)
     unlock(c);
 }
 
-/* The lock is waited for here, so no processor may wait for this thread while it is in guest code:
- * device accesses are outside of that (mmio.c). */
+/* For a device, on the loop thread maybe: processors that are at each other's code do not keep it
+ * waiting. The lock is waited for here, so no processor may wait for this thread while it is in
+ * guest code: device accesses are outside of that (mmio.c). */
 static void all_drop(struct emu *m, gpa_t gpa, uint64_t len)
 {
-    (void)pthread_mutex_lock(&m->code_lock);
+    lock_take_first(&m->code_lock);
     for (unsigned i = 0; i < m->cpu_count; i++)
         ask_to_drop(m->cpus[i], gpa, len);
-    (void)pthread_mutex_unlock(&m->code_lock);
+    lock_release_first(&m->code_lock);
 }
 
 /* The fence: either the holder of the page reads what was written here, or its hold is seen here.

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/accel.h"
+#include "core/lock.h"
 
 struct bus;
 struct ioapic;
@@ -41,9 +42,9 @@ struct emu {
     struct doorbell doorbells[DOORBELLS_MAX]; /* filled while building */
     unsigned doorbell_count;
 
-    pthread_mutex_t code_lock; /* code_pages.c */
-    uint8_t *code_holds;       /* atomic; a byte a page of guest RAM, in the order of mem.regions */
-    uint32_t code_epoch;       /* atomic */
+    struct lock code_lock; /* code_pages.c; devices go first */
+    uint8_t *code_holds;   /* atomic; a byte a page of guest RAM, in the order of mem.regions */
+    uint32_t code_epoch;   /* atomic */
 
     pthread_mutex_t kvmclock_lock;
 

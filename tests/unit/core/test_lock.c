@@ -105,3 +105,32 @@ Test(lock, all_who_go_first_do)
     (void)sem_destroy(&let_go);
     lock_finish(&l);
 }
+
+Test(lock, who_only_tries_comes_behind_too)
+{
+    pthread_t holder, first;
+    uint64_t seen;
+
+    lock_init(&l);
+    (void)sem_init(&let_go, 0, 0);
+    held = over = false;
+    accesses = 0;
+    cr_assert(lock_try(&l));
+    cr_assert_not(lock_try(&l), "it is taken");
+    lock_release(&l);
+    __atomic_store_n(&l.first, 1, __ATOMIC_RELAXED);
+    cr_assert_not(lock_try(&l), "somebody is about to take it");
+    __atomic_store_n(&l.first, 0, __ATOMIC_RELAXED);
+    over = true;
+    cr_assert_eq(pthread_create(&holder, NULL, come_back, &l), 0);
+    while (!held)
+        (void)sched_yield();
+    cr_assert_eq(pthread_create(&first, NULL, go_first, &seen), 0);
+    (void)sem_post(&let_go);
+    (void)pthread_join(first, NULL);
+    (void)pthread_join(holder, NULL);
+    cr_assert(lock_try(&l), "nobody is left");
+    lock_release(&l);
+    (void)sem_destroy(&let_go);
+    lock_finish(&l);
+}
