@@ -1,6 +1,8 @@
-/* LOCK and the host: which of its locked instructions run on the guest's memory itself. */
+/* What the host's instructions may do to the guest's memory: which of those that lock run on it,
+ * and that none goes beyond its operand. */
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "emu/x86/build.h"
 #include "emu/x86/decode.h"
@@ -130,4 +132,121 @@ Test(native, the_copy_is_worked_on_alone)
     cr_assert_eq(at, p.data + (LINE - 4 - PROCESSOR_DATA));
     cr_assert_null(p.cpu->emu->exclusive);
     mmu_locked_end(p.cpu, at);
+}
+
+/* Whether it is one that the host runs, on [rdi]; its operand's size. */
+static unsigned operand_size(const uint8_t *bytes, enum decode_mode mode, unsigned *len)
+{
+    const struct table_row *row;
+    struct insn insn;
+    unsigned size = 0;
+
+    if (decode(&insn, bytes, BUILD_INSN_MAX, mode) != DECODE_OK || !(insn.flags & INSN_MEM) ||
+        insn.base != X86_RDI || insn.index != INSN_NONE || insn.disp)
+        return 0;
+    row = &table_rows[insn.row];
+    *len = insn.len;
+    for (unsigned i = 0; i < TABLE_OPERANDS; i++)
+        if (operand_kinds[row->operand[i]].place == PLACE_RM)
+            size = operand_bytes(&insn, row->operand[i]);
+    switch (row->class) {
+    case CLASS_ALU:
+    case CLASS_MOV:
+    case CLASS_GPR:
+    case CLASS_X87:
+    case CLASS_MMX:
+    case CLASS_SSE:
+    case CLASS_AVX:
+        return size <= sizeof(p.cpu->bounce) ? size : 0;
+    default:
+        return 0;
+    }
+}
+
+/* At the very end of what there is. All ones: no divisor is 0, no exception unmasked. */
+static unsigned run_at_end(const uint8_t *bytes, enum decode_mode mode)
+{
+    unsigned len, size = operand_size(bytes, mode, &len);
+    uint8_t *operand = p.data + (PROCESSOR_HOLE - PROCESSOR_DATA) - size;
+
+    if (!size)
+        return 0;
+    for (unsigned n = 0; n < 16; n++)
+        p.cpu->gpr[n] = 0;
+    p.cpu->gpr[X86_RDI] = PROCESSOR_HOLE - size;
+    memset(operand, 0xff, size);
+    cr_assert(mmu_write_slow(p.cpu, PROCESSOR_HOLE - size, operand, 1));
+    (void)processor_step(&p, bytes, len); /* a fault is fine, of the guest's */
+    return 1;
+}
+
+static unsigned run_legacy(enum decode_mode mode)
+{
+    static const uint8_t prefixes[] = { 0, 0x66, 0xf2, 0xf3 };
+    static const uint8_t escapes[][2] = { { 0 }, { 0x0f }, { 0x0f, 0x38 }, { 0x0f, 0x3a } };
+    unsigned runs = 0;
+
+    for (unsigned i = 0; i < 1u << 17; i++) {
+        unsigned opcode = i & 0xff, reg = i >> 8 & 7, prefix = i >> 11 & 3, map = i >> 13 & 3;
+        uint8_t bytes[BUILD_INSN_MAX] = { 0 };
+        unsigned n = 0;
+
+        if (i >> 16 && mode != DECODE_64)
+            break;
+        if (prefix)
+            bytes[n++] = prefixes[prefix];
+        if (i >> 16)
+            bytes[n++] = 0x48; /* REX.W */
+        for (unsigned e = 0; e < 2 && escapes[map][e]; e++)
+            bytes[n++] = escapes[map][e];
+        bytes[n++] = (uint8_t)opcode;
+        bytes[n] = (uint8_t)(reg << 3 | X86_RDI);
+        runs += run_at_end(bytes, mode);
+    }
+    return runs;
+}
+
+/* W, L, pp and whether vvvv names a register: the third byte. */
+static unsigned run_vex(enum decode_mode mode)
+{
+    unsigned runs = 0;
+
+    for (unsigned i = 0; i < 3u << 16; i++) {
+        unsigned opcode = i & 0xff, reg = i >> 8 & 7, third = i >> 11 & 0x1f, map = i >> 16;
+        uint8_t w_vvvv = (uint8_t)((third & 0x10) << 3 | (third & 8 ? 0x70 : 0x78));
+        const uint8_t bytes[BUILD_INSN_MAX] = {
+            0xc4,
+            (uint8_t)(0xe0 | (map + 1)),
+            (uint8_t)(w_vvvv | (third & 7)),
+            (uint8_t)opcode,
+            (uint8_t)(reg << 3 | X86_RDI),
+        };
+
+        runs += run_at_end(bytes, mode);
+    }
+    return runs;
+}
+
+/* Behind the operand is memory that the host faults on, which ends the test. */
+static void run_all(unsigned bits, enum decode_mode mode)
+{
+    uint8_t *hole;
+
+    processor_finish(&p);
+    processor_init(&p, bits);
+    hole = p.data + (PROCESSOR_HOLE - PROCESSOR_DATA);
+    cr_assert_eq(mprotect(hole, MMU_PAGE, PROT_NONE), 0);
+    cr_assert_gt(run_legacy(mode), 5000);
+    (void)run_vex(mode);
+    cr_assert_eq(mprotect(hole, MMU_PAGE, PROT_READ | PROT_WRITE), 0);
+}
+
+Test(native, nothing_goes_beyond_its_operand_in_64_bit_mode)
+{
+    run_all(64, DECODE_64);
+}
+
+Test(native, nothing_goes_beyond_its_operand_in_32_bit_mode)
+{
+    run_all(32, DECODE_32);
 }
