@@ -31,6 +31,14 @@ expect "a guest of two processors that reboots ends with status 0" 0 $?
 expect_match "it saw both" '^up with 2' "$work/out"
 expect_match "it was Linux that rebooted" 'reboot: ' "$work/out"
 
+# Each vendor's processors enter the kernel and leave it in their own ways.
+for vendor in intel:GenuineIntel amd:AuthenticAMD; do
+    # shellcheck disable=SC2016 # the guest's to expand
+    MOTE_EMU_CPU=${vendor%%:*} emu vmlinuz 'mote.run="grep -m1 vendor_id /proc/cpuinfo; reboot"' </dev/null
+    expect "a guest of ${vendor#*:} ends with status 0" 0 $?
+    expect_match "it saw who it is" "^vendor_id.*${vendor#*:}" "$work/out"
+done
+
 # The shell is typed to once it has prompted: what comes earlier the guest's driver throws away.
 prompted() {
     tries=$((deadline * 10))

@@ -383,8 +383,8 @@ static void returns_refused_run(void)
     machine_finish();
 }
 
-/* Not for KVM: the interpreter below the bed's leaves the ring first, and so does SYSRET on
- * processors that say they are AMD's; the software CPU does as Intel's. */
+/* Not for KVM: the interpreter below the bed's leaves the ring first with IRET too. SYSRET does on
+ * processors that say they are AMD's, and the fault is the user's. */
 static void not_canonical_run(void)
 {
     static const struct long64_expected expected[] = {

@@ -14,6 +14,7 @@
 #include "emu/x86/cpu.h"
 #include "emu/x86/decode.h"
 #include "emu/x86/order.h"
+#include "emu/x86/vendor.h"
 
 _Static_assert(BUILD_INSN_MAX == DECODE_BYTES_MAX, "one longest instruction");
 
@@ -144,6 +145,11 @@ struct op *build_absolute(struct build *b, op_fn *run)
     return op;
 }
 
+unsigned build_far_offset(const struct build *b)
+{
+    return b->insn.osize == 8 && !b->cpu->vendor->far_64 ? 4 : b->insn.osize;
+}
+
 void build_fault(struct build *b, enum cpu_vector vector)
 {
     append(b, op_fault)->aux = (uint8_t)vector;
@@ -166,12 +172,19 @@ static void build_nop(struct build *b)
     (void)append(b, op_nop);
 }
 
+/* PREFETCH of a register, as AMD's processors have it. */
+static bool undefined_here(const struct build *b)
+{
+    return b->row->map == MAP_0F && b->insn.opcode == 0x0d && !(b->insn.flags & INSN_MEM) &&
+           !b->cpu->vendor->prefetch_register;
+}
+
 /* What keeps the instruction from being executed at all in this mode: the vector, or 0. */
 static unsigned forbidden(const struct build *b)
 {
     uint32_t mode = b->block->mode;
 
-    if (b->row->class == CLASS_UD || !cpu_offers(b->cpu, b->row->feature))
+    if (b->row->class == CLASS_UD || !cpu_offers(b->cpu, b->row->feature) || undefined_here(b))
         return CPU_UD;
     if ((b->row->priv == PRIV_pe || b->row->priv == PRIV_pe0 || b->row->priv == PRIV_peu) &&
         (mode & MODE_REAL))
@@ -209,7 +222,7 @@ static bool (*const families[])(struct build *b) = {
 static bool is_pause(const struct build *b)
 {
     return b->row->mnemonic == MN_XCHG && b->insn.opcode == 0x90 && (b->insn.flags & INSN_REP) &&
-           !b->cpu->amd;
+           b->cpu->vendor->pause_rex_b;
 }
 
 static void build_insn(struct build *b)
@@ -235,7 +248,7 @@ static void build_insn(struct build *b)
 static enum decode_mode decode_mode_of(const struct cpu *c, uint32_t mode)
 {
     if (mode & MODE_64)
-        return c->amd ? DECODE_64_AMD : DECODE_64;
+        return c->vendor->near_66 ? DECODE_64_AMD : DECODE_64;
     return mode & MODE_CODE32 ? DECODE_32 : DECODE_16;
 }
 

@@ -65,6 +65,9 @@ void build_address_op(const struct build *b, struct op *op);
  * number. */
 unsigned build_memory_width(const struct build *b);
 
+/* Bytes of the offset that a far pointer in memory holds; the selector follows. */
+unsigned build_far_offset(const struct build *b);
+
 /* The op raises this fault instead. */
 void build_fault(struct build *b, enum cpu_vector vector);
 

@@ -30,6 +30,7 @@ struct lapic;
 struct thunks;
 struct tlb;
 struct tlbs;
+struct vendor;
 
 /* CPUID leaf 1 EAX: what RDX holds after reset. Family 6; the model is nobody's. */
 #define CPU_SIGNATURE 0x000006f0u
@@ -99,8 +100,8 @@ struct cpu {
     struct pieces operand; /* of the slow door (mmu.h) */
 
     struct cpuid_table cpuid;
-    uint64_t offered; /* bit n: enum table_feature n, from cpuid */
-    bool amd;         /* by cpuid's vendor, where instructions differ */
+    uint64_t offered;            /* bit n: enum table_feature n, from cpuid */
+    const struct vendor *vendor; /* by cpuid, where processors differ */
     bool has_run;
 
     struct emu *emu; /* the machine: memory, buses, interrupt controllers, the other processors */

@@ -13,11 +13,14 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/err.h"
 #include "emu/x86/cpu.h"
 #include "emu/x86/lapic.h"
+#include "emu/x86/mode.h"
+#include "emu/x86/vendor.h"
 
 #define BIT(n) (1u << (n))
 
@@ -68,6 +71,9 @@ static const struct row rows[] = {
     { 0x80000007, 0, EDX, BIT(8), 0, 0 }, /* invariant TSC */
     { 0x80000008, 0, EAX, CPU_PHYSICAL_BITS | 48u << 8, 0, 0 },
 };
+
+#define LEAF81_EDX_SYSCALL   BIT(11)
+#define LEAF821_EAX_NULL_SEL BIT(6) /* a null selector clears the base */
 
 #define XCR0_X87_SSE 3u
 #define XCR0_AVX     4u
@@ -146,6 +152,21 @@ static int add_row(struct cpuid_table *t, const struct row *row, struct err *e)
     return 0;
 }
 
+/* Who the processors are; and what AMD's say of themselves where Intel's have nothing to say. */
+static int add_vendor(struct cpuid_table *t, struct err *e)
+{
+    const char *as = getenv(VENDOR_SWITCH);
+    int ret = as ? vendor_pretend(t, as, e) : 0;
+    const struct vendor *vendor = vendor_shown(t);
+
+    if (ret == 0 && vendor->amd_registers && vendor->null_base) {
+        cpuid_find(t, 0x80000000, 0)->eax = 0x80000021;
+        t->entries[t->count++] =
+            (struct cpuid_entry){ .leaf = 0x80000021, .eax = LEAF821_EAX_NULL_SEL };
+    }
+    return ret;
+}
+
 int emu_cpuid_offer(struct cpuid_table *t, struct err *e)
 {
     static const uint32_t brand[] = { 0x80000002, 0x80000003, 0x80000004 };
@@ -173,20 +194,42 @@ int emu_cpuid_offer(struct cpuid_table *t, struct err *e)
     t->entries[t->count++] = (struct cpuid_entry){ .leaf = 0x80000000, .eax = 0x80000008 };
     for (unsigned i = 0; i < sizeof(brand) / sizeof(brand[0]); i++)
         add_identity(t, brand[i]);
-    return 0;
+    return add_vendor(t, e);
 }
 
 #define CR4_OSXSAVE (UINT64_C(1) << 18)
 
+/* Whether the leaf is one of its range: basic, extended, or of a hypervisor's 256. */
+static bool leaf_in_range(struct cpuid_table *t, uint32_t leaf)
+{
+    bool hypervisors = leaf >> 28 == 4;
+    const struct cpuid_entry *first =
+        cpuid_find(t, leaf & (hypervisors ? 0xffffff00u : 0xc0000000u), 0);
+
+    return first && leaf <= first->eax;
+}
+
+/* The leaf that answers: itself, or the highest basic one for those that there are not. */
+static uint32_t leaf_answering(struct cpu *c, uint32_t leaf)
+{
+    const struct cpuid_entry *basic = cpuid_find(&c->cpuid, 0, 0);
+
+    if (!c->vendor->cpuid_last || !basic || leaf_in_range(&c->cpuid, leaf))
+        return leaf;
+    return basic->eax;
+}
+
 void emu_cpuid(struct cpu *c)
 {
-    uint32_t leaf = (uint32_t)c->gpr[X86_RAX];
+    uint32_t leaf = leaf_answering(c, (uint32_t)c->gpr[X86_RAX]);
     uint32_t subleaf = (uint32_t)c->gpr[X86_RCX];
     const struct cpuid_entry *found = cpuid_find(&c->cpuid, leaf, subleaf);
     struct cpuid_entry out = { 0 };
 
     if (found)
         out = *found;
+    if (leaf == 0x80000001 && !(c->mode & MODE_64) && !c->vendor->syscall_32)
+        out.edx &= ~LEAF81_EDX_SYSCALL;
     if (leaf == 1 && (c->cr4 & CR4_OSXSAVE))
         out.ecx |= BIT(27);
     if (leaf == 1 && !lapic_is_on(c->lapic))

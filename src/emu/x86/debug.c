@@ -64,10 +64,15 @@ static void meet(struct cpu *c, uint64_t at, unsigned size, unsigned kinds)
 bool debug_may_begin(struct cpu *c)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->rip;
+    uint16_t owed = c->debug_met; /* by MOV SS, for the instruction's end */
 
+    c->debug_met = 0;
     meet(c, c->efer & X86_EFER_LMA ? linear : (uint32_t)linear, 1, 1u << KIND_CODE);
-    if (!c->debug_met)
+    if (!c->debug_met) {
+        c->debug_met = owed;
         return true;
+    }
+    c->debug_met |= owed;
     debug_trap(c);
     return false;
 }

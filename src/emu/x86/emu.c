@@ -284,6 +284,7 @@ static int emu_vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out
         vcpu_destroy(&c->accel);
         return ret;
     }
+    cpu_features_update(c);
     lapic_init(c->lapic, c, level_ended);
     cpu_reset(c, false);
     m->cpus[id] = c;

@@ -24,6 +24,7 @@
 #include "emu/x86/mode.h"
 #include "emu/x86/op.h"
 #include "emu/x86/reset.h"
+#include "emu/x86/vendor.h"
 
 #define RFLAGS_IF (UINT64_C(1) << 9)
 
@@ -190,6 +191,12 @@ static void traps_take(struct cpu *c, bool step)
         debug_trap(c);
 }
 
+/* RFLAGS.RF hides a breakpoint on the instruction, and MOV SS before it may. */
+static bool breakpoint_hidden(const struct cpu *c, uint8_t why)
+{
+    return (why & CPU_ALONE_RESUMED) || ((why & CPU_ALONE_NO_DEBUG) && c->vendor->mov_ss_code);
+}
+
 /* One instruction, for any of the reasons in cpu.alone. Of those in a row that hold something back,
  * only the first does. */
 static void instruction_alone(struct cpu *c)
@@ -198,8 +205,7 @@ static void instruction_alone(struct cpu *c)
     const struct block *block;
 
     c->alone &= (uint8_t)~CPU_ALONE_ONCE;
-    if ((why & CPU_ALONE_WATCHED) && !(why & (CPU_ALONE_NO_DEBUG | CPU_ALONE_RESUMED)) &&
-        !debug_may_begin(c))
+    if ((why & CPU_ALONE_WATCHED) && !breakpoint_hidden(c, why) && !debug_may_begin(c))
         return;
     block = block_at(c, c->mode | MODE_STEP);
     if (block)

@@ -18,6 +18,7 @@
 #include "emu/x86/machine.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
+#include "emu/x86/vendor.h"
 
 enum {
     MSR_TSC = 0x10,
@@ -48,10 +49,12 @@ enum {
     MSR_GS_BASE = 0xc0000101,
     MSR_KERNEL_GS_BASE = 0xc0000102,
     MSR_TSC_AUX = 0xc0000103,
+    MSR_AMD_FIRST = 0xc0010000,
     MSR_AMD_SYSCFG = 0xc0010010,
     MSR_AMD_HWCR = 0xc0010015,
     MSR_AMD_PATCH_LEVEL_WRITE = 0xc0010020,
     MSR_AMD_DE_CFG = 0xc0011029,
+    MSR_AMD_LAST = 0xc001ffff,
 };
 
 /* Enabled, write-back everywhere: no fixed and no variable ranges say otherwise. */
@@ -100,11 +103,21 @@ static uint64_t *plain_register(struct cpu *c, uint32_t msr, bool *address)
     }
 }
 
+/* Whether the register is the other vendor's own. */
+static bool is_strange(const struct cpu *c, uint32_t msr)
+{
+    if (c->vendor->amd_registers)
+        return msr == MSR_MISC_ENABLE;
+    return msr >= MSR_AMD_FIRST && msr <= MSR_AMD_LAST;
+}
+
 bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value)
 {
     bool address;
     const uint64_t *plain = plain_register(c, msr, &address);
 
+    if (is_strange(c, msr))
+        return cpu_refuse(c, CPU_GP, 0);
     if (plain) {
         *value = *plain;
         return true;
@@ -200,6 +213,10 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
     bool address;
     uint64_t *plain = plain_register(c, msr, &address);
 
+    if (is_strange(c, msr))
+        return cpu_refuse(c, CPU_GP, 0);
+    if (!c->vendor->sysenter_64 && (msr == MSR_SYSENTER_ESP || msr == MSR_SYSENTER_EIP))
+        value = (uint32_t)value;
     if (plain)
         return plain_write(c, plain, address, value);
     if (msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE ||

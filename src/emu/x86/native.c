@@ -14,6 +14,7 @@
 #include "emu/x86/fpu.h"
 #include "emu/x86/op_mem.h"
 #include "emu/x86/thunk.h"
+#include "emu/x86/vendor.h"
 
 #define FSW_ES         0x80u /* an unmasked x87 exception is pending */
 #define FSW_EXCEPTIONS 0x3fu /* each masked by the same bit of the control word */
@@ -64,9 +65,9 @@ static void leave_unwritable(struct cpu *c, const struct op *op)
 {
     struct cpu_fault fault = c->fault;
 
-    if (!c->amd && (op->reg & NATIVE_MMX) && !exception_pends())
+    if (c->vendor->faulted_top && (op->reg & NATIVE_MMX) && !exception_pends())
         fpu_top_clear();
-    if (!c->amd && (op->reg & NATIVE_XM)) {
+    if (c->vendor->faulted_mxcsr && (op->reg & NATIVE_XM)) {
         c->leave = CPU_ON;
         call(c, op, c->bounce);
         if (!c->leave)
@@ -146,7 +147,7 @@ static bool stores_nothing(struct cpu *c, const struct op *op)
     struct cpu_fault fault = c->fault;
     struct fpu_image before, after;
 
-    if (c->amd || !(op->reg & NATIVE_WAITS) || exception_pends())
+    if (!c->vendor->x87_unstored || !(op->reg & NATIVE_WAITS) || exception_pends())
         return false;
     fpu_get(&before);
     c->leave = CPU_ON;

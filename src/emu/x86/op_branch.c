@@ -308,16 +308,17 @@ static void op_far_direct(struct cpu *c, const struct op *op)
         transferred(c, op, far_jump(c, selector, op->imm));
 }
 
+/* op->imm is the offset's size in memory. */
 static void op_far_mem(struct cpu *c, const struct op *op)
 {
-    const uint8_t *from = mmu_read_at(c, op_address(c, op), op->aux + 2u);
+    const uint8_t *from = mmu_read_at(c, op_address(c, op), (unsigned)op->imm + 2u);
     uint64_t offset = 0;
     uint16_t selector;
 
     if (!from)
         return op_leave(c, op);
-    memcpy(&offset, from, op->aux);
-    memcpy(&selector, from + op->aux, sizeof(selector));
+    memcpy(&offset, from, op->imm);
+    memcpy(&selector, from + op->imm, sizeof(selector));
     if (op->reg)
         transferred(c, op, far_call(c, selector, offset, op->aux, op_next_rip(c, op)));
     else
@@ -393,6 +394,8 @@ static void build_far(struct build *b, bool call)
 
     if (direct)
         op->disp = b->insn.imm2;
+    else
+        op->imm = build_far_offset(b);
     op->reg = call;
     op->aux = b->insn.osize;
     b->ends = true;

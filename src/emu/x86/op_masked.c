@@ -14,6 +14,7 @@
 #include "emu/x86/fpu.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
+#include "emu/x86/vendor.h"
 
 #define FSW_ES       0x80u
 #define FSW_TOP(fsw) ((fsw) >> 11 & 7u)
@@ -180,7 +181,7 @@ static bool gather_one(struct cpu *c, const struct op *op, const struct gather *
 
     if (!element_address(c, op, g, i, &va) || !mmu_read(c, va, dest + i * g->element, g->element))
         return false;
-    if (!c->amd)
+    if (c->vendor->faulted_mask)
         clear_behind(dest, vector_size(g));
     return true;
 }
@@ -195,7 +196,7 @@ static bool gather(struct cpu *c, const struct op *op)
     memcpy(&g, &op->imm, sizeof(g));
     dest = c->vec[g.dest].ymm;
     mask = c->vec[g.mask].ymm;
-    if (!c->amd)
+    if (c->vendor->faulted_mask)
         mask_widen(&g, mask);
     for (unsigned i = 0, at = 0; i < g.count; i++, at += g.element) {
         if (is_chosen(mask, at, g.element) && !gather_one(c, op, &g, i, dest))

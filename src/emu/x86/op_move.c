@@ -128,7 +128,7 @@ static void op_mov_to_seg(struct cpu *c, const struct op *op)
     seg_loaded(c, op, *op_r16(c, op->rm));
 }
 
-/* LDS, LES, LFS, LGS, LSS: op->aux is the segment, op->imm the operand size. */
+/* LDS, LES, LFS, LGS, LSS: op->aux is the segment, op->imm the offset's size in memory. */
 static void op_load_far(struct cpu *c, const struct op *op)
 {
     unsigned size = (unsigned)op->imm;
@@ -291,7 +291,7 @@ static void build_far_pointer(struct build *b, enum x86_seg seg)
     struct op *op = build_op(b, op_load_far);
 
     op->aux = (uint8_t)seg;
-    op->imm = b->insn.osize;
+    op->imm = build_far_offset(b);
     b->ends = true;
 }
 

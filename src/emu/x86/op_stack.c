@@ -12,6 +12,7 @@
 #include "emu/x86/op_mem.h"
 #include "emu/x86/seg.h"
 #include "emu/x86/stack.h"
+#include "emu/x86/vendor.h"
 
 #define RFLAGS_IF   (UINT64_C(1) << 9)
 #define RFLAGS_IOPL (UINT64_C(3) << 12)
@@ -83,6 +84,17 @@ static void op_push_mem(struct cpu *c, const struct op *op)
 static void op_push_seg(struct cpu *c, const struct op *op)
 {
     push_value(c, op, c->seg[op->reg].selector);
+}
+
+/* The lower half of 32 bits, the upper being what it was. */
+static void op_push_seg_word(struct cpu *c, const struct op *op)
+{
+    uint64_t sp = stack_pointer(c) - 2;
+
+    if (!stack_push(c, &sp, c->seg[op->reg].selector, 2))
+        return op_leave(c, op);
+    stack_commit(c, sp);
+    OP_NEXT(c, op);
 }
 
 static void op_pop(struct cpu *c, const struct op *op)
@@ -234,7 +246,9 @@ static void build_pushed(struct build *b, bool pop)
     struct op *op;
 
     if (file == FILE_SEG) {
-        op = build_op_bare(b, pop ? op_pop_seg : op_push_seg);
+        bool word = b->insn.osize == 4 && b->cpu->vendor->push_seg_word;
+
+        op = build_op_bare(b, pop ? op_pop_seg : word ? op_push_seg_word : op_push_seg);
         op->reg = operand_kinds[b->row->operand[0]].fixed;
         b->ends = pop;
     } else if (b->insn.flags & INSN_MEM) {

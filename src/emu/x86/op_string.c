@@ -16,6 +16,7 @@
 #include "emu/x86/op_mem.h"
 #include "emu/x86/port.h"
 #include "emu/x86/seg.h"
+#include "emu/x86/vendor.h"
 
 #define RFLAGS_DF (UINT64_C(1) << 10)
 
@@ -347,7 +348,7 @@ static void faulted(const struct string *s, unsigned what)
 {
     bool writes = (what & (DESTINATION | COMPARES)) == DESTINATION;
 
-    if (s->c->amd || s->op->reg == REPEAT_NONE)
+    if (!s->c->vendor->faulted_repeat || s->op->reg == REPEAT_NONE)
         return;
     narrow(s, X86_RCX);
     if (writes)

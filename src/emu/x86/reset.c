@@ -9,6 +9,7 @@
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/table.h"
+#include "emu/x86/vendor.h"
 
 /* FXSAVE image after FNINIT with MXCSR at its default (SDM 1, 8.1.5 and 10.2.3). */
 static void fx_reset(struct cpu *c)
@@ -24,10 +25,11 @@ static void fx_reset(struct cpu *c)
 void cpu_reset(struct cpu *c, bool init)
 {
     const uint16_t data = SEG_P | SEG_S | SEG_WRITABLE | SEG_ACCESSED;
+    const struct cpuid_entry *shown = cpuid_find(&c->cpuid, 1, 0);
     uint64_t cache_bits = init ? c->cr0 & 0x60000000u : 0x60000000u;
 
     memset(c->gpr, 0, sizeof(c->gpr));
-    c->gpr[X86_RDX] = CPU_SIGNATURE;
+    c->gpr[X86_RDX] = shown ? shown->eax : CPU_SIGNATURE;
     for (unsigned i = 0; i < X86_SEGS; i++)
         c->seg[i] = (struct x86_segment){ .limit = 0xffff, .access = data };
     c->seg[X86_CS] = (struct x86_segment){
@@ -63,16 +65,6 @@ void cpu_reset(struct cpu *c, bool init)
     cpu_mode_update(c);
 }
 
-/* AMD's and Hygon's, which are the same; all others do as Intel's. */
-static bool is_amd(struct cpuid_table *t)
-{
-    static const char names[][13] = { "AuthenticAMD", "HygonGenuine" };
-    const struct cpuid_entry *e = cpuid_find(t, 0, 0);
-    const uint32_t name[] = { e ? e->ebx : 0, e ? e->edx : 0, e ? e->ecx : 0 };
-
-    return memcmp(name, names[0], sizeof(name)) == 0 || memcmp(name, names[1], sizeof(name)) == 0;
-}
-
 void cpu_features_update(struct cpu *c)
 {
     _Static_assert(FEATURES <= 64, "offered has a bit for each");
@@ -84,5 +76,5 @@ void cpu_features_update(struct cpu *c)
 
         c->offered |= (uint64_t)(regs[bit.reg] >> bit.bit & 1u) << f;
     }
-    c->amd = is_amd(&c->cpuid);
+    c->vendor = vendor_shown(&c->cpuid);
 }

@@ -11,7 +11,7 @@ struct cpu;
  * wait for SIPI. */
 void cpu_reset(struct cpu *c, bool init);
 
-/* Gathers from cpu.cpuid what cpu_offers answers, and cpu.amd. */
+/* Gathers from cpu.cpuid what cpu_offers answers, and cpu.vendor. */
 void cpu_features_update(struct cpu *c);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
+#include "emu/x86/vendor.h"
 
 bool seg_descriptor_at(const struct cpu *c, uint16_t selector, uint64_t *va)
 {
@@ -51,7 +52,8 @@ static bool load_null(struct cpu *c, enum x86_seg which, uint16_t selector)
     if (which == X86_SS &&
         (!(c->seg[X86_CS].access & SEG_L) || c->cpl == 3 || SELECTOR_RPL(selector) != c->cpl))
         return refuse(c, CPU_GP, 0);
-    c->seg[which] = (struct x86_segment){ .selector = selector };
+    c->seg[which] = (struct x86_segment){ .selector = selector,
+                                          .base = c->vendor->null_base ? 0 : c->seg[which].base };
     if (which == X86_SS) /* the privilege level stays readable from SS */
         c->seg[which].access = (uint16_t)(SELECTOR_RPL(selector) << 5);
     cpu_mode_update(c);

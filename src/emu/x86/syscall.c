@@ -12,6 +12,7 @@
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/seg.h"
+#include "emu/x86/vendor.h"
 
 #define EFER_SCE (UINT64_C(1) << 0)
 
@@ -32,38 +33,75 @@ static void enter_ring(struct cpu *c, unsigned cpl, uint16_t cs, uint16_t cs_acc
     cpu_mode_update(c);
 }
 
+/* Whether the processor, as it is now, has SYSCALL and SYSRET at all. */
+static bool syscall_there(const struct cpu *c)
+{
+    if (!(c->efer & EFER_SCE) || !(c->cr0 & X86_CR0_PE))
+        return false;
+    return (c->mode & MODE_64) || c->vendor->syscall_32;
+}
+
 bool syscall_enter(struct cpu *c, uint64_t next_rip)
 {
     uint16_t selector = (uint16_t)(c->star >> 32 & 0xfffcu);
-    bool from_64bit = c->seg[X86_CS].access & SEG_L;
 
-    if (!(c->efer & EFER_SCE) || !(c->efer & X86_EFER_LMA))
+    if (!syscall_there(c))
         return cpu_refuse(c, CPU_UD, 0);
-    c->gpr[X86_RCX] = next_rip;
-    c->gpr[X86_R11] = cpu_rflags(c) & ~RFLAGS_RF;
-    cpu_rflags_set(c, cpu_rflags(c) & ~(c->fmask | RFLAGS_RF));
-    c->rip = from_64bit ? c->lstar : c->cstar;
-    enter_ring(c, 0, selector, X86_ACCESS_CODE64, (uint16_t)(selector + 8));
+    if (c->efer & X86_EFER_LMA) {
+        c->gpr[X86_RCX] = next_rip;
+        c->gpr[X86_R11] = cpu_rflags(c) & ~RFLAGS_RF;
+        cpu_rflags_set(c, cpu_rflags(c) & ~(c->fmask | RFLAGS_RF));
+        c->rip = c->mode & MODE_64 ? c->lstar : c->cstar;
+        enter_ring(c, 0, selector, X86_ACCESS_CODE64, (uint16_t)(selector + 8));
+    } else {
+        c->gpr[X86_RCX] = (uint32_t)next_rip;
+        cpu_rflags_set(c, cpu_rflags(c) & ~(RFLAGS_VM | RFLAGS_IF | RFLAGS_RF));
+        c->rip = (uint32_t)c->star;
+        enter_ring(c, 0, selector, X86_ACCESS_CODE32, (uint16_t)(selector + 8));
+    }
     c->leave = CPU_STEP;
     return true;
+}
+
+/* To ring 3, where SS is as before but for its selector and its level. */
+static void return_keeping_ss(struct cpu *c, uint16_t cs, uint16_t cs_access, uint16_t ss)
+{
+    struct x86_segment was = c->seg[X86_SS];
+
+    enter_ring(c, 3, cs, cs_access, ss);
+    c->seg[X86_SS].base = was.base;
+    c->seg[X86_SS].limit = was.limit;
+    c->seg[X86_SS].access = was.access | ACCESS_RING3;
+    cpu_mode_update(c);
 }
 
 bool syscall_return(struct cpu *c, unsigned size)
 {
     uint16_t selector = (uint16_t)(c->star >> 48 & 0xfffcu);
+    bool to_64bit = (c->mode & MODE_64) && size == 8;
+    uint16_t cs = (uint16_t)(to_64bit ? selector + 16 : selector);
+    uint16_t cs_access = to_64bit ? X86_ACCESS_CODE64 : X86_ACCESS_CODE32;
 
-    if (!(c->efer & EFER_SCE) || !(c->seg[X86_CS].access & SEG_L))
+    if (!syscall_there(c))
         return cpu_refuse(c, CPU_UD, 0);
-    if (c->cpl != 0 || (size == 8 && !mmu_is_canonical(c->gpr[X86_RCX])))
+    if (c->cpl != 0 || (to_64bit && c->vendor->sysret_rip && !mmu_is_canonical(c->gpr[X86_RCX])))
         return cpu_refuse(c, CPU_GP, 0);
-    c->rip = size == 8 ? c->gpr[X86_RCX] : (uint32_t)c->gpr[X86_RCX];
-    cpu_rflags_set(c, c->gpr[X86_R11] & RFLAGS_SYSRET);
-    if (size == 8)
-        enter_ring(c, 3, (uint16_t)(selector + 16), X86_ACCESS_CODE64, (uint16_t)(selector + 8));
+    c->rip = to_64bit ? c->gpr[X86_RCX] : (uint32_t)c->gpr[X86_RCX];
+    if (c->efer & X86_EFER_LMA)
+        cpu_rflags_set(c, c->gpr[X86_R11] & RFLAGS_SYSRET);
     else
-        enter_ring(c, 3, selector, X86_ACCESS_CODE32, (uint16_t)(selector + 8));
+        cpu_rflags_set(c, cpu_rflags(c) | RFLAGS_IF);
+    if (c->vendor->sysret_ss)
+        enter_ring(c, 3, cs, cs_access, (uint16_t)(selector + 8));
+    else
+        return_keeping_ss(c, cs, cs_access, (uint16_t)(selector + 8));
     c->leave = CPU_STEP;
     return true;
+}
+
+static bool sysenter_there(const struct cpu *c)
+{
+    return !(c->efer & X86_EFER_LMA) || c->vendor->sysenter_long;
 }
 
 bool sysenter(struct cpu *c)
@@ -71,6 +109,8 @@ bool sysenter(struct cpu *c)
     uint16_t selector = (uint16_t)(c->sysenter_cs & 0xfffcu);
     bool long_mode = c->efer & X86_EFER_LMA;
 
+    if (!sysenter_there(c))
+        return cpu_refuse(c, CPU_UD, 0);
     if (!(c->cr0 & X86_CR0_PE) || selector == 0)
         return cpu_refuse(c, CPU_GP, 0);
     c->rflags &= ~(RFLAGS_VM | RFLAGS_IF | RFLAGS_RF);
@@ -87,6 +127,8 @@ bool sysexit(struct cpu *c, unsigned size)
     uint64_t rip = c->gpr[X86_RDX];
     uint64_t rsp = c->gpr[X86_RCX];
 
+    if (!sysenter_there(c))
+        return cpu_refuse(c, CPU_UD, 0);
     if (!(c->cr0 & X86_CR0_PE) || selector == 0 || c->cpl != 0)
         return cpu_refuse(c, CPU_GP, 0);
     if (size == 8 && (!mmu_is_canonical(rip) || !mmu_is_canonical(rsp)))

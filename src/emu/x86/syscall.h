@@ -1,8 +1,8 @@
 #ifndef EMU_X86_SYSCALL_H
 #define EMU_X86_SYSCALL_H
 /*
- * The fast system calls: SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM 2B; AMD APM 3 where they differ,
- * Intel's way).
+ * The fast system calls: SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM 2B, APM 3; vendor.def says where
+ * they differ).
  *
  * That vCPU's thread, inside the instruction. `next_rip` is the address of the instruction behind
  * it, `size` the operand size of the returns, 4 or 8. True: cpu.rip is where it goes on; false: the

@@ -16,6 +16,7 @@
 #include "core/mem.h"
 #include "emu/x86/machine.h"
 #include "emu/x86/tlb.h"
+#include "emu/x86/vendor.h"
 
 #define PTE_P          (UINT64_C(1) << 0)
 #define PTE_RW         (UINT64_C(1) << 1)
@@ -88,7 +89,7 @@ static uint64_t entry_reserved(const struct cpu *c, const struct format *f, unsi
         reserved |=
             ((UINT64_C(1) << (12 + (level - 1) * f->bits)) - 1) & PTE_ADDRESS & ~PTE_PAT_HIGH;
     if (f == &long_mode && level == 4)
-        reserved |= PTE_PS;
+        reserved |= PTE_PS | (c->vendor->pml4e_8 ? PTE_G : 0);
     if (f == &pae && level == 3)
         reserved |= PDPTE_RESERVED;
     return reserved;

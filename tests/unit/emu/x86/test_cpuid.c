@@ -1,11 +1,15 @@
 #include <cpuid.h>
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/err.h"
 #include "emu/x86/cpu.h"
 #include "emu/x86/cpuid.h"
 #include "emu/x86/lapic.h"
+#include "emu/x86/mode.h"
+#include "emu/x86/vendor.h"
 
 #define BIT(n) (1u << (n))
 
@@ -21,6 +25,8 @@ static void start(void)
     struct err e;
 
     cr_assert_eq(emu_cpuid_offer(&c.cpuid, &e), 0);
+    c.vendor = vendor_shown(&c.cpuid);
+    c.mode = MODE_64;
     c.xcr0 = 1;
     lapic.base_msr = APIC_ENABLE;
     c.lapic = &lapic;
@@ -53,7 +59,12 @@ static struct cpuid_entry hosts(uint32_t leaf)
 
 Test(emu_cpuid, the_vendor_and_the_name_are_the_hosts)
 {
-    struct cpuid_entry ours = asked(0, 0), host = hosts(0);
+    struct cpuid_entry ours, host = hosts(0);
+    struct err e;
+
+    cr_assert_eq(unsetenv(VENDOR_SWITCH), 0);
+    cr_assert_eq(emu_cpuid_offer(&c.cpuid, &e), 0);
+    ours = asked(0, 0);
 
     cr_assert_eq(ours.eax, 0x16);
     cr_assert(ours.ebx == host.ebx && ours.ecx == host.ecx && ours.edx == host.edx);
@@ -135,14 +146,41 @@ Test(emu_cpuid, the_xsave_area_has_the_size_of_what_is_enabled)
     cr_assert_eq(asked(0xd, 2).ebx, can & 4 ? 576 : 0);
 }
 
-Test(emu_cpuid, leaves_that_there_are_not_are_zero)
+Test(emu_cpuid, the_switch_says_who_it_is)
 {
-    static const uint32_t none[] = { 0x1000, 0x20000000, 0x40000100, 0x80000009, UINT32_MAX };
+    struct err e;
 
+    cr_assert_eq(setenv(VENDOR_SWITCH, "amd:0x19", 1), 0);
+    start();
+    cr_assert_eq(asked(0, 0).ecx, 0x444d4163, "cAMD");
+    cr_assert_eq(asked(1, 0).eax, 0x00a00ff0);
+    cr_assert_eq(asked(0x80000000, 0).eax, 0x80000021);
+    cr_assert_eq(asked(0x80000021, 0).eax, BIT(6));
+    cr_assert_eq(setenv(VENDOR_SWITCH, "intel", 1), 0);
+    start();
+    cr_assert_eq(asked(0, 0).ecx, 0x6c65746e, "ntel");
+    cr_assert_eq(asked(1, 0).eax, CPU_SIGNATURE);
+    cr_assert_eq(asked(0x80000000, 0).eax, 0x80000008);
+    cr_assert_eq(setenv(VENDOR_SWITCH, "cyrix", 1), 0);
+    cr_assert_eq(emu_cpuid_offer(&c.cpuid, &e), -EINVAL);
+}
+
+Test(emu_cpuid, leaves_that_there_are_not_are_zero_or_the_highest)
+{
+    static const uint32_t none[] = { 0x1000, 0x20000000, 0x40000100, 0x80000022, UINT32_MAX };
+
+    const struct cpuid_machine machine = { .vcpu_count = 1, .tsc_khz = 2000000 };
+    struct cpuid_entry highest = { 0 };
+    struct err e;
+
+    cr_assert_eq(cpuid_shape(&c.cpuid, &machine, &e), 0);
+    if (c.vendor->cpuid_last)
+        highest = asked(asked(0, 0).eax, 0);
+    cr_assert_eq(highest.eax != 0, c.vendor->cpuid_last);
     for (unsigned i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
-        struct cpuid_entry e = asked(none[i], 0);
+        struct cpuid_entry got = asked(none[i], 0);
 
-        cr_assert(e.eax == 0 && e.ebx == 0 && e.ecx == 0 && e.edx == 0, "leaf %#x", none[i]);
+        cr_assert(memcmp(&got, &highest, sizeof(got)) == 0, "leaf %#x", none[i]);
     }
     cr_assert_eq(asked(7, 5).ebx, 0, "nor a subleaf");
 }
@@ -172,4 +210,11 @@ Test(emu_cpuid, topology_names_each_processor)
         level = asked(0xb, subleaf);
         cr_assert(level.eax == 0 && level.ebx == 0 && level.ecx == subleaf && level.edx == 5);
     }
+}
+
+Test(emu_cpuid, system_calls_are_shown_where_they_are)
+{
+    cr_assert(asked(0x80000001, 0).edx & BIT(11));
+    c.mode = 0;
+    cr_assert_eq(!!(asked(0x80000001, 0).edx & BIT(11)), c.vendor->syscall_32);
 }

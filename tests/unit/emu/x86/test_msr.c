@@ -5,6 +5,7 @@
 
 #include "emu/x86/clock.h"
 #include "emu/x86/mode.h"
+#include "emu/x86/vendor.h"
 #include "lib/x86/emu_rig.h"
 
 enum {
@@ -36,6 +37,7 @@ static void set_up(void)
     emu_rig_init(&rig, 1);
     emu_rig_long_mode(&rig);
     c = rig.cpu;
+    c->vendor = vendor_of("GenuineIntel", 6);
 }
 
 static void tear_down(void)
@@ -171,6 +173,7 @@ Test(msr, constants_do_not_change)
         { 0x17a, 0 }, { 0xc0010015, 1u << 24 }, { 0xc0011029, 2 }, { 0xc0010010, 0 },
     };
 
+    c->vendor = vendor_of("AuthenticAMD", 0x19);
     for (unsigned i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
         cr_assert_eq(get(constants[i].msr), constants[i].value, "%#x", constants[i].msr);
     cr_assert(msr_write(c, 0x8b, 0));

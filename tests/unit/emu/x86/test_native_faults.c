@@ -3,6 +3,7 @@
 
 #include "emu/x86/fpu.h"
 #include "emu/x86/row.h"
+#include "emu/x86/vendor.h"
 #include "lib/x86/processor.h"
 
 #define FSW_TOP3 (3u << 11)
@@ -46,7 +47,7 @@ static void x87_set(uint16_t fcw, uint16_t fsw, uint8_t ftw)
 /* An empty register is an invalid operation. */
 Test(native_faults, intels_x87_store_that_stores_nothing_needs_no_operand)
 {
-    p.cpu->amd = false;
+    p.cpu->vendor = vendor_of("GenuineIntel", 6);
     x87_set(FPU_FCW_RESET & ~FCW_IM, FSW_TOP3, 0);
     cr_assert_eq(FSTP_M64, PROCESSOR_OK);
     cr_assert_eq(fx()->fsw & (FSW_B_ES | 1), FSW_B_ES | 1);
@@ -55,7 +56,7 @@ Test(native_faults, intels_x87_store_that_stores_nothing_needs_no_operand)
 
 Test(native_faults, amds_x87_store_needs_its_operand)
 {
-    p.cpu->amd = true;
+    p.cpu->vendor = vendor_of("AuthenticAMD", 6);
     x87_set(FPU_FCW_RESET & ~FCW_IM, FSW_TOP3, 0);
     cr_assert_eq(FSTP_M64, CPU_PF);
     cr_assert_eq(fx()->fsw, FSW_TOP3);
@@ -64,7 +65,7 @@ Test(native_faults, amds_x87_store_needs_its_operand)
 Test(native_faults, an_x87_store_that_stores_faults_and_changes_nothing)
 {
     for (unsigned amd = 0; amd < 2; amd++) {
-        p.cpu->amd = amd;
+        p.cpu->vendor = vendor_of(amd ? "AuthenticAMD" : "GenuineIntel", 6);
         x87_set(FPU_FCW_RESET & ~FCW_IM, FSW_TOP3, 0xff);
         cr_assert_eq(FSTP_M64, CPU_PF);
         cr_assert_eq(p.cpu->fault.address, PROCESSOR_HOLE);
@@ -76,7 +77,7 @@ Test(native_faults, an_x87_store_that_stores_faults_and_changes_nothing)
 /* MM0 to MM7 stay what they were, whatever the stack calls them. */
 Test(native_faults, intels_mmx_store_that_faults_has_cleared_the_top)
 {
-    p.cpu->amd = false;
+    p.cpu->vendor = vendor_of("GenuineIntel", 6);
     x87_set(FPU_FCW_RESET, FSW_TOP3, 0x12);
     cr_assert_eq(MOVQ_STORE, CPU_PF);
     cr_assert_eq(fx()->fsw, 0);
@@ -86,7 +87,7 @@ Test(native_faults, intels_mmx_store_that_faults_has_cleared_the_top)
 
 Test(native_faults, amds_mmx_store_that_faults_changes_nothing)
 {
-    p.cpu->amd = true;
+    p.cpu->vendor = vendor_of("AuthenticAMD", 6);
     x87_set(FPU_FCW_RESET, FSW_TOP3, 0x12);
     cr_assert_eq(MOVQ_STORE, CPU_PF);
     cr_assert_eq(fx()->fsw, FSW_TOP3);
@@ -101,7 +102,7 @@ Test(native_faults, intels_conversion_that_faults_has_told_mxcsr)
         return;
     }
     for (unsigned amd = 0; amd < 2; amd++) {
-        p.cpu->amd = amd;
+        p.cpu->vendor = vendor_of(amd ? "AuthenticAMD" : "GenuineIntel", 6);
         fx()->mxcsr = FPU_MXCSR_RESET;
         memcpy(p.cpu->vec[0].ymm, &third, sizeof(third));
         cr_assert_eq(VCVTPS2PH, CPU_PF);
@@ -112,7 +113,7 @@ Test(native_faults, intels_conversion_that_faults_has_told_mxcsr)
 Test(native_faults, pause_is_exchange_by_rex_on_amd_alone)
 {
     for (unsigned amd = 0; amd < 2; amd++) {
-        p.cpu->amd = amd;
+        p.cpu->vendor = vendor_of(amd ? "AuthenticAMD" : "GenuineIntel", 6);
         p.cpu->gpr[X86_RAX] = 1;
         p.cpu->gpr[8] = 2;
         /* A block is built once: each vendor's has a place of its own. */

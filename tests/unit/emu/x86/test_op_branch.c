@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "emu/x86/vendor.h"
 #include "lib/x86/processor.h"
 
 static struct processor p;
@@ -79,7 +80,7 @@ static uint64_t went(int vector)
 
 Test(op_branch_66, intel_ignores_it)
 {
-    p.cpu->amd = false;
+    p.cpu->vendor = vendor_of("GenuineIntel", 6);
     cr_assert_eq(went(STEP(&p, 0x66, 0xe9, 0x10, 0, 0, 0)), PROCESSOR_CODE + 0x16);
     cr_assert_eq(went(STEP(&p, 0x66, 0xeb, 0x10)), PROCESSOR_CODE + 0x13);
     cr_assert_eq(went(STEP(&p, 0x66, 0x71, 0x10)), PROCESSOR_CODE + 0x13);
@@ -91,7 +92,7 @@ Test(op_branch_66, intel_ignores_it)
 
 Test(op_branch_66, amd_cuts_relative_targets_to_16_bits)
 {
-    p.cpu->amd = true;
+    p.cpu->vendor = vendor_of("AuthenticAMD", 6);
     p.cpu->gpr[X86_RCX] = 2;
     cr_assert_eq(went(STEP(&p, 0x66, 0xe9, 0x10, 0)), HERE + 0x14);
     cr_assert_eq(went(STEP(&p, 0x66, 0xeb, 0x10)), HERE + 0x13);
@@ -104,7 +105,7 @@ Test(op_branch_66, amd_cuts_relative_targets_to_16_bits)
 
 Test(op_branch_66, amd_pushes_and_pops_16_bits)
 {
-    p.cpu->amd = true;
+    p.cpu->vendor = vendor_of("AuthenticAMD", 6);
     cr_assert_eq(went(STEP(&p, 0x66, 0xe8, 0x10, 0)), HERE + 0x14);
     cr_assert_eq(p.cpu->gpr[X86_RSP], PROCESSOR_DATA + 0x100 - 2);
     cr_assert_eq(p.data[0xfe] | p.data[0xff] << 8, HERE + 4);
@@ -115,7 +116,7 @@ Test(op_branch_66, amd_pushes_and_pops_16_bits)
 Test(op_branch_66, amd_reads_16_bits_of_an_operand)
 {
     memcpy(p.data, (uint8_t[]){ 0x34, 0x12, 0x56, 0x78, 0, 0, 0, 0 }, 8);
-    p.cpu->amd = true;
+    p.cpu->vendor = vendor_of("AuthenticAMD", 6);
     p.cpu->gpr[X86_RAX] = 0x56781234;
     p.cpu->gpr[X86_RBX] = PROCESSOR_DATA;
     cr_assert_eq(went(STEP(&p, 0x66, 0xff, 0xe0)), 0x1234); /* jmp ax */

@@ -3,6 +3,7 @@
 
 #include "emu/x86/fpu.h"
 #include "emu/x86/row.h"
+#include "emu/x86/vendor.h"
 #include "lib/x86/processor.h"
 
 static struct processor p;
@@ -128,7 +129,7 @@ static void aim(unsigned in_hole)
 
 Test(op_masked, a_gather_keeps_what_it_had_before_the_fault)
 {
-    p.cpu->amd = true;
+    p.cpu->vendor = vendor_of("AuthenticAMD", 6);
     aim(3);
     cr_assert_eq(VPGATHERDD, CPU_PF);
     cr_assert_eq(p.cpu->fault.address, PROCESSOR_HOLE);
@@ -147,7 +148,7 @@ Test(op_masked, a_gather_keeps_what_it_had_before_the_fault)
 
 Test(op_masked, intels_gather_has_its_whole_mask_before_the_fault)
 {
-    p.cpu->amd = false;
+    p.cpu->vendor = vendor_of("GenuineIntel", 6);
     aim(1);
     lane_set(2, 2, 0x7fffffff);
     cr_assert_eq(VPGATHERDD128, CPU_PF);

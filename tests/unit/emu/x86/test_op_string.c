@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include "emu/x86/vendor.h"
 #include "lib/x86/processor.h"
 
 #define HIGH UINT64_C(0x1234567800000000)
@@ -26,7 +27,7 @@ TestSuite(op_string, .init = start, .fini = finish);
 
 Test(op_string, intels_count_is_narrow_at_the_first_fault)
 {
-    p.cpu->amd = false;
+    p.cpu->vendor = vendor_of("GenuineIntel", 6);
     cr_assert_eq(REP_LODSB32, CPU_PF);
     cr_assert_eq(p.cpu->gpr[X86_RCX], 5);
     cr_assert_eq(p.cpu->gpr[X86_RSI], HIGH | PROCESSOR_HOLE);
@@ -36,7 +37,7 @@ Test(op_string, intels_count_is_narrow_at_the_first_fault)
 
 Test(op_string, amds_registers_are_as_they_were_at_the_first_fault)
 {
-    p.cpu->amd = true;
+    p.cpu->vendor = vendor_of("AuthenticAMD", 6);
     cr_assert_eq(REP_STOSB32, CPU_PF);
     cr_assert_eq(p.cpu->gpr[X86_RCX], HIGH | 5);
     cr_assert_eq(p.cpu->gpr[X86_RDI], HIGH | PROCESSOR_HOLE);
@@ -44,7 +45,7 @@ Test(op_string, amds_registers_are_as_they_were_at_the_first_fault)
 
 Test(op_string, what_does_not_repeat_changes_nothing_at_a_fault)
 {
-    p.cpu->amd = false;
+    p.cpu->vendor = vendor_of("GenuineIntel", 6);
     p.cpu->gpr[X86_RDI] = PROCESSOR_HOLE;
     cr_assert_eq(SCASB, CPU_PF);
     cr_assert_eq(p.cpu->gpr[X86_RCX], HIGH | 5);

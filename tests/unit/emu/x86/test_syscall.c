@@ -4,6 +4,8 @@
 #include <criterion/criterion.h>
 
 #include "emu/x86/descriptor.h"
+#include "emu/x86/mode.h"
+#include "emu/x86/vendor.h"
 #include "lib/x86/emu_rig.h"
 
 #define TF UINT64_C(0x100)
@@ -36,6 +38,18 @@ static void set_up(void)
     c->sysenter_cs = SYSENTER_CS;
     c->sysenter_eip = ENTRY;
     c->sysenter_esp = SYSENTER_STACK;
+    c->vendor = vendor_of("GenuineIntel", 6);
+}
+
+static void be_amd(void)
+{
+    c->vendor = vendor_of("AuthenticAMD", 0x19);
+}
+
+static void compatibility_mode(void)
+{
+    c->seg[X86_CS].access = (uint16_t)((c->seg[X86_CS].access & ~SEG_L) | SEG_DB);
+    cpu_mode_update(c);
 }
 
 static void tear_down(void)
@@ -77,12 +91,43 @@ Test(syscall, enters_the_kernel)
     expect_ring(0, 0x10, true, 0x18);
 }
 
-Test(syscall, enters_elsewhere_from_compatibility_mode)
+Test(syscall, enters_from_compatibility_mode_on_amd_alone)
 {
-    c->seg[X86_CS].access &= (uint16_t)~SEG_L;
+    emu_rig_user(&rig);
+    compatibility_mode();
+    c->gpr[X86_RCX] = 7;
+    expect_refused(syscall_enter(c, 0x1234), CPU_UD);
+    cr_assert_eq(c->cpl, 3);
+    cr_assert_eq(c->gpr[X86_RCX], 7);
+    be_amd();
     cr_assert(syscall_enter(c, 0x1234));
     cr_assert_eq(c->rip, ENTRY_32);
     expect_ring(0, 0x10, true, 0x18);
+}
+
+/* There the entry is STAR's own, and EFLAGS goes nowhere. */
+Test(syscall, enters_from_protected_mode_on_amd_alone)
+{
+    emu_rig_protected_mode(&rig);
+    c->efer = EFER_SCE;
+    c->star = STAR | ENTRY_32;
+    cpu_rflags_set(c, 2 | IF | DF);
+    expect_refused(syscall_enter(c, 0x1234), CPU_UD);
+    be_amd();
+    c->gpr[X86_R11] = 5;
+    cr_assert(syscall_enter(c, 0x1234));
+    cr_assert_eq(c->rip, ENTRY_32);
+    cr_assert_eq(c->gpr[X86_RCX], 0x1234);
+    cr_assert_eq(c->gpr[X86_R11], 5);
+    cr_assert_eq(cpu_rflags(c), 2 | DF);
+    expect_ring(0, 0x10, false, 0x18);
+    c->gpr[X86_RCX] = 0x5678;
+    cr_assert(syscall_return(c, 4));
+    cr_assert_eq(c->rip, 0x5678);
+    cr_assert_eq(cpu_rflags(c), 2 | IF | DF);
+    expect_ring(3, 0x23, false, 0x2b);
+    c->cr0 &= ~(uint64_t)X86_CR0_PE;
+    expect_refused(syscall_enter(c, 0), CPU_UD);
 }
 
 Test(syscall, is_undefined_without_its_efer_bit)
@@ -120,8 +165,33 @@ Test(syscall, return_is_refused)
     c->gpr[X86_RCX] = 0;
     emu_rig_user(&rig);
     expect_refused(syscall_return(c, 8), CPU_GP);
-    c->seg[X86_CS].access &= (uint16_t)~SEG_L;
+    compatibility_mode();
     expect_refused(syscall_return(c, 8), CPU_UD);
+    be_amd();
+    expect_refused(syscall_return(c, 8), CPU_GP);
+}
+
+Test(syscall, return_to_no_address_faults_in_ring_3_on_amd)
+{
+    be_amd();
+    c->gpr[X86_RCX] = NOT_CANONICAL;
+    cr_assert(syscall_return(c, 8));
+    cr_assert_eq(c->rip, NOT_CANONICAL);
+    cr_assert_eq(c->cpl, 3);
+    cr_assert_not(emu_rig_step(&rig));
+    cr_assert_eq(c->fault.vector, CPU_GP);
+}
+
+Test(syscall, return_on_amd_leaves_the_stack_segment_what_it_was)
+{
+    be_amd();
+    c->seg[X86_SS] = (struct x86_segment){ .base = 0x1000, .limit = 5, .access = SEG_P };
+    cr_assert(syscall_return(c, 8));
+    expect_ring(3, 0x33, true, 0x2b);
+    cr_assert_eq(c->seg[X86_SS].base, 0x1000);
+    cr_assert_eq(c->gpr[CPU_SS_BASE], 0, "64-bit mode looks at none");
+    cr_assert_eq(c->seg[X86_SS].limit, 5);
+    cr_assert_eq(c->seg[X86_SS].access, SEG_P | 0x60);
 }
 
 Test(syscall, sysenter)
@@ -168,6 +238,30 @@ Test(syscall, sysenter_and_sysexit_are_refused)
     c->sysenter_cs = SYSENTER_CS;
     emu_rig_user(&rig);
     expect_refused(sysexit(c, 8), CPU_GP);
+}
+
+Test(syscall, sysenter_and_sysexit_are_undefined_in_long_mode_on_amd)
+{
+    be_amd();
+    expect_refused(sysexit(c, 8), CPU_UD);
+    emu_rig_user(&rig);
+    expect_refused(sysenter(c), CPU_UD);
+    compatibility_mode();
+    expect_refused(sysenter(c), CPU_UD);
+    emu_rig_protected_mode(&rig);
+    c->efer = 0;
+    cr_assert(sysenter(c));
+    expect_ring(0, SYSENTER_CS, false, SYSENTER_CS + 8);
+}
+
+Test(syscall, real_mode_has_none)
+{
+    c->cr0 = X86_CR0_ET;
+    c->efer = EFER_SCE;
+    expect_refused(sysenter(c), CPU_GP);
+    expect_refused(sysexit(c, 4), CPU_GP);
+    expect_refused(syscall_enter(c, 0), CPU_UD);
+    expect_refused(syscall_return(c, 4), CPU_UD);
 }
 
 /* The guest's own code from here on: a single step's trap is at the first instruction of the other
