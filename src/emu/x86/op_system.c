@@ -12,6 +12,7 @@
 #include "emu/x86/clock.h"
 #include "emu/x86/cpuid.h"
 #include "emu/x86/debug.h"
+#include "emu/x86/hypercall.h"
 #include "emu/x86/machine.h"
 #include "emu/x86/msr.h"
 #include "emu/x86/op_mem.h"
@@ -50,6 +51,12 @@ static void op_pause(struct cpu *c, const struct op *op)
 static void op_cpuid(struct cpu *c, const struct op *op)
 {
     emu_cpuid(c);
+    OP_NEXT(c, op);
+}
+
+static void op_hypercall(struct cpu *c, const struct op *op)
+{
+    hypercall(c);
     OP_NEXT(c, op);
 }
 
@@ -267,6 +274,8 @@ struct system_row {
 static const struct system_row system_rows[] = {
     { MN_HLT, 0, true, op_hlt, NULL },
     { MN_PAUSE, 0, true, op_pause, NULL },
+    { MN_VMCALL, 0, false, op_hypercall, NULL },
+    { MN_VMMCALL, 0, false, op_hypercall, NULL },
     { MN_CPUID, 0, false, op_cpuid, NULL },
     { MN_RDTSC, 0, false, op_rdtsc, NULL },
     { MN_RDTSCP, 0, false, op_rdtscp, NULL },
