@@ -63,7 +63,7 @@ static void start_up(struct cpu *c, uint32_t requests)
 
 static enum next nmi_take(struct cpu *c)
 {
-    if (c->nmi_blocked || (c->alone & CPU_ALONE_NO_DEBUG))
+    if (c->nmi_blocked || (c->alone & CPU_ALONE_SHADOW))
         return GO_ON; /* the request stays */
     (void)cpu_requests_take(c, CPU_REQ_NMI);
     c->nmi_blocked = true;

@@ -16,8 +16,8 @@ enum cpu_leave {
 /* Why the next instruction gets a block of its own. */
 enum cpu_alone {
     CPU_ALONE_NO_INTERRUPT =
-        1u << 0,                  /* behind STI, MOV SS, POP SS: interrupts wait (SDM 2B, "STI") */
-    CPU_ALONE_NO_DEBUG = 1u << 1, /* behind MOV SS, POP SS: so do NMI and debug exceptions, for the
+        1u << 0, /* behind STI, MOV SS, POP SS: interrupts and NMI wait (SDM 2B, "STI") */
+    CPU_ALONE_NO_DEBUG = 1u << 1, /* behind MOV SS, POP SS: so do debug exceptions, for the
                                      stack's other half to come (SDM 3A, 6.8.3) */
     CPU_ALONE_RESUMED = 1u << 2,  /* RFLAGS.RF: a breakpoint on it does not count */
     CPU_ALONE_STEP = 1u << 3,     /* RFLAGS.TF */

@@ -50,6 +50,7 @@ enum {
     MSR_KERNEL_GS_BASE = 0xc0000102,
     MSR_TSC_AUX = 0xc0000103,
     MSR_AMD_FIRST = 0xc0010000,
+    MSR_AMD_COUNTERS_END = 0xc0010008, /* four selectors, four counters */
     MSR_AMD_SYSCFG = 0xc0010010,
     MSR_AMD_HWCR = 0xc0010015,
     MSR_AMD_PATCH_LEVEL_WRITE = 0xc0010020,
@@ -111,6 +112,26 @@ static bool is_strange(const struct cpu *c, uint32_t msr)
     return msr >= MSR_AMD_FIRST && msr <= MSR_AMD_LAST;
 }
 
+/*
+ * AMD's four oldest performance counters, which no CPUID bit could deny: they can be selected and
+ * set and stand still. Reading 0 whatever was written tells the kernels that try them not to use
+ * them.
+ */
+#define AMD_COUNTERS 4u
+
+static bool is_counter(uint32_t msr)
+{
+    return msr >= MSR_AMD_FIRST && msr < MSR_AMD_COUNTERS_END;
+}
+
+bool msr_counter_read(struct cpu *c, uint32_t counter, uint64_t *value)
+{
+    if (!c->vendor->amd_registers || counter >= AMD_COUNTERS)
+        return cpu_refuse(c, CPU_GP, 0);
+    *value = 0;
+    return true;
+}
+
 bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value)
 {
     bool address;
@@ -118,6 +139,10 @@ bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value)
 
     if (is_strange(c, msr))
         return cpu_refuse(c, CPU_GP, 0);
+    if (is_counter(msr)) {
+        *value = 0;
+        return true;
+    }
     if (plain) {
         *value = *plain;
         return true;
@@ -215,6 +240,8 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
 
     if (is_strange(c, msr))
         return cpu_refuse(c, CPU_GP, 0);
+    if (is_counter(msr))
+        return true;
     if (!c->vendor->sysenter_64 && (msr == MSR_SYSENTER_ESP || msr == MSR_SYSENTER_EIP))
         value = (uint32_t)value;
     if (plain)

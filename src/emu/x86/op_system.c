@@ -89,11 +89,19 @@ static void op_rdpid(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* There are no counters: every index is out of range. */
+/* Whether it is allowed comes before whether there is such a counter. */
 static void op_rdpmc(struct cpu *c, const struct op *op)
 {
-    cpu_fault_error(c, CPU_GP, 0);
-    op_leave(c, op);
+    uint64_t value;
+
+    if (c->cpl != 0 && !(c->cr4 & CR4_PCE)) {
+        cpu_fault_error(c, CPU_GP, 0);
+        return op_leave(c, op);
+    }
+    if (!msr_counter_read(c, (uint32_t)c->gpr[X86_RCX], &value))
+        return op_leave(c, op);
+    set_edx_eax(c, value);
+    OP_NEXT(c, op);
 }
 
 static void op_rdmsr(struct cpu *c, const struct op *op)

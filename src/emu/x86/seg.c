@@ -228,7 +228,7 @@ void seg_drop_privileged(struct cpu *c)
             s->selector =
                 0; /* null in any case, and now by the one name; FS and GS keep the base */
         else if (!conforming && SEG_DPL(access) < c->cpl)
-            *s = (struct x86_segment){ 0 };
+            *s = (struct x86_segment){ .base = s->base };
     }
     cpu_mode_update(c);
 }

@@ -41,7 +41,8 @@ bool seg_verify(struct cpu *c, uint16_t selector, bool write, bool *ok);
 bool seg_describe(struct cpu *c, uint16_t selector, bool rights, uint32_t *value, bool *ok);
 
 /* On a return to a less privileged level: data segments that level may not use become null (SDM 2,
- * "IRET"), and of the four selectors that are null 0 remains. */
+ * "IRET"), and of the four selectors that are null 0 remains. Bases stay, which in FS and GS count
+ * whatever the selector. */
 void seg_drop_privileged(struct cpu *c);
 
 #endif

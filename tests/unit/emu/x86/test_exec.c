@@ -100,6 +100,22 @@ Test(exec, an_interrupt_wakes_the_sleeper_whose_turns_are_counted)
     cr_assert_eq(r.cpu->gpr[X86_RAX], 1);
 }
 
+/* STI and what follows it are one to an NMI too: between STI and HLT it would let in the interrupt
+ * that HLT is to wait for. */
+Test(exec, an_nmi_waits_for_what_follows_sti)
+{
+    emu_rig_gate(&r, CPU_NMI, EMU_RIG_CODE + 0x100, 0, 0xe);
+    emu_rig_write(&r, EMU_RIG_CODE + 0x100, (uint8_t[]){ 0x89, 0xc3, 0xeb, 0xfe }, 4);
+    cpu_request(r.cpu, CPU_REQ_NMI);
+    r.cpu->nmi_blocked = true;
+    cr_assert_eq(TURNS(1, 0xfb, 0xff, 0xc0, 0xff, 0xc0), VCPU_KICKED); /* sti; inc; inc */
+    cr_assert(r.cpu->alone & CPU_ALONE_NO_INTERRUPT);
+    r.cpu->nmi_blocked = false;
+    r.cpu->turns = 4;
+    cr_assert_eq(emu_rig_go(&r), VCPU_KICKED);
+    cr_assert_eq(r.cpu->gpr[X86_RBX], 1, "between the two");
+}
+
 Test(exec, a_processor_that_waits_to_be_started_sleeps_too)
 {
     struct cpu *other = r.emu->cpus[1];

@@ -280,12 +280,16 @@ Test(intr_delivery, return_to_the_same_level)
 Test(intr_delivery, return_to_user_mode)
 {
     c->seg[X86_FS].base = 0x1234;
+    c->seg[X86_GS].base = UINT64_C(0xffff800000005678);
     frame_write(0x4800, 0x8888, EMU_RIG_USER64 | 3, 0x3246, 0x4321, EMU_RIG_USERDS | 3);
     cr_assert(intr_return(c, 8));
     cr_assert_eq(c->cpl, 3);
     cr_assert(c->mode & MODE_USER);
     cr_assert_eq(cpu_rflags(c), 0x3246);
-    cr_assert_eq(c->seg[X86_FS].base, 0, "a segment of level 0 is lost");
+    cr_assert_eq(c->seg[X86_FS].selector, 0, "a segment of level 0 is lost");
+    cr_assert_eq(c->seg[X86_FS].access, 0);
+    cr_assert_eq(c->gpr[CPU_FS_BASE], 0x1234, "but for its base");
+    cr_assert_eq(c->gpr[CPU_GS_BASE], UINT64_C(0xffff800000005678));
     cr_assert_eq(c->seg[X86_SS].selector, EMU_RIG_USERDS | 3);
 }
 

@@ -181,6 +181,50 @@ Test(msr, constants_do_not_change)
     refuses(0xfe, 1);
 }
 
+/* Four selectors and four counters, whose values are read by RDPMC too. */
+Test(msr, amds_counters_stand_still)
+{
+    uint64_t value = 1;
+
+    for (uint32_t msr = 0xc0010000; msr < 0xc0010008; msr++) {
+        expect_gp(msr_read(c, msr, &value));
+        expect_gp(msr_write(c, msr, 0));
+    }
+    expect_gp(msr_counter_read(c, 0, &value));
+    c->vendor = vendor_of("AuthenticAMD", 0x19);
+    for (uint32_t msr = 0xc0010000; msr < 0xc0010008; msr++) {
+        cr_assert(msr_write(c, msr, UINT64_MAX));
+        cr_assert_eq(get(msr), 0);
+    }
+    for (uint32_t n = 0; n < 4; n++)
+        cr_assert(msr_counter_read(c, n, &value) && value == 0);
+    expect_gp(msr_counter_read(c, 4, &value));
+    expect_gp(msr_read(c, 0xc0010008, &value));
+    expect_gp(msr_read(c, 0xc0010200, &value));
+}
+
+static bool rdpmc(void)
+{
+    emu_rig_write(&rig, EMU_RIG_CODE, (uint8_t[]){ 0x0f, 0x33 }, 2);
+    c->rip = EMU_RIG_CODE;
+    c->gpr[X86_RAX] = c->gpr[X86_RDX] = UINT64_MAX;
+    c->gpr[X86_RCX] = 3;
+    return emu_rig_step(&rig) && c->gpr[X86_RAX] == 0 && c->gpr[X86_RDX] == 0;
+}
+
+Test(msr, counters_are_the_users_where_cr4_says_so)
+{
+    c->vendor = vendor_of("AuthenticAMD", 0x19);
+    *emu_rig_entry(&rig, 0, 2) |= PTE_U;
+    cr_assert(rdpmc());
+    emu_rig_user(&rig);
+    expect_gp(rdpmc());
+    cr_assert(control_write(c, 4, c->cr4 | 1u << 8));
+    cr_assert(rdpmc());
+    c->vendor = vendor_of("GenuineIntel", 6);
+    expect_gp(rdpmc());
+}
+
 Test(msr, unknown_ones_are_gp)
 {
     static const uint32_t unknown[] = { 0, 0x1234, 0x4b564d02, 0xc0000105, 0xc0010299, 0xffffffff };

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "emu/x86/far.h"
 #include "emu/x86/mode.h"
 #include "lib/x86/emu_rig.h"
 
@@ -199,6 +200,7 @@ Test(seg, lower_privilege_loses_what_it_may_not_use)
     c->seg[X86_DS].access = DATA | DPL3;
     c->seg[X86_FS].access = CONFORM;
     c->seg[X86_GS].access = CODE;
+    c->seg[X86_GS].base = 0x4321;
     c->cpl = 3;
     seg_drop_privileged(c);
     cr_assert_eq(c->seg[X86_ES].access, 0);
@@ -206,6 +208,23 @@ Test(seg, lower_privilege_loses_what_it_may_not_use)
     cr_assert_eq(c->seg[X86_DS].access, DATA | DPL3);
     cr_assert_eq(c->seg[X86_FS].access, CONFORM);
     cr_assert_eq(c->seg[X86_GS].access, 0);
+    cr_assert_eq(c->seg[X86_GS].base, 0x4321);
+}
+
+/* RETF with all the rest of it. */
+Test(seg, far_returns_outward_leave_the_bases)
+{
+    const uint64_t frame[] = { 0x9000, EMU_RIG_USER64 | 3, 0x4800, EMU_RIG_USERDS | 3 };
+
+    emu_rig_write(&rig, EMU_RIG_STACK - sizeof(frame), frame, sizeof(frame));
+    c->gpr[X86_RSP] = EMU_RIG_STACK - sizeof(frame);
+    c->seg[X86_FS].base = 0x1234;
+    c->seg[X86_GS].base = 0x5678;
+    cr_assert(far_return(c, 8, 0));
+    cr_assert_eq(c->cpl, 3);
+    cr_assert_eq(c->seg[X86_GS].selector, 0);
+    cr_assert_eq(c->gpr[CPU_FS_BASE], 0x1234);
+    cr_assert_eq(c->gpr[CPU_GS_BASE], 0x5678);
 }
 
 Test(seg, lower_privilege_finds_no_trace_in_null_selectors)
