@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 
 #include "core/clock.h"
+#include "core/loop_nowait.h"
 #include "virtio-mmio/iov.h"
 #include "virtio-mmio/net_tap.h"
 
@@ -151,16 +152,16 @@ static enum rx_step step_failed(struct net_rx *rx, int code)
 static enum rx_step step_read(struct net_rx *rx)
 {
     struct iovec *end = rx->iov + rx->first_iov + rx->iov_count;
-    ssize_t n;
+    int n;
 
     if (rx->room == 0)
         return RX_STARVED;
     if (is_throttled(rx))
         return RX_THROTTLED;
     *end = (struct iovec){ .iov_base = rx->rest, .iov_len = sizeof(rx->rest) };
-    n = readv(rx->port.tap, rx->iov + rx->first_iov, (int)rx->iov_count + 1);
+    n = nowait_readv(rx->port.tap, rx->iov + rx->first_iov, (int)rx->iov_count + 1);
     if (n < 0)
-        return step_failed(rx, errno);
+        return step_failed(rx, -n);
     if (n == 0)
         return RX_LOST;
     rate_limit_take(&rx->limit, (uint64_t)n, 1);

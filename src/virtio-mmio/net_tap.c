@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/err.h"
+#include "core/loop_nowait.h"
 #include "virtio-mmio/linger.h"
 
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
@@ -140,16 +141,16 @@ static int flags_check(const struct ifreq *is, int fd, struct err *e)
 int net_tap_adopt(struct net_tap *tap, int fd, struct err *e)
 {
     struct ifreq is = { .ifr_flags = 0 };
-    int flags = fcntl(fd, F_GETFL), ret;
+    int ret;
 
-    if (flags < 0)
+    if (fcntl(fd, F_GETFD) < 0)
         return err_set(e, errno, "descriptor %d is not open", fd);
     if (ioctl(fd, TUNGETIFF, &is) < 0)
         return err_set(e, errno, "descriptor %d is no tap that is attached to an interface", fd);
     ret = flags_check(&is, fd, e);
     if (ret < 0)
         return ret;
-    if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         return err_sys(e, "descriptor %d", fd);
     return set_up(tap, fd, is.ifr_name, e);
 }
@@ -163,8 +164,9 @@ int net_tap_offload(int fd, unsigned offloads)
 bool net_tap_drop(int fd)
 {
     struct virtio_net_hdr_v1 header;
+    const struct iovec iov = { .iov_base = &header, .iov_len = sizeof(header) };
 
-    return read(fd, &header, sizeof(header)) > 0;
+    return nowait_readv(fd, &iov, 1) > 0;
 }
 
 void net_tap_close(struct net_tap *tap)

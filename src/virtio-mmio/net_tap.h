@@ -12,7 +12,7 @@
 struct err;
 
 struct net_tap {
-    int fd;              /* O_NONBLOCK; whoever holds the struct closes it */
+    int fd;              /* perhaps blocking; whoever holds the struct closes it */
     unsigned offloads;   /* TUN_F_*: what the host's side can leave to the guest */
     char name[IFNAMSIZ]; /* the interface's */
 };
@@ -22,8 +22,9 @@ struct net_tap {
  * a process that was just killed may hold it (linger.h). */
 int net_tap_open(struct net_tap *tap, const char *name, struct err *e);
 
-/* Takes a descriptor that another process attached, with IFF_NO_PI and IFF_VNET_HDR set. On success
- * it is the tap's; a failure leaves it open and may have made it O_NONBLOCK. */
+/* Takes a descriptor that another process attached, with IFF_NO_PI and IFF_VNET_HDR set, and leaves
+ * it as blocking as it is, since others may share it: it is used with core/loop_nowait.h. On
+ * success it is the tap's; a failure leaves it open. */
 int net_tap_adopt(struct net_tap *tap, int fd, struct err *e);
 
 /* Which of TUN_F_* the host may leave to the guest from now on: unfinished checksums, unsegmented

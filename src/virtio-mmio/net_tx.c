@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "core/clock.h"
+#include "core/loop_nowait.h"
 #include "virtio-mmio/iov.h"
 
 static struct virtq *ring_of(const struct net_tx *tx)
@@ -60,6 +61,7 @@ static bool is_throttled(struct net_tx *tx)
 static enum tx_step step(struct net_tx *tx)
 {
     struct virtq_chain c = { .iov = tx->iov, .iov_max = VIRTQ_SIZE_MAX };
+    int n;
 
     if (!virtio_pop(tx->port.device, NET_QUEUE_TX, &c))
         return TX_EMPTY;
@@ -69,13 +71,16 @@ static enum tx_step step(struct net_tx *tx)
     }
     if (!is_sound(&c)) {
         metric_add(&tx->counters.malformed, 1);
-    } else if (writev(tx->port.tap, c.iov, c.readable) >= 0) {
-        sent(tx, &c);
-    } else if (errno == EAGAIN) {
-        virtq_unpop(ring_of(tx), 1);
-        return TX_FULL;
     } else {
-        metric_add(&tx->counters.write_fails, 1);
+        n = nowait_writev(tx->port.tap, c.iov, (int)c.readable);
+        if (n == -EAGAIN) {
+            virtq_unpop(ring_of(tx), 1);
+            return TX_FULL;
+        }
+        if (n >= 0)
+            sent(tx, &c);
+        else
+            metric_add(&tx->counters.write_fails, 1);
     }
     virtio_push(tx->port.device, NET_QUEUE_TX, &c, 0);
     return TX_DONE;

@@ -148,7 +148,8 @@ Test(net_tap, takes_one_that_is_open)
     cr_assert_eq(net_tap_adopt(&tap, fd, &e), 0, "%s", e.text);
     cr_assert_eq(tap.fd, fd);
     cr_assert_str_eq(tap.name, "tap0");
-    cr_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    cr_assert_not(fcntl(fd, F_GETFL) & O_NONBLOCK, "whoever shares it still blocks");
+    cr_assert_not(net_tap_drop(fd), "and we do not: there is no frame");
     cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     cr_assert_eq(ioctl(fd, TUNGETVNETHDRSZ, &header), 0);
     cr_assert_eq(header, 12);
