@@ -1,4 +1,9 @@
-/* Lines of the log, and whether whoever made them held a lock. */
+/*
+ * Lines of the log, and whether whoever made them held a lock.
+ *
+ * ThreadSanitizer has its own pthread_mutex_lock, without which it sees races everywhere: beside it
+ * nothing is watched.
+ */
 #include "lib/lock_watch.h"
 
 #include <dlfcn.h>
@@ -7,7 +12,21 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 
-static struct lock_watch seen;
+static struct lock_watch seen; /* atomics */
+static bool broken;            /* atomic */
+
+#if defined(__SANITIZE_THREAD__)
+#define WATCHED 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WATCHED 0
+#endif
+#endif
+#ifndef WATCHED
+#define WATCHED 1
+#endif
+
+#if WATCHED
 static _Thread_local int held;
 
 static void *next(const char *name)
@@ -46,18 +65,25 @@ int prctl(int option, ...)
         arg[i] = va_arg(args, unsigned long);
     va_end(args);
     if (option == PR_GET_NAME) {
-        seen.lines++;
-        seen.under_lock += held > 0;
+        (void)__atomic_fetch_add(&seen.lines, 1, __ATOMIC_RELAXED);
+        (void)__atomic_fetch_add(&seen.under_lock, held > 0, __ATOMIC_RELAXED);
+        if (held > 0)
+            __atomic_store_n(&broken, true, __ATOMIC_RELAXED);
     }
     if (!real)
         *(void **)&real = next("prctl");
     return real(option, arg[0], arg[1], arg[2], arg[3]);
 }
 
+#endif
+
 struct lock_watch lock_watch(void)
 {
-    struct lock_watch now = seen;
+    return (struct lock_watch){ __atomic_exchange_n(&seen.lines, 0, __ATOMIC_RELAXED),
+                                __atomic_exchange_n(&seen.under_lock, 0, __ATOMIC_RELAXED) };
+}
 
-    seen = (struct lock_watch){ 0 };
-    return now;
+bool lock_watch_broken(void)
+{
+    return __atomic_load_n(&broken, __ATOMIC_RELAXED);
 }

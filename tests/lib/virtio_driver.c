@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/err.h"
 #include "lib/check.h"
+#include "lib/lock_watch.h"
 #include "virtio-mmio/plug.h"
 
 #define QUEUE_STRIDE 0x4000u /* bytes of memory a queue has, at 0x10000 and up */
@@ -367,6 +368,7 @@ static void run(struct vd *d, unsigned turns)
 void vd_settle(struct vd *d)
 {
     run(d, IDLE_TURNS);
+    CHECK(!lock_watch_broken());
 }
 
 void vd_run_until(struct vd *d, bool (*done)(void *arg), void *arg)
