@@ -10,9 +10,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/err.h"
+#include "lib/forbid.h"
 #include "lib/rig.h"
 
 static const struct scripted_step ring_then_sleep[] = {
@@ -360,6 +362,26 @@ Test(vcpu, thread_that_does_not_start_leaves_nothing)
     cr_assert(strstr(e.text, "cannot start its thread: "), "%s", e.text);
     cr_assert_eq(atomic_load(&scripted_alive), 1, "the accelerator alone");
     rig_finish(&r);
+}
+
+/* The C library would abort. */
+Test(vcpu, that_may_not_wait_do_not_start)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        struct rig r;
+        struct err e = { 0 };
+
+        rig_init(&r, 2);
+        forbid(SYS_futex, EPERM);
+        if (vcpus_init(&r.vcpus, r.accel, 2, &r.power, &r.timeline, &e) != -EPERM)
+            _exit(1);
+        _exit(strstr(e.text, "threads cannot wait") ? 0 : 2);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0, "%x", status);
 }
 
 /* Before the first run. */
