@@ -31,6 +31,7 @@ enum loop_backend {
 struct loop_op {
     /* Loop thread. res: what the system call would return, with -errno for a failure. */
     void (*done)(struct loop_op *op, int res);
+    bool remote; /* a file's call may sleep for long: on io_uring not on the loop thread */
 
     /* The loop's own from here on; zero before the first use. */
     struct loop_op *next; /* in the one list of the backend that holds it, if any */

@@ -213,6 +213,8 @@ static void issue_op(struct uring_loop *u, struct io_uring_sqe *sqe, struct loop
         op->state = URING_POLL_ISSUED;
     } else {
         prep(u, sqe, op);
+        if (op->remote) /* what is to be done at once or later sleeps now and then all the same */
+            sqe->flags |= IOSQE_ASYNC;
         op->state = URING_ISSUED;
     }
     if (is_registered(u, op->fd))

@@ -12,8 +12,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/err.h"
@@ -48,6 +50,19 @@ static int lock(const struct blk_file *f, struct err *e)
                                      : "in use: another process has it open, and this one writes");
 }
 
+bool blk_file_is_remote(uint32_t type)
+{
+    static const uint32_t remote[] = {
+        NFS_SUPER_MAGIC,  FUSE_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
+        CEPH_SUPER_MAGIC, V9FS_MAGIC,       AFS_SUPER_MAGIC, CODA_SUPER_MAGIC, OCFS2_SUPER_MAGIC,
+    };
+
+    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++)
+        if (remote[i] == type)
+            return true;
+    return false;
+}
+
 /* What direct I/O has to be aligned to. */
 static int direct_limits(struct blk_file *f, struct err *e)
 {
@@ -69,8 +84,10 @@ static int direct_limits(struct blk_file *f, struct err *e)
 static int file_learn(struct blk_file *f, const struct stat *st, struct err *e)
 {
     const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    struct statfs fs;
 
     f->unit = st->st_blksize > (blksize_t)f->block ? (uint32_t)st->st_blksize : f->block;
+    f->remote = fstatfs(f->fd, &fs) < 0 || blk_file_is_remote((uint32_t)fs.f_type);
     f->can_punch = !f->mode.read_only && fallocate(f->fd, mode, st->st_size, f->unit) == 0;
     return direct_limits(f, e);
 }

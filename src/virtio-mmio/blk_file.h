@@ -33,6 +33,7 @@ struct blk_file {
     uint32_t block;     /* bytes; offsets and lengths are multiples of it */
     uint32_t mem_align; /* bytes; buffers' addresses are multiples of it */
     uint32_t unit;      /* bytes; the host gives back multiples of it */
+    bool remote;        /* somebody else answers for it, who may be gone */
     /* As far as is known; whoever learns better clears them. */
     bool can_punch; /* fallocate: ranges are given back, and read 0 then */
     bool can_zero;  /* ... or read 0 and stay allocated */
@@ -40,6 +41,9 @@ struct blk_file {
 
 /* Any thread. A failure leaves nothing open. -EAGAIN: somebody else has the lock. */
 int blk_file_open(struct blk_file *f, const char *path, struct blk_file_mode mode, struct err *e);
+
+/* Whether a filesystem of this type (statfs) is a server's, or another process's. */
+bool blk_file_is_remote(uint32_t type);
 
 /* Looks how large it is now; a failure leaves what was known. */
 int blk_file_measure(struct blk_file *f, struct err *e);

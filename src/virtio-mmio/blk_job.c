@@ -395,6 +395,7 @@ void blk_job_start(struct blk_job *job)
     bool transfers = job->request.action == BLK_READ || job->request.action == BLK_WRITE;
 
     job->op.done = op_done;
+    job->op.remote = io->file.remote;
     job->filled = 0;
     job->merged = false;
     job->behind = NULL;

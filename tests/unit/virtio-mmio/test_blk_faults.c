@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "lib/stuck.h"
 #include "unit/virtio-mmio/disk_rig.h"
 
 /* The driver */
@@ -262,6 +263,28 @@ BOTH(ranges_are_learned_to_be_unsupported)
     disk->io.file.fd = own;
     cr_assert_eq(ask_range(VIRTIO_BLK_T_WRITE_ZEROES, 0, 8, 0), VIRTIO_BLK_S_OK);
     cr_assert(sector_is(7, 0));
+    disk_close();
+}
+
+/* A server that does not answer may make even a call sleep that does not wait. */
+BOTH(a_remote_file_is_not_the_loop_thread_s_to_wait_for)
+{
+    struct stuck stuck;
+    struct ask a;
+
+    disk_open(plain(), 0);
+    disk->io.file.remote = true;
+    cr_assert(sector_is(5, sector_byte(5)));
+    cr_assert_eq(ask_flush(), VIRTIO_BLK_S_OK);
+    stuck_begin(&stuck, d.loop, stuck_file);
+    a = ask(VIRTIO_BLK_T_IN, 0, NULL, BLK_SECTOR);
+    (void)vd_kick(&d, 0);
+    vd_settle(&d);
+    cr_assert_eq(stuck.count, 1);
+    cr_assert(stuck.op[0]->remote);
+    stuck_end(&stuck, stuck.op[0], -EIO);
+    vd_settle(&d);
+    cr_assert_eq(*a.status, VIRTIO_BLK_S_IOERR);
     disk_close();
 }
 

@@ -77,6 +77,19 @@ Test(blk_file, being_asked_what_it_can_changes_no_size)
     blk_file_close(&f);
 }
 
+Test(blk_file, whose_server_may_be_gone)
+{
+    cr_assert(blk_file_is_remote(0x6969), "NFS");
+    cr_assert(blk_file_is_remote(0x65735546), "FUSE");
+    cr_assert(blk_file_is_remote(0xfe534d42), "SMB2");
+    cr_assert_not(blk_file_is_remote(0xef53), "ext4");
+    cr_assert_not(blk_file_is_remote(0x01021994), "tmpfs");
+    make(4096);
+    cr_assert_eq(blk_file_open(&f, path, writable, &e), 0, "%s", e.text);
+    cr_assert_not(f.remote);
+    blk_file_close(&f);
+}
+
 Test(blk_file, an_odd_size)
 {
     make(10 * 512 + 511);
