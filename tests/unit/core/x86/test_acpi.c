@@ -275,7 +275,7 @@ static const char oracle[] =
     "1 Name (_HID, EisaId (\"PNP0501\")\n"
     "1 Name (_HID, EisaId (\"PNP0303\")\n"
     "17 Name (_HID, \"LNRO0005\")\n"
-    "3 IO (Decode16,\n"
+    "4 IO (Decode16,\n"
     "2 IRQNoFlags ()\n"
     "16 Memory32Fixed (ReadWrite,\n"
     "1 QWordMemory (ResourceConsumer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,\n"

@@ -23,7 +23,7 @@ static int write_in(struct mem *m, uint64_t size)
 
 Test(reset_vector, writes_the_reset_register_and_halts)
 {
-    static const uint8_t expected[] = { 0xba, 0x02, 0x06, 0xb0, 0x01, 0xee, 0xf4, 0xeb, 0xfd };
+    static const uint8_t expected[] = { 0xba, 0x06, 0x06, 0xb0, 0x01, 0xee, 0xf4, 0xeb, 0xfd };
     struct mem m = { 0 };
     uint8_t code[16];
 
