@@ -4,7 +4,7 @@
 #define SERIAL        0x3f8u
 #define SERIAL_STATUS (SERIAL + 5)
 #define SERIAL_EMPTY  0x20u
-#define ACPI_RESET    0x602u /* mote's */
+#define ACPI_RESET    0x606u /* mote's */
 #define RESET_VALUE   1u
 
 /* The PVH boot protocol's, as far as it is of interest. */
