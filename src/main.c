@@ -89,6 +89,7 @@ static int run_verb(const struct cli *cli, struct timeline *timeline)
     struct err e;
     const char *sentence;
 
+    signals_ignore();
     if (log_open(&cli->log, &e) < 0)
         return operator_wrong(&e);
     if (run(&cli->machine, accels, timeline, &end, &e) < 0) {

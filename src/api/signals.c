@@ -65,8 +65,7 @@ static void handle(int sig, void (*handler)(int))
         (void)sigaction(sig, &action, NULL);
 }
 
-/* What a write meets is its caller's: a pipe that nobody reads, a limit to the size of files. */
-static void ignore(void)
+void signals_ignore(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
@@ -76,7 +75,7 @@ void signals_hold(void)
 {
     const sigset_t set = end_set();
 
-    ignore();
+    signals_ignore();
     signals.held = sigprocmask(SIG_BLOCK, &set, &signals.before) == 0;
 }
 
@@ -93,7 +92,7 @@ void signals_init(struct loop *loop, struct power *power)
     signals.loop = loop;
     signals.power = power;
     signals.post = (struct loop_post){ .call = end_machine };
-    ignore();
+    signals_ignore();
     for (size_t i = 0; i < END_SIGNALS; i++)
         handle(end_signals[i], on_end_signal);
     signals_release();

@@ -10,6 +10,10 @@
 struct loop;
 struct power;
 
+/* Before the first write: what that meets, a pipe that nobody reads or the limit of a file's size,
+ * is an error for whoever writes and no signal. */
+void signals_ignore(void);
+
 /* From here the signals wait until signals_init or signals_release: whoever makes what would
  * outlive the process, a socket's path, can unmake it. */
 void signals_hold(void);
@@ -18,8 +22,7 @@ void signals_hold(void);
 void signals_release(void);
 
 /* Once, before other threads exist. The first signal ends the machine through `power` on the loop
- * thread. From here on, and from signals_hold on, a write to a closed pipe or beyond the limit of a
- * file's size is an error and no signal. */
+ * thread. */
 void signals_init(struct loop *loop, struct power *power);
 
 /* The machine is over, what it was made of is not: loop and power are forgotten, and the first

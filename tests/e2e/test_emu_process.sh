@@ -60,4 +60,18 @@ status=0
 timeout -k 5 100 "$MOTE" run --kernel "$work/none" </dev/null 2>&9 || status=$?
 expect "nor the sentence about a mistake" 2 $status
 exec 9>&-
+
+# A stderr whose reader has gone, and one that may not grow: the first words of a run already.
+status=0
+cat "$work/pipe" >"$work/drained" &
+reader=$!
+exec 9>"$work/pipe"
+kill $reader
+wait $reader
+"$MOTE" run --kernel "$work/none" </dev/null 2>&9 || status=$?
+exec 9>&-
+expect "a reader that has gone kills nobody" 2 $status
+status=0
+(ulimit -f 0 && exec "$MOTE" run --kernel "$work/none" </dev/null 2>"$work/err") || status=$?
+expect "nor does a file that may not grow" 2 $status
 conclude
