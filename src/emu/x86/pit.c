@@ -174,7 +174,7 @@ static void status_latch(struct pit_counter *c, uint64_t now_ns)
         return;
     c->has_status = true;
     c->status = (uint8_t)((output(c, now_ns) ? STATUS_OUT : 0) | (c->counting ? 0 : STATUS_NULL) |
-                          c->access << 4 | c->mode << 1 | c->decimal);
+                          (unsigned)c->access << 4 | (unsigned)c->mode << 1 | c->decimal);
 }
 
 static void read_back(struct pit *p, uint8_t value, uint64_t now_ns)
