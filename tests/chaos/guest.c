@@ -42,13 +42,14 @@ static UNSEEN uint16_t get_u16(struct guest *g, gpa_t at)
     return from ? *from : 0;
 }
 
+/* After what went before it, as a processor's stores are; an atomic one would be seen. */
 static UNSEEN void put_index(struct guest *g, gpa_t at, uint16_t index)
 {
-    uint16_t *to = mem_at(&g->c->mem, at, sizeof(*to));
+    volatile uint16_t *to = mem_at(&g->c->mem, at, sizeof(*to));
 
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __asm__ volatile("" ::: "memory");
     if (to)
-        __atomic_store_n(to, index, __ATOMIC_RELEASE);
+        *to = index;
 }
 
 static gpa_t queue_at(unsigned device, unsigned queue)
