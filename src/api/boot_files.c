@@ -44,7 +44,9 @@ int boot_files_check(const struct machine_config *c, struct err *e)
     if (ret < 0)
         return ret;
     if (size >= c->mem_size)
-        return err_set(e, EFBIG, "initrd %s: its %" PRIu64 " bytes do not fit into memory of %s",
+        return err_set(e, EFBIG,
+                       "initrd %s: its %" PRIu64
+                       " bytes do not fit into memory of %s; give the guest more",
                        c->initrd, size, size_format(c->mem_size).text);
     return 0;
 }

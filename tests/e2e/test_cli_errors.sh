@@ -94,7 +94,7 @@ refused "kernel .*/fifo: not a regular file" run --kernel "$work/files/fifo"
 refused "the path of the kernel is empty" run --kernel ''
 refused "initrd /nonexistent: No such file or directory" run --kernel "$kernel" --initrd /nonexistent
 refused "initrd .*/empty: the file is empty" run --kernel "$kernel" --initrd "$work/files/empty"
-refused "initrd .*/large: its 67108864 bytes do not fit into memory of 64M" run --kernel "$kernel" \
+refused "initrd .*/large: its 67108864 bytes do not fit into memory of 64M; give the guest more" run --kernel "$kernel" \
     --initrd "$work/files/large" --mem 64M
 refused ".*/no/log: No such file or directory" run --kernel "$kernel" --log-file "$work/no/log"
 

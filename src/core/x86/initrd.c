@@ -32,7 +32,7 @@ static int load(const struct boot_file *f, const struct mem *m, const struct ker
     if (!initrd_place(k->end, ceiling, f->size, &gpa))
         return err_set(e, EFBIG,
                        "%llu bytes do not fit: the guest's memory of %llu bytes leaves %llu for it "
-                       "above the kernel",
+                       "above the kernel; give it more",
                        (unsigned long long)f->size, (unsigned long long)m->size,
                        (unsigned long long)(ceiling > k->end ? ceiling - k->end : 0));
     to = mem_at(m, gpa, f->size);

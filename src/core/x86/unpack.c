@@ -60,7 +60,8 @@ static int judge(const struct bzimage *b, gpa_t ram_end, struct elf_image *image
 
     if (b->unpacked > ram_end)
         return err_set(e, EFBIG,
-                       "unpacks to %u bytes, more than the %llu bytes of memory there are for it",
+                       "unpacks to %u bytes, more than the %llu bytes of memory there are for it; "
+                       "give the guest more",
                        b->unpacked, (unsigned long long)ram_end);
     ret = inflate_head(&b->payload, head, len, e);
     if (ret == 0)
