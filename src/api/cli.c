@@ -164,7 +164,7 @@ static const struct option_row run_options[] = {
     { "--append", OPTION_VALUE, "STRING", set_append },
     { "--mem", OPTION_VALUE, "SIZE", set_mem },
     { "--vcpus", OPTION_VALUE, "N", set_vcpus },
-    { "--huge-pages", OPTION_VALUE, "none|transparent|2M", set_huge_pages },
+    { "--huge-pages", OPTION_VALUE, "none|boot|transparent|2M", set_huge_pages },
     { "--accel", OPTION_VALUE, "NAME", set_accel },
     { "--drive", OPTION_EACH_VALUE, "PATH[,KEY...]", set_drive },
     { "--net", OPTION_EACH_VALUE, "tap=NAME[,KEY...]", set_net },

@@ -36,7 +36,7 @@ const char cli_run_help[] =
     "  --append STRING     added to the default command line\n"
     "  --mem SIZE          memory in MiB, or with K, M or G behind it (256M)\n"
     "  --vcpus N           processors, 1 to 32 (1)\n"
-    "  --huge-pages WORD   what backs the memory: none, transparent or 2M (none)\n"
+    "  --huge-pages WORD   what backs the memory: none, boot, transparent, 2M (boot)\n"
     "  --accel NAME        what runs the processors: kvm, emu or auto (auto)\n"
     "  --drive PATH[,KEY]  a disk on a raw file or a block device; any number\n"
     "  --net KEY,...       a network device on a tap; any number\n"

@@ -21,6 +21,7 @@
 
 static const char *const huge_words[] = {
     [MEM_HUGE_NONE] = "none",
+    [MEM_HUGE_BOOT] = "boot",
     [MEM_HUGE_TRANSPARENT] = "transparent",
     [MEM_HUGE_2M] = "2M",
 };
@@ -33,7 +34,7 @@ void config_init(struct machine_config *c)
     *c = (struct machine_config){
         .mem_size = machine_model.mem_default,
         .vcpu_count = 1,
-        .huge = MEM_HUGE_NONE,
+        .huge = MEM_HUGE_BOOT,
     };
     device_config_init(&c->devices);
 }
@@ -93,7 +94,8 @@ int config_huge_parse(const char *word, enum mem_huge *huge, struct err *e)
             return 0;
         }
     }
-    return err_set(e, EINVAL, "'%.40s' is no kind of huge pages: none, transparent or 2M", word);
+    return err_set(e, EINVAL, "'%.40s' is no kind of huge pages: none, boot, transparent or 2M",
+                   word);
 }
 
 int config_accel(const struct machine_config *c, const struct accel_ops *const *accels,

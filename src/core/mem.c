@@ -253,6 +253,26 @@ uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len)
     return len;
 }
 
+/* A region begins with a whole huge page; at its end there may be less than one, where the advice
+ * does nothing. */
+void mem_expect(const struct mem *m, gpa_t gpa, uint64_t len)
+{
+    gpa_t end = len < UINT64_MAX - HUGE_PAGE_SIZE - gpa ? gpa + len : UINT64_MAX - HUGE_PAGE_SIZE;
+
+    if (m->huge != MEM_HUGE_BOOT || len == 0)
+        return;
+    gpa -= gpa % HUGE_PAGE_SIZE;
+    end += -end % HUGE_PAGE_SIZE;
+    for (unsigned i = 0; i < m->count; i++) {
+        const struct mem_region *r = &m->regions[i];
+        gpa_t from = gpa > r->gpa ? gpa : r->gpa;
+        gpa_t to = end < r->gpa + r->size ? end : r->gpa + r->size;
+
+        if (from < to)
+            (void)madvise(r->host + (from - r->gpa), to - from, MADV_HUGEPAGE);
+    }
+}
+
 /* Regions are whole pages, so rounding to pages stays inside. A kernel before 5.14 does not know
  * the advice, and faults do the work. */
 void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len)

@@ -11,6 +11,16 @@
  * memory is of: only then can one entry of the processor's tables map a huge page of the host's for
  * the guest. Otherwise each 4 KiB is an exit, 17,000 of them in a boot.
  *
+ * By default the host is asked for huge pages where a boot surely touches memory (MEM_HUGE_BOOT):
+ * that has most of their gain, costs no memory, and leaves to the host's policy what guests give
+ * back and take again, which huge pages asked for would have khugepaged fill up. A stock boot in
+ * the bed, 256 MiB, policy "madvise", then idle for 30 s; the host's own time to load the bzImage:
+ *
+ *                   exits   page faults   resident, booted and idle   loading
+ *   none           20,063        17,112        79 MiB       79 MiB      38 ms
+ *   boot            5,136         2,184        79 MiB       79 MiB      27 ms
+ *   transparent     3,002            43        83 MiB       83 MiB      25 ms
+ *
  * Whoever holds a guest physical address goes through mem_at, mem_read or mem_write; all three take
  * a length and may say no. The guest writes its memory at any moment: read once, judge the copy,
  * use the copy.
@@ -25,7 +35,8 @@ typedef uint64_t gpa_t; /* guest physical address, bytes */
 
 enum mem_huge {
     MEM_HUGE_NONE,        /* as the host treats any process */
-    MEM_HUGE_TRANSPARENT, /* madvise; the kernel decides */
+    MEM_HUGE_BOOT,        /* madvise for what is mem_expected; the kernel decides */
+    MEM_HUGE_TRANSPARENT, /* madvise for all of it */
     MEM_HUGE_2M,          /* hugetlbfs pages, reserved at once; size must be a multiple of 2 MiB */
 };
 
@@ -85,6 +96,11 @@ gpa_t mem_gpa(const struct mem *m, const void *host);
 uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len);
 
 /* Before the guest starts. */
+
+/* The guest will touch all of this range soon: under MEM_HUGE_BOOT the host is asked for huge pages
+ * wherever the range touches one. Whatever of it is not RAM is left out. It fails at nothing,
+ * changes no byte, and takes no memory yet. */
+void mem_expect(const struct mem *m, gpa_t gpa, uint64_t len);
 
 /* Fills in the pages of a range that is about to be written, in one call instead of a fault each.
  * Only a matter of speed: it fails at nothing and changes no byte. */

@@ -6,6 +6,7 @@
 
 #include "core/err.h"
 #include "core/x86/e820.h"
+#include "core/x86/expect.h"
 #include "core/x86/initrd.h"
 #include "core/x86/kernel.h"
 #include "core/x86/layout.h"
@@ -51,7 +52,9 @@ int boot_load(const struct boot_config *config, struct mem *m, struct vcpu_regs 
     *stats = (struct boot_stats){ 0 };
     if (ret == 0)
         ret = kernel_load(config->kernel_path, m, &kernel, stats, e);
-    if (ret == 0 && config->initrd_path)
+    if (!config->initrd_path)
+        expect_top(m, 0, 0);
+    else if (ret == 0)
         ret = initrd_load(config->initrd_path, m, &kernel, &initrd, e);
     if (ret < 0)
         return ret;

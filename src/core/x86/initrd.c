@@ -8,6 +8,7 @@
 
 #include "core/err.h"
 #include "core/x86/boot_file.h"
+#include "core/x86/expect.h"
 #include "core/x86/kernel.h"
 
 #define PAGE_SIZE 4096ull
@@ -39,6 +40,7 @@ static int load(const struct boot_file *f, const struct mem *m, const struct ker
     if (!to)
         return err_set(e, EFAULT, "has no place in the guest's memory");
     *out = (struct initrd){ gpa, f->size };
+    expect_top(m, gpa, f->size);
     mem_populate(m, gpa, f->size);
     return boot_file_read(f, 0, to, f->size, e);
 }

@@ -30,6 +30,7 @@
 #include "core/x86/boot_stats.h"
 #include "core/x86/bzimage.h"
 #include "core/x86/elf.h"
+#include "core/x86/expect.h"
 #include "core/x86/layout.h"
 
 bool unpack_base(const struct elf_image *image, uint64_t size, gpa_t start, gpa_t end, gpa_t *base)
@@ -153,6 +154,7 @@ int unpack_load(const struct bzimage *b, struct mem *m, struct elf_image *image,
     if (ret < 0)
         return ret;
     stats->inflated = b->unpacked;
+    expect_kernel(m, image);
     return unpack_base(image, b->unpacked, LAYOUT_HIGH_RAM, ram_end, &base)
                ? unpack_in_place(b, m, base, image, stats, e)
                : unpack_aside(b, m, image, stats, e);

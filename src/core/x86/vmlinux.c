@@ -17,6 +17,7 @@
 #include "core/x86/boot_file.h"
 #include "core/x86/boot_stats.h"
 #include "core/x86/elf.h"
+#include "core/x86/expect.h"
 
 #define PAGE_SIZE 4096ull
 
@@ -71,6 +72,7 @@ int vmlinux_load(const struct boot_file *f, const struct elf_image *image, struc
 {
     int ret = 0;
 
+    expect_kernel(m, image);
     for (unsigned i = 0; i < image->segment_count && ret == 0; i++)
         ret = load_segment(f, &image->segments[i], m, stats, e);
     return ret;

@@ -175,7 +175,7 @@ Test(cli, says_which_argument_is_missing)
     wrong("run --kernel", "--kernel lacks its argument: --kernel FILE");
     wrong("run --mem --kernel k", "--mem lacks its argument: --mem SIZE");
     wrong("run --kernel k --huge-pages",
-          "--huge-pages lacks its argument: --huge-pages none|transparent|2M");
+          "--huge-pages lacks its argument: --huge-pages none|boot|transparent|2M");
 }
 
 Test(cli, refuses_what_is_too_much)
@@ -205,7 +205,7 @@ Test(cli, refuses_values_that_are_none)
     wrong("run --kernel k --vcpus 99999999999999999999",
           "--vcpus: '99999999999999999999' is no number of vCPUs");
     wrong("run --kernel k --huge-pages 1G",
-          "--huge-pages: '1G' is no kind of huge pages: none, transparent or 2M");
+          "--huge-pages: '1G' is no kind of huge pages: none, boot, transparent or 2M");
     wrong("run --kernel k --log-level loud",
           "--log-level: 'loud' is no level: off, error, warn, info, debug or trace");
     wrong("run --kernel k --log-file=", "--log-file: the path is empty");

@@ -45,7 +45,7 @@ Test(config, has_defaults)
 
     cr_assert_eq(c.mem_size, 256 * MIB);
     cr_assert_eq(c.vcpu_count, 1);
-    cr_assert_eq(c.huge, MEM_HUGE_NONE);
+    cr_assert_eq(c.huge, MEM_HUGE_BOOT);
     cr_assert_null(c.accel);
     expect_right(&c);
 }
@@ -249,12 +249,14 @@ Test(config, knows_kinds_of_huge_pages)
 
     cr_assert_eq(config_huge_parse("transparent", &huge, &e), 0);
     cr_assert_eq(huge, MEM_HUGE_TRANSPARENT);
+    cr_assert_eq(config_huge_parse("boot", &huge, &e), 0);
+    cr_assert_eq(huge, MEM_HUGE_BOOT);
     cr_assert_eq(config_huge_parse("2m", &huge, &e), 0);
     cr_assert_eq(huge, MEM_HUGE_2M);
     cr_assert_eq(config_huge_parse("None", &huge, &e), 0);
     cr_assert_eq(huge, MEM_HUGE_NONE);
     cr_assert_eq(config_huge_parse("1G", &huge, &e), -EINVAL);
-    cr_assert(strstr(e.text, "'1G' is no kind of huge pages: none, transparent or 2M"));
+    cr_assert(strstr(e.text, "'1G' is no kind of huge pages: none, boot, transparent or 2M"));
     cr_assert_eq(config_huge_parse("", &huge, &e), -EINVAL);
     cr_assert_eq(huge, MEM_HUGE_NONE);
 }

@@ -173,6 +173,11 @@ Test(mem_host, they_agree_wherever_the_host_puts_a_region)
     }
 }
 
+static bool has_transparent_huge_pages(void)
+{
+    return access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
+}
+
 Test(mem_host, transparent_huge_pages_are_asked_for)
 {
     struct mem_config c = config_of(GAP_START + 4 * MIB);
@@ -181,9 +186,60 @@ Test(mem_host, transparent_huge_pages_are_asked_for)
     c.huge = MEM_HUGE_TRANSPARENT;
     cr_assert_eq(mem_init(&m, &c, NULL), 0);
     for (unsigned i = 0; i < m.count; i++) {
-        cr_assert_eq(host_mapping_has(m.regions[i].host, " hg"),
-                     access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0);
+        cr_assert_eq(host_mapping_has(m.regions[i].host, " hg"), has_transparent_huge_pages());
     }
+    mem_finish(&m);
+}
+
+static bool is_advised(const struct mem *m, gpa_t gpa)
+{
+    return host_mapping_has(mem_at(m, gpa, 1), " hg");
+}
+
+/* Whole huge pages, outwards; whatever is not RAM is left out. */
+Test(mem_host, huge_pages_are_asked_for_what_is_expected)
+{
+    struct mem_config c = config_of(GAP_START + 8 * MIB + 4096);
+    bool can = has_transparent_huge_pages();
+    struct mem m;
+    long before;
+
+    c.huge = MEM_HUGE_BOOT;
+    cr_assert_eq(mem_init(&m, &c, NULL), 0);
+    cr_expect_not(is_advised(&m, 0));
+    before = resident_pages();
+
+    mem_expect(&m, 5 * MIB, 0);
+    cr_expect_not(is_advised(&m, 5 * MIB));
+    mem_expect(&m, 5 * MIB, 4096);
+    cr_expect_not(is_advised(&m, 4 * MIB - 1));
+    cr_expect_eq(is_advised(&m, 4 * MIB), can);
+    cr_expect_eq(is_advised(&m, 6 * MIB - 1), can);
+    cr_expect_not(is_advised(&m, 6 * MIB));
+
+    mem_expect(&m, GAP_START - 1, GIB + 2); /* over the gap and into the next region */
+    cr_expect_not(is_advised(&m, GAP_START - 2 * MIB - 1));
+    cr_expect_eq(is_advised(&m, GAP_START - 1), can);
+    cr_expect_eq(is_advised(&m, GAP_END), can);
+    cr_expect_not(is_advised(&m, GAP_END + 2 * MIB));
+
+    mem_expect(&m, GAP_START, GIB); /* nothing but gap */
+    mem_expect(&m, GAP_END + 7 * MIB, UINT64_MAX);
+    cr_expect_not(is_advised(&m, GAP_END + 6 * MIB - 1));
+    cr_expect_eq(is_advised(&m, GAP_END + 8 * MIB), can, "less than a whole one");
+    mem_expect(&m, UINT64_MAX, UINT64_MAX);
+    cr_expect_lt(resident_pages() - before, 64, "and no memory is taken for that");
+    cr_expect_eq(host_store_signal(m.regions[1].host + m.regions[1].size), SIGSEGV);
+    mem_finish(&m);
+}
+
+Test(mem_host, none_are_asked_for_otherwise)
+{
+    struct mem m = mem_of(8 * MIB);
+
+    mem_expect(&m, 0, 8 * MIB);
+    cr_expect_not(is_advised(&m, 0));
+    cr_expect_not(is_advised(&m, 4 * MIB));
     mem_finish(&m);
 }
 
