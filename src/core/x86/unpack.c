@@ -12,7 +12,8 @@
  * move, but only down; and as segments ascend and do not overlap, moving them in order writes over
  * nothing that is still to be moved: the end of one's place is not above the next one's place,
  * which is not above where the next one still lies. Text and data, most of a Linux kernel, stay.
- * Then whatever belongs to no segment is zeroed.
+ * Then whatever belongs to no segment is zeroed; what lies before the first, 2 MiB of it that a
+ * Linux finds no use for in its boot, is given back.
  *
  * Where the segments do not allow this, or the whole file finds no room where its segments alone
  * do, it is unpacked to the heap and copied.
@@ -80,6 +81,14 @@ static void zero(const struct mem *m, gpa_t from, gpa_t to)
         memset(at, 0, to - from);
 }
 
+/* Whatever of a range can be had back is nobody's again, and zero. Returns where that ends. */
+static gpa_t drop(const struct mem *m, gpa_t from, gpa_t to)
+{
+    bool whole = from < to && mem_give_back(m, from, to - from) == to - from;
+
+    return whole ? to : from;
+}
+
 /* Moves the segments of the file at base to their places and clears the rest of it. */
 static void settle(const struct mem *m, gpa_t base, uint64_t size, const struct elf_image *image,
                    struct boot_stats *stats)
@@ -95,6 +104,7 @@ static void settle(const struct mem *m, gpa_t base, uint64_t size, const struct 
         memmove(to, from, s->filesz);
         stats->moved += s->filesz;
     }
+    done = drop(m, base, image->segments[0].paddr);
     for (unsigned i = 0; i < image->segment_count; i++) {
         const struct elf_segment *s = &image->segments[i];
         zero(m, done, s->paddr < base + size ? s->paddr : base + size);

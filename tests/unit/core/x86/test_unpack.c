@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/err.h"
 #include "core/x86/boot.h"
@@ -49,6 +50,34 @@ Test(unpack, in_place_moves_only_what_does_not_fall_in_place)
         cr_expect_eq(image.segment_count, 4);
         cr_expect_eq(image.pvh_entry, 0x201200);
     }
+    image_free(&elf);
+}
+
+/* The file's first bytes, up to the first segment, are nobody's. */
+Test(unpack, what_lies_before_the_kernel_is_given_back)
+{
+    struct image elf = image_kernel(0x201200);
+    struct image payload = image_compress(INFLATE_LZ4, elf.data, elf.size);
+    struct image file = image_bzimage(&payload);
+    struct mem m = image_memory(ROOMY, false);
+    struct boot_stats stats = { 0 };
+    struct elf_image image;
+    struct bzimage b;
+    unsigned char there[2] = { 0 };
+    gpa_t first;
+
+    (void)madvise(m.regions[0].host, m.size, MADV_NOHUGEPAGE); /* where they are the default */
+    cr_assert_eq(bzimage_read(&b, file.data, file.size, NULL), 0);
+    cr_assert_eq(unpack_load(&b, &m, &image, &stats, NULL), 0);
+    first = image.segments[0].paddr;
+    cr_assert_eq(first % 4096, 0);
+    cr_assert_eq(mincore(mem_at(&m, first - 4096, 8192), 8192, there), 0);
+    cr_expect_eq(there[0] & 1, 0);
+    cr_expect_eq(there[1] & 1, 1);
+    cr_expect_eq(*(uint8_t *)mem_at(&m, first - 4096, 1), 0);
+    mem_finish(&m);
+    image_free(&file);
+    image_free(&payload);
     image_free(&elf);
 }
 
