@@ -15,8 +15,8 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
 
-# on_every_kvm [FILE:PLACE]...: with these added to the bed. The script's own arguments, if it has
-# any, are in $arguments and come again.
+# on_every_kvm [FILE:PLACE]...: with these added to the bed, to which $bed_options go. $only_bed leaves
+# this host out. The script's own arguments, if it has any, are in $arguments and come again.
 on_every_kvm() {
     if [ -n "${KVM_PLACE:-}" ]; then
         work=$(mktemp -d)
@@ -28,7 +28,9 @@ on_every_kvm() {
     GUEST=$("$top/resources/guest" -u) || exit 1
     export MOTE GUEST
     failed=0
-    if reason=$(host_kvm); then
+    if [ -n "${only_bed:-}" ]; then
+        echo "# in the bed only: the test looks into its kernel"
+    elif reason=$(host_kvm); then
         echo "# on this host's KVM, then in the bed"
         # shellcheck disable=SC2086 # a list
         KVM_PLACE=host "$0" ${arguments:-} || failed=1
@@ -40,7 +42,7 @@ on_every_kvm() {
         added="$added -f $file"
     done
     # shellcheck disable=SC2086 # a list
-    "$top/tests/bed/kvmbed" -m 1536 -t "${bed_limit:-300}" $added -f "$MOTE:/bin/mote" \
+    "$top/tests/bed/kvmbed" -m 1536 -t "${bed_limit:-300}" ${bed_options:-} $added -f "$MOTE:/bin/mote" \
         -f "$GUEST/vmlinuz:/guest/vmlinuz" -f "$GUEST/vmlinux:/guest/vmlinux" \
         -f "$GUEST/initrd:/guest/initrd" \
         -f "$here/lib.sh:/tests/e2e/lib.sh" -f "$here/../lib.sh:/tests/lib.sh" \
