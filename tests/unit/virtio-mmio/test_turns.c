@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/err.h"
@@ -43,6 +44,7 @@ struct subject {
     const void *request;  /* what lies at DATA */
     unsigned request_len; /* bytes */
     struct vd_buf chain[BUFFERS];
+    void (*feed)(void); /* what the host sends as fast as the device takes it; or NULL */
 };
 
 /* The processor. */
@@ -62,7 +64,11 @@ static void refill(void)
     const struct virtq *ring = &d.device->queue[subject->queue].ring;
     uint16_t index = (uint16_t)(ring->next_avail + q->size - ring->in_flight);
 
-    if (offered > CHAINS || (int16_t)(index - q->avail->idx) <= 0)
+    if (offered > CHAINS)
+        return;
+    if (subject->feed)
+        subject->feed();
+    if ((int16_t)(index - q->avail->idx) <= 0)
         return;
     offered += (uint16_t)(index - q->avail->idx);
     __atomic_store_n(&q->avail->idx, index, __ATOMIC_RELEASE);
@@ -183,11 +189,11 @@ static const struct virtio_blk_outhdr identify = { .type = VIRTIO_BLK_T_GET_ID }
 static const struct virtio_blk_outhdr read_sector = { .type = VIRTIO_BLK_T_IN };
 
 EACH(disk_refused, blk_open, blk_close, 0, 64, &unknown, sizeof(unknown),
-     { { DATA, 16, 0 }, { STATUS, 1, VD_WRITE } })
+     { { DATA, 16, 0 }, { STATUS, 1, VD_WRITE } }, NULL)
 EACH(disk_identified, blk_open, blk_close, 0, 64, &identify, sizeof(identify),
-     { { DATA, 16, 0 }, { STATUS + 16, 20, VD_WRITE }, { STATUS, 1, VD_WRITE } })
+     { { DATA, 16, 0 }, { STATUS + 16, 20, VD_WRITE }, { STATUS, 1, VD_WRITE } }, NULL)
 EACH(disk_read, blk_open, blk_close, 0, 64, &read_sector, sizeof(read_sector),
-     { { DATA, 16, 0 }, { STATUS + 512, 512, VD_WRITE }, { STATUS, 1, VD_WRITE } })
+     { { DATA, 16, 0 }, { STATUS + 512, 512, VD_WRITE }, { STATUS, 1, VD_WRITE } }, NULL)
 
 /* Network: frames that are none, which cost the tap nothing. */
 
@@ -213,7 +219,16 @@ static void net_close(void)
     close(host);
 }
 
-EACH(net_sent, net_open, net_close, 1, 128, NULL, 0, { { DATA, 20, 0 } })
+static void frames_send(void)
+{
+    static const uint8_t frame[100];
+
+    for (unsigned i = 0; i < 4; i++)
+        (void)send(host, frame, sizeof(frame), MSG_DONTWAIT);
+}
+
+EACH(net_received, net_open, net_close, 0, 128, NULL, 0, { { DATA, 2048, VD_WRITE } }, frames_send)
+EACH(net_sent, net_open, net_close, 1, 128, NULL, 0, { { DATA, 20, 0 } }, NULL)
 
 /* vsock: packets for connections that there are not. */
 
@@ -245,7 +260,61 @@ static const struct virtio_vsock_hdr rst = {
     .op = VIRTIO_VSOCK_OP_RST,
 };
 
-EACH(vsock_sent, vsock_open, vsock_close, 1, 128, &rst, sizeof(rst), { { DATA, sizeof(rst), 0 } })
+EACH(vsock_sent, vsock_open, vsock_close, 1, 128, &rst, sizeof(rst), { { DATA, sizeof(rst), 0 } },
+     NULL)
+
+/* A server on the host, to which the guest connects first, writes without end. */
+static int server, peer;
+
+static struct virtio_device *vsock_open_served(void)
+{
+    struct virtio_device *v = vsock_open();
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+    (void)snprintf(at.sun_path, sizeof(at.sun_path), "%s_7", uds);
+    server = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    peer = -1;
+    cr_assert_eq(bind(server, (struct sockaddr *)&at, sizeof(at)), 0);
+    cr_assert_eq(listen(server, 1), 0);
+    return v;
+}
+
+static void vsock_close_served(void)
+{
+    char path[80];
+
+    (void)snprintf(path, sizeof(path), "%s_7", uds);
+    cr_assert_eq(unlink(path), 0);
+    close(server);
+    close(peer);
+    vsock_close();
+}
+
+static void bytes_send(void)
+{
+    static const uint8_t much[4096];
+
+    if (d.queue[1].offered == 0) {
+        (void)vd_chain(&d, 1, &(struct vd_buf){ DATA + 8192, sizeof(much), 0 }, 1);
+        memcpy(vd_at(&d, DATA + 8192, sizeof(much)),
+               &(struct virtio_vsock_hdr){ .src_cid = CID,
+                                           .dst_cid = 2,
+                                           .src_port = 1,
+                                           .dst_port = 7,
+                                           .type = VIRTIO_VSOCK_TYPE_STREAM,
+                                           .op = VIRTIO_VSOCK_OP_REQUEST,
+                                           .buf_alloc = UINT32_MAX },
+               sizeof(struct virtio_vsock_hdr));
+        vd_kick_hard(&d, 1);
+    }
+    if (peer < 0)
+        peer = accept(server, NULL, NULL);
+    for (unsigned i = 0; peer >= 0 && i < 4; i++)
+        (void)send(peer, much, sizeof(much), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+EACH(vsock_received, vsock_open_served, vsock_close_served, 0, 64, NULL, 0,
+     { { DATA, 4096, VD_WRITE } }, bytes_send)
 
 /* Entropy. */
 
@@ -265,7 +334,7 @@ static void rng_close(void)
     rng_destroy(rng);
 }
 
-EACH(entropy, rng_open, rng_close, 0, 128, NULL, 0, { { DATA, 16, VD_WRITE } })
+EACH(entropy, rng_open, rng_close, 0, 128, NULL, 0, { { DATA, 16, VD_WRITE } }, NULL)
 
 /* Balloon. */
 
@@ -289,6 +358,6 @@ static void balloon_close(void)
 static const uint32_t pages[1024] = { [0 ... 1023] = 0xfffff };
 
 EACH(balloon_inflated, balloon_open, balloon_close, 0, 8, pages, sizeof(pages),
-     { { DATA, sizeof(pages), 0 } })
+     { { DATA, sizeof(pages), 0 } }, NULL)
 EACH(balloon_reported, balloon_open, balloon_close, 3, 32, NULL, 0,
-     { { VD_HIGH, 1 << 20, VD_WRITE } })
+     { { VD_HIGH, 1 << 20, VD_WRITE } }, NULL)
