@@ -58,11 +58,11 @@ at_most "exits of a boot where all memory is huge pages" 4000 "$exits"
 at_most "those but for the host's interrupts" 2600 $((exits - interrupts))
 at_most "page faults" 100 "$faults"
 at_least "the tracer counts" 50 "$left"
-at_most "exits to user space until it is over" 300 "$left"
+at_most "exits to user space until it is over" 400 "$left"
 
 count madvise
 at_most "exits of a boot where huge pages are asked for" 6500 "$exits"
 at_most "those but for the host's interrupts" 5000 $((exits - interrupts))
 at_most "page faults" 2600 "$faults"
-at_most "exits to user space until it is over" 300 "$left"
+at_most "exits to user space until it is over" 400 "$left"
 conclude
