@@ -475,7 +475,7 @@ static bool run(uint32_t turns)
     cpu_request(cpu, CPU_REQ_TURNS);
     why = exec_run(cpu);
     check_derived();
-    NEED(why == VCPU_KICKED || why == VCPU_TRIPLE_FAULT);
+    NEED(why == VCPU_KICKED || why == VCPU_TRIPLE_FAULT || cpu->leave == CPU_UNABLE);
     return why == VCPU_KICKED && cpu->executed < INSTRUCTIONS;
 }
 

@@ -55,6 +55,13 @@ void cpu_fault_page(struct cpu *c, uint64_t address, uint32_t error)
                         .vector = CPU_PF, .has_error = true, .error = error, .address = address });
 }
 
+bool cpu_unable(struct cpu *c, const char *what)
+{
+    c->unable = what;
+    c->leave = CPU_UNABLE;
+    return false;
+}
+
 uint64_t cpu_rflags(const struct cpu *c)
 {
     return c->rflags | flags_to_rflags(c->flags);

@@ -66,6 +66,7 @@ struct cpu {
     uint64_t executed;     /* instructions, REP iterations not counted */
 
     struct cpu_fault fault;
+    const char *unable; /* with CPU_UNABLE: the thing, as the log is to name it */
 
     /* System state. */
     uint64_t rflags; /* all but the arithmetic flags */
@@ -117,6 +118,10 @@ struct cpu {
 void cpu_fault(struct cpu *c, enum cpu_vector vector);
 void cpu_fault_error(struct cpu *c, enum cpu_vector vector, uint32_t error);
 void cpu_fault_page(struct cpu *c, uint64_t address, uint32_t error);
+
+/* What the processor cannot do, named as a noun: the run ends there and the log says so. False, as
+ * cpu_refuse. */
+bool cpu_unable(struct cpu *c, const char *what);
 
 /* Records the fault, with the error code where its vector has one. False, for a caller whose own
  * answer that is. */

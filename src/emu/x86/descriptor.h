@@ -23,11 +23,14 @@
 #define SEG_TYPE(access) ((access)&0xfu)
 #define SEG_DPL(access)  ((access) >> 5 & 3u)
 
-/* System types in IA-32e mode (SDM 3A, table 3-2). */
-#define SEG_TYPE_LDT       0x2u
-#define SEG_TYPE_TSS       0x9u
-#define SEG_TYPE_TSS_BUSY  0xbu
-#define SEG_TYPE_CALL_GATE 0xcu
+/* System types (SDM 3A, table 3-2); those of 16 bits and the task gate not in IA-32e mode. */
+#define SEG_TYPE_TSS16       0x1u
+#define SEG_TYPE_CALL_GATE16 0x4u
+#define SEG_TYPE_TASK_GATE   0x5u
+#define SEG_TYPE_LDT         0x2u
+#define SEG_TYPE_TSS         0x9u
+#define SEG_TYPE_TSS_BUSY    0xbu
+#define SEG_TYPE_CALL_GATE   0xcu
 
 #define SELECTOR_RPL(s)  ((s)&3u)
 #define SELECTOR_LDT     4u

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/log.h"
 #include "emu/x86/block.h"
 #include "emu/x86/code_pages.h"
 #include "emu/x86/cpu.h"
@@ -248,6 +249,7 @@ static enum next leave_take(struct cpu *c)
         c->halted_by_guest = true;
         return GO_ON;
     case CPU_TRIPLE_FAULT:
+    case CPU_UNABLE:
         return SHUT_DOWN;
     default:
         return GO_ON;
@@ -290,5 +292,11 @@ enum vcpu_exit exec_run(struct cpu *c)
     code_pages_exit(c);
     fpu_exit(c);
     fault_signal_expect(NULL);
-    return next == KICKED ? VCPU_KICKED : VCPU_TRIPLE_FAULT;
+    if (next == KICKED)
+        return VCPU_KICKED;
+    if (c->leave != CPU_UNABLE)
+        return VCPU_TRIPLE_FAULT;
+    log_error("vCPU %u, at %#llx: the guest wants %s, which the software CPU does not have",
+              c->accel.id, (unsigned long long)c->rip, c->unable);
+    return VCPU_FAILED;
 }

@@ -2,6 +2,7 @@
 #include "emu/x86/far.h"
 
 #include "emu/x86/cpu.h"
+#include "emu/x86/gate.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/seg.h"
@@ -17,7 +18,7 @@ static bool rip_allowed(struct cpu *c, const struct x86_segment *cs, uint64_t ri
 /* A direct far transfer stays at its privilege level. */
 static bool code_at_same_level(struct cpu *c, uint16_t selector, struct x86_segment *cs)
 {
-    if (!seg_code(c, selector, CPU_GP, cs))
+    if (!seg_code(c, selector, cs))
         return false;
     if (cs->access & SEG_CONFORMING) {
         if (SEG_DPL(cs->access) > c->cpl)
@@ -25,6 +26,8 @@ static bool code_at_same_level(struct cpu *c, uint16_t selector, struct x86_segm
     } else if (SELECTOR_RPL(selector) > c->cpl || SEG_DPL(cs->access) != c->cpl) {
         return cpu_refuse(c, CPU_GP, selector & ~3u);
     }
+    if (!seg_code_present(c, cs))
+        return false;
     cs->selector = (uint16_t)((selector & ~3u) | c->cpl);
     return true;
 }
@@ -40,10 +43,30 @@ static bool target_code(struct cpu *c, uint16_t selector, uint64_t offset, struc
     return code_at_same_level(c, selector, cs) && rip_allowed(c, cs, offset);
 }
 
+/* The descriptor's first half, in protected mode; elsewhere, as of code. */
+static bool look(struct cpu *c, uint16_t selector, uint64_t *raw)
+{
+    *raw = (uint64_t)SEG_S << 40;
+    if (!(c->cr0 & X86_CR0_PE))
+        return true;
+    return SELECTOR_NULL(selector) ? cpu_refuse(c, CPU_GP, 0)
+                                   : seg_descriptor(c, selector, CPU_GP, raw);
+}
+
+static bool is_system(uint64_t raw)
+{
+    return !(raw >> 40 & SEG_S);
+}
+
 bool far_jump(struct cpu *c, uint16_t selector, uint64_t offset)
 {
     struct x86_segment cs;
+    uint64_t raw;
 
+    if (!look(c, selector, &raw))
+        return false;
+    if (is_system(raw))
+        return gate_jump(c, selector, raw);
     if (!target_code(c, selector, offset, &cs))
         return false;
     c->seg[X86_CS] = cs;
@@ -57,7 +80,12 @@ bool far_call(struct cpu *c, uint16_t selector, uint64_t offset, unsigned size, 
     const uint64_t frame[] = { c->seg[X86_CS].selector, next_rip };
     uint64_t sp = stack_pointer(c);
     struct x86_segment cs;
+    uint64_t raw;
 
+    if (!look(c, selector, &raw))
+        return false;
+    if (is_system(raw))
+        return gate_call(c, selector, raw, next_rip);
     if (!target_code(c, selector, offset, &cs) || !stack_push_all(c, &sp, frame, 2, size))
         return false;
     stack_commit(c, sp);
@@ -77,7 +105,8 @@ static bool return_outward(struct cpu *c, uint64_t sp, unsigned size, uint16_t d
     sp += drop;
     if (!stack_pop(c, &sp, &new_sp, size) || !stack_pop(c, &sp, &selector, size))
         return false;
-    if (!seg_stack(c, (uint16_t)selector, cpl, CPU_GP, &ss))
+    if (!seg_stack_returned(c, (uint16_t)selector, cpl, cs->access & SEG_L, &ss) ||
+        !rip_allowed(c, cs, rip))
         return false;
     c->seg[X86_CS] = *cs;
     c->seg[X86_SS] = ss;
@@ -102,16 +131,13 @@ bool far_return(struct cpu *c, unsigned size, uint16_t drop)
         stack_commit(c, sp + drop);
         return far_jump(c, (uint16_t)selector, rip);
     }
-    if (!seg_code(c, (uint16_t)selector, CPU_GP, &cs))
+    if (!seg_code(c, (uint16_t)selector, &cs) || !seg_code_returned(c, &cs))
         return false;
     cpl = SELECTOR_RPL(selector);
-    if (cpl < c->cpl ||
-        (cs.access & SEG_CONFORMING ? SEG_DPL(cs.access) > cpl : SEG_DPL(cs.access) != cpl))
-        return cpu_refuse(c, CPU_GP, selector & ~3u);
-    if (!rip_allowed(c, &cs, rip))
-        return false;
     if (cpl > c->cpl)
         return return_outward(c, sp, size, drop, cpl, &cs, rip);
+    if (!rip_allowed(c, &cs, rip))
+        return false;
     stack_commit(c, sp + drop);
     c->seg[X86_CS] = cs;
     c->rip = rip;

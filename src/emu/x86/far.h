@@ -4,7 +4,7 @@
  * Far transfers by instruction: JMP, CALL and RET that load CS (SDM 3A, 5.8).
  *
  * That vCPU's thread, inside the instruction. True: cpu.rip is where it goes on; false: the fault
- * is recorded. Call gates are refused with #GP; 64-bit kernels have none.
+ * is recorded. What is no code segment is gate.h's.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,12 +3,13 @@
 
 #include <stddef.h>
 
-#include "emu/x86/copy.h"
 #include "emu/x86/intr_internal.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/order.h"
 #include "emu/x86/seg.h"
+#include "emu/x86/stack.h"
+#include "emu/x86/tss.h"
 
 #define RFLAGS_IOPL (UINT64_C(3) << 12)
 /* What IRET may change: everything defined but VM, VIF and VIP (virtual-8086 extensions are not
@@ -64,26 +65,11 @@ static bool gate_read(struct cpu *c, const struct event *ev, struct gate *g)
 /* The 64-bit code segment of the handler, at most as privileged as here. */
 static bool handler_code(struct cpu *c, uint16_t selector, struct x86_segment *cs)
 {
-    if (!seg_code(c, selector, CPU_GP, cs))
+    if (!seg_code(c, selector, cs))
         return false;
     if (!(cs->access & SEG_L) || SEG_DPL(cs->access) > c->cpl)
         return cpu_refuse(c, CPU_GP, selector & ~3u);
-    return true;
-}
-
-/* A stack pointer out of the task state segment (SDM 3A, figure 8-11): RSP0 to RSP2 at 4, IST1 to
- * IST7 at 36. */
-static bool stack_from_tss(struct cpu *c, unsigned ist, unsigned cpl, uint64_t *rsp)
-{
-    unsigned offset = ist ? 36 + (ist - 1) * 8 : 4 + cpl * 8;
-
-    if (offset + 7 > c->tr.limit)
-        return cpu_refuse(c, CPU_TS, c->tr.selector & ~3u);
-    if (!mmu_system_read(c, c->tr.base + offset, rsp, sizeof(*rsp)))
-        return false;
-    if (!mmu_is_canonical(*rsp))
-        return cpu_refuse(c, CPU_SS, 0);
-    return true;
+    return seg_code_present(c, cs);
 }
 
 static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *rsp)
@@ -99,8 +85,11 @@ static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *rsp)
     unsigned without = ev->has_error ? 0 : sizeof(f.error);
     uint64_t at = (*rsp & ~UINT64_C(15)) - sizeof(f) + without;
 
-    if (!mmu_system_write(c, at, (const uint8_t *)&f + without, (unsigned)sizeof(f) - without))
+    if (!mmu_system_write(c, at, (const uint8_t *)&f + without, (unsigned)sizeof(f) - without)) {
+        if (c->fault.address_fault)
+            c->fault.vector = CPU_SS;
         return false;
+    }
     *rsp = at;
     return true;
 }
@@ -110,13 +99,17 @@ static bool event_enter(struct cpu *c, const struct event *ev)
     uint64_t rsp = c->gpr[X86_RSP];
     struct x86_segment cs;
     struct gate g;
+    uint64_t rip;
     unsigned cpl;
 
     if (!gate_read(c, ev, &g) || !handler_code(c, g.selector, &cs))
         return false;
     cpl = cs.access & SEG_CONFORMING ? c->cpl : SEG_DPL(cs.access);
-    if (((g.ist & 7u) || cpl < c->cpl) && !stack_from_tss(c, g.ist & 7u, cpl, &rsp))
+    if (((g.ist & 7u) || cpl < c->cpl) && !tss_stack_long(c, g.ist & 7u, cpl, &rsp))
         return false;
+    rip = g.offset_low | (uint64_t)g.offset_mid << 16 | (uint64_t)g.offset_high << 32;
+    if (!mmu_is_canonical(rip))
+        return cpu_refuse(c, CPU_GP, 0);
     if (!frame_push(c, ev, &rsp))
         return false;
 
@@ -127,7 +120,7 @@ static bool event_enter(struct cpu *c, const struct event *ev)
     cs.selector = (uint16_t)((cs.selector & ~3u) | cpl);
     c->seg[X86_CS] = cs;
     c->cpl = (uint8_t)cpl;
-    c->rip = g.offset_low | (uint64_t)g.offset_mid << 16 | (uint64_t)g.offset_high << 32;
+    c->rip = rip;
     c->rflags &= ~(INTR_TF | INTR_NT | INTR_RF | INTR_VM);
     if ((g.access & 0x1fu) == GATE_INTERRUPT)
         c->rflags &= ~INTR_IF;
@@ -155,6 +148,8 @@ static bool event_deliver(struct cpu *c, struct event ev)
     while (!(c->efer & X86_EFER_LMA ? event_enter(c, &ev) : intr_enter_legacy(c, &ev))) {
         struct cpu_fault f = c->fault;
 
+        if (c->leave == CPU_UNABLE)
+            return false;
         c->leave = CPU_ON;
         if (ev.vector == CPU_DF && !ev.software)
             return false;
@@ -190,20 +185,12 @@ bool intr_deliver(struct cpu *c, uint8_t vector)
     return event_deliver(c, (struct event){ .vector = vector });
 }
 
-/* Reads `count` values of `size` bytes up from the stack. */
-static bool stack_read(struct cpu *c, unsigned size, unsigned count, uint64_t *to)
+/* Pops `count` values of `size` bytes. */
+static bool stack_read(struct cpu *c, uint64_t *sp, unsigned size, unsigned count, uint64_t *to)
 {
-    uint64_t at = c->gpr[X86_RSP];
-
-    for (unsigned i = 0; i < count; i++, at += size) {
-        uint64_t va = c->seg[X86_CS].access & SEG_L ? at : c->gpr[CPU_SS_BASE] + (uint32_t)at;
-        const void *from = mmu_read_at(c, va, size);
-
-        if (!from)
+    for (unsigned i = 0; i < count; i++)
+        if (!stack_pop(c, sp, &to[i], size))
             return false;
-        to[i] = 0;
-        copy_once(&to[i], from, size);
-    }
     return true;
 }
 
@@ -221,22 +208,12 @@ uint64_t intr_flags_returned(const struct cpu *c, uint64_t popped, unsigned size
     return (cpu_rflags(c) & ~change) | (popped & change);
 }
 
-/* SS and RSP of an outer level, or of any level when returning from 64-bit mode. */
-static bool return_stack(struct cpu *c, uint16_t selector, unsigned cpl, bool to_64bit,
-                         struct x86_segment *ss)
-{
-    if (SELECTOR_NULL(selector) && to_64bit && cpl != 3 && SELECTOR_RPL(selector) == cpl) {
-        *ss = (struct x86_segment){ .selector = selector, .access = (uint16_t)(cpl << 5) };
-        return true;
-    }
-    return seg_stack(c, selector, cpl, CPU_GP, ss);
-}
-
 bool intr_return(struct cpu *c, unsigned size)
 {
     bool from_64bit = (c->efer & X86_EFER_LMA) && (c->seg[X86_CS].access & SEG_L);
     struct x86_segment cs, ss;
     uint64_t popped[5];
+    uint64_t sp = stack_pointer(c);
     bool has_stack;
     unsigned cpl;
 
@@ -246,27 +223,25 @@ bool intr_return(struct cpu *c, unsigned size)
     }
     if (c->rflags & INTR_NT)
         return cpu_refuse(c, CPU_GP, 0);
-    if (!stack_read(c, size, 3, popped) || !seg_code(c, (uint16_t)popped[1], CPU_GP, &cs))
+    if (!stack_read(c, &sp, size, 3, popped) || !seg_code(c, (uint16_t)popped[1], &cs) ||
+        !seg_code_returned(c, &cs))
         return false;
     cpl = SELECTOR_RPL(cs.selector);
-    if (cpl < c->cpl ||
-        (cs.access & SEG_CONFORMING ? SEG_DPL(cs.access) > cpl : SEG_DPL(cs.access) != cpl))
-        return cpu_refuse(c, CPU_GP, cs.selector & ~3u);
     has_stack = from_64bit || cpl > c->cpl;
-    if (has_stack && (!stack_read(c, size, 5, popped) ||
-                      !return_stack(c, (uint16_t)popped[4], cpl, cs.access & SEG_L, &ss)))
+    if (has_stack && (!stack_read(c, &sp, size, 2, popped + 3) ||
+                      !seg_stack_returned(c, (uint16_t)popped[4], cpl, cs.access & SEG_L, &ss)))
         return false;
     if (cs.access & SEG_L ? !mmu_is_canonical(popped[0]) : popped[0] > cs.limit)
         return cpu_refuse(c, CPU_GP, 0);
 
     cpu_rflags_set(c, intr_flags_returned(c, popped[2], size));
     c->rip = popped[0];
+    if (!has_stack)
+        stack_commit(c, sp);
     c->seg[X86_CS] = cs;
     if (has_stack) {
         c->seg[X86_SS] = ss;
         c->gpr[X86_RSP] = popped[3];
-    } else {
-        c->gpr[X86_RSP] += 3 * size;
     }
     if (cpl != c->cpl) {
         c->cpl = (uint8_t)cpl;

@@ -1,14 +1,16 @@
 /*
  * Interrupts outside IA-32e mode: 32- and 16-bit gates in protected mode, the vector table in real
- * mode, and their IRET (SDM 3A, 6.12; 20.1.4). No task gates, no virtual-8086 mode.
+ * mode, and their IRET (SDM 3A, 6.12; 20.1.4). Task switches and virtual-8086 mode end the run.
  */
 #include <stddef.h>
 
+#include "emu/x86/gate.h"
 #include "emu/x86/intr_internal.h"
 #include "emu/x86/mmu.h"
 #include "emu/x86/mode.h"
 #include "emu/x86/seg.h"
 #include "emu/x86/stack.h"
+#include "emu/x86/tss.h"
 
 #define GATE_TRAP   1u /* bit of the type: interrupts stay as they are */
 #define GATE_32     8u /* bit of the type: 32-bit, not 16-bit */
@@ -39,31 +41,20 @@ static bool gate_read(struct cpu *c, const struct event *ev, uint64_t *gate)
 {
     uint32_t where = ev->vector * 8u | INTR_ERROR_IDT | (ev->software ? 0 : INTR_ERROR_EXT);
     unsigned access;
+    bool task;
 
     if (ev->vector * 8u + 7 > c->idt.limit)
         return cpu_refuse(c, CPU_GP, where);
     if (!mmu_system_read(c, c->idt.base + ev->vector * 8u, gate, sizeof(*gate)))
         return false;
     access = (unsigned)(*gate >> 40) & 0xffu;
-    if ((access & SEG_S) || (access & 7u & ~GATE_TRAP) != GATE_IS_INT ||
+    task = (access & 0x1fu) == SEG_TYPE_TASK_GATE;
+    if ((access & SEG_S) || (!task && (access & 7u & ~GATE_TRAP) != GATE_IS_INT) ||
         (ev->software && SEG_DPL(access) < c->cpl))
         return cpu_refuse(c, CPU_GP, where);
-    return (access & SEG_P) || cpu_refuse(c, CPU_NP, where);
-}
-
-/* The inner level's stack, out of a 32-bit task state segment: ESP0 at 4, SS0 at 8. */
-static bool inner_stack(struct cpu *c, unsigned cpl, struct x86_segment *ss, uint64_t *sp)
-{
-    uint32_t esp;
-    uint16_t selector;
-
-    if (cpl * 8 + 9 > c->tr.limit)
-        return cpu_refuse(c, CPU_TS, c->tr.selector & ~3u);
-    if (!mmu_system_read(c, c->tr.base + 4 + cpl * 8, &esp, sizeof(esp)) ||
-        !mmu_system_read(c, c->tr.base + 8 + cpl * 8, &selector, sizeof(selector)))
-        return false;
-    *sp = esp;
-    return seg_stack(c, selector, cpl, CPU_TS, ss);
+    if (!(access & SEG_P))
+        return cpu_refuse(c, CPU_NP, where);
+    return !task || gate_task(c, *gate);
 }
 
 static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *sp, unsigned size,
@@ -86,16 +77,19 @@ static bool protected_enter(struct cpu *c, const struct event *ev)
     uint64_t sp = stack_pointer(c);
     struct x86_segment cs, ss = old_ss;
     unsigned cpl, type, old_cpl = c->cpl;
-    uint64_t gate;
+    uint64_t gate, rip;
 
-    if (!gate_read(c, ev, &gate) || !seg_code(c, (uint16_t)(gate >> 16), CPU_GP, &cs))
+    if (!gate_read(c, ev, &gate) || !seg_code(c, (uint16_t)(gate >> 16), &cs))
         return false;
     type = (unsigned)(gate >> 40) & 0xfu;
     cpl = cs.access & SEG_CONFORMING ? c->cpl : SEG_DPL(cs.access);
-    if (cpl > c->cpl)
+    if (SEG_DPL(cs.access) > c->cpl)
         return cpu_refuse(c, CPU_GP, cs.selector & ~3u);
-    if (cpl < c->cpl && !inner_stack(c, cpl, &ss, &sp))
+    if (!seg_code_present(c, &cs) || (cpl < c->cpl && !tss_stack(c, cpl, &ss, &sp)))
         return false;
+    rip = (gate & 0xffff) | (type & GATE_32 ? gate >> 32 & 0xffff0000u : 0);
+    if (rip > cs.limit)
+        return cpu_refuse(c, CPU_GP, 0);
     c->seg[X86_SS] = ss;
     c->cpl = (uint8_t)cpl;
     cpu_mode_update(c);
@@ -103,12 +97,12 @@ static bool protected_enter(struct cpu *c, const struct event *ev)
         c->seg[X86_SS] = old_ss;
         c->cpl = (uint8_t)old_cpl;
         cpu_mode_update(c);
-        return false;
+        return cpl < old_cpl ? tss_stack_fault(c, &ss) : false;
     }
     stack_commit(c, sp);
     cs.selector = (uint16_t)((cs.selector & ~3u) | cpl);
     c->seg[X86_CS] = cs;
-    c->rip = (gate & 0xffff) | (type & GATE_32 ? gate >> 32 & 0xffff0000u : 0);
+    c->rip = rip;
     c->rflags &= ~(INTR_TF | INTR_NT | INTR_RF | INTR_VM);
     if (!(type & GATE_TRAP))
         c->rflags &= ~INTR_IF;
@@ -129,6 +123,8 @@ static bool real_return(struct cpu *c, unsigned size)
     if (!stack_pop(c, &sp, &rip, size) || !stack_pop(c, &sp, &cs, size) ||
         !stack_pop(c, &sp, &flags, size))
         return false;
+    if (rip > c->seg[X86_CS].limit)
+        return cpu_refuse(c, CPU_GP, 0);
     stack_commit(c, sp);
     c->seg[X86_CS].selector = (uint16_t)cs;
     c->seg[X86_CS].base = (uint64_t)(uint16_t)cs << 4;
@@ -145,19 +141,22 @@ static bool protected_return(struct cpu *c, unsigned size)
     struct x86_segment cs, ss;
     unsigned cpl;
 
+    if (c->rflags & INTR_NT)
+        return tss_return(c);
     if (!stack_pop(c, &sp, &rip, size) || !stack_pop(c, &sp, &selector, size) ||
-        !stack_pop(c, &sp, &flags, size) || !seg_code(c, (uint16_t)selector, CPU_GP, &cs))
+        !stack_pop(c, &sp, &flags, size))
+        return false;
+    if ((flags & INTR_VM) && c->cpl == 0)
+        return cpu_unable(c, "virtual-8086 mode");
+    if (!seg_code(c, (uint16_t)selector, &cs) || !seg_code_returned(c, &cs))
         return false;
     cpl = SELECTOR_RPL(selector);
-    if (cpl < c->cpl ||
-        (cs.access & SEG_CONFORMING ? SEG_DPL(cs.access) > cpl : SEG_DPL(cs.access) != cpl))
-        return cpu_refuse(c, CPU_GP, selector & ~3u);
-    if (rip > cs.limit)
-        return cpu_refuse(c, CPU_GP, 0);
     if (cpl > c->cpl &&
         (!stack_pop(c, &sp, &outer_sp, size) || !stack_pop(c, &sp, &outer_ss, size) ||
          !seg_stack(c, (uint16_t)outer_ss, cpl, CPU_GP, &ss)))
         return false;
+    if (rip > cs.limit)
+        return cpu_refuse(c, CPU_GP, 0);
     cpu_rflags_set(c, intr_flags_returned(c, flags, size));
     c->rip = rip;
     c->seg[X86_CS] = cs;

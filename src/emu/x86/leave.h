@@ -11,6 +11,7 @@ enum cpu_leave {
     CPU_FAULT,        /* deliver cpu.fault; rip is the faulting instruction (trap: the next one) */
     CPU_HALT,         /* HLT: sleep until an interrupt */
     CPU_TRIPLE_FAULT, /* delivering failed three times */
+    CPU_UNABLE,       /* the guest wants what is not there: cpu.unable names it; run fails */
 };
 
 /* Why the next instruction gets a block of its own. */

@@ -31,14 +31,14 @@ bool seg_descriptor(struct cpu *c, uint16_t selector, enum cpu_vector vector, ui
 #define DESCRIPTOR_TYPE 5u /* the byte that has the type */
 
 /* Sets the accessed bit in the table, as a load does the first time. */
-static bool mark_accessed(struct cpu *c, uint16_t selector, uint64_t raw)
+static bool mark_accessed(struct cpu *c, const struct x86_segment *s)
 {
-    uint64_t table = selector & SELECTOR_LDT ? c->ldt.base : c->gdt.base;
+    uint64_t table = s->selector & SELECTOR_LDT ? c->ldt.base : c->gdt.base;
     uint8_t before;
 
-    if (raw >> 40 & SEG_ACCESSED)
+    if (s->access & SEG_ACCESSED)
         return true;
-    return mmu_system_set(c, table + (selector & ~7u) + DESCRIPTOR_TYPE, SEG_ACCESSED, &before);
+    return mmu_system_set(c, table + (s->selector & ~7u) + DESCRIPTOR_TYPE, SEG_ACCESSED, &before);
 }
 
 static bool refuse(struct cpu *c, enum cpu_vector vector, uint16_t selector)
@@ -102,7 +102,7 @@ bool seg_load(struct cpu *c, enum x86_seg which, uint16_t selector)
             return refuse(c, CPU_GP, selector);
         if (!(s.access & SEG_P))
             return refuse(c, CPU_NP, selector);
-        if (!mark_accessed(c, selector, raw))
+        if (!mark_accessed(c, &s))
             return false;
     }
     c->seg[which] = s;
@@ -126,33 +126,58 @@ bool seg_stack(struct cpu *c, uint16_t selector, unsigned cpl, enum cpu_vector v
         return refuse(c, vector, selector);
     if (!(s.access & SEG_P))
         return refuse(c, CPU_SS, selector);
-    if (!mark_accessed(c, selector, raw))
+    if (!mark_accessed(c, &s))
         return false;
     *out = s;
     return true;
 }
 
-bool seg_code(struct cpu *c, uint16_t selector, enum cpu_vector vector, struct x86_segment *out)
+bool seg_stack_returned(struct cpu *c, uint16_t selector, unsigned cpl, bool to_64bit,
+                        struct x86_segment *out)
+{
+    if (SELECTOR_NULL(selector) && to_64bit && cpl != 3 && SELECTOR_RPL(selector) == cpl) {
+        *out = (struct x86_segment){ .selector = selector, .access = (uint16_t)(cpl << 5) };
+        return true;
+    }
+    return seg_stack(c, selector, cpl, CPU_GP, out);
+}
+
+bool seg_code(struct cpu *c, uint16_t selector, struct x86_segment *out)
 {
     struct x86_segment s;
     uint64_t raw;
 
     if (SELECTOR_NULL(selector))
-        return refuse(c, vector, 0);
-    if (!seg_descriptor(c, selector, vector, &raw))
+        return refuse(c, CPU_GP, 0);
+    if (!seg_descriptor(c, selector, CPU_GP, &raw))
         return false;
     s = seg_unpack(selector, raw);
     if ((s.access & (SEG_S | SEG_CODE)) != (SEG_S | SEG_CODE))
-        return refuse(c, vector, selector);
+        return refuse(c, CPU_GP, selector);
     if ((c->efer & X86_EFER_LMA) && (s.access & SEG_L) && (s.access & SEG_DB))
-        return refuse(c, vector, selector);
-    if (!(s.access & SEG_P))
-        return refuse(c, CPU_NP, selector);
-    if (!mark_accessed(c, selector, raw))
-        return false;
+        return refuse(c, CPU_GP, selector);
     *out = s;
     return true;
 }
+
+bool seg_code_present(struct cpu *c, const struct x86_segment *cs)
+{
+    return cs->access & SEG_P ? mark_accessed(c, cs) : refuse(c, CPU_NP, cs->selector);
+}
+
+bool seg_code_returned(struct cpu *c, struct x86_segment *cs)
+{
+    unsigned cpl = SELECTOR_RPL(cs->selector);
+    bool level =
+        cs->access & SEG_CONFORMING ? SEG_DPL(cs->access) <= cpl : SEG_DPL(cs->access) == cpl;
+
+    if (cpl < c->cpl || !level)
+        return refuse(c, CPU_GP, cs->selector);
+    return seg_code_present(c, cs);
+}
+
+/* Bits 8 to 12 of the last four bytes: where an eight-byte descriptor has its type. */
+#define UPPER_TYPE 0x1f00u
 
 /* LDT and TSS descriptors are 16 bytes in IA-32e mode: the high half of the base follows. */
 static bool system_descriptor(struct cpu *c, uint16_t selector, uint64_t *raw,
@@ -172,6 +197,8 @@ static bool system_descriptor(struct cpu *c, uint16_t selector, uint64_t *raw,
     if (!mmu_system_read(c, c->gdt.base + (selector & ~7u) + 8, &high, sizeof(high)))
         return false;
     out->base |= high << 32;
+    if ((high >> 32 & UPPER_TYPE) || !mmu_is_canonical(out->base))
+        return refuse(c, CPU_GP, selector);
     return true;
 }
 
@@ -195,14 +222,16 @@ bool seg_load_ldt(struct cpu *c, uint16_t selector)
 bool seg_load_tr(struct cpu *c, uint16_t selector)
 {
     struct x86_segment s;
-    uint64_t raw;
     uint8_t before;
+    uint64_t raw;
+    bool small;
 
     if (SELECTOR_NULL(selector))
         return refuse(c, CPU_GP, 0);
     if (!system_descriptor(c, selector, &raw, &s))
         return false;
-    if ((s.access & SEG_S) || SEG_TYPE(s.access) != SEG_TYPE_TSS)
+    small = SEG_TYPE(s.access) == SEG_TYPE_TSS16 && !(c->efer & X86_EFER_LMA);
+    if ((s.access & SEG_S) || (SEG_TYPE(s.access) != SEG_TYPE_TSS && !small))
         return refuse(c, CPU_GP, selector);
     if (!(s.access & SEG_P))
         return refuse(c, CPU_NP, selector);

@@ -23,13 +23,22 @@ bool seg_descriptor_at(const struct cpu *c, uint16_t selector, uint64_t *va);
 /* MOV, POP, LDS and friends into anything but CS. */
 bool seg_load(struct cpu *c, enum x86_seg which, uint16_t selector);
 
-/* A code segment for a far transfer to privilege `cpl`, checked as far as all transfers agree: it
- * is code, present, and not both L and D. */
-bool seg_code(struct cpu *c, uint16_t selector, enum cpu_vector vector, struct x86_segment *out);
+/* A code segment for a far transfer, looked at as far as all transfers agree: it is code, and not
+ * both L and D. The caller judges levels, and then has it seg_code_present: a segment that is not
+ * allowed is #GP, there or not. */
+bool seg_code(struct cpu *c, uint16_t selector, struct x86_segment *out);
+bool seg_code_present(struct cpu *c, const struct x86_segment *cs);
+
+/* Both for RETF and IRET, to the level that the selector asks for. */
+bool seg_code_returned(struct cpu *c, struct x86_segment *cs);
 
 /* SS for a stack at privilege `cpl`: writable data, DPL and RPL equal to it. */
 bool seg_stack(struct cpu *c, uint16_t selector, unsigned cpl, enum cpu_vector vector,
                struct x86_segment *out);
+
+/* SS for a return. 64-bit code but for ring 3's may go without. */
+bool seg_stack_returned(struct cpu *c, uint16_t selector, unsigned cpl, bool to_64bit,
+                        struct x86_segment *out);
 
 bool seg_load_ldt(struct cpu *c, uint16_t selector);
 bool seg_load_tr(struct cpu *c, uint16_t selector);

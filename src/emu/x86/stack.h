@@ -15,7 +15,7 @@
 uint64_t stack_pointer(const struct cpu *c);
 bool stack_push(struct cpu *c, uint64_t *sp, uint64_t value, unsigned size);
 /* Several values, each above the next: nothing is written unless all can be. */
-#define STACK_PUSH_MAX 8u
+#define STACK_PUSH_MAX 35u /* through a call gate */
 bool stack_push_all(struct cpu *c, uint64_t *sp, const uint64_t *values, unsigned count,
                     unsigned size);
 

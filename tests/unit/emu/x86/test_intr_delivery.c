@@ -257,6 +257,24 @@ Test(intr_delivery, task_state_that_ends_too_early)
     cr_assert_eq(c->rip, HANDLER);
 }
 
+Test(intr_delivery, handlers_are_somewhere)
+{
+    emu_rig_gate(&rig, 0x40, canonical_hole, 0, INTR);
+    emu_rig_gate(&rig, CPU_GP, HANDLER, 0, INTR);
+    cr_assert(intr_deliver(c, 0x40));
+    expect_entered(HANDLER, ERR_EXT);
+    cr_assert_eq(emu_rig_read64(&rig, c->gpr[X86_RSP] + 8), 0x8123, "it was never there");
+}
+
+Test(intr_delivery, stack_that_is_no_address_is_a_stack_fault)
+{
+    emu_rig_gate(&rig, 0x40, HANDLER + 0x100, 0, INTR);
+    emu_rig_gate(&rig, CPU_SS, HANDLER, 1, INTR);
+    c->gpr[X86_RSP] = canonical_hole + 0x1000;
+    cr_assert(intr_deliver(c, 0x40));
+    expect_entered(HANDLER, ERR_EXT);
+}
+
 static void frame_write(uint64_t at, uint64_t rip, uint64_t cs, uint64_t flags, uint64_t rsp,
                         uint64_t ss)
 {

@@ -167,17 +167,73 @@ Test(seg, code_for_a_transfer)
 {
     struct x86_segment s;
 
-    expect_fault(seg_code(c, 0, CPU_GP, &s), CPU_GP, 0);
+    expect_fault(seg_code(c, 0, &s), CPU_GP, 0);
     emu_rig_descriptor(&rig, FREE, RAW(DATA));
-    expect_fault(seg_code(c, FREE, CPU_TS, &s), CPU_TS, FREE);
+    expect_fault(seg_code(c, FREE, &s), CPU_GP, FREE);
     emu_rig_descriptor(&rig, FREE, RAW(CODE & ~0x80u));
-    expect_fault(seg_code(c, FREE, CPU_GP, &s), CPU_NP, FREE);
+    cr_assert(seg_code(c, FREE, &s));
+    expect_fault(seg_code_present(c, &s), CPU_NP, FREE);
     emu_rig_descriptor(&rig, FREE, RAW(CODE | 0x6000)); /* L and D */
-    expect_fault(seg_code(c, FREE, CPU_GP, &s), CPU_GP, FREE);
+    expect_fault(seg_code(c, FREE, &s), CPU_GP, FREE);
     emu_rig_descriptor(&rig, FREE, RAW(CODE | 0x2000));
-    cr_assert(seg_code(c, FREE | 3, CPU_GP, &s));
+    cr_assert(seg_code(c, FREE | 3, &s) && seg_code_present(c, &s));
     cr_assert_eq(s.selector, FREE | 3);
     cr_assert(s.access & SEG_L);
+}
+
+/* A level that is not allowed comes before a segment that is not there. */
+Test(seg, levels_are_judged_before_presence)
+{
+    const uint64_t frame[] = { 0x9000, FREE };
+
+    emu_rig_descriptor(&rig, FREE, RAW((CODE & ~0x80u) | DPL3 | 0x2000));
+    expect_fault(far_jump(c, FREE, 0x9000), CPU_GP, FREE);
+    emu_rig_write(&rig, EMU_RIG_STACK - 16, frame, sizeof(frame));
+    c->gpr[X86_RSP] = EMU_RIG_STACK - 16;
+    expect_fault(far_return(c, 8, 0), CPU_GP, FREE);
+    emu_rig_descriptor(&rig, FREE, RAW((CODE & ~0x80u) | 0x2000));
+    expect_fault(far_jump(c, FREE, 0x9000), CPU_NP, FREE);
+    expect_fault(far_return(c, 8, 0), CPU_NP, FREE);
+    cr_assert_eq(c->gpr[X86_RSP], EMU_RIG_STACK - 16);
+}
+
+/* Bytes 12 to 15 have a type of their own, which is 0, and the base is an address. */
+Test(seg, system_segments_have_a_second_half)
+{
+    emu_rig_descriptor(&rig, FREE, RAW(TSS));
+    emu_rig_descriptor(&rig, FREE + 8, UINT64_C(0x1000) << 32);
+    expect_fault(seg_load_tr(c, FREE), CPU_GP, FREE);
+    emu_rig_descriptor(&rig, FREE + 8, 0x8000);
+    expect_fault(seg_load_tr(c, FREE), CPU_GP, FREE);
+    emu_rig_descriptor(&rig, FREE, RAW(LDT));
+    expect_fault(seg_load_ldt(c, FREE), CPU_GP, FREE);
+    emu_rig_descriptor(&rig, FREE + 8, 0);
+    cr_assert(seg_load_ldt(c, FREE));
+}
+
+Test(seg, sixteen_bit_tasks_are_loaded_outside_long_mode)
+{
+    emu_rig_descriptor(&rig, FREE, RAW(0x81u));
+    expect_fault(seg_load_tr(c, FREE), CPU_GP, FREE);
+    emu_rig_protected_mode(&rig);
+    c->efer = 0;
+    emu_rig_descriptor(&rig, FREE, RAW(0x81u));
+    cr_assert(seg_load_tr(c, FREE));
+    cr_assert_eq(c->tr.access & 0xf, 3, "busy");
+}
+
+/* RETF as IRET: 64-bit code needs no stack segment, but for ring 3's; and RSP is the frame's. */
+Test(seg, far_returns_to_code_without_a_stack_segment)
+{
+    const uint64_t frame[] = { 0x9000, FREE | 1, 0x4800, 1 };
+
+    emu_rig_descriptor(&rig, FREE, RAW(CODE | 0x20u | 0x2000));
+    emu_rig_write(&rig, EMU_RIG_STACK - sizeof(frame), frame, sizeof(frame));
+    c->gpr[X86_RSP] = EMU_RIG_STACK - sizeof(frame);
+    cr_assert(far_return(c, 8, 0));
+    cr_assert_eq(c->cpl, 1);
+    cr_assert_eq(c->seg[X86_SS].selector, 1);
+    cr_assert_eq(c->gpr[X86_RSP], 0x4800);
 }
 
 Test(seg, table_that_is_not_mapped_faults)
