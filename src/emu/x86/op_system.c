@@ -250,10 +250,12 @@ static void op_xgetbv(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
+/* Whether it is there comes before whether it is allowed. */
 static void op_xsetbv(struct cpu *c, const struct op *op)
 {
-    bool done = xsave_enabled(c) && ((uint32_t)c->gpr[X86_RCX] == 0 || cpu_refuse(c, CPU_GP, 0)) &&
-                xcr0_write(c, edx_eax(c));
+    bool allowed = c->cpl == 0 && (uint32_t)c->gpr[X86_RCX] == 0;
+    bool done =
+        xsave_enabled(c) && (allowed || cpu_refuse(c, CPU_GP, 0)) && xcr0_write(c, edx_eax(c));
 
     op_finish(c, op, done);
 }

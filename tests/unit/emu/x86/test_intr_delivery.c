@@ -348,6 +348,21 @@ Test(intr_delivery, return_refuses_frames_that_will_not_do)
     expect_refused(0);
 }
 
+/* A level that is not allowed comes before a segment that is not there. */
+Test(intr_delivery, return_judges_levels_before_presence)
+{
+    const uint64_t absent = UINT64_C(0x00af1b000000ffff);
+
+    emu_rig_descriptor(&rig, EMU_RIG_FREE, absent | UINT64_C(0x6000) << 32);
+    frame_write(0x4800, 0x8888, EMU_RIG_FREE, 0x202, 0x4321, EMU_RIG_DATA);
+    expect_refused(EMU_RIG_FREE);
+    emu_rig_descriptor(&rig, EMU_RIG_FREE, absent);
+    cr_assert(!intr_return(c, 8));
+    cr_assert_eq(c->fault.vector, CPU_NP);
+    cr_assert_eq(c->fault.error, EMU_RIG_FREE);
+    cr_assert_eq(c->gpr[X86_RSP], 0x4800);
+}
+
 /* IOPL belongs to level 0, IF to those IOPL names. */
 Test(intr_delivery, return_in_user_mode_keeps_iopl_and_if)
 {
