@@ -8,6 +8,7 @@
 #include "emu/x86/mode.h"
 #include "emu/x86/msr.h"
 #include "emu/x86/seg.h"
+#include "emu/x86/walk.h"
 
 #define CR0_MP UINT64_C(0x2)
 #define CR0_EM UINT64_C(0x4)
@@ -55,6 +56,14 @@ bool control_read(struct cpu *c, unsigned number, uint64_t *value)
     }
 }
 
+/* With PAE paging outside IA-32e mode, a write looks at the topmost entries. */
+static bool pointers_allowed(struct cpu *c, bool paging, uint64_t cr4, uint64_t cr3)
+{
+    if (!paging || !(cr4 & X86_CR4_PAE) || (c->efer & X86_EFER_LMA))
+        return true;
+    return walk_pointers_valid(c, cr3) || cpu_refuse(c, CPU_GP, 0);
+}
+
 /* Switching paging on with EFER.LME set enters IA-32e mode, switching it off leaves it. */
 static bool cr0_write(struct cpu *c, uint64_t value)
 {
@@ -69,6 +78,8 @@ static bool cr0_write(struct cpu *c, uint64_t value)
             return cpu_refuse(c, CPU_GP, 0);
         c->efer |= X86_EFER_LMA;
     }
+    if (!pointers_allowed(c, paging_on, c->cr4, c->cr3))
+        return false;
     if (paging_off && (c->efer & X86_EFER_LMA)) {
         if (c->seg[X86_CS].access & SEG_L)
             return cpu_refuse(c, CPU_GP, 0);
@@ -85,8 +96,11 @@ static bool cr4_write(struct cpu *c, uint64_t value)
 {
     if ((value & ~CR4_DEFINED) || ((c->efer & X86_EFER_LMA) && !(value & X86_CR4_PAE)))
         return cpu_refuse(c, CPU_GP, 0);
-    if ((value ^ c->cr4) & CR4_PAGING)
+    if ((value ^ c->cr4) & CR4_PAGING) {
+        if (!pointers_allowed(c, c->cr0 & X86_CR0_PG, value, c->cr3))
+            return false;
         mmu_flush(c, true);
+    }
     c->cr4 = value;
     cpu_mode_update(c);
     return true;
@@ -96,6 +110,8 @@ static bool cr3_write(struct cpu *c, uint64_t value)
 {
     if (value >> CPU_PHYSICAL_BITS)
         return cpu_refuse(c, CPU_GP, 0);
+    if (!pointers_allowed(c, c->cr0 & X86_CR0_PG, c->cr4, value))
+        return false;
     c->cr3 = value;
     mmu_flush(c, false);
     return true;

@@ -30,6 +30,8 @@
 #define PTE_PAT_HIGH   (UINT64_C(1) << 12)        /* of a large page: no address bit */
 #define PDPTE_RESERVED (PTE_NX | UINT64_C(0x1e6)) /* of PAE's top level: it has no rights */
 
+#define PAE_TABLE 0xffffffe0u /* CR3's address of PAE's top level */
+
 #define CR0_WP   (UINT64_C(1) << 16)
 #define CR4_PSE  (UINT64_C(1) << 4)
 #define CR4_PGE  (UINT64_C(1) << 7)
@@ -93,6 +95,18 @@ static uint64_t entry_reserved(const struct cpu *c, const struct format *f, unsi
     if (f == &pae && level == 3)
         reserved |= PDPTE_RESERVED;
     return reserved;
+}
+
+bool walk_pointers_valid(const struct cpu *c, uint64_t cr3)
+{
+    for (unsigned i = 0; i <= pae.top_mask; i++) {
+        const void *at = mem_at(c->emu->mem, (cr3 & PAE_TABLE) + i * pae.width, pae.width);
+        uint64_t entry = at ? entry_load(at, pae.width) : ~UINT64_C(0);
+
+        if ((entry & PTE_P) && (entry & entry_reserved(c, &pae, pae.levels, false)))
+            return false;
+    }
+    return true;
 }
 
 struct step {
@@ -171,7 +185,7 @@ enum outcome {
 static enum outcome descend(struct cpu *c, const struct format *f, uint64_t va, struct step *s,
                             struct rights *r, uint32_t *why)
 {
-    uint64_t table = c->cr3 & (f == &pae ? 0xffffffe0u : PTE_ADDRESS);
+    uint64_t table = c->cr3 & (f == &pae ? PAE_TABLE : PTE_ADDRESS);
 
     *r = (struct rights){ .write = true, .user = true };
     for (s->level = f->levels;; s->level--) {

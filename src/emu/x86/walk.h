@@ -44,4 +44,8 @@ struct walk {
 bool walk_page(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as as,
                struct walk *out, uint32_t *error);
 
+/* Whether PAE paging may begin with the four entries that CR3 would point to: a reserved bit in one
+ * that is present is the fault of the instruction that loads them. The walk reads them again. */
+bool walk_pointers_valid(const struct cpu *c, uint64_t cr3);
+
 #endif

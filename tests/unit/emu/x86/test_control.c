@@ -117,6 +117,30 @@ Test(control, cr3_has_as_many_bits_as_addresses)
     cr_assert_eq(get(3) & 0x18, 0x18);
 }
 
+/* Whatever makes them count looks at them: CR3, CR4 and CR0. */
+Test(control, pae_looks_at_its_topmost_entries)
+{
+    const uint64_t good = 0x111000 | PTE_P, bad = good | PTE_W, absent = PTE_W;
+    const gpa_t last = 0x110018;
+
+    c->efer = 0;
+    emu_rig_protected_mode(&rig);
+    emu_rig_write(&rig, last, &bad, sizeof(bad));
+    cr_assert(control_write(c, 3, 0x110000), "without paging it is a number");
+    cr_assert(control_write(c, 4, c->cr4 | X86_CR4_PAE));
+    refuses(0, c->cr0 | X86_CR0_PG);
+    emu_rig_write(&rig, last, &absent, sizeof(absent));
+    cr_assert(control_write(c, 0, c->cr0 | X86_CR0_PG));
+    emu_rig_write(&rig, last, &good, sizeof(good));
+    cr_assert(control_write(c, 3, 0x110000));
+    emu_rig_write(&rig, last, &bad, sizeof(bad));
+    refuses(3, 0x110000);
+    refuses(3, EMU_RIG_RAM);
+    refuses(4, c->cr4 | UINT64_C(0x80));
+    cr_assert(control_write(c, 4, c->cr4 & ~(uint64_t)X86_CR4_PAE));
+    refuses(4, c->cr4 | X86_CR4_PAE);
+}
+
 Test(control, cr3_write_forgets_all_but_global_pages)
 {
     emu_rig_map(&rig, 0x400000, 0x6000, PTE_P | PTE_W | PTE_D | PTE_A);
