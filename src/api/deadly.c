@@ -9,6 +9,7 @@
  */
 #include "api/deadly.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -82,7 +83,8 @@ static void on_deadly(int sig, siginfo_t *info, void *context);
 
 static void hook(int sig, struct sigaction *before)
 {
-    const struct sigaction action = { .sa_sigaction = on_deadly, .sa_flags = SA_SIGINFO };
+    const struct sigaction action = { .sa_sigaction = on_deadly,
+                                      .sa_flags = SA_SIGINFO | SA_RESTART };
 
     (void)sigaction(sig, &action, before);
 }
@@ -90,6 +92,7 @@ static void hook(int sig, struct sigaction *before)
 static void on_deadly(int sig, siginfo_t *info, void *context)
 {
     const struct sigaction *before = &deadly[sig].before;
+    int errno_before = errno;
 
     (void)context;
     if (before->sa_handler == SIG_IGN && !happens_again(sig, info))
@@ -106,6 +109,7 @@ static void on_deadly(int sig, siginfo_t *info, void *context)
         _exit(128 + sig);
     hook(sig, NULL);
     terminal_raw_mode();
+    errno = errno_before;
 }
 
 void deadly_hook(void)

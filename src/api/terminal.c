@@ -11,6 +11,7 @@
  */
 #include "api/terminal.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <termios.h>
@@ -59,7 +60,8 @@ static void foreground(void)
 {
     /* Resets itself when caught, and is not blocked meanwhile, so that raising it again from the
      * handler stops the process there and then. */
-    struct sigaction stop = { .sa_handler = on_stop, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER) };
+    struct sigaction stop = { .sa_handler = on_stop,
+                              .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_RESTART) };
 
     (void)sigaction(SIGTSTP, &stop, NULL);
     mode_set(&terminal.raw);
@@ -67,15 +69,21 @@ static void foreground(void)
 
 static void on_stop(int sig)
 {
+    int errno_before = errno;
+
     terminal_restore_mode();
     (void)raise(sig);
     foreground();
+    errno = errno_before;
 }
 
 static void on_continue(int sig)
 {
+    int errno_before = errno;
+
     (void)sig;
     foreground();
+    errno = errno_before;
 }
 
 static void hook(void)

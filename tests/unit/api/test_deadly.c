@@ -2,6 +2,7 @@
 #include "api/deadly.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <pty.h>
 #include <sched.h>
 #include <signal.h>
@@ -221,7 +222,7 @@ static void signal_itself(void)
     (void)raise(SIGUSR1);
 }
 
-/* What others send it does nothing, as without us. */
+/* What others send it does nothing, as without us: whatever it was at goes on. */
 static void see_others_signals(void)
 {
     pid_t other = fork();
@@ -230,8 +231,29 @@ static void see_others_signals(void)
         (void)kill(1, SIGUSR1);
         _exit(0);
     }
-    (void)waitpid(other, NULL, 0);
+    errno = E2BIG;
+    while (waitpid(other, NULL, WNOHANG) == 0)
+        ;
+    if (errno != E2BIG)
+        _exit(40);
     _exit(is_raw(&first) ? 42 : 41);
+}
+
+static void read_through_others_signals(void)
+{
+    int ends[2];
+    char byte;
+
+    if (pipe(ends) < 0)
+        _exit(39);
+    if (fork() == 0) {
+        for (unsigned i = 0; i < 1000; i++) {
+            (void)kill(1, SIGUSR1);
+            (void)sched_yield();
+        }
+        _exit(write(ends[1], "w", 1) != 1);
+    }
+    _exit(read(ends[0], &byte, 1) == 1 ? 42 : 38);
 }
 
 Test(deadly, the_first_process_of_a_namespace)
@@ -243,5 +265,6 @@ Test(deadly, the_first_process_of_a_namespace)
     cr_assert_eq(first_process(&first, signal_itself), 128 + SIGUSR1);
     cr_assert(is_as_before(&first));
     cr_assert_eq(first_process(&first, see_others_signals), 42);
+    cr_assert_eq(first_process(&first, read_through_others_signals), 42);
     pty_close(&first);
 }

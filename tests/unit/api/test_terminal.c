@@ -1,6 +1,7 @@
 #include "api/terminal.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -103,6 +104,18 @@ Test(terminal, leaves_other_descriptors_alone)
     terminal_restore();
     cr_assert_eq(signal(SIGTSTP, SIG_DFL), SIG_DFL, "nothing was hooked");
     cr_assert_eq(signal(SIGCONT, SIG_DFL), SIG_DFL);
+}
+
+Test(terminal, whoever_is_interrupted_keeps_his_errno)
+{
+    struct pty p = pty_open();
+
+    cr_assert_eq(terminal_raw(p.slave, NULL), 0);
+    errno = E2BIG; /* the terminal is not this process's: asking for its foreground fails */
+    cr_assert_eq(raise(SIGCONT), 0);
+    cr_assert_eq(errno, E2BIG);
+    terminal_restore();
+    pty_close(&p);
 }
 
 Test(terminal, unhooks_what_it_hooked)
