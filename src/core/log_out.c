@@ -134,9 +134,14 @@ static bool write_all(struct writer *w, uint64_t until_ns)
     return true;
 }
 
-static struct log_outlet *outlet(void)
+/* False: there is no outlet. Read once: a loop that fails gives it up while others say things. */
+static bool outlet_tell(void)
 {
-    return __atomic_load_n(&out.outlet, __ATOMIC_ACQUIRE);
+    struct log_outlet *o = __atomic_load_n(&out.outlet, __ATOMIC_ACQUIRE);
+
+    if (o)
+        o->ready(o);
+    return o != NULL;
 }
 
 /* Whoever left because the writer was taken is served by its last look at the ring. */
@@ -150,8 +155,8 @@ static void write_now(void)
         all = write_all(out.writer, 0);
         writer_give();
     } while (all && log_ring_has(&out.ring));
-    if (!all && outlet())
-        outlet()->ready(outlet());
+    if (!all)
+        (void)outlet_tell();
 }
 
 void log_out_to(int fd, const char *id)
@@ -165,9 +170,7 @@ void log_out_put(struct log_raw *raw)
     raw->lost = __atomic_exchange_n(&out.unsaid, 0, __ATOMIC_RELAXED);
     if (!log_ring_put(&out.ring, raw))
         lose(1, raw->lost + 1);
-    if (outlet())
-        outlet()->ready(outlet());
-    else
+    if (!outlet_tell())
         write_now();
 }
 
