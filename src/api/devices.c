@@ -230,14 +230,19 @@ static struct device_entry *entry_of(struct virtio_device *v)
 
 static void limit_done(struct loop_op *op, int res);
 
-/* One that still runs for an earlier wait goes on, and starts this one's when it is over. */
+static void limit_run(struct devices *d)
+{
+    d->limit.done = limit_done;
+    loop_timer(d->vm->loop, &d->limit, d->limit_at_ns);
+    d->limit_runs = true;
+}
+
+/* A timer that still runs for an earlier wait goes on, and starts this one's when it is over. */
 static void limit_start(struct devices *d)
 {
     d->limit_at_ns = clock_now_ns() + d->patience_ns;
-    d->limit.done = limit_done;
     if (!d->limit_runs)
-        loop_timer(d->vm->loop, &d->limit, d->limit_at_ns);
-    d->limit_runs = true;
+        limit_run(d);
 }
 
 static void tell(const struct devices *d, const struct device_entry *entry, const char *so)
@@ -305,7 +310,7 @@ static void limit_done(struct loop_op *op, int res)
     if (d->ending)
         loop_stop(d->vm->loop);
     else if (d->rested && clock_now_ns() < d->limit_at_ns)
-        limit_start(d);
+        limit_run(d);
     else if (d->rested)
         rest_end(d, -ETIMEDOUT);
 }

@@ -231,6 +231,41 @@ Test(devices_late, an_answer_in_time_is_a_rest)
     cr_assert(devices.limit_runs, "its timer is nobody's, and goes with the devices");
 }
 
+static void request_again(void)
+{
+    struct vring_avail *avail = mem_at(&vm.mem, AVAIL, 64);
+
+    avail->ring[1] = 0;
+    avail->idx = 2;
+    virtio_kick(devices.entry[0].virtio, 0);
+    settle();
+    cr_assert_eq(stuck.count, 1);
+}
+
+/* A second pause has its own limit, though the first one's timer still runs. */
+Test(devices_late, a_pause_after_another_has_its_own_limit)
+{
+    uint64_t at_ns;
+
+    devices.patience_ns = UINT64_C(3600000000000);
+    devices_quiesce(&devices, rested);
+    stuck_end(&stuck, stuck.op[0], BLK_SECTOR);
+    cr_assert_eq(rests, 1);
+    cr_assert_eq(loop_run(loop), 0, "the rest has stopped it");
+    devices_resume(&devices);
+    request_again();
+    devices_quiesce(&devices, rested);
+    at_ns = devices.limit_at_ns;
+    loop_cancel(loop, &devices.limit); /* as good as over */
+    settle();
+    cr_assert_eq(rests, 1);
+    cr_assert(devices.limit_runs);
+    cr_assert_eq(devices.limit_at_ns, at_ns, "and no longer");
+    stuck_end(&stuck, stuck.op[0], BLK_SECTOR);
+    cr_assert_eq(rests, 2);
+    devices_resume(&devices);
+}
+
 Test(devices_late, the_end_comes_before_the_rest)
 {
     devices_quiesce(&devices, rested);
