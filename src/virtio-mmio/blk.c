@@ -203,7 +203,7 @@ static bool is_over(struct blk *b)
     if (b->turn != turn)
         b->taken = 0;
     b->turn = turn;
-    return b->taken++ == TURN_REQUESTS;
+    return b->taken++ >= TURN_REQUESTS;
 }
 
 /* The chain goes back into the queue. */

@@ -1,5 +1,6 @@
 /* What a disk may have the loop thread do at once, however large the requests are. */
 #include "unit/virtio-mmio/disk_rig.h"
+#include "virtio-mmio/transport.h"
 
 #define REQUESTS 12u
 #define BUFFERS  10u
@@ -100,5 +101,55 @@ BOTH(a_reset_waits_for_what_is_under_way_alone)
     vd_start(&d, 0);
     d.hostile = false;
     cr_assert(sector_is(1, sector_byte(1)), "and the next driver finds it well");
+    disk_close();
+}
+
+#define QUICK 160u
+
+static struct loop_post together;
+
+static void kick_call(struct loop_post *post)
+{
+    (void)post;
+    virtio_kick(&disk->virtio, 0);
+}
+
+static unsigned answered_of(const struct ask *asks, unsigned count)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        n += *asks[i].status != 0xee;
+    return n;
+}
+
+static unsigned in_first_turn;
+static struct ask quick[QUICK];
+
+static void count_call(struct loop_post *post)
+{
+    (void)post;
+    in_first_turn = answered_of(quick, QUICK);
+}
+
+/* Who is told in a turn that it has rested enough, and has had its share in that turn, rests on. */
+BOTH(a_turn_has_one_share_whoever_asks_for_it)
+{
+    struct loop_post count = { .call = count_call };
+
+    disk_open(plain(), 0);
+    d.hostile = true;
+    indirect = true;
+    for (unsigned i = 0; i < QUICK; i++)
+        quick[i] = ask(VIRTIO_BLK_T_GET_ID, 0, NULL, 20);
+    together = (struct loop_post){ .call = kick_call };
+    loop_post(d.loop, &together);
+    loop_post(d.loop, &disk->next_turn);
+    loop_post(d.loop, &count);
+    vd_settle(&d);
+    cr_assert_eq(in_first_turn, 64);
+    while (answered_of(quick, QUICK) < QUICK)
+        vd_settle(&d);
+    d.hostile = indirect = false;
     disk_close();
 }
