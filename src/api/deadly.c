@@ -4,8 +4,8 @@
  * Each of them takes its way as if it had not been caught: a fault happens again when the handler
  * returns, now with its own address and without us; what was sent is sent again. Only the first
  * process of a pid namespace lives on, since the kernel gives it no signal that it does not handle:
- * then what somebody sent did nothing, as it would have without us; but what the process sent to
- * itself, as abort does, was meant.
+ * then what somebody sent did nothing, as it would have without us; but what the process did to
+ * itself, by abort or by a call that a filter forbids, was meant.
  */
 #include "api/deadly.h"
 
@@ -73,6 +73,12 @@ _Noreturn void deadly_die(int sig)
     _exit(128 + sig); /* what a shell calls such a death */
 }
 
+/* What this process did, not what somebody sent: a fault, and a signal of its own. */
+static bool is_own(int sig, const siginfo_t *info)
+{
+    return info->si_code > 0 ? is_fault(sig) : info->si_pid == getpid();
+}
+
 /* The processor raised it and will again. */
 static bool happens_again(int sig, const siginfo_t *info)
 {
@@ -105,7 +111,7 @@ static void on_deadly(int sig, siginfo_t *info, void *context)
     (void)raise(sig);
     unblock(sig);
     /* Still here: the first process of a namespace, or one with a handler of its own. */
-    if (before->sa_handler == SIG_DFL && info->si_pid == getpid())
+    if (before->sa_handler == SIG_DFL && is_own(sig, info))
         _exit(128 + sig);
     hook(sig, NULL);
     terminal_raw_mode();

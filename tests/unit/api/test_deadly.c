@@ -3,12 +3,17 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -256,6 +261,23 @@ static void read_through_others_signals(void)
     _exit(read(ends[0], &byte, 1) == 1 ? 42 : 38);
 }
 
+/* A filter's, which does not happen again as a fault of the processor's does. */
+static void call_what_is_forbidden(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = { .len = 4, .filter = filter };
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        _exit(37);
+    (void)syscall(SYS_getppid);
+}
+
 Test(deadly, the_first_process_of_a_namespace)
 {
     first = pty_open();
@@ -263,6 +285,8 @@ Test(deadly, the_first_process_of_a_namespace)
     cr_assert_eq(first_process(&first, abort), 128 + SIGABRT);
     cr_assert(is_as_before(&first));
     cr_assert_eq(first_process(&first, signal_itself), 128 + SIGUSR1);
+    cr_assert(is_as_before(&first));
+    cr_assert_eq(first_process(&first, call_what_is_forbidden), 128 + SIGSYS);
     cr_assert(is_as_before(&first));
     cr_assert_eq(first_process(&first, see_others_signals), 42);
     cr_assert_eq(first_process(&first, read_through_others_signals), 42);
