@@ -34,10 +34,14 @@
 #define FDS_MAX    (1 << 20) /* the kernel's default limit on them */
 
 /*
- *   IDLE -> WAITING -> READY -> IDLE       streams; READY -> WAITING where it was not ready after
- * all IDLE -> TIMING -> FINISHED -> IDLE     timers IDLE -> FILE -> IDLE                   files;
- * WAITING -> FILE where epoll refuses one any -> FINISHED -> IDLE                cancelled, failed,
- * or a poll that is answered
+ *   IDLE -> WAITING -> READY -> IDLE      streams
+ *              ^         |                  nothing there after all
+ *              \_________/
+ *   IDLE -> TIMING -> FINISHED -> IDLE    timers
+ *   IDLE -> FILE -> IDLE                  files
+ *
+ *   WAITING -> FILE                       epoll refuses it: a file
+ *   any -> FINISHED -> IDLE               cancelled, failed, or a poll that is answered
  */
 enum epoll_state {
     EPOLL_WAITING = 1, /* in its watch */

@@ -16,7 +16,7 @@ int patience_try(int fd, const char *text, size_t len);
 /* Until it may take more. false: it was until_ns (core/clock.h) first. */
 bool patience_wait(int fd, uint64_t until_ns);
 
-/* All of it. false: it failed, or there was no end of it until until_ns. */
+/* All of it. false: it failed, or there was still more at until_ns. */
 bool patience_write(int fd, const char *text, size_t len, uint64_t until_ns);
 
 /* The same to stderr: what mote has to say to its operator at the end. */

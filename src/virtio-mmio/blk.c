@@ -95,7 +95,7 @@ static void rules_set(struct blk *b)
 
 static void post_next_turn(struct blk *b)
 {
-    b->answered = true;
+    b->posted = true;
     loop_post(b->virtio.loop, &b->next_turn);
 }
 
@@ -113,7 +113,7 @@ static void answer(struct blk *b, struct blk_job *job, int status)
     virtq_push(&b->virtio.queue[0].ring, job->chain.head, (uint32_t)written);
     job->next = b->idle;
     b->idle = job;
-    if (!b->answered)
+    if (!b->posted)
         post_next_turn(b);
 }
 
@@ -278,7 +278,7 @@ static void next_turn(struct loop_post *post)
     struct blk *b = (struct blk *)((char *)post - offsetof(struct blk, next_turn));
     bool rested = b->resting;
 
-    b->answered = false;
+    b->posted = false;
     b->resting = false;
     virtio_publish(&b->virtio, 0);
     if (rested)

@@ -57,7 +57,7 @@ struct blk {
     bool registered; /* io.file, with the loop */
 
     struct loop_post next_turn; /* publishes the answers of this one together, and takes more */
-    bool answered;              /* it is posted */
+    bool posted;                /* next_turn is */
 
     struct rate_limiter limiter;
     struct loop_op timer; /* the limiter's, while it makes the queue wait */

@@ -51,7 +51,7 @@ struct blk_job {
     struct loop_op op; /* first member */
     struct blk_io *io;
     struct blk_job *next; /* the owner's while the job is idle */
-    uint64_t share;       /* the owner's while it is not */
+    uint64_t share;       /* the owner's while it is at work */
     struct virtq_chain chain;
     struct blk_request request; /* offset, len, data: what is left of it */
     uint64_t filled;            /* bytes of data that the guest got */
