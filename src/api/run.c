@@ -71,14 +71,12 @@ static int run_on_terminal(struct run *r, struct err *e)
     int ret;
 
     signals_init(r->loop, machine_power(r->machine));
-    deadly_hook();
     ret = terminal_raw(STDIN_FILENO, e);
     if (ret == 0)
         ret = machine_start(r->machine, e);
     if (ret == 0)
         run_guest(r);
     terminal_restore();
-    deadly_unhook();
     signals_detach();
     return ret;
 }
@@ -92,6 +90,7 @@ static int run_machine(struct run *r, const struct machine_config *config,
     if (ret < 0)
         return ret;
     log_stream_attach(r->loop);
+    deadly_hook(); /* from now on the log waits for the loop to run */
     console_init(&r->console, r->loop, STDIN_FILENO, STDOUT_FILENO);
     host->loop = r->loop;
     host->console = &r->console.sink;
@@ -105,6 +104,7 @@ static int run_machine(struct run *r, const struct machine_config *config,
         r->why = POWER_FAILED; /* what the guest wrote last may never have come to its disk */
     if (log_stream_detach() && !devices_plugged(&r->devices))
         loop_destroy(r->loop);
+    deadly_unhook();
     return ret;
 }
 

@@ -17,6 +17,7 @@
 #include "api/report.h"
 #include "api/signals.h"
 #include "core/err.h"
+#include "core/log.h"
 #include "core/x86/layout.h"
 #include "lib/scripted.h"
 #include "lib/x86/image.h"
@@ -33,12 +34,30 @@ static int vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out, st
     return ret;
 }
 
+/* Where mote itself dies, with something said that the loop had no time to write. */
+static enum { NOWHERE, BUILDING, LEAVING } mote_dies;
+
+static void may_die(int where)
+{
+    if ((int)mote_dies != where)
+        return;
+    log_warn("its last words");
+    (void)raise(SIGUSR1);
+}
+
 static struct accel_ops with_script;
+
+static void destroy(struct accel *a)
+{
+    may_die(LEAVING);
+    scripted_accel.destroy(a);
+}
 
 static int create(const struct accel_config *config, struct accel **out, struct err *e)
 {
     int ret = scripted_accel.create(config, out, e);
 
+    may_die(BUILDING);
     if (ret == 0)
         (*out)->ops = &with_script;
     return ret;
@@ -61,6 +80,7 @@ static void make_kernel(void)
     with_script.name = "scripted";
     with_script.create = create;
     with_script.vcpu_create = vcpu_create;
+    with_script.destroy = destroy;
 }
 
 static void drop_kernel(void)
@@ -132,6 +152,25 @@ static int run_script(const struct scripted_step *guest)
     {                               \
         SCRIPTED_OUT, port, 1, byte \
     }
+
+Test(run, a_signal_that_kills_takes_no_line_along)
+{
+    static const struct scripted_step reset[] = { OUT(LAYOUT_I8042_COMMAND, 0xfe), { 0 } };
+    int null = open("/dev/null", O_RDWR), ends[2];
+
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_geq(dup2(ends[1], STDERR_FILENO), 0);
+    for (mote_dies = BUILDING; mote_dies <= LEAVING; mote_dies++) {
+        char said[512] = "";
+        int status = finish(start(reset, null, null));
+
+        cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1, "status %x", status);
+        cr_assert_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+        cr_assert_gt(read(ends[0], said, sizeof(said) - 1), 0, "place %d", (int)mote_dies);
+        cr_assert_not_null(strstr(said, "its last words"), "%s", said);
+    }
+    mote_dies = NOWHERE;
+}
 
 Test(run, ends_well_where_the_guest_resets)
 {
