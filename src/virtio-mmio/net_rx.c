@@ -229,11 +229,14 @@ static void wait_for(struct net_rx *rx, enum rx_step s)
     }
 }
 
-/* Whether it is done with what was there before the driver: one turn's worth is dropped. */
+/* Whether it is done with what was there before the driver: one turn's worth is dropped. Where that
+ * was the last, what comes from now on is this driver's. */
 static bool drop_stale(struct net_rx *rx)
 {
     for (unsigned i = 0; rx->stale > 0 && i < NET_TURN / NET_FRAME_COST; i++)
         rx->stale = net_tap_drop(rx->port.tap) ? rx->stale - 1 : 0;
+    if (rx->stale > 0 && !net_tap_has_frame(rx->port.tap))
+        rx->stale = 0;
     return rx->stale == 0;
 }
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -167,6 +168,13 @@ bool net_tap_drop(int fd)
     const struct iovec iov = { .iov_base = &header, .iov_len = sizeof(header) };
 
     return nowait_readv(fd, &iov, 1) > 0;
+}
+
+bool net_tap_has_frame(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    return poll(&p, 1, 0) > 0 && p.revents & POLLIN;
 }
 
 void net_tap_close(struct net_tap *tap)

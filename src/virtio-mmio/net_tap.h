@@ -37,6 +37,9 @@ int net_tap_offload(int fd, unsigned offloads);
 /* Forgets the next frame. False: there is none. */
 bool net_tap_drop(int fd);
 
+/* Whether there is one now. */
+bool net_tap_has_frame(int fd);
+
 /* Accepts one that is closed, whose fd is -1. */
 void net_tap_close(struct net_tap *tap);
 

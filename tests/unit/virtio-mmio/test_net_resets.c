@@ -83,6 +83,20 @@ ON_BOTH(net_resets, frames_for_the_last_driver_are_forgotten)
     cr_assert_eq(frame_same(vd_at(&d, at, 2048), 7, HEADER, HEADER + 100), HEADER + 100);
 }
 
+/* The first one that comes later is the driver's, also where a turn has just dropped the last. */
+ON_BOTH(net_resets, no_frame_for_this_driver_is_forgotten)
+{
+    net_start(0);
+    for (unsigned i = 0; i < 128; i++)
+        cr_assert_gt(send(host, "a frame of the last driver's", 28, MSG_DONTWAIT), 0);
+    vd_start(&d, 0);
+    (void)vd_chain(&d, RX, &(struct vd_buf){ VD_HIGH, 2048, VD_WRITE }, 1);
+    (void)vd_kick(&d, RX);
+    vd_settle(&d);
+    host_send(7);
+    cr_assert_eq(vd_await(&d, RX).len, HEADER + 100);
+}
+
 /* A driver that is the first one gets what waited for it. */
 ON_BOTH(net_resets, the_first_driver_forgets_nothing)
 {
