@@ -6,7 +6,7 @@
 typedef uint16_t __attribute__((may_alias, aligned(1))) copy_u16;
 typedef uint32_t __attribute__((may_alias, aligned(1))) copy_u32;
 typedef uint64_t __attribute__((may_alias, aligned(1))) copy_u64;
-typedef long long __attribute__((may_alias, aligned(1), vector_size(16))) copy_u128;
+typedef long long copy_u128 __attribute__((vector_size(16), may_alias, aligned(1)));
 
 #define COPY_AS(type, to, from) \
     (*(volatile type *)(void *)(to) = *(const volatile type *)(const void *)(from))

@@ -117,3 +117,18 @@ Test(copy, reads_an_operand_at_once)
             cr_assert_eq(private[i], private[0], "%u bytes", size);
     }
 }
+
+Test(copy, either_end_may_be_anywhere)
+{
+    for (unsigned to = 0; to < 17; to++)
+        for (unsigned from = 0; from < 17; from++)
+            for (unsigned len = 0; len <= 40; len++) {
+                for (unsigned i = 0; i < SIZE_MAX_TRIED; i++) {
+                    private[i] = (uint8_t)(i + 1);
+                    shared[i] = 0;
+                }
+                copy_once(shared + to, private + from, len);
+                for (unsigned i = 0; i < SIZE_MAX_TRIED; i++)
+                    cr_assert_eq(shared[i], i - to < len ? (uint8_t)(from + i - to + 1) : 0);
+            }
+}
