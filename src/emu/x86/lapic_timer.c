@@ -172,24 +172,42 @@ static void deadline_reached(struct lapic *l)
     fire(l);
 }
 
-/* The ends of periods that came since the last one noticed: one tick now, the others are owed. */
+/* Whether a tick waits for the processor, which another one would fold into. */
+static bool tick_waits(const struct lapic *l)
+{
+    unsigned vector = l->lvt[LVT_TIMER] & 0xffu;
+
+    return __atomic_load_n(&l->irr[vector / 32], __ATOMIC_ACQUIRE) >> vector % 32 & 1u;
+}
+
+static void owed_fire(struct lapic *l)
+{
+    if (l->timer_owed == 0 || tick_waits(l))
+        return;
+    l->timer_owed--;
+    fire(l);
+}
+
+/* The ends of periods that came since the last one noticed: one tick now, unless one waits already,
+ * and the others are owed. Nobody counts those of a masked timer. */
 static void periods_end(struct lapic *l, uint64_t gone_ns)
 {
     uint64_t periods = gone_ns / l->timer_period_ns;
-    uint64_t owed = l->timer_owed + periods - 1;
-    uint64_t most = OWED_MAX_NS / l->timer_period_ns;
+    uint64_t owed = l->timer_owed + periods;
+    uint64_t most = OWED_MAX_NS / l->timer_period_ns + 1;
 
     l->timer_owed = (uint32_t)(owed < most ? owed : most);
+    if (l->lvt[LVT_TIMER] & LVT_MASKED)
+        l->timer_owed = 0;
     l->timer_started_ns += periods * l->timer_period_ns;
     wake_at(l, l->timer_started_ns + l->timer_period_ns);
+    owed_fire(l);
 }
 
 void lapic_timer_served(struct lapic *l, uint8_t vector)
 {
-    if (l->timer_owed == 0 || vector != (uint8_t)l->lvt[LVT_TIMER])
-        return;
-    l->timer_owed--;
-    fire(l);
+    if (vector == (uint8_t)l->lvt[LVT_TIMER])
+        owed_fire(l);
 }
 
 void lapic_timer_ran_out(struct lapic *l)
@@ -202,9 +220,10 @@ void lapic_timer_ran_out(struct lapic *l)
     }
     if (l->timer_period_ns == 0 || gone < l->timer_period_ns)
         return;
-    if (MODE(l->lvt[LVT_TIMER]) == MODE_PERIODIC)
+    if (MODE(l->lvt[LVT_TIMER]) == MODE_PERIODIC) {
         periods_end(l, gone);
-    else
-        l->timer_period_ns = 0;
+        return;
+    }
+    l->timer_period_ns = 0;
     fire(l);
 }

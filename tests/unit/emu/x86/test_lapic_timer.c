@@ -111,6 +111,38 @@ Test(lapic_timer, periodic_loses_no_tick)
     cr_assert_eq(lapic_pending(l), -1, "a timer that is stopped owes nothing");
 }
 
+/* Each end is noticed, while the processor holds interrupts back. */
+Test(lapic_timer, ticks_that_nobody_takes_yet_are_owed)
+{
+    unsigned ticks = 0;
+
+    lapic_write(l, REG_TIMER_DIVIDE, DIVIDE_BY_1);
+    lapic_write(l, REG_LVT_TIMER, PERIODIC | 0x41);
+    lapic_write(l, REG_TIMER_INITIAL, 10000000); /* 10 ms */
+    for (unsigned i = 0; i < 7; i++) {
+        l->timer_started_ns -= l->timer_period_ns;
+        lapic_timer_ran_out(l);
+    }
+    for (; lapic_pending(l) == 0x41; ticks++)
+        accept(0x41);
+    cr_assert_eq(ticks, 7);
+}
+
+Test(lapic_timer, a_masked_timer_owes_nothing)
+{
+    lapic_write(l, REG_TIMER_DIVIDE, DIVIDE_BY_1);
+    lapic_write(l, REG_LVT_TIMER, PERIODIC | LVT_MASKED | 0x41);
+    lapic_write(l, REG_TIMER_INITIAL, 10000000);
+    l->timer_started_ns -= 7 * l->timer_period_ns;
+    lapic_timer_ran_out(l);
+    lapic_write(l, REG_LVT_TIMER, PERIODIC | 0x41);
+    cr_assert_eq(lapic_pending(l), -1);
+    l->timer_started_ns -= l->timer_period_ns;
+    lapic_timer_ran_out(l);
+    accept(0x41);
+    cr_assert_eq(lapic_pending(l), -1);
+}
+
 Test(lapic_timer, no_more_than_a_second_is_owed)
 {
     unsigned ticks = 0;
