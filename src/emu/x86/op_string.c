@@ -341,20 +341,28 @@ static void narrow(const struct string *s, enum x86_gpr reg)
         s->c->gpr[reg] &= s->mask;
 }
 
-/* The next element faulted. An Intel processor's count, and the addresses where it writes, are then
- * as if 32-bit registers had been written even before the first element, and its flags as they were
- * before the instruction (SDM 2B, "REP"). */
+static bool stores(unsigned what)
+{
+    return (what & (DESTINATION | COMPARES)) == DESTINATION;
+}
+
+/* Nothing is done: there was no element, or the next one faulted. An Intel processor's count, and
+ * the addresses where it stores, are then as if 32-bit registers had been written all the same. */
+static void narrow_all(const struct string *s, unsigned what)
+{
+    narrow(s, X86_RCX);
+    if (stores(what))
+        narrow(s, X86_RDI);
+    if (stores(what) && (what & SOURCE))
+        narrow(s, X86_RSI);
+}
+
+/* Nor do flags that were changed for the elements before outlive the fault (SDM 2B, "REP"). */
 static void faulted(const struct string *s, unsigned what)
 {
-    bool writes = (what & (DESTINATION | COMPARES)) == DESTINATION;
-
-    if (!s->c->vendor->faulted_repeat || s->op->reg == REPEAT_NONE)
+    if (!s->c->vendor->narrow_repeat || s->op->reg == REPEAT_NONE)
         return;
-    narrow(s, X86_RCX);
-    if (writes)
-        narrow(s, X86_RDI);
-    if (writes && (what & SOURCE))
-        narrow(s, X86_RSI);
+    narrow_all(s, what);
     s->c->flags = s->before;
 }
 
@@ -363,8 +371,11 @@ static inline __attribute__((always_inline)) void repeat(struct cpu *c, const st
 {
     struct string s;
 
-    if (!string_begin(&s, c, op))
+    if (!string_begin(&s, c, op)) {
+        if (c->vendor->narrow_repeat)
+            narrow_all(&s, what);
         OP_NEXT(c, op);
+    }
     do {
         uint64_t done = some(&s);
 

@@ -11,7 +11,8 @@
 #define PF_P      1u
 #define KERNEL    (UINT64_C(1) << 63)
 
-#define PUSHED 8u /* bytes, at the most */
+#define PUSHED 8u  /* bytes, at the most */
+#define LEVELS 33u /* that ENTER pushes, at the most */
 
 /* In the FXSAVE image: FOP, FIP and FDP; then MXCSR and the registers. */
 enum { FX_POINTERS = 6, FX_MXCSR = 24, FX_MASK = 28, FX_ST = 32, FX_ST_SIZE = 10 };
@@ -137,7 +138,8 @@ static void pointers_forget(const struct compare *c)
 }
 
 /* Intel's processors may have stored a part when an instruction faults: of an operand on two pages
- * what lies on the first, of CALL to where no code can be the return address. */
+ * what lies on the first, of CALL to where no code can be the return address, and of ENTER what it
+ * pushed until then. */
 static void stored_part_forget(const struct compare *c)
 {
     if (c->host->vector == CASE_COMPLETED || !__builtin_cpu_is("intel"))
@@ -146,6 +148,8 @@ static void stored_part_forget(const struct compare *c)
         memory_forget(c, c->aim->memory[i].at, c->aim->memory[i].size);
     if (c->aim->t->row->mnemonic == MN_CALL)
         memory_forget(c, c->host->gpr[X86_RSP] - PUSHED, PUSHED);
+    if (c->aim->t->row->mnemonic == MN_ENTER)
+        memory_forget(c, c->host->gpr[X86_RSP] - LEVELS * PUSHED, LEVELS * PUSHED);
 }
 
 bool compare_same(const struct compare *c)

@@ -156,7 +156,7 @@ static bool probe_faulted_mask(void)
     return c->vec[2].ymm[0];
 }
 
-static bool probe_faulted_repeat(void)
+static bool probe_narrow_repeat(void)
 {
     c->gpr[X86_RDI] = HIGH | HOLE;
     c->gpr[X86_RCX] = HIGH | 5;
