@@ -3,6 +3,7 @@
 # -9 of mote, with the filesystem whole; what it frees the host gets back; and where the host's disk is
 # full or its file is cut off, the guest has errors and goes on.
 set -u
+arguments=${1:-} # "whole": as much in the bed too
 . "$(dirname "$0")/lib.sh"
 root_disk=$here/../../resources/root-disk
 session=$here/../../resources/guest-session
@@ -15,6 +16,7 @@ else
         "$here/disk/guest:/tests/e2e/disk/guest" "$(command -v mkfs.ext4):/bin/mkfs.ext4" \
         "$(command -v e2fsck):/bin/e2fsck"
     size=16 # the bed is six times as slow, and writes to memory
+    [ "$arguments" != whole ] || size=200
 fi
 cd "$work" || exit 1
 

@@ -2,6 +2,7 @@
 # A stock guest on a tap: the host answers its ping, and 100 MiB come through TCP each way as they were
 # sent.
 set -u
+arguments=${1:-} # "whole": as much in the bed too
 . "$(dirname "$0")/lib.sh"
 if [ "${accel:-kvm}" = emu ]; then
     on_this_host
@@ -9,6 +10,7 @@ if [ "${accel:-kvm}" = emu ]; then
 else
     on_every_kvm
     size=8 # the bed is six times as slow
+    [ "$arguments" != whole ] || size=100
 fi
 cd "$work" || exit 1
 

@@ -2,6 +2,7 @@
 # A stock guest and its host over vsock: 100 MiB each way as they were sent, a thousand connections at a
 # time and a thousand one after the other, half-closed and refused ones.
 set -u
+arguments=${1:-} # "whole": as much in the bed too
 . "$(dirname "$0")/lib.sh"
 if [ "${accel:-kvm}" = emu ]; then
     on_this_host
@@ -11,6 +12,7 @@ else
     on_every_kvm "${MOTE_BUILD:-}/tests/vsock_peer:/bin/vsock_peer"
     [ "$KVM_PLACE" = bed ] && peer=/bin/vsock_peer || peer=$MOTE_BUILD/tests/vsock_peer
     size=8388608 # the bed is six times as slow
+    [ "$arguments" != whole ] || size=104857600
 fi
 cd "$work" || exit 1
 
