@@ -55,7 +55,7 @@ count() {
 count always
 at_least "KVM counts" 1000 "$exits"
 at_most "exits of a boot where all memory is huge pages" 4000 "$exits"
-at_most "those but for the host's interrupts" 2600 $((exits - interrupts))
+at_most "those but for the host's interrupts" 3000 $((exits - interrupts))
 at_most "page faults" 100 "$faults"
 at_least "the tracer counts" 50 "$left"
 at_most "exits to user space until it is over" 400 "$left"

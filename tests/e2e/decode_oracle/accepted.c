@@ -16,6 +16,7 @@
 #define UNDEFINED "operands without a meaning"
 #define MERGES    "keeps a part of the destination, and registers count whole"
 #define KEEPS     "leaves the destination alone when the source is 0"
+#define HYPERCALL "as KVM answers it: RAX of the arguments, no flag (linux/kvm_para.h)"
 #define LOOP      "looks at the ZF that it set itself"
 #define POINTERS  "Zydis leaves out that rSI or rDI moves"
 #define SYSTEM    "the handler's frame, or the new context, takes and gives every flag"
@@ -112,6 +113,7 @@ static const struct {
     { DIFFERENT_FLAGS_READ, "VMCALL", SYSTEM },
     { DIFFERENT_FLAGS_READ, "VMMCALL", SYSTEM },
     { DIFFERENT_FLAGS_WRITTEN, "RSM", "#UD outside system management mode, which there is not" },
+    { DIFFERENT_FLAGS_WRITTEN, "VMCALL", HYPERCALL },
     { DIFFERENT_FLAGS_WRITTEN, "VPTEST", CLEARS },
     { DIFFERENT_FLAGS_WRITTEN, "VTESTPD", CLEARS },
     { DIFFERENT_FLAGS_WRITTEN, "VTESTPS", CLEARS },
@@ -119,6 +121,8 @@ static const struct {
     { DIFFERENT_IMPLICIT, "INS", POINTERS },
     { DIFFERENT_IMPLICIT, "OUTS", POINTERS },
     { DIFFERENT_IMPLICIT, "SCAS", POINTERS },
+    { DIFFERENT_IMPLICIT, "VMCALL", HYPERCALL },
+    { DIFFERENT_IMPLICIT, "VMMCALL", HYPERCALL },
     { DIFFERENT_IMPLICIT, "XLAT", "Zydis leaves out that AL is the index" },
 };
 
