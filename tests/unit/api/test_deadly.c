@@ -19,42 +19,7 @@
 #include <unistd.h>
 
 #include "api/terminal.h"
-
-/* A pseudo-terminal whose both ends stay open here, so that its mode outlives whoever had it. */
-struct pty {
-    int master, slave;
-    struct termios before;
-};
-
-static struct pty pty_open(void)
-{
-    struct pty p;
-
-    cr_assert_eq(openpty(&p.master, &p.slave, NULL, NULL, NULL), 0);
-    cr_assert_eq(tcgetattr(p.slave, &p.before), 0);
-    return p;
-}
-
-static void pty_close(struct pty *p)
-{
-    (void)close(p->master);
-    (void)close(p->slave);
-}
-
-static bool is_raw(const struct pty *p)
-{
-    struct termios now;
-
-    return tcgetattr(p->slave, &now) == 0 && !(now.c_lflag & (ICANON | ECHO | ISIG));
-}
-
-static bool is_as_before(const struct pty *p)
-{
-    struct termios now;
-
-    return tcgetattr(p->slave, &now) == 0 && now.c_iflag == p->before.c_iflag &&
-           now.c_lflag == p->before.c_lflag && memcmp(now.c_cc, p->before.c_cc, NCCS) == 0;
-}
+#include "lib/pty.h"
 
 /* Every signal of another process that ends one which does not care. */
 static bool kills(int sig)
