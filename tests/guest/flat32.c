@@ -508,8 +508,11 @@ static void probe_ends_by_a_kick(void)
     uint64_t mips = 0;
 
     machine_init(1, FLAT32_RAM);
+    const struct vcpu_regs before = regs_now();
     m.vcpu[0]->ops->kick(m.vcpu[0]);
     CHECK(m.vcpu[0]->ops->probe(m.vcpu[0], &mips, &e) == -EOPNOTSUPP);
+    const struct vcpu_regs after = regs_now();
+    CHECK(regs_equal(&before, &after));
     CHECK(mips == 0);
     CHECK(strstr(e.text, "does not get through"));
     machine_finish();

@@ -191,9 +191,10 @@ int kvm_arch_probe(struct accel_vcpu *a, uint64_t *mips, struct err *e)
     if (ret == 0) {
         ret = passes_run(v, mips, e);
         port_write_complete(v);
+        int restored = kvm_arch_regs_set(a, &before, ret == 0 ? e : NULL);
+        if (ret == 0)
+            ret = restored;
     }
-    if (ret == 0)
-        ret = kvm_arch_regs_set(a, &before, e);
     kvm_probe_unload(mem);
     return ret;
 }
