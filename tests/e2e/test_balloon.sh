@@ -8,7 +8,7 @@ else
     on_every_kvm
 fi
 
-filled=160 # MiB
+filled=96 # MiB
 
 # resident: MiB of the monitor's memory that the host has pages for
 resident() {
@@ -19,7 +19,7 @@ resident() {
 start() {
     mkfifo "$work/in"
     mote_run "mote.run=\"dd if=/dev/zero of=/tmp/fill bs=1M count=$filled 2>/dev/null; echo filled;
-        read go; rm /tmp/fill; echo freed; read go\"" --mem 512M "$@" \
+        read go; rm /tmp/fill; echo freed; read go\"" --mem 256M "$@" \
         <"$work/in" >"$work/out" 2>"$work/err" &
     exec 3>"$work/in"
     wait_for filled "$work/out"

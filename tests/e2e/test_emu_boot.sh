@@ -26,7 +26,7 @@ expect_match "it sees its processor" '^up .* s, 1 processor(s), ' "$work/out"
 expect_match "it reached its init" '"boot_timer_write":[1-9]' "$work/err"
 
 # shellcheck disable=SC2016 # the guest's to expand
-emu vmlinuz 'mote.run="echo up with $(nproc); reboot"' --vcpus 2 </dev/null
+emu vmlinuz 'cryptomgr.notests mote.run="echo up with $(nproc); reboot"' --vcpus 2 </dev/null
 expect "a guest of two processors that reboots ends with status 0" 0 $?
 expect_match "it saw both" '^up with 2' "$work/out"
 expect_match "it was Linux that rebooted" 'reboot: ' "$work/out"
@@ -34,7 +34,7 @@ expect_match "it was Linux that rebooted" 'reboot: ' "$work/out"
 # Each vendor's processors enter the kernel and leave it in their own ways.
 for vendor in intel:GenuineIntel amd:AuthenticAMD; do
     # shellcheck disable=SC2016 # the guest's to expand
-    MOTE_EMU_CPU=${vendor%%:*} emu vmlinuz 'mote.run="grep -m1 vendor_id /proc/cpuinfo; reboot"' </dev/null
+    MOTE_EMU_CPU=${vendor%%:*} emu vmlinuz 'cryptomgr.notests mote.run="grep -m1 vendor_id /proc/cpuinfo; reboot"' </dev/null
     expect "a guest of ${vendor#*:} ends with status 0" 0 $?
     expect_match "it saw who it is" "^vendor_id.*${vendor#*:}" "$work/out"
 done
@@ -58,7 +58,7 @@ type_to_shell() {
 : >"$work/out"
 mkfifo "$work/in"
 type_to_shell >"$work/in" &
-emu vmlinux '' <"$work/in"
+emu vmlinux cryptomgr.notests <"$work/in"
 expect "an unpacked kernel whose shell is told to power off ends with status 0" 0 $?
 wait
 expect_match "its shell answers" '^answer 42' "$work/out"

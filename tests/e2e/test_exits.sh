@@ -11,6 +11,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 only_bed=yes bed_options=-n bed_limit=900
 on_every_kvm
+crypto_tests=yes
 
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t tracefs tracefs /sys/kernel/tracing

@@ -9,7 +9,7 @@ if [ "${accel:-kvm}" = emu ]; then
     size=100 # MiB each way
 else
     on_every_kvm
-    size=8 # the bed is six times as slow
+    size=2 # the bed is six times as slow
     [ "$arguments" != whole ] || size=100
 fi
 cd "$work" || exit 1

@@ -32,7 +32,7 @@ for_qemu=$(echo "$names" | grep -v -w -F "$(cut -d ' ' -f 1 "$work/exceptions")"
 
 # a line of shell for the guest
 to_run() {
-    echo "quiet mote.run=\"/selftests/run $*\""
+    echo "quiet cryptomgr.notests mote.run=\"/selftests/run $*\""
 }
 
 # shellcheck disable=SC2086 # lists of names

@@ -11,7 +11,7 @@ if [ "${accel:-kvm}" = emu ]; then
 else
     on_every_kvm "${MOTE_BUILD:-}/tests/vsock_peer:/bin/vsock_peer"
     [ "$KVM_PLACE" = bed ] && peer=/bin/vsock_peer || peer=$MOTE_BUILD/tests/vsock_peer
-    size=8388608 # the bed is six times as slow
+    size=2097152 # the bed is six times as slow
     [ "$arguments" != whole ] || size=104857600
 fi
 cd "$work" || exit 1
