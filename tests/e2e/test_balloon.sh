@@ -17,6 +17,7 @@ resident() {
 
 # start OPTION...: a guest that fills memory, frees it and waits
 start() {
+    : >"$work/out" # nothing of the one before, however late this one starts
     mkfifo "$work/in"
     mote_run "mote.run=\"dd if=/dev/zero of=/tmp/fill bs=1M count=$filled 2>/dev/null; echo filled;
         read go; rm /tmp/fill; echo freed; read go\"" --mem 256M "$@" \

@@ -7,6 +7,7 @@ on_every_kvm
 
 # start_guest APPEND: in the background, what is written to descriptor 7 is typed
 start_guest() {
+    : >"$work/out"
     mote_run "$1" <"$work/keys" >"$work/out" 2>"$work/err" &
     mote=$!
     exec 7>"$work/keys"

@@ -61,6 +61,7 @@ boot 'reboot=w mote.run="reboot -f"'
 expect_status "a warm reset is status 0" 0
 
 # A signal to mote ends the guest in order, and mote then dies of it.
+: >"$work/out"
 mote_run 'mote.run="echo up; sleep 1000"' </dev/null >"$work/out" 2>"$work/err" &
 mote=$!
 wait_for up "$work/out"

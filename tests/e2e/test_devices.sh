@@ -51,6 +51,7 @@ expect_match "windows come in the order of the kinds" \
 expect "the vsock's socket is gone" no "$([ -e "$work/vsock" ] && echo yes || echo no)"
 
 # A signal ends a machine that is in the middle of something.
+: >"$work/out"
 "$real" run --accel "${accel:-kvm}" --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initrd" --append 'quiet
     mote.run="echo going; while :; do dd if=/dev/zero of=/dev/vda bs=1M count=8 conv=fsync; done"' \
     --drive "$work/root" --vsock "cid=3,uds=$work/vsock" </dev/null >"$work/out" 2>"$work/err" &

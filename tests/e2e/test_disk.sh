@@ -62,6 +62,7 @@ expect_status "a guest that reboots ends with status 0" 0
 expect_match "it wrote $size MiB and synced them" '^filled$' out
 whole "its filesystem is whole"
 
+: >raw
 run_disk keep --drive copy &
 wait_for synced raw
 expect_match "the guest has synced and goes on writing" '^synced' raw
@@ -70,6 +71,7 @@ wait
 expect "the next boot read what the first wrote" same "$(cmp data copy && echo same)"
 
 before=$(stat -c %b root)
+: >raw
 (wait_for 'vde is whole' raw && truncate -s 1M cut) &
 boot_disk give-back --drive copy --drive small/disk --drive cut
 wait

@@ -37,6 +37,7 @@ count() {
     echo "$1" >/sys/kernel/mm/transparent_hugepage/enabled
     exits='' interrupts='' faults=''
     before=$(user_exits)
+    : >"$work/out"
     mkfifo "$work/in"
     mote_run 'mote.run="echo up; read go"' <"$work/in" >"$work/out" 2>"$work/err" &
     exec 3>"$work/in"
