@@ -37,12 +37,22 @@ finish() {
     rm "$work/in"
 }
 
-start
-before=$(resident)
-echo >&3
-wait_for freed "$work/out"
-kept=$(resident)
-finish
+at_most() {
+    [ "$1" -le "$2" ] && echo yes || echo "no: $1 MiB, more than $2"
+}
+
+# That nothing comes back by itself is true of the monitor, whatever the accelerator.
+if [ "${KVM_PLACE:-}" != bed ]; then
+    start
+    before=$(resident)
+    echo >&3
+    wait_for freed "$work/out"
+    kept=$(resident)
+    finish
+    echo "# resident: $before MiB when filled, $kept freed"
+    expect "without a balloon the host keeps what the guest freed" yes \
+        "$(at_most $((before - 10)) "$kept")"
+fi
 
 start --balloon=0,reporting
 given=$(resident)
@@ -55,12 +65,8 @@ until [ "$(resident)" -lt $((given - filled / 2)) ] || [ $tries = 60 ]; do
 done
 after=$(resident)
 finish
-at_most() {
-    [ "$1" -le "$2" ] && echo yes || echo "no: $1 MiB, more than $2"
-}
 
-echo "# resident: $before MiB when filled, $kept freed; with reporting $given and $after"
-expect "without a balloon the host keeps what the guest freed" yes "$(at_most $((before - 10)) "$kept")"
+echo "# resident: $given MiB when filled, $after freed, with reporting"
 expect "a balloon that reports gives at least half of it back" yes \
     "$(at_most "$after" $((given - filled / 2)))"
 conclude

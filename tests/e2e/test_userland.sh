@@ -3,7 +3,7 @@
 # and packing. Each prints in the guest what it prints on the host's processor, where the same
 # programs run over the same data first.
 #
-#   test_userland.sh [whole]    with 100 MB to hash, else 20
+#   test_userland.sh [whole]    with 100 MB to hash, else 10, and libcrypto's code for all generations
 set -u
 # shellcheck source=../lib.sh
 . "$MOTE_SOURCE/tests/lib.sh"
@@ -32,9 +32,10 @@ make_initrd() {
 }
 
 cp "$MOTE_SOURCE"/tests/e2e/userland/* "$folder" || exit 1
-blocks=80
+blocks=40
 [ "${1:-}" != whole ] || blocks=400
 echo $blocks >"$folder/blocks"
+echo "${1:-}" >"$folder/extent"
 # shellcheck disable=SC2016 # the other shell's to expand
 if ! in_tree sh -c 'cd "$1" && ./prepare' sh "/tmp/${folder##*/}" >"$work/log" 2>&1; then
     fail "the checks are prepared on the host" "$(cat "$work/log")"
