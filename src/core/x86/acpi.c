@@ -10,8 +10,9 @@
  * interrupt.
  *
  * The clock at port 0x70 is announced nowhere: NO_CMOS_RTC is set. Linux reads it all the same
- * where it has no better one, and does without a driver for it, which would want interrupt 8, a
- * virtio device's, and set the time of a guest that knows it better to the half second.
+ * where it has no better one. Without the flag its driver takes interrupt 8, the fourth virtio
+ * device fails with EBUSY (6.1), and the time of a guest that knows it better is set to the half
+ * second.
  *
  * The structures name their fields as the specification does. They are packed: table offsets are
  * the specification's, not the compiler's.
