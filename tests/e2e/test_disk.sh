@@ -3,21 +3,21 @@
 # -9 of mote, with the filesystem whole; what it frees the host gets back; and where the host's disk is
 # full or its file is cut off, the guest has errors and goes on.
 set -u
-arguments=${1:-} # "whole": as much in the bed too
+arguments=${1:-} # "whole": all the data, in the bed too
 . "$(dirname "$0")/lib.sh"
 root_disk=$here/../../resources/root-disk
 session=$here/../../resources/guest-session
 PATH=$PATH:/usr/sbin:/sbin
 if [ "${accel:-kvm}" = emu ]; then
     on_this_host
-    size=200 # MiB of known data
+    size=64 # MiB of known data
 else
     on_every_kvm "$root_disk:/resources/root-disk" "$session:/resources/guest-session" \
         "$here/disk/guest:/tests/e2e/disk/guest" "$(command -v mkfs.ext4):/bin/mkfs.ext4" \
         "$(command -v e2fsck):/bin/e2fsck"
     size=16 # the bed is six times as slow, and writes to memory
-    [ "$arguments" != whole ] || size=200
 fi
+[ "$arguments" != whole ] || size=200
 cd "$work" || exit 1
 
 "$root_disk" root 512M "$here/disk/guest" || exit 1

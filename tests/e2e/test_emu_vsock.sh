@@ -1,3 +1,3 @@
 #!/bin/sh
 # A stock guest and its vsock on the software CPU, on this host.
-accel=emu exec "$(dirname "$0")/test_vsock.sh"
+accel=emu exec "$(dirname "$0")/test_vsock.sh" "$@"
