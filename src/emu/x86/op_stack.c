@@ -190,18 +190,33 @@ static void op_popa(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* ENTER: op->imm is the frame's size, op->reg the nesting level. What it pushes it asks for first.
- * The new top of the stack must be writable, though nothing is written there. */
+/* Whether ENTER may do all that it does, asked in its own order: a link of the frame outside is
+ * read just before its copy is pushed. The new top of the stack must be writable last, though
+ * nothing is written there. */
+static bool enter_allowed(struct cpu *c, const struct op *op)
+{
+    uint64_t sp = stack_pointer(c);
+    uint64_t at, link;
+
+    for (unsigned i = 0; i <= op->reg; i++) {
+        at = c->gpr[X86_RBP] - (uint64_t)i * op->aux;
+        if (i > 0 && i < op->reg && !stack_pop(c, &at, &link, op->aux))
+            return false;
+        sp -= op->aux;
+        if (!stack_writable(c, sp, op->aux))
+            return false;
+    }
+    return stack_writable(c, sp - op->imm, op->aux);
+}
+
+/* ENTER: op->imm is the frame's size, op->reg the nesting level. */
 static void op_enter(struct cpu *c, const struct op *op)
 {
     uint64_t sp = stack_pointer(c);
     uint64_t bp = c->gpr[X86_RBP];
     uint64_t frame, link, at;
 
-    for (unsigned i = 1; i <= op->reg + 1u; i++)
-        if (!stack_writable(c, sp - (uint64_t)i * op->aux, op->aux))
-            return op_leave(c, op);
-    if (!stack_push(c, &sp, bp, op->aux))
+    if (!enter_allowed(c, op) || !stack_push(c, &sp, bp, op->aux))
         return op_leave(c, op);
     frame = sp;
     for (unsigned i = 1; i < op->reg; i++) {
@@ -210,8 +225,6 @@ static void op_enter(struct cpu *c, const struct op *op)
             return op_leave(c, op);
     }
     if (op->reg && !stack_push(c, &sp, frame, op->aux))
-        return op_leave(c, op);
-    if (!stack_writable(c, sp - op->imm, op->aux))
         return op_leave(c, op);
     memcpy(&c->gpr[X86_RBP], &frame, op->aux);
     stack_commit(c, sp - op->imm);

@@ -274,6 +274,11 @@ Test(op_mem, enter_asks_for_all_that_it_pushes)
     cr_assert_eq(r.cpu->gpr[X86_RSP], END + 16);
     for (unsigned i = 0; i < 16; i++)
         cr_assert_eq(ram()[i], 0xff);
+    r.cpu->gpr[X86_RBP] = END - 0x10; /* the first link cannot be read, two pushes before that */
+    cr_assert_not(STEP(0xc8, 0x00, 0x00, 0x03));
+    cr_assert_eq(r.cpu->fault.address, END - 0x18);
+    cr_assert_eq(ram()[8], 0xff);
+    r.cpu->gpr[X86_RBP] = EMU_RIG_STACK;
     r.cpu->gpr[X86_RSP] = END + 0x20;
     cr_assert(STEP(0xc8, 0x00, 0x00, 0x02)); /* enter 0, 2 */
     cr_assert_eq(r.cpu->gpr[X86_RSP], END + 8);
