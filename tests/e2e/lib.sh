@@ -60,6 +60,7 @@ on_this_host() {
 }
 
 boot_limit=100 # seconds; a boot takes about four in the bed
+[ "${arguments:-}" != whole ] || boot_limit=500 bed_limit=1200
 
 # mote_run APPEND OPTION...: mote with a guest, its kernel $kernel or else the stock bzImage,
 # its initrd $initrd or else the stock one. Half of a stock boot is the kernel's tests of its own
