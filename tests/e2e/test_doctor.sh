@@ -41,7 +41,7 @@ found() {
 
 if [ "${KVM_PLACE:-}" = bed ]; then
     # Where the bed's own host is busy, so is the bed's KVM, and may be too slow once or twice.
-    tries=10
+    tries=50
     doctor
     while [ $tries -gt 0 ] && ! grep -q 'auto chooses kvm' "$work/out"; do
         tries=$((tries - 1))

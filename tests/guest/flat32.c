@@ -474,27 +474,19 @@ static bool regs_equal(const struct vcpu_regs *a, const struct vcpu_regs *b)
            a->cr3 == b->cr3 && a->cr4 == b->cr4 && a->cr8 == b->cr8 && a->efer == b->efer;
 }
 
-/* It is a measurement, and this host may be busy with something else for a moment. */
-static void probe_until_fast(void)
-{
-    uint64_t mips = 0;
-    int ret = -1;
-
-    for (unsigned i = 0; i < 20 && ret; i++)
-        ret = m.vcpu[0]->ops->probe(m.vcpu[0], &mips, &e);
-    must(ret);
-    CHECK(mips > 0);
-}
-
-/* Afterwards memory and processor are as if nobody had asked. */
+/* Afterwards memory and processor are as if nobody had asked, whether it was fast enough or this
+ * host was busy with something else. */
 static void probed(void)
 {
     static const uint8_t nothing[0x10000];
+    uint64_t mips = 0;
 
     machine_init(1, FLAT32_RAM);
     const struct vcpu_regs before = regs_now();
-    probe_until_fast();
+    int ret = m.vcpu[0]->ops->probe(m.vcpu[0], &mips, &e);
     const struct vcpu_regs after = regs_now();
+    CHECK(ret == 0 || (ret == -EOPNOTSUPP && strstr(e.text, "million instructions")));
+    CHECK(mips > 0);
     CHECK(regs_equal(&before, &after));
     CHECK(memcmp(mem_at(&m.mem, 0, sizeof(nothing)), nothing, sizeof(nothing)) == 0);
     LOAD(MOV_EAX(7), STORE_EAX(RESULT), UD2);
