@@ -1,6 +1,6 @@
 #!/bin/sh
-# A stock guest and its host over vsock: up to 100 MiB each way as they were sent, a thousand connections at a
-# time and a thousand one after the other, half-closed and refused ones.
+# A stock guest and its host over vsock: up to 100 MiB each way as they were sent, a thousand connections
+# at a time and a thousand one after the other, half-closed and refused ones.
 set -u
 arguments=${1:-} # "whole": all the data, in the bed too
 . "$(dirname "$0")/lib.sh"

@@ -13,7 +13,7 @@ struct pty {
     struct termios before;
 };
 
-static struct pty pty_open(void)
+static inline struct pty pty_open(void)
 {
     struct pty p;
 
@@ -22,20 +22,20 @@ static struct pty pty_open(void)
     return p;
 }
 
-static void pty_close(struct pty *p)
+static inline void pty_close(struct pty *p)
 {
     (void)close(p->master);
     (void)close(p->slave);
 }
 
-static bool is_raw(const struct pty *p)
+static inline bool is_raw(const struct pty *p)
 {
     struct termios now;
 
     return tcgetattr(p->slave, &now) == 0 && !(now.c_lflag & (ICANON | ECHO | ISIG));
 }
 
-static bool is_as_before(const struct pty *p)
+static inline bool is_as_before(const struct pty *p)
 {
     struct termios now;
 

@@ -1,35 +1,23 @@
 #include "api/console.h"
 
 #include <fcntl.h>
-#include <pty.h>
 #include <termios.h>
 
+#include "lib/pty.h"
 #include "unit/api/console_bench.h"
 
-/* The operator's end and the console's. */
-struct tty {
-    int master, slave;
-};
-
-static struct tty tty_open(void)
+/* As mote leaves it to the console. */
+static struct pty pty_raw(void)
 {
-    struct tty t;
-    struct termios mode;
+    struct pty t = pty_open();
+    struct termios mode = t.before;
 
-    cr_assert_eq(openpty(&t.master, &t.slave, NULL, NULL, NULL), 0);
-    cr_assert_eq(tcgetattr(t.slave, &mode), 0);
     cfmakeraw(&mode);
     cr_assert_eq(tcsetattr(t.slave, TCSANOW, &mode), 0);
     return t;
 }
 
-static void tty_close(struct tty *t)
-{
-    shut(&t->master);
-    shut(&t->slave);
-}
-
-static void type(struct tty *t, const char *keys)
+static void type(struct pty *t, const char *keys)
 {
     cr_assert_eq(write(t->master, keys, strlen(keys)), (ssize_t)strlen(keys));
 }
@@ -52,7 +40,7 @@ static void *guest_does_nothing(void *arg)
 
 ON_BOTH(takes_its_own_keys_out)
 {
-    struct tty t = tty_open();
+    struct pty t = pty_raw();
     char got[4] = "";
 
     type(&t, "a\x01"
@@ -62,17 +50,17 @@ ON_BOTH(takes_its_own_keys_out)
     cr_assert_str_eq(got, "a\x01"
                           "b");
     cr_assert_eq(b->ended, POWER_NONE);
-    tty_close(&t);
+    pty_close(&t);
 }
 
 ON_BOTH(quits_by_key)
 {
-    struct tty t = tty_open();
+    struct pty t = pty_raw();
 
     type(&t, "\x01x");
     bench_run(b, t.slave, t.slave, guest_does_nothing);
     cr_assert_eq(b->ended, POWER_QUIT);
-    tty_close(&t);
+    pty_close(&t);
 }
 
 static void *operator_hesitates(void *arg)
@@ -88,7 +76,7 @@ static void *operator_hesitates(void *arg)
 
 ON_BOTH(quits_by_keys_that_come_one_by_one)
 {
-    struct tty t = tty_open();
+    struct pty t = pty_raw();
 
     shut(&b->in[1]);
     b->in[1] = t.master;
@@ -100,7 +88,7 @@ ON_BOTH(quits_by_keys_that_come_one_by_one)
 
 ON_BOTH(prints_its_keys)
 {
-    struct tty t = tty_open();
+    struct pty t = pty_raw();
     char got[128] = "";
     int err[2];
 
@@ -110,14 +98,14 @@ ON_BOTH(prints_its_keys)
     bench_run(b, t.slave, t.slave, guest_does_nothing);
     cr_assert_gt(read(err[0], got, sizeof(got) - 1), 0);
     cr_assert_str_eq(got, escape_help);
-    tty_close(&t);
+    pty_close(&t);
 }
 
 /* Nor does the operator's own stderr stop the loop, whoever does not read it. */
 ON_BOTH(quits_though_nobody_takes_its_keys)
 {
     static const char much[4096];
-    struct tty t = tty_open();
+    struct pty t = pty_raw();
     int err[2];
 
     cr_assert_eq(pipe(err), 0);
@@ -128,7 +116,7 @@ ON_BOTH(quits_though_nobody_takes_its_keys)
     bench_run(b, t.slave, t.slave, guest_does_nothing);
     cr_assert_eq(b->ended, POWER_QUIT);
     cr_assert_eq(fcntl(err[1], F_GETFL) & O_NONBLOCK, 0);
-    tty_close(&t);
+    pty_close(&t);
 }
 
 static void *guest_sees_input_end(void *arg)
@@ -142,10 +130,10 @@ static void *guest_sees_input_end(void *arg)
 
 ON_BOTH(outlives_its_terminal)
 {
-    struct tty t = tty_open();
+    struct pty t = pty_raw();
 
     shut(&t.master);
     bench_run(b, t.slave, t.slave, guest_sees_input_end);
     cr_assert_eq(b->console.out.state, CONSOLE_OVER);
-    tty_close(&t);
+    pty_close(&t);
 }

@@ -3,14 +3,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "api/config.h"
@@ -19,6 +17,7 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "core/x86/layout.h"
+#include "lib/pty.h"
 #include "lib/scripted.h"
 #include "lib/x86/image.h"
 
@@ -345,30 +344,10 @@ Test(run, takes_a_half_built_machine_apart)
 
 /* On the operator's terminal. */
 
-struct tty {
-    int master, slave;
-    struct termios before;
-};
-
-static struct tty tty_open(void)
+static void expect_restored(struct pty *t)
 {
-    struct tty t;
-
-    cr_assert_eq(openpty(&t.master, &t.slave, NULL, NULL, NULL), 0);
-    cr_assert_eq(tcgetattr(t.slave, &t.before), 0);
-    return t;
-}
-
-static void expect_restored(struct tty *t)
-{
-    struct termios now;
-
-    cr_assert_eq(tcgetattr(t->slave, &now), 0);
-    cr_assert_eq(now.c_lflag, t->before.c_lflag);
-    cr_assert_eq(now.c_iflag, t->before.c_iflag);
-    cr_assert_eq(now.c_oflag, t->before.c_oflag);
-    (void)close(t->master);
-    (void)close(t->slave);
+    cr_assert(is_as_before(t));
+    pty_close(t);
 }
 
 /* Says that it runs, and then does so until somebody ends it. */
@@ -378,22 +357,20 @@ static const struct scripted_step runs_on[] = {
     { 0 },
 };
 
-static pid_t start_on(struct tty *t, const struct scripted_step *guest)
+static pid_t start_on(struct pty *t, const struct scripted_step *guest)
 {
     pid_t child = start(guest, t->slave, t->slave);
-    struct termios now;
     char byte = 0;
 
     cr_assert_eq(read(t->master, &byte, 1), 1);
     cr_assert_eq(byte, '!');
-    cr_assert_eq(tcgetattr(t->slave, &now), 0);
-    cr_assert_eq(now.c_lflag & (ICANON | ECHO | ISIG), 0, "raw");
+    cr_assert(is_raw(t));
     return child;
 }
 
 Test(run, quits_by_key_with_the_terminal_as_it_was)
 {
-    struct tty t = tty_open();
+    struct pty t = pty_open();
     pid_t child = start_on(&t, runs_on);
 
     cr_assert_eq(write(t.master, "\x01x", 2), 2);
@@ -406,7 +383,7 @@ Test(run, dies_of_signals_with_the_terminal_as_it_was)
     static const int deadly[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
 
     for (unsigned i = 0; i < 4; i++) {
-        struct tty t = tty_open();
+        struct pty t = pty_open();
         pid_t child = start_on(&t, runs_on);
         int status;
 
@@ -419,7 +396,7 @@ Test(run, dies_of_signals_with_the_terminal_as_it_was)
 
 Test(run, crashes_with_the_terminal_as_it_was)
 {
-    struct tty t = tty_open();
+    struct pty t = pty_open();
     pid_t child = start_on(&t, runs_on);
 
     cr_assert_eq(kill(child, SIGSEGV), 0);
@@ -430,7 +407,7 @@ Test(run, crashes_with_the_terminal_as_it_was)
 Test(run, ends_with_the_terminal_as_it_was)
 {
     static const struct scripted_step dies[] = { { SCRIPTED_TRIPLE_FAULT, 0, 0, 0 } };
-    struct tty t = tty_open();
+    struct pty t = pty_open();
     int status = finish(start(dies, t.slave, t.slave));
 
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %x", status);
@@ -439,7 +416,7 @@ Test(run, ends_with_the_terminal_as_it_was)
 
 /* What a shell does around `mote run ... &` and fg; told by the exit status of the session's
  * leader, 0 or which step failed. */
-static int background_and_foreground(struct tty *t)
+static int background_and_foreground(struct pty *t)
 {
     pid_t child;
     int status;
@@ -463,12 +440,11 @@ static int background_and_foreground(struct tty *t)
 
 Test(run, has_its_keys_after_a_time_in_the_background)
 {
-    struct tty t = tty_open();
+    struct pty t = pty_open();
     pid_t leader = fork();
 
     if (leader == 0)
         _exit(background_and_foreground(&t));
     cr_assert_eq(finish(leader), 0);
-    (void)close(t.master);
-    (void)close(t.slave);
+    pty_close(&t);
 }

@@ -2,19 +2,18 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "api/terminal.h"
 #include "core/loop.h"
 #include "core/power.h"
+#include "lib/pty.h"
 
 static const int end_signals[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
 
@@ -203,7 +202,7 @@ Test(signals, find_no_loop_after_the_machine)
     cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
 }
 
-static int terminal_fds[2];
+static struct pty pty;
 
 static void never_ends(int ready)
 {
@@ -211,7 +210,7 @@ static void never_ends(int ready)
 
     ending_init(&n);
     signals_init(n.loop, &n.power);
-    if (terminal_raw(terminal_fds[1], NULL) < 0)
+    if (terminal_raw(pty.slave, NULL) < 0)
         _exit(95);
     tell(ready);
     while (signals_caught() == 0)
@@ -223,14 +222,12 @@ static void never_ends(int ready)
 
 Test(signals, end_a_machine_that_hangs_the_second_time)
 {
-    struct termios before, after;
     int ready[2];
     char byte;
     pid_t child;
     int status;
 
-    cr_assert_eq(openpty(&terminal_fds[0], &terminal_fds[1], NULL, NULL, NULL), 0);
-    cr_assert_eq(tcgetattr(terminal_fds[1], &before), 0);
+    pty = pty_open();
     cr_assert_eq(pipe(ready), 0);
     child = fork();
     if (child == 0) {
@@ -244,8 +241,8 @@ Test(signals, end_a_machine_that_hangs_the_second_time)
     cr_assert_eq(kill(child, SIGTERM), 0);
     status = child_end(child);
     cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
-    cr_assert_eq(tcgetattr(terminal_fds[1], &after), 0);
-    cr_assert_eq(after.c_lflag, before.c_lflag);
+    cr_assert(is_as_before(&pty));
+    pty_close(&pty);
 }
 
 Test(signals, stay_ignored_where_they_were)

@@ -15,6 +15,7 @@
 #include "emu/x86/mode.h"
 #include "emu/x86/seg.h"
 #include "emu/x86/stack.h"
+#include "emu/x86/walk.h"
 #include "lib/x86/emu_rig.h"
 
 #define DEVICE (EMU_RIG_MMIO + 0x1000)
@@ -262,7 +263,7 @@ Test(op_mem, pushes_are_made_together)
 }
 
 /* The frame pointers of the outer procedures are two too many. */
-Test(op_mem, enter_asks_for_all_that_it_pushes)
+Test(op_mem, enter_faults_in_the_order_of_its_accesses_and_writes_nothing)
 {
     memset(ram(), 0xff, 0x1000);
     *emu_rig_entry(&r, DEVICE, 1) = 0;
@@ -277,6 +278,7 @@ Test(op_mem, enter_asks_for_all_that_it_pushes)
     r.cpu->gpr[X86_RBP] = END - 0x10; /* the first link cannot be read, two pushes before that */
     cr_assert_not(STEP(0xc8, 0x00, 0x00, 0x03));
     cr_assert_eq(r.cpu->fault.address, END - 0x18);
+    cr_assert_eq(r.cpu->fault.error & PF_WRITE, 0);
     cr_assert_eq(ram()[8], 0xff);
     r.cpu->gpr[X86_RBP] = EMU_RIG_STACK;
     r.cpu->gpr[X86_RSP] = END + 0x20;
