@@ -4,8 +4,8 @@
  * steps move.
  *
  * At every step: nothing is asked for that cannot be taken, what is taken is one of the vectors
- * that the pair has, the timer's next interrupt is to come, and the machine ends only by the two
- * commands that can end it. What is then saved can be loaded.
+ * that the pair has, the timer's next interrupt is to come, what it owes is bounded, and the
+ * machine ends only by the two commands that can end it. What is then saved can be loaded.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +108,18 @@ static void access_ports(uint8_t what, uint8_t value)
     cmos.device.ops->read(&cmos.device, 1, &value, 1);
 }
 
+/* The time goes on, and the timer is looked at somewhere after its interrupt. */
+static void wait(uint8_t value)
+{
+    uint64_t due = pit_next(&pit, now);
+
+    now += (uint64_t)1 << value % 44u;
+    if (due > now)
+        return;
+    pit_owe(&pit, due, now);
+    NEED(pit.owed > 0 && pit.owed <= PIT_HZ + 1);
+}
+
 static void step(uint8_t what, uint8_t value)
 {
     switch (what >> 4) {
@@ -118,7 +130,7 @@ static void step(uint8_t what, uint8_t value)
         take();
         break;
     case 2:
-        now += (uint64_t)1 << value % 44u;
+        wait(value);
         break;
     default:
         access_ports(what, value);

@@ -29,7 +29,7 @@ static void receive(struct lapic *l, const struct apic_message *msg)
         break;
     case APIC_SMI:
     case APIC_EXTINT:
-        break; /* there is no SMM and no 8259 */
+        break; /* there is no SMM, and LINT0 has the 8259 pair */
     }
 }
 
@@ -52,6 +52,23 @@ void apic_send(struct emu *m, const struct apic_message *msg)
         if (msg->delivery == APIC_LOWEST)
             return;
     }
+}
+
+bool apic_keeps(struct emu *m, const struct apic_message *msg)
+{
+    if (msg->delivery != APIC_FIXED && msg->delivery != APIC_LOWEST)
+        return false;
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        const struct lapic *l = m->cpus[i]->lapic;
+
+        if (!is_addressed(l, msg))
+            continue;
+        if (lapic_keeps(l, msg->vector))
+            return true;
+        if (msg->delivery == APIC_LOWEST)
+            return false;
+    }
+    return false;
 }
 
 void apic_broadcast(struct emu *m, const struct apic_message *msg, const struct lapic *except)

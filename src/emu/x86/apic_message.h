@@ -35,6 +35,10 @@ struct apic_message {
  * lowest priority. */
 void apic_send(struct emu *m, const struct apic_message *msg);
 
+/* Any thread. Whether a fixed or lowest-priority message would be an interrupt of its own to one of
+ * those it names, and not fold into one that waits there. False for the other kinds. */
+bool apic_keeps(struct emu *m, const struct apic_message *msg);
+
 /* To every local APIC but `except`, or to all where that is NULL. */
 void apic_broadcast(struct emu *m, const struct apic_message *msg, const struct lapic *except);
 

@@ -260,9 +260,11 @@ static int vcpu_allocate(struct cpu *c, struct err *e)
     return thunks_create(&c->thunks, e);
 }
 
-static void level_ended(struct lapic *l, uint8_t vector)
+static void interrupt_ended(struct lapic *l, uint8_t vector, bool level)
 {
-    ioapic_eoi(l->cpu->emu->ioapic, vector);
+    if (level)
+        ioapic_eoi(l->cpu->emu->ioapic, vector);
+    legacy_tick_ended(l->cpu->emu->legacy);
 }
 
 static int emu_vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out, struct err *e)
@@ -285,7 +287,7 @@ static int emu_vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out
         return ret;
     }
     cpu_features_update(c);
-    lapic_init(c->lapic, c, level_ended);
+    lapic_init(c->lapic, c, interrupt_ended);
     cpu_reset(c, false);
     m->cpus[id] = c;
     m->cpu_count = id + 1;

@@ -1,7 +1,6 @@
 /* The I/O APIC. */
 #include "emu/x86/ioapic.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "emu/x86/apic_message.h"
@@ -36,18 +35,22 @@ void ioapic_finish(struct ioapic *io)
     lock_finish(&io->lock);
 }
 
-static void deliver(struct ioapic *io, unsigned input)
+static struct apic_message message_of(uint64_t entry)
 {
-    uint64_t entry = io->entry[input];
-    struct apic_message msg = {
+    return (struct apic_message){
         .destination = (uint32_t)(entry >> 56),
         .logical = entry & ENTRY_LOGICAL,
         .level = entry & ENTRY_LEVEL,
         .vector = (uint8_t)entry,
         .delivery = (enum apic_delivery)(entry >> 8 & 7u),
     };
+}
 
-    if (entry & ENTRY_LEVEL)
+static void deliver(struct ioapic *io, unsigned input)
+{
+    struct apic_message msg = message_of(io->entry[input]);
+
+    if (msg.level)
         io->entry[input] |= ENTRY_REMOTE_IRR;
     apic_send(io->emu, &msg);
 }
@@ -58,6 +61,18 @@ void ioapic_pulse(struct ioapic *io, unsigned input)
     if (input < IOAPIC_INPUTS && !(io->entry[input] & (ENTRY_MASKED | ENTRY_REMOTE_IRR)))
         deliver(io, input);
     lock_release_first(&io->lock);
+}
+
+bool ioapic_keeps(struct ioapic *io, unsigned input)
+{
+    struct apic_message msg;
+    bool keeps;
+
+    lock_take(&io->lock);
+    msg = message_of(io->entry[input]);
+    keeps = !(io->entry[input] & (ENTRY_MASKED | ENTRY_REMOTE_IRR)) && apic_keeps(io->emu, &msg);
+    lock_release(&io->lock);
+    return keeps;
 }
 
 /* Lock held. */

@@ -10,6 +10,7 @@
  * Any thread, one lock, for which pulses go before accesses: it may be the loop thread that brings
  * one.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/lock.h"
@@ -34,6 +35,10 @@ uint32_t ioapic_read(struct ioapic *io, uint32_t offset);
 void ioapic_write(struct ioapic *io, uint32_t offset, uint32_t value);
 
 void ioapic_pulse(struct ioapic *io, unsigned input);
+
+/* Whether a pulse now would be an interrupt of its own: the input is open, and none like it waits
+ * at a processor that it goes to. `input` below IOAPIC_INPUTS. */
+bool ioapic_keeps(struct ioapic *io, unsigned input);
 
 /* A local APIC ended a level-triggered interrupt. */
 void ioapic_eoi(struct ioapic *io, uint8_t vector);

@@ -103,9 +103,9 @@ bool lapic_matches_logical(const struct lapic *l, uint32_t destination)
 }
 
 void lapic_init(struct lapic *l, struct cpu *c,
-                void (*on_level_eoi)(struct lapic *l, uint8_t vector))
+                void (*on_eoi)(struct lapic *l, uint8_t vector, bool level))
 {
-    l->on_level_eoi = on_level_eoi;
+    l->on_eoi = on_eoi;
     l->cpu = c;
     lapic_reset(l, false);
     if (c->accel.id != 0)
@@ -183,8 +183,7 @@ static void end_of_interrupt(struct lapic *l)
     if (vector == 0)
         return;
     l->isr[vector / 32] &= ~(1u << vector % 32);
-    if (bit_test(l->level, vector))
-        l->on_level_eoi(l, vector);
+    l->on_eoi(l, vector, bit_test(l->level, vector));
     lapic_timer_served(l, vector);
     cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* one that waited for this level may go now */
 }
@@ -203,6 +202,11 @@ void lapic_raise(struct lapic *l, uint8_t vector, bool level)
         bit_clear(l->level, vector);
     bit_set(l->irr, vector);
     cpu_request(l->cpu, CPU_REQ_INTERRUPT);
+}
+
+bool lapic_keeps(const struct lapic *l, uint8_t vector)
+{
+    return lapic_enabled(l) && vector >= 16 && !bit_test(l->irr, vector);
 }
 
 bool lapic_is_on(const struct lapic *l)

@@ -18,10 +18,10 @@ struct err;
 
 struct lapic {
     struct cpu *cpu;
-    void (*on_level_eoi)(struct lapic *l, uint8_t vector); /* that vCPU's thread */
-    uint64_t base_msr;                                     /* IA32_APIC_BASE; read by any thread */
-    uint32_t irr[LAPIC_VECTORS / 32];                      /* atomic, any thread */
-    uint32_t level[LAPIC_VECTORS / 32];                    /* TMR; atomic, any thread */
+    void (*on_eoi)(struct lapic *l, uint8_t vector, bool level); /* that vCPU's thread */
+    uint64_t base_msr;                  /* IA32_APIC_BASE; read by any thread */
+    uint32_t irr[LAPIC_VECTORS / 32];   /* atomic, any thread */
+    uint32_t level[LAPIC_VECTORS / 32]; /* TMR; atomic, any thread */
     uint32_t isr[LAPIC_VECTORS / 32];
     uint32_t id;            /* xAPIC: as written; x2APIC: fixed */
     uint32_t ldr, dfr, svr; /* as id, read by any thread */
@@ -38,9 +38,10 @@ struct lapic {
     bool has_timer;
 };
 
-/* While building. */
+/* While building. `on_eoi` is told of each interrupt that the guest has ended, on that vCPU's
+ * thread. */
 void lapic_init(struct lapic *l, struct cpu *c,
-                void (*on_level_eoi)(struct lapic *l, uint8_t vector));
+                void (*on_eoi)(struct lapic *l, uint8_t vector, bool level));
 
 /* That vCPU's thread, before its first instruction: makes the host timer, which signals this
  * thread. */
@@ -81,6 +82,9 @@ bool lapic_claims(const struct lapic *l, uint64_t gpa);
 
 /* Comes to nothing while the APIC is disabled. */
 void lapic_raise(struct lapic *l, uint8_t vector, bool level);
+
+/* Whether that would be an interrupt of its own: one that waits already takes others in. */
+bool lapic_keeps(const struct lapic *l, uint8_t vector);
 
 /* Whether IA32_APIC_BASE enables it; while it does not the processor is one without. */
 bool lapic_is_on(const struct lapic *l);

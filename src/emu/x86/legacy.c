@@ -13,7 +13,7 @@
 
 #define TIMER_LINE 0u
 
-/* The host is asked for no more signals than this: what comes faster folds into one. */
+/* The host is asked for no more signals than this. */
 #define SERVE_MIN_NS 20000u
 
 void legacy_init(struct legacy *l, struct emu *m)
@@ -84,23 +84,43 @@ static void timer_update(struct legacy *l, uint64_t now_ns)
         host_timer_set(l->timer, at_ns);
 }
 
+/* Lock held, after whatever may have let one go: sends the guest one of the timer's interrupts that
+ * it is owed, unless that would fold into the one before. */
+static void tick(struct legacy *l)
+{
+    struct ioapic *io = l->emu->ioapic;
+
+    if (l->pit.owed && (pic_keeps(&l->pic, TIMER_LINE) || ioapic_keeps(io, TIMER_LINE))) {
+        l->pit.owed--;
+        ioapic_pulse(io, TIMER_LINE);
+        pic_pulse(&l->pic, TIMER_LINE);
+        wire_update(l);
+    }
+    __atomic_store_n(&l->owes, l->pit.owed != 0, __ATOMIC_RELEASE);
+}
+
+void legacy_tick_ended(struct legacy *l)
+{
+    if (!__atomic_load_n(&l->owes, __ATOMIC_ACQUIRE))
+        return;
+    (void)pthread_mutex_lock(&l->lock);
+    tick(l);
+    (void)pthread_mutex_unlock(&l->lock);
+}
+
 void legacy_timer_ran_out(struct legacy *l)
 {
     uint64_t now_ns;
-    bool due;
 
     (void)pthread_mutex_lock(&l->lock);
     now_ns = clock_now_ns();
-    due = l->due_ns <= now_ns;
-    if (due) {
+    if (l->due_ns <= now_ns) {
+        pit_owe(&l->pit, l->due_ns, now_ns);
         l->served_ns = now_ns;
         timer_update(l, now_ns);
+        tick(l);
     }
     (void)pthread_mutex_unlock(&l->lock);
-    if (!due)
-        return;
-    ioapic_pulse(l->emu->ioapic, TIMER_LINE);
-    legacy_raise(l, TIMER_LINE);
 }
 
 bool legacy_claims(uint16_t port, unsigned size)
@@ -116,6 +136,7 @@ uint8_t legacy_read(struct legacy *l, uint16_t port)
     if (pic_claims(port)) {
         value = pic_read(&l->pic, port);
         wire_update(l); /* it may have been a poll, which takes */
+        tick(l);
     } else {
         value = pit_read(&l->pit, port, clock_now_ns());
     }
@@ -131,6 +152,7 @@ void legacy_write(struct legacy *l, uint16_t port, uint8_t value)
     if (pic_claims(port)) {
         pic_write(&l->pic, port, value);
         wire_update(l);
+        tick(l);
     } else {
         now_ns = clock_now_ns();
         pit_write(&l->pit, port, value, now_ns);
@@ -151,6 +173,7 @@ uint8_t legacy_take(struct legacy *l)
     (void)pthread_mutex_lock(&l->lock);
     vector = pic_take(&l->pic);
     wire_update(l);
+    tick(l);
     (void)pthread_mutex_unlock(&l->lock);
     return vector;
 }

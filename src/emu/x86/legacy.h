@@ -27,6 +27,7 @@ struct legacy {
     struct pit pit;
     bool in_use;        /* atomic: the pair has been initialised */
     bool asks;          /* atomic: pic_asks */
+    bool owes;          /* atomic: pit.owed is not 0 */
     uint64_t due_ns;    /* of counter 0's next interrupt; PIT_NEVER */
     uint64_t served_ns; /* of the last one's handling */
     timer_t timer;      /* signals processor 0's thread */
@@ -53,6 +54,9 @@ void legacy_write(struct legacy *l, uint16_t port, uint8_t value);
 /* That vCPU's thread: whether the pair asks this processor; and the vector it answers with. */
 bool legacy_asks(const struct legacy *l, const struct cpu *c);
 uint8_t legacy_take(struct legacy *l);
+
+/* That vCPU's thread, after an end of interrupt: one of the timer's that is owed may go now. */
+void legacy_tick_ended(struct legacy *l);
 
 /* Processor 0's thread, when a timer of its has run out. */
 void legacy_timer_ran_out(struct legacy *l);

@@ -78,6 +78,13 @@ void pic_pulse(struct pic *p, unsigned line)
         c->irr |= (uint8_t)(1u << line % 8);
 }
 
+bool pic_keeps(const struct pic *p, unsigned line)
+{
+    const struct pic_chip *c = &p->chip[line / 8];
+
+    return c->step != PIC_FRESH && !(c->irr >> line % 8 & 1u);
+}
+
 static void serve(struct pic_chip *c, unsigned line)
 {
     c->irr &= (uint8_t) ~(1u << line);

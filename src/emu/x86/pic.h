@@ -59,6 +59,10 @@ bool pic_in_use(const struct pic *p);
 /* `line` below PIC_INPUTS. */
 void pic_pulse(struct pic *p, unsigned line);
 
+/* Whether a pulse now would be an interrupt of its own: an input keeps one until it is taken,
+ * masked or not, and others fold into that. `line` below PIC_INPUTS. */
+bool pic_keeps(const struct pic *p, unsigned line);
+
 /* Whether the pair asks the processor for an interrupt; and the answer, its vector. The processor
  * may answer a request that is gone: that is input 7 of a controller, and nothing is in service. */
 bool pic_asks(const struct pic *p);

@@ -203,6 +203,8 @@ static void command(struct pit *p, uint8_t value, uint64_t now_ns)
         count_latch(c, now_ns);
         return;
     }
+    if (c == &p->counter[0])
+        p->owed = 0;
     *c = (struct pit_counter){
         .mode = mode > 5 ? mode - 4 : mode, /* 6 and 7 are 2 and 3 */
         .access = value >> 4 & 3u,
@@ -263,6 +265,8 @@ void pit_write(struct pit *p, uint16_t port, uint8_t value, uint64_t now_ns)
         command(p, value, now_ns);
     } else {
         byte_write(&p->counter[port - PIT_FIRST], value, now_ns);
+        if (port == PIT_FIRST)
+            p->owed = 0;
     }
 }
 
@@ -277,6 +281,19 @@ uint64_t pit_next(const struct pit *p, uint64_t after_ns)
         return at_tick(c, (ticks(c, after_ns) / c->count + 1) * c->count);
     once = at_tick(c, c->mode == 0 ? c->count : c->count + 1);
     return once > after_ns ? once : PIT_NEVER;
+}
+
+void pit_owe(struct pit *p, uint64_t due_ns, uint64_t now_ns)
+{
+    const struct pit_counter *c = &p->counter[0];
+    uint64_t rises = 1, most = 1;
+
+    if (is_periodic(c)) {
+        rises += (ticks(c, now_ns) - ticks(c, due_ns)) / c->count;
+        most += PIT_HZ / c->count;
+    }
+    rises += p->owed;
+    p->owed = (uint32_t)(rises < most ? rises : most);
 }
 
 /* The section: each counter's fields follow those of the one before. */
@@ -294,6 +311,7 @@ enum field {
     FIELD_STATUS,
     FIELDS = 16,
     FIELD_SPEAKER = PIT_COUNTERS * FIELDS,
+    FIELD_OWED,
 };
 
 enum flag {
@@ -336,6 +354,7 @@ void pit_save(const struct pit *p, struct state_writer *w, uint64_t now_ns)
     for (unsigned n = 0; n < PIT_COUNTERS; n++)
         counter_save(&p->counter[n], n * FIELDS, w, now_ns);
     state_put_u8(w, FIELD_SPEAKER, p->speaker);
+    state_put_u32(w, FIELD_OWED, p->owed);
 }
 
 /* A counter that was started before this host's clock began counts from there. */
@@ -382,6 +401,7 @@ int pit_load(struct pit *p, struct state_reader *r, uint64_t now_ns, struct err 
     for (unsigned n = 0; n < PIT_COUNTERS; n++)
         counter_load(&loaded.counter[n], n * FIELDS, &f, now_ns);
     loaded.speaker = state_get(&f, FIELD_SPEAKER, 1);
+    loaded.owed = (uint32_t)state_get(&f, FIELD_OWED, PIT_HZ + 1);
     ret = state_done(&f);
     if (ret == 0)
         *p = loaded;

@@ -50,7 +50,8 @@ struct pit_counter {
 
 struct pit {
     struct pit_counter counter[PIT_COUNTERS];
-    bool speaker; /* port 0x61, bit 1 */
+    bool speaker;  /* port 0x61, bit 1 */
+    uint32_t owed; /* counter 0's interrupts that the guest has yet to get */
 };
 
 void pit_init(struct pit *p);
@@ -61,6 +62,12 @@ void pit_write(struct pit *p, uint16_t port, uint8_t value, uint64_t now_ns);
 
 /* When counter 0's output rises next, later than that; PIT_NEVER where it does not. */
 uint64_t pit_next(const struct pit *p, uint64_t after_ns);
+
+/* Counter 0's output has risen: at `due_ns`, which pit_next gave, and as often as it did from then
+ * to now. Each is owed to the guest, which may count them to know the time, but never more than a
+ * second's worth: the machine may have been paused for an hour. Setting the counter anew forgets
+ * them; whoever sends one counts it off `owed`. */
+void pit_owe(struct pit *p, uint64_t due_ns, uint64_t now_ns);
 
 /* Section "pit". Times are saved as how long ago they were. A failed load has changed nothing. */
 void pit_save(const struct pit *p, struct state_writer *w, uint64_t now_ns);

@@ -15,6 +15,7 @@
 #define MASKED     (1u << 16)
 #define REMOTE_IRR (1u << 14)
 #define LOGICAL    (1u << 11)
+#define LOWEST     (1u << 8)
 #define NMI        (4u << 8)
 
 static struct emu_rig rig;
@@ -115,6 +116,31 @@ Test(ioapic, edge_is_delivered_once_a_pulse)
     ioapic_pulse(io, 4);
     serve(1, 0x34);
     cr_assert_eq(get(0x18), 0x34, "no remote IRR");
+}
+
+/* What waits at a processor takes in the next pulse, unless that has another one to go to. */
+Test(ioapic, says_whether_a_pulse_would_be_an_interrupt_of_its_own)
+{
+    cr_assert_not(ioapic_keeps(io, 4), "masked");
+    entry_set(4, 0x34, 1);
+    cr_assert(ioapic_keeps(io, 4));
+    ioapic_pulse(io, 4);
+    cr_assert_not(ioapic_keeps(io, 4));
+    lapic_accept(rig.emu->cpus[1]->lapic, 0x34);
+    cr_assert(ioapic_keeps(io, 4));
+    entry_set(4, 0x35, 0xff);
+    lapic_raise(rig.emu->cpus[0]->lapic, 0x35, false);
+    cr_assert(ioapic_keeps(io, 4), "to both");
+    entry_set(4, LOWEST | 0x35, 0xff);
+    cr_assert_not(ioapic_keeps(io, 4), "to the first");
+    entry_set(4, 0x34, 7);
+    cr_assert_not(ioapic_keeps(io, 4), "to nobody");
+    entry_set(4, NMI, 1);
+    cr_assert_not(ioapic_keeps(io, 4), "nobody counts these");
+    entry_set(4, LEVEL | 0x36, 1);
+    ioapic_pulse(io, 4);
+    lapic_accept(rig.emu->cpus[1]->lapic, 0x36);
+    cr_assert_not(ioapic_keeps(io, 4), "a level until its EOI");
 }
 
 Test(ioapic, edge_while_masked_is_lost)

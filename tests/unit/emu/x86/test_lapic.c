@@ -18,19 +18,21 @@ static struct emu_rig rig;
 static struct lapic *l;
 static unsigned eois;
 static uint8_t eoi_vector;
+static bool eoi_level;
 
-static void count_eoi(struct lapic *from, uint8_t vector)
+static void count_eoi(struct lapic *from, uint8_t vector, bool level)
 {
     cr_assert_eq(from, l);
     eois++;
     eoi_vector = vector;
+    eoi_level = level;
 }
 
 static void set_up(void)
 {
     emu_rig_init(&rig, 2);
     l = rig.cpu->lapic;
-    l->on_level_eoi = count_eoi;
+    l->on_eoi = count_eoi;
     eois = 0;
     lapic_write(l, REG_SVR, ENABLED);
 }
@@ -168,6 +170,19 @@ Test(lapic, software_disabled_delivers_nothing_and_masks_its_lvt)
     cr_assert_eq(lapic_pending(l), 0x40, "held while disabled; the other was refused");
 }
 
+Test(lapic, one_that_waits_takes_others_in)
+{
+    cr_assert(lapic_keeps(l, 0x40));
+    lapic_raise(l, 0x40, false);
+    cr_assert_not(lapic_keeps(l, 0x40));
+    cr_assert(lapic_keeps(l, 0x41));
+    lapic_accept(l, 0x40);
+    cr_assert(lapic_keeps(l, 0x40), "in service");
+    cr_assert_not(lapic_keeps(l, 15));
+    lapic_write(l, REG_SVR, 0xff);
+    cr_assert_not(lapic_keeps(l, 0x40), "disabled");
+}
+
 Test(lapic, vectors_below_16_are_an_error)
 {
     lapic_raise(l, 15, false);
@@ -177,7 +192,7 @@ Test(lapic, vectors_below_16_are_an_error)
     cr_assert_eq(lapic_read(l, REG_ESR), 0);
 }
 
-Test(lapic, eoi_of_a_level_interrupt_goes_on_to_the_io_apic)
+Test(lapic, whoever_wants_to_know_is_told_of_an_eoi_and_whether_it_was_a_level)
 {
     lapic_raise(l, 0x71, true);
     cr_assert_eq(lapic_read(l, REG_TMR + 0x30), 1u << 0x11);
@@ -185,11 +200,13 @@ Test(lapic, eoi_of_a_level_interrupt_goes_on_to_the_io_apic)
     lapic_write(l, REG_EOI, 0);
     cr_assert_eq(eois, 1);
     cr_assert_eq(eoi_vector, 0x71);
+    cr_assert(eoi_level);
     lapic_raise(l, 0x71, false);
     cr_assert_eq(lapic_read(l, REG_TMR + 0x30), 0);
     lapic_accept(l, 0x71);
     lapic_write(l, REG_EOI, 0);
-    cr_assert_eq(eois, 1, "an edge is nobody's business");
+    cr_assert_eq(eois, 2);
+    cr_assert_not(eoi_level);
 }
 
 Test(lapic, eoi_without_an_interrupt_is_nothing)

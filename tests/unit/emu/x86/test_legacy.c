@@ -164,15 +164,22 @@ static void time_goes_by(uint64_t ns)
     legacy_timer_ran_out(legacy);
 }
 
+#define PERIOD_NS UINT64_C(51490000) /* of 0xf000 counts, a little less */
+
+static void timer_set(void)
+{
+    out(PIT_COMMAND, 0x34);
+    out(PIT_FIRST, 0);
+    out(PIT_FIRST, 0xf0);
+}
+
 Test(legacy, the_timer_is_interrupt_0_of_both)
 {
     lapic_write(rig.cpu->lapic, REG_SVR, 0x1ff);
     ioapic_write(rig.emu->ioapic, 0, 0x10);
     ioapic_write(rig.emu->ioapic, 0x10, 0x52);
     initialise();
-    out(PIT_COMMAND, 0x34);
-    out(PIT_FIRST, 0);
-    out(PIT_FIRST, 0xf0);
+    timer_set();
     legacy_timer_ran_out(legacy);
     cr_assert_not(legacy_asks(legacy, rig.cpu), "a signal of another timer's");
     time_goes_by(60000000);
@@ -182,6 +189,84 @@ Test(legacy, the_timer_is_interrupt_0_of_both)
     cr_assert_gt(legacy->due_ns, clock_now_ns() - 60000000, "and again");
     out(PIT_COMMAND, 0x30);
     cr_assert_eq(legacy->due_ns, PIT_NEVER, "until it is set to something else");
+}
+
+/* A host that was away for several periods: the guest gets each, as soon as it has served the last.
+ */
+Test(legacy, ticks_of_a_late_host_are_owed_through_the_pair)
+{
+    initialise();
+    timer_set();
+    time_goes_by(4 * PERIOD_NS + PERIOD_NS / 2);
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert(legacy_asks(legacy, rig.cpu), "tick %u", i);
+        cr_assert_eq(legacy_take(legacy), 0x30);
+        cr_assert_not(legacy_asks(legacy, rig.cpu), "in service");
+        out(PIC_FIRST, 0x20);
+    }
+    cr_assert_not(legacy_asks(legacy, rig.cpu));
+    time_goes_by(2 * PERIOD_NS);
+    out(PIC_FIRST, 0x0c);
+    cr_assert_eq(in(PIC_FIRST), 0x80, "a poll takes");
+    out(PIC_FIRST, 0x20);
+    cr_assert(legacy_asks(legacy, rig.cpu), "and lets the next one go");
+}
+
+Test(legacy, and_through_the_io_apic)
+{
+    struct lapic *l = rig.cpu->lapic;
+
+    lapic_write(l, REG_SVR, 0x1ff);
+    ioapic_write(rig.emu->ioapic, 0, 0x10);
+    ioapic_write(rig.emu->ioapic, 0x10, 0x52);
+    timer_set();
+    time_goes_by(3 * PERIOD_NS + PERIOD_NS / 2);
+    time_goes_by(PERIOD_NS);
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert_eq(lapic_pending(l), 0x52, "tick %u", i);
+        lapic_accept(l, 0x52);
+        lapic_write(l, REG_EOI, 0);
+    }
+    cr_assert_eq(lapic_pending(l), -1);
+}
+
+/* The pair that Linux leaves behind, closed or with a tick that nobody takes. */
+Test(legacy, a_controller_that_nobody_serves_holds_no_tick_back)
+{
+    struct lapic *l = rig.cpu->lapic;
+
+    initialise();
+    lapic_write(l, REG_SVR, 0x1ff);
+    lapic_write(l, REG_LVT_TIMER + 0x30, LVT_MASKED | EXTINT);
+    ioapic_write(rig.emu->ioapic, 0, 0x10);
+    ioapic_write(rig.emu->ioapic, 0x10, 0x52);
+    timer_set();
+    for (unsigned i = 0; i < 3; i++) {
+        time_goes_by(PERIOD_NS + PERIOD_NS / 8);
+        cr_assert_eq(lapic_pending(l), 0x52, "tick %u", i);
+        lapic_accept(l, 0x52);
+        lapic_write(l, REG_EOI, 0);
+        cr_assert_eq(lapic_pending(l), -1);
+    }
+}
+
+/* As Linux does while it handles one. */
+Test(legacy, a_masked_line_loses_no_tick)
+{
+    initialise();
+    timer_set();
+    time_goes_by(PERIOD_NS + PERIOD_NS / 2);
+    cr_assert_eq(legacy_take(legacy), 0x30);
+    out(PIC_FIRST + 1, 0x01);
+    out(PIC_FIRST, 0x20);
+    time_goes_by(3 * PERIOD_NS);
+    cr_assert_not(legacy_asks(legacy, rig.cpu));
+    out(PIC_FIRST + 1, 0x00);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(legacy_take(legacy), 0x30, "tick %u", i);
+        out(PIC_FIRST, 0x20);
+    }
+    cr_assert_not(legacy_asks(legacy, rig.cpu));
 }
 
 Test(legacy, only_bytes_are_its)

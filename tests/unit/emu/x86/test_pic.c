@@ -64,6 +64,20 @@ Test(pic, a_pulse_is_one_interrupt)
     cr_assert_not(pic_asks(&pic));
 }
 
+Test(pic, says_whether_a_pulse_would_be_an_interrupt_of_its_own)
+{
+    for (unsigned line = 0; line < PIC_INPUTS; line += 9) {
+        cr_assert(pic_keeps(&pic, line));
+        pic_pulse(&pic, line);
+        cr_assert_not(pic_keeps(&pic, line));
+        (void)pic_take(&pic);
+        cr_assert(pic_keeps(&pic, line), "in service");
+        pic_write(&pic, PIC_FIRST, 0x20);
+    }
+    pic_init(&pic);
+    cr_assert_not(pic_keeps(&pic, 0));
+}
+
 Test(pic, lower_lines_go_first_and_hold_back_the_others)
 {
     pic_pulse(&pic, 5);

@@ -216,6 +216,48 @@ Test(pit, single_bytes_and_decimal_counts)
     cr_assert_eq(in(PIT_COMMAND), 0xff);
 }
 
+/* What is owed. */
+
+Test(pit, every_period_is_owed)
+{
+    set(0, 2, 4772);
+    pit_owe(&pit, at(4772), at(4772));
+    cr_assert_eq(pit.owed, 1);
+    pit_owe(&pit, at(2 * 4772), at(5 * 4772) - 1);
+    cr_assert_eq(pit.owed, 4);
+    pit_owe(&pit, at(5 * 4772), at(5 * 4772));
+    cr_assert_eq(pit.owed, 5);
+}
+
+Test(pit, no_more_than_a_second_is_owed)
+{
+    set(0, 3, 4772); /* 250 Hz */
+    pit_owe(&pit, at(4772), at(UINT64_C(4772) * 250 * 3600));
+    cr_assert_eq(pit.owed, 251);
+    set(0, 2, 0); /* 18.2 Hz */
+    pit_owe(&pit, at(0x10000), at(UINT64_C(0x10000) * 1000));
+    cr_assert_eq(pit.owed, 19);
+    set(0, 0, 4772);
+    pit_owe(&pit, at(4772), at(UINT64_C(4772) * 100));
+    pit_owe(&pit, at(4772), at(UINT64_C(4772) * 100));
+    cr_assert_eq(pit.owed, 1, "there is no second one of a one-shot");
+}
+
+Test(pit, a_new_setting_owes_nothing)
+{
+    set(0, 2, 4772);
+    pit.owed = 7;
+    out(PIT_COMMAND, 0x00); /* a latch */
+    out(PIT_COMMAND, 0xb4); /* of counter 2 */
+    out(PIT_FIRST + 2, 1);
+    cr_assert_eq(pit.owed, 7);
+    out(PIT_COMMAND, 0x34);
+    cr_assert_eq(pit.owed, 0);
+    pit.owed = 7;
+    out(PIT_FIRST, 1);
+    cr_assert_eq(pit.owed, 0);
+}
+
 /* Nothing that can be written makes it divide by zero or hang. */
 Test(pit, any_setting_has_an_answer)
 {
@@ -230,6 +272,9 @@ Test(pit, any_setting_has_an_answer)
                 (void)in((uint16_t)(PIT_FIRST + port % 4));
             (void)in(PIT_PORT61);
             cr_assert_gt(pit_next(&pit, now), now);
+            if (pit_next(&pit, now) != PIT_NEVER)
+                pit_owe(&pit, pit_next(&pit, now), now + 10 * NS_PER_S);
+            cr_assert_leq(pit.owed, PIT_HZ + 1);
         }
     }
 }
@@ -270,10 +315,12 @@ Test(pit, goes_through_a_snapshot)
     (void)in(PIT_FIRST);
     now = at(2000);
     out(PIT_FIRST, 0x42);
+    pit.owed = 3;
     save();
     next = pit_next(&pit, now);
     cr_assert_eq(load(&other, later), 0, "%s", e.text);
     cr_assert_eq(pit_next(&other, later) - later, next - now);
+    cr_assert_eq(other.owed, 3);
     cr_assert_eq(pit_read(&other, PIT_FIRST, later), in(PIT_FIRST), "the latched high byte");
     cr_assert_eq(pit_read(&other, PIT_FIRST + 2, later), in(PIT_FIRST + 2));
     cr_assert_eq(pit_read(&other, PIT_FIRST + 2, later), in(PIT_FIRST + 2));
@@ -287,6 +334,10 @@ Test(pit, a_state_that_no_timer_can_be_in_is_refused)
 {
     struct pit other = { 0 };
 
+    pit.owed = PIT_HZ + 2;
+    save();
+    cr_assert_eq(load(&other, now), -EINVAL);
+    pit.owed = 0;
     pit.counter[1].count = 0;
     save();
     cr_assert_eq(load(&other, now), -EINVAL);
