@@ -150,15 +150,23 @@ static int rng_add(struct devices *d, const struct device_config *c, struct err 
     return ret;
 }
 
-int devices_create(struct devices *d, const struct machine_config *machine, struct err *e)
+int devices_open_drives(struct devices *d, const struct machine_config *machine, struct err *e)
 {
     const struct device_config *c = &machine->devices;
     int ret;
 
     *d = (struct devices){ .patience_ns = c->patience_s * CLOCK_NS_PER_S };
     ret = drives_add(d, c, e);
-    if (ret == 0)
-        ret = nets_add(d, c, e);
+    if (ret < 0)
+        devices_destroy(d);
+    return ret;
+}
+
+int devices_create(struct devices *d, const struct machine_config *machine, struct err *e)
+{
+    const struct device_config *c = &machine->devices;
+    int ret = nets_add(d, c, e);
+
     if (ret == 0)
         ret = vsock_add(d, c, e);
     if (ret == 0)

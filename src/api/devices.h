@@ -4,7 +4,7 @@
  * A machine's virtio devices: made from what the operator asked for before anything else is made,
  * plugged into the machine's windows, taken off again.
  *
- *   devices_create     files, sockets and taps are open
+ *   devices_open_drives, devices_create     files, and then sockets and taps, are open
  *   devices_plug       device n in window n, on its interrupt (model.h)
  *   the guest runs
  *   devices_quiesce, devices_resume     while the machine is paused
@@ -55,8 +55,12 @@ struct devices {
     void (*rested)(struct devices *d, int ret); /* set: a rest is to come */
 };
 
-/* The configuration has passed config_check and is not needed afterwards. The struct stays
- * where it is. On failure nothing is left behind. */
+/* The configuration has passed config_check and is not needed after the second of these. The struct
+ * stays where it is. On failure nothing is left behind.
+ *
+ * The drives come first: a server that is gone may never let their files be opened, and of them
+ * nothing outlives a process that is killed meanwhile, as the path of a socket would. */
+int devices_open_drives(struct devices *d, const struct machine_config *machine, struct err *e);
 int devices_create(struct devices *d, const struct machine_config *machine, struct err *e);
 
 /* While the machine is built; it outlives the plug. metrics: or NULL. After a failure some devices

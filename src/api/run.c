@@ -108,12 +108,14 @@ static int run_machine(struct run *r, const struct machine_config *config,
     return ret;
 }
 
-/* From the making of the devices on there is something to clean up, whatever comes. */
+/* Once the drives are open there is something to clean up, whatever comes. */
 static int run_devices(struct run *r, const struct machine_config *config,
                        struct machine_host *host, struct err *e)
 {
-    int ret;
+    int ret = devices_open_drives(&r->devices, config, e);
 
+    if (ret < 0)
+        return ret;
     signals_hold();
     ret = devices_create(&r->devices, config, e);
     if (ret == 0)

@@ -3,21 +3,18 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "api/terminal.h"
+#include "lib/forbid.h"
 #include "lib/pty.h"
 
 /* Every signal of another process that ends one which does not care. */
@@ -228,17 +225,7 @@ static void read_through_others_signals(void)
 /* A filter's, which does not happen again as a fault of the processor's does. */
 static void call_what_is_forbidden(void)
 {
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog program = { .len = 4, .filter = filter };
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-        _exit(37);
+    forbid_by(SYS_getppid, SECCOMP_RET_TRAP);
     (void)syscall(SYS_getppid);
 }
 

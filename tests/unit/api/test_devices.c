@@ -87,6 +87,13 @@ static void want_all(void)
     machine.devices.has_rng = true;
 }
 
+static int create(struct err *e)
+{
+    int ret = devices_open_drives(&devices, &machine, e);
+
+    return ret == 0 ? devices_create(&devices, &machine, e) : ret;
+}
+
 static uint32_t reg(unsigned window, uint32_t offset)
 {
     uint32_t value = 0;
@@ -102,7 +109,7 @@ Test(devices, each_has_its_window_and_its_interrupt)
     struct err e = { "" };
 
     want_all();
-    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
+    cr_assert_eq(create(&e), 0, "%s", e.text);
     cr_assert_eq(access(paths[2], F_OK), 0, "clients may come before the guest runs");
     cr_assert_eq(devices_plug(&devices, &vm, &metrics, &e), 0, "%s", e.text);
     cr_assert_eq(devices.count, 5);
@@ -122,7 +129,7 @@ Test(devices, the_root_drive_comes_first)
     want_drive(paths[0]);
     want_drive(paths[1]);
     machine.devices.root = 1;
-    cr_assert_eq(devices_create(&devices, &machine, NULL), 0);
+    cr_assert_eq(create(NULL), 0);
     cr_assert_eq(devices_plug(&devices, &vm, NULL, NULL), 0);
     cr_assert_eq(reg(0, VIRTIO_MMIO_CONFIG), (2 << 20) / 512, "its capacity");
     cr_assert_eq(reg(1, VIRTIO_MMIO_CONFIG), (1 << 20) / 512);
@@ -136,14 +143,13 @@ Test(devices, one_that_cannot_be_made_leaves_nothing)
     want_vsock();
     want_drive(paths[0]);
     want_drive("/nonexistent");
-    cr_assert_eq(devices_create(&devices, &machine, &e), -ENOENT);
+    cr_assert_eq(create(&e), -ENOENT);
     cr_assert(strstr(e.text, "/nonexistent"), "%s", e.text);
     cr_assert_eq(devices.count, 0);
     machine.devices.drives[1].path = paths[0];
-    cr_assert_eq(devices_create(&devices, &machine, &e), -EAGAIN,
-                 "one file, written by two drives");
+    cr_assert_eq(create(&e), -EAGAIN, "one file, written by two drives");
     machine.devices.drive_count = 1;
-    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
+    cr_assert_eq(create(&e), 0, "%s", e.text);
 }
 
 Test(devices, a_tap_is_opened_or_taken_over)
@@ -153,11 +159,11 @@ Test(devices, a_tap_is_opened_or_taken_over)
     machine.devices.nets[0] = device_config_net();
     machine.devices.nets[0].tap = "no-such-tap";
     machine.devices.net_count = 1;
-    cr_assert_eq(devices_create(&devices, &machine, &e), -ENODEV);
+    cr_assert_eq(create(&e), -ENODEV);
     cr_assert(strstr(e.text, "there is no interface 'no-such-tap'"), "%s", e.text);
     machine.devices.nets[0].tap = NULL;
     machine.devices.nets[0].fd = open("/dev/null", O_RDWR);
-    cr_assert_lt(devices_create(&devices, &machine, &e), 0);
+    cr_assert_lt(create(&e), 0);
     cr_assert(strstr(e.text, "is no tap"), "%s", e.text);
     cr_assert_eq(close(machine.devices.nets[0].fd), 0, "still ours");
 }
@@ -171,7 +177,7 @@ Test(devices, a_machine_that_refuses_one_gives_back_all)
         machine.devices.drives[i].read_only = true;
     }
     want_vsock();
-    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
+    cr_assert_eq(create(&e), 0, "%s", e.text);
     cr_assert_eq(devices_plug(&devices, &vm, &metrics, &e), -ENOSPC, "the last has no doorbell");
     cr_assert_eq(devices_unplug(&devices), 0);
     cr_assert_null(metrics.first);
@@ -184,7 +190,7 @@ Test(devices, without_an_interrupt_there_is_no_device)
 
     want_all();
     scripted_faults.irq = true;
-    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
+    cr_assert_eq(create(&e), 0, "%s", e.text);
     cr_assert_eq(devices_plug(&devices, &vm, &metrics, &e), -EIO);
     cr_assert_eq(devices_unplug(&devices), 0);
     scripted_faults.irq = false;
@@ -193,7 +199,7 @@ Test(devices, without_an_interrupt_there_is_no_device)
 Test(devices, those_never_plugged_are_destroyed)
 {
     want_all();
-    cr_assert_eq(devices_create(&devices, &machine, NULL), 0);
+    cr_assert_eq(create(NULL), 0);
     cr_assert_eq(devices_unplug(&devices), 0);
 }
 
@@ -203,11 +209,11 @@ Test(devices, a_device_judges_what_is_its_own)
 
     want_vsock();
     machine.devices.vsock.cid = 2;
-    cr_assert_eq(devices_create(&devices, &machine, &e), -EINVAL);
+    cr_assert_eq(create(&e), -EINVAL);
     cr_assert_str_eq(e.text, "a guest's vsock CID is 3 to 4294967294, not 2");
     machine.devices.vsock.cid = 3;
     machine.devices.vsock.uds_path = "";
-    cr_assert_eq(devices_create(&devices, &machine, &e), -EINVAL);
+    cr_assert_eq(create(&e), -EINVAL);
     cr_assert_neq(access(paths[2], F_OK), 0);
 }
 
@@ -217,15 +223,15 @@ Test(devices, a_balloon_takes_no_more_than_there_is)
 
     machine.devices.has_balloon = true;
     machine.devices.balloon.target = machine.mem_size + 4096;
-    cr_assert_eq(devices_create(&devices, &machine, &e), -EINVAL);
+    cr_assert_eq(create(&e), -EINVAL);
     cr_assert(strstr(e.text, "balloon"), "%s", e.text);
     machine.devices.balloon.target = machine.mem_size;
-    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
+    cr_assert_eq(create(&e), 0, "%s", e.text);
 }
 
 Test(devices, none_is_none)
 {
-    cr_assert_eq(devices_create(&devices, &machine, NULL), 0);
+    cr_assert_eq(create(NULL), 0);
     cr_assert_eq(devices_plug(&devices, &vm, NULL, NULL), 0);
     cr_assert_eq(devices_unplug(&devices), 0);
 }

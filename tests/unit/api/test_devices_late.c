@@ -95,11 +95,18 @@ static void settle(void)
     cr_assert_eq(loop_run(loop), 0);
 }
 
+static int create(struct err *e)
+{
+    int ret = devices_open_drives(&devices, &machine, e);
+
+    return ret == 0 ? devices_create(&devices, &machine, e) : ret;
+}
+
 static void plug(void)
 {
     struct err e = { "" };
 
-    cr_assert_eq(devices_create(&devices, &machine, &e), 0, "%s", e.text);
+    cr_assert_eq(create(&e), 0, "%s", e.text);
     cr_assert_eq(devices.patience_ns, DEVICES_PATIENCE_S * UINT64_C(1000000000));
     devices.patience_ns = SOON;
     cr_assert_eq(devices_plug(&devices, &vm, NULL, &e), 0, "%s", e.text);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "core/x86/layout.h"
+#include "lib/forbid.h"
 #include "lib/pty.h"
 #include "lib/scripted.h"
 #include "lib/x86/image.h"
@@ -340,6 +342,43 @@ Test(run, takes_a_half_built_machine_apart)
     scripted_faults.regs_set = false;
     config.kernel = "/proc/self/exe"; /* an ELF, but no kernel */
     expect_refused(&config, ENOEXEC, "/proc/self/exe");
+}
+
+/* A drive is opened: the host may be waited for there, and somebody has enough of it. */
+static void kill_it(int sig)
+{
+    (void)sig;
+    (void)raise(SIGTERM);
+    _exit(91);
+}
+
+static void open_a_drive(void)
+{
+    struct machine_config config = small();
+    struct timeline timeline = { 0 };
+    struct run_end end;
+    struct err e;
+
+    config.devices.drives[0] = device_config_drive();
+    config.devices.drives[0].path = kernel_path;
+    config.devices.drives[0].read_only = true;
+    config.devices.drive_count = 1;
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGSYS, kill_it);
+    forbid_where_by(SYS_openat, 2, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, SECCOMP_RET_TRAP);
+    (void)run(&config, accels, &timeline, &end, &e);
+    _exit(92);
+}
+
+Test(run, may_be_killed_while_it_opens_a_drive)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0)
+        open_a_drive();
+    status = finish(child);
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "status %x", status);
 }
 
 /* On the operator's terminal. */
