@@ -14,9 +14,12 @@
 #include "emu/x86/cpu.h"
 #include "emu/x86/machine.h"
 
-#define NS_PER_S   UINT64_C(1000000000)
-#define TSC_STABLE 1u /* flags: the same for all processors, never steps */
-#define ENABLE     1u
+#define NS_PER_S UINT64_C(1000000000)
+#define ENABLE   1u
+
+/* Flags. */
+#define TSC_STABLE    (1u << 0) /* the same for all processors, never steps */
+#define GUEST_STOPPED (1u << 1) /* the host's to set, the guest's to clear */
 
 struct time_info {
     uint32_t version; /* odd while being written */
@@ -85,13 +88,13 @@ static bool is_one_line(const struct emu *m)
 
 /* All processors share one line: machine time 0 is the machine's first TSC sample. A reader that
  * sees an odd version, or another one afterwards, tries again. Lock held. */
-static void page_write(struct cpu *c, bool one_line)
+static void page_write(struct cpu *c, uint8_t flags)
 {
     gpa_t at = c->kvmclock & ~(uint64_t)ENABLE;
     struct time_info info = {
         .version = c->kvmclock_version + 1,
         .tsc_timestamp = c->emu->tsc_start + offset_of(c),
-        .flags = one_line ? TSC_STABLE : 0,
+        .flags = flags,
     };
 
     scale(clock_tsc_khz(c->emu), &info.tsc_to_system_mul, &info.tsc_shift);
@@ -104,14 +107,32 @@ static void page_write(struct cpu *c, bool one_line)
     (void)mem_write(c->emu->mem, at, &info.version, sizeof(info.version));
 }
 
+/* What a page says of its processor already. */
+static uint8_t stopped_flag(const struct cpu *c)
+{
+    struct time_info info;
+
+    if (!mem_read(c->emu->mem, c->kvmclock & ~(uint64_t)ENABLE, &info, sizeof(info)))
+        return 0;
+    return info.flags & GUEST_STOPPED;
+}
+
 /* Lock held. */
 static void pages_write(struct emu *m)
 {
-    bool one_line = is_one_line(m);
+    uint8_t stable = is_one_line(m) ? TSC_STABLE : 0;
 
     for (unsigned i = 0; i < m->cpu_count; i++)
         if (m->cpus[i]->kvmclock & ENABLE)
-            page_write(m->cpus[i], one_line);
+            page_write(m->cpus[i], stable | stopped_flag(m->cpus[i]));
+}
+
+void kvmclock_stopped(struct cpu *c)
+{
+    (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
+    if (c->kvmclock & ENABLE)
+        page_write(c, GUEST_STOPPED | (is_one_line(c->emu) ? TSC_STABLE : 0));
+    (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
 }
 
 void kvmclock_update(struct emu *m)
@@ -126,7 +147,7 @@ void kvmclock_system_write(struct cpu *c, uint64_t value)
     (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
     c->kvmclock = value;
     if (value & ENABLE)
-        page_write(c, is_one_line(c->emu));
+        page_write(c, is_one_line(c->emu) ? TSC_STABLE : 0);
     (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
 }
 

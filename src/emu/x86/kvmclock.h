@@ -18,6 +18,10 @@ void kvmclock_wall_write(struct cpu *c, uint64_t value);
  * pvclock_vcpu_time_info. */
 void kvmclock_system_write(struct cpu *c, uint64_t value);
 
+/* The host has held this processor up for so long that its guest may believe itself stuck: sets the
+ * flag by which Linux's watchdogs know it, and which they clear. That vCPU's thread. */
+void kvmclock_stopped(struct cpu *c);
+
 /* A time stamp counter was moved. */
 void kvmclock_update(struct emu *m);
 

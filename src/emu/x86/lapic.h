@@ -34,6 +34,7 @@ struct lapic {
     uint64_t timer_period_ns;  /* 0: not counting */
     uint64_t tsc_deadline;     /* 0: not armed */
     uint32_t timer_owed;       /* periodic: ticks that came while one was not yet served */
+    uint64_t timer_wake_ns;    /* when the host was asked to signal; 0: it was not, or has */
     timer_t timer;
     bool has_timer;
 };

@@ -7,6 +7,10 @@
  * their ticks: the next one comes with the end of interrupt of the last, as a guest that counts
  * them would lose time. A second's worth is owed at most: the machine may have been paused for an
  * hour.
+ *
+ * A host that comes very late had stopped the machine, or gave it no processor. A guest with Linux
+ * has a timer due within four seconds on each of its processors, and takes twenty without it for
+ * its own standing still; so it is told (kvmclock.h).
  */
 #include <stddef.h>
 
@@ -14,6 +18,7 @@
 #include "emu/x86/clock.h"
 #include "emu/x86/cpu.h"
 #include "emu/x86/host_timer.h"
+#include "emu/x86/kvmclock.h"
 #include "emu/x86/lapic.h"
 #include "emu/x86/lapic_internal.h"
 
@@ -30,6 +35,8 @@
 
 /* What may be owed at most. */
 #define OWED_MAX_NS NS_PER_S
+
+#define VERY_LATE_NS (5 * NS_PER_S)
 
 int lapic_start(struct lapic *l, struct err *e)
 {
@@ -51,6 +58,7 @@ void lapic_finish(struct lapic *l)
 
 static void wake_at(struct lapic *l, uint64_t at_ns)
 {
+    l->timer_wake_ns = at_ns;
     if (l->has_timer)
         host_timer_set(l->timer, at_ns);
 }
@@ -210,10 +218,21 @@ void lapic_timer_served(struct lapic *l, uint8_t vector)
         owed_fire(l);
 }
 
+static void see_how_late(struct lapic *l, uint64_t now_ns)
+{
+    if (l->timer_wake_ns == 0 || now_ns < l->timer_wake_ns)
+        return;
+    if (now_ns - l->timer_wake_ns >= VERY_LATE_NS)
+        kvmclock_stopped(l->cpu);
+    l->timer_wake_ns = 0;
+}
+
 void lapic_timer_ran_out(struct lapic *l)
 {
-    uint64_t gone = clock_now_ns() - l->timer_started_ns;
+    uint64_t now_ns = clock_now_ns();
+    uint64_t gone = now_ns - l->timer_started_ns;
 
+    see_how_late(l, now_ns);
     if (MODE(l->lvt[LVT_TIMER]) == MODE_DEADLINE) {
         deadline_reached(l);
         return;

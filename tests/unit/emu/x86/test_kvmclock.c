@@ -15,6 +15,7 @@
 #define WALL          0x7000u
 #define NS_PER_S      UINT64_C(1000000000)
 #define TSC_IS_STABLE 1u
+#define WAS_STOPPED   2u
 
 struct page {
     uint32_t version, pad;
@@ -80,6 +81,25 @@ Test(kvmclock, time_is_the_same_after_the_counter_is_set)
     cr_assert(msr_write(rig.cpu, TSC_ADJUST, 42));
     cr_assert_eq(told(0, at), before);
     cr_assert_eq(told(1, at), before);
+}
+
+/* The flag is the guest's to clear. */
+Test(kvmclock, says_that_the_host_had_stopped_a_processor)
+{
+    uint32_t version = page(1).version;
+
+    kvmclock_stopped(rig.emu->cpus[1]);
+    cr_assert_eq(page(1).flags, TSC_IS_STABLE | WAS_STOPPED);
+    cr_assert_gt(page(1).version, version);
+    cr_assert_eq(page(0).flags, TSC_IS_STABLE);
+    cr_assert(msr_write(rig.cpu, TSC_ADJUST, 42));
+    cr_assert_eq(page(1).flags, WAS_STOPPED, "also when the page is written again");
+    ((struct page *)emu_rig_at(&rig, PAGE(1)))->flags = 0;
+    cr_assert(msr_write(rig.cpu, TSC_ADJUST, 0));
+    cr_assert_eq(page(1).flags, TSC_IS_STABLE);
+    kvmclock_system_write(rig.emu->cpus[1], 0);
+    kvmclock_stopped(rig.emu->cpus[1]);
+    cr_assert_eq(page(1).flags, TSC_IS_STABLE, "there is no page");
 }
 
 Test(kvmclock, counters_that_differ_are_not_read_for_each_other)

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "emu/x86/clock.h"
+#include "emu/x86/kvmclock.h"
 #include "emu/x86/lapic.h"
 #include "emu/x86/lapic_internal.h"
 #include "emu/x86/msr.h"
@@ -15,6 +16,10 @@
 #define DIVIDE_BY_1   0xbu
 #define DIVIDE_BY_128 0xau
 #define LONG_COUNT    0xf0000000u /* about four seconds undivided */
+
+#define CLOCK_PAGE  0x6000u /* the paravirtual clock's */
+#define CLOCK_FLAGS 29u
+#define STOPPED     2u
 
 static struct emu_rig rig;
 static struct lapic *l;
@@ -40,6 +45,11 @@ static void period_goes_by(void)
 {
     l->timer_started_ns -= l->timer_period_ns;
     lapic_timer_ran_out(l);
+}
+
+static uint8_t *clock_flags(void)
+{
+    return (uint8_t *)emu_rig_at(&rig, CLOCK_PAGE + CLOCK_FLAGS);
 }
 
 static void accept(int vector)
@@ -71,6 +81,35 @@ Test(lapic_timer, periodic_fires_again_and_again)
         accept(0x41);
         cr_assert_gt(lapic_read(l, REG_TIMER_CURRENT), 0);
     }
+}
+
+/* A process that was stopped, for one: the guest's watchdogs are to know. */
+Test(lapic_timer, a_host_that_comes_very_late_is_said_to_have_stopped)
+{
+    static const uint32_t modes[] = { ONE_SHOT, PERIODIC };
+    const uint64_t second = 1000000000;
+
+    for (unsigned i = 0; i < 2; i++) {
+        lapic_write(l, REG_LVT_TIMER, modes[i] | 0x41);
+        kvmclock_system_write(rig.cpu, CLOCK_PAGE | 1u);
+        lapic_write(l, REG_TIMER_INITIAL, LONG_COUNT);
+        l->timer_wake_ns = clock_now_ns() - 8 * second;
+        period_goes_by();
+        cr_assert_eq(*clock_flags() & STOPPED, STOPPED, "of eight seconds");
+        kvmclock_system_write(rig.cpu, CLOCK_PAGE | 1u);
+        lapic_timer_ran_out(l);
+        cr_assert_eq(*clock_flags() & STOPPED, 0, "said once");
+        lapic_write(l, REG_TIMER_INITIAL, LONG_COUNT);
+        l->timer_wake_ns = clock_now_ns() - 2 * second;
+        period_goes_by();
+        cr_assert_eq(*clock_flags() & STOPPED, 0, "nor of two");
+    }
+    lapic_write(l, REG_LVT_TIMER, DEADLINE | 0x42);
+    cr_assert(msr_write(rig.cpu, MSR_DEADLINE, 1));
+    lapic_timer_ran_out(l);
+    accept(0x42);
+    cr_assert_eq(*clock_flags() & STOPPED, 0,
+                 "a deadline of the guest's that was over when it came");
 }
 
 /* A period begins where the last one ended, however late that was noticed. */
