@@ -264,7 +264,7 @@ static void interrupt_ended(struct lapic *l, uint8_t vector, bool level)
 {
     if (level)
         ioapic_eoi(l->cpu->emu->ioapic, vector);
-    legacy_tick_ended(l->cpu->emu->legacy);
+    legacy_eoi(l->cpu->emu->legacy);
 }
 
 static int emu_vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out, struct err *e)

@@ -68,10 +68,10 @@ bool ioapic_keeps(struct ioapic *io, unsigned input)
     struct apic_message msg;
     bool keeps;
 
-    lock_take(&io->lock);
+    lock_take_first(&io->lock);
     msg = message_of(io->entry[input]);
     keeps = !(io->entry[input] & (ENTRY_MASKED | ENTRY_REMOTE_IRR)) && apic_keeps(io->emu, &msg);
-    lock_release(&io->lock);
+    lock_release_first(&io->lock);
     return keeps;
 }
 

@@ -37,7 +37,8 @@ void ioapic_write(struct ioapic *io, uint32_t offset, uint32_t value);
 void ioapic_pulse(struct ioapic *io, unsigned input);
 
 /* Whether a pulse now would be an interrupt of its own: the input is open, and none like it waits
- * at a processor that it goes to. `input` below IOAPIC_INPUTS. */
+ * at a processor that it goes to. `input` below IOAPIC_INPUTS. Goes first as a pulse does: who asks
+ * may hold a lock that the loop thread waits for. */
 bool ioapic_keeps(struct ioapic *io, unsigned input);
 
 /* A local APIC ended a level-triggered interrupt. */

@@ -78,12 +78,12 @@ static uint64_t offset_of(const struct cpu *c)
 }
 
 /* Whether one processor's counter can be read for another's. */
-static bool is_one_line(const struct emu *m)
+static uint8_t stable_flag(const struct emu *m)
 {
     for (unsigned i = 1; i < m->cpu_count; i++)
         if (offset_of(m->cpus[i]) != offset_of(m->cpus[0]))
-            return false;
-    return true;
+            return 0;
+    return TSC_STABLE;
 }
 
 /* All processors share one line: machine time 0 is the machine's first TSC sample. A reader that
@@ -120,7 +120,7 @@ static uint8_t stopped_flag(const struct cpu *c)
 /* Lock held. */
 static void pages_write(struct emu *m)
 {
-    uint8_t stable = is_one_line(m) ? TSC_STABLE : 0;
+    uint8_t stable = stable_flag(m);
 
     for (unsigned i = 0; i < m->cpu_count; i++)
         if (m->cpus[i]->kvmclock & ENABLE)
@@ -131,7 +131,7 @@ void kvmclock_stopped(struct cpu *c)
 {
     (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
     if (c->kvmclock & ENABLE)
-        page_write(c, GUEST_STOPPED | (is_one_line(c->emu) ? TSC_STABLE : 0));
+        page_write(c, stable_flag(c->emu) | GUEST_STOPPED);
     (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
 }
 
@@ -147,7 +147,7 @@ void kvmclock_system_write(struct cpu *c, uint64_t value)
     (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
     c->kvmclock = value;
     if (value & ENABLE)
-        page_write(c, is_one_line(c->emu) ? TSC_STABLE : 0);
+        page_write(c, stable_flag(c->emu));
     (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
 }
 

@@ -19,7 +19,7 @@
 void legacy_init(struct legacy *l, struct emu *m)
 {
     *l = (struct legacy){ .emu = m, .due_ns = PIT_NEVER };
-    (void)pthread_mutex_init(&l->lock, NULL);
+    lock_init(&l->lock);
     pic_init(&l->pic);
     pit_init(&l->pit);
 }
@@ -27,7 +27,7 @@ void legacy_init(struct legacy *l, struct emu *m)
 void legacy_finish(struct legacy *l)
 {
     legacy_stop(l);
-    (void)pthread_mutex_destroy(&l->lock);
+    lock_finish(&l->lock);
 }
 
 int legacy_start(struct legacy *l, struct err *e)
@@ -65,10 +65,10 @@ void legacy_raise(struct legacy *l, unsigned line)
 {
     if (!__atomic_load_n(&l->in_use, __ATOMIC_ACQUIRE))
         return;
-    (void)pthread_mutex_lock(&l->lock);
+    lock_take_first(&l->lock);
     pic_pulse(&l->pic, line);
     wire_update(l);
-    (void)pthread_mutex_unlock(&l->lock);
+    lock_release_first(&l->lock);
 }
 
 /* Lock held: asks the host for the next of counter 0's interrupts. */
@@ -99,20 +99,20 @@ static void tick(struct legacy *l)
     __atomic_store_n(&l->owes, l->pit.owed != 0, __ATOMIC_RELEASE);
 }
 
-void legacy_tick_ended(struct legacy *l)
+void legacy_eoi(struct legacy *l)
 {
     if (!__atomic_load_n(&l->owes, __ATOMIC_ACQUIRE))
         return;
-    (void)pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     tick(l);
-    (void)pthread_mutex_unlock(&l->lock);
+    lock_release(&l->lock);
 }
 
 void legacy_timer_ran_out(struct legacy *l)
 {
     uint64_t now_ns;
 
-    (void)pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     now_ns = clock_now_ns();
     if (l->due_ns <= now_ns) {
         pit_owe(&l->pit, l->due_ns, now_ns);
@@ -120,7 +120,7 @@ void legacy_timer_ran_out(struct legacy *l)
         timer_update(l, now_ns);
         tick(l);
     }
-    (void)pthread_mutex_unlock(&l->lock);
+    lock_release(&l->lock);
 }
 
 bool legacy_claims(uint16_t port, unsigned size)
@@ -132,7 +132,7 @@ uint8_t legacy_read(struct legacy *l, uint16_t port)
 {
     uint8_t value;
 
-    (void)pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     if (pic_claims(port)) {
         value = pic_read(&l->pic, port);
         wire_update(l); /* it may have been a poll, which takes */
@@ -140,7 +140,7 @@ uint8_t legacy_read(struct legacy *l, uint16_t port)
     } else {
         value = pit_read(&l->pit, port, clock_now_ns());
     }
-    (void)pthread_mutex_unlock(&l->lock);
+    lock_release(&l->lock);
     return value;
 }
 
@@ -148,7 +148,7 @@ void legacy_write(struct legacy *l, uint16_t port, uint8_t value)
 {
     uint64_t now_ns;
 
-    (void)pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     if (pic_claims(port)) {
         pic_write(&l->pic, port, value);
         wire_update(l);
@@ -158,7 +158,7 @@ void legacy_write(struct legacy *l, uint16_t port, uint8_t value)
         pit_write(&l->pit, port, value, now_ns);
         timer_update(l, now_ns);
     }
-    (void)pthread_mutex_unlock(&l->lock);
+    lock_release(&l->lock);
 }
 
 bool legacy_asks(const struct legacy *l, const struct cpu *c)
@@ -170,10 +170,10 @@ uint8_t legacy_take(struct legacy *l)
 {
     uint8_t vector;
 
-    (void)pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     vector = pic_take(&l->pic);
     wire_update(l);
     tick(l);
-    (void)pthread_mutex_unlock(&l->lock);
+    lock_release(&l->lock);
     return vector;
 }

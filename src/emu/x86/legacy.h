@@ -8,11 +8,11 @@
  * where its local APIC is off (SDM 3A, 11.4 and 11.5.1). Interrupts 0 to 15 come here and to the
  * I/O APIC both, as on KVM; nothing of them is kept here until a guest initialises the pair.
  */
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
+#include "core/lock.h"
 #include "emu/x86/pic.h"
 #include "emu/x86/pit.h"
 
@@ -22,7 +22,7 @@ struct err;
 
 struct legacy {
     struct emu *emu;
-    pthread_mutex_t lock;
+    struct lock lock; /* raised lines go before accesses */
     struct pic pic;
     struct pit pit;
     bool in_use;        /* atomic: the pair has been initialised */
@@ -56,7 +56,7 @@ bool legacy_asks(const struct legacy *l, const struct cpu *c);
 uint8_t legacy_take(struct legacy *l);
 
 /* That vCPU's thread, after an end of interrupt: one of the timer's that is owed may go now. */
-void legacy_tick_ended(struct legacy *l);
+void legacy_eoi(struct legacy *l);
 
 /* Processor 0's thread, when a timer of its has run out. */
 void legacy_timer_ran_out(struct legacy *l);

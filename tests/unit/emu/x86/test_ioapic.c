@@ -143,6 +143,16 @@ Test(ioapic, says_whether_a_pulse_would_be_an_interrupt_of_its_own)
     cr_assert_not(ioapic_keeps(io, 4), "a level until its EOI");
 }
 
+Test(ioapic, pulses_and_who_sends_them_go_before_accesses, .timeout = 30)
+{
+    entry_set(4, 0x34, 1);
+    io->lock.first = 1;
+    cr_assert(ioapic_keeps(io, 4));
+    ioapic_pulse(io, 4);
+    io->lock.first = 0;
+    serve(1, 0x34);
+}
+
 Test(ioapic, edge_while_masked_is_lost)
 {
     entry_set(4, MASKED | 0x34, 0);

@@ -135,6 +135,16 @@ Test(legacy, the_wire_follows_the_pair)
     cr_assert_not(legacy_asks(legacy, rig.cpu));
 }
 
+/* The loop thread raises lines: it waits for no processor that comes back without end. */
+Test(legacy, a_line_goes_before_accesses, .timeout = 30)
+{
+    initialise();
+    legacy->lock.first = 1; /* as where somebody else, who goes first too, is about to */
+    legacy_raise(legacy, 4);
+    legacy->lock.first = 0;
+    cr_assert_eq(legacy_take(legacy), 0x34);
+}
+
 Test(legacy, lines_below_16_go_to_both_controllers)
 {
     struct irq_line low = { 0 }, high = { 0 };
@@ -191,8 +201,7 @@ Test(legacy, the_timer_is_interrupt_0_of_both)
     cr_assert_eq(legacy->due_ns, PIT_NEVER, "until it is set to something else");
 }
 
-/* A host that was away for several periods: the guest gets each, as soon as it has served the last.
- */
+/* A host that was away for several periods: the guest gets each, once it has served the last. */
 Test(legacy, ticks_of_a_late_host_are_owed_through_the_pair)
 {
     initialise();
