@@ -23,12 +23,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/clock.h"
-#include "core/err.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
 #include "lib/virtio_driver.h"
-#include "virtio-mmio/balloon.h"
-#include "virtio-mmio/blk.h"
-#include "virtio-mmio/net.h"
+#include "virtio-mmio/balloon/balloon.h"
+#include "virtio-mmio/blk/blk.h"
+#include "virtio-mmio/net/net.h"
 
 #define TICK_NS   1000000u
 #define THREADS   3u

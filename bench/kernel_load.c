@@ -15,11 +15,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/err.h"
-#include "core/x86/boot_file.h"
-#include "core/x86/bzimage.h"
-#include "core/x86/elf.h"
-#include "core/x86/kernel.h"
+#include "core/base/err.h"
+#include "core/x86/image/boot_file.h"
+#include "core/x86/image/bzimage.h"
+#include "core/x86/image/elf.h"
+#include "core/x86/image/kernel.h"
 #include "core/x86/layout.h"
 
 #define RUNS     15

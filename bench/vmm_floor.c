@@ -11,7 +11,7 @@
  * What no monitor can save is measured beside them: the bare sequence of KVM calls for the same
  * guest, in a forked child with nothing around it, in total and call by call. So is what that child
  * then waits for, the machine's being taken down; mote leaves it to the kernel
- * (src/core/kvm_keeper.h).
+ * (src/core/kvm/kvm_keeper.h).
  */
 #include <asm/kvm.h>
 #include <assert.h>
@@ -30,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/clock.h"
+#include "core/base/clock.h"
 
 #define RUNS_MAX  1000
 #define RAM_BYTES (128u << 20)

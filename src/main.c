@@ -13,17 +13,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "api/cli.h"
-#include "api/doctor.h"
-#include "api/report.h"
-#include "api/run.h"
-#include "api/signals.h"
-#include "core/clock.h"
-#include "core/err.h"
-#include "core/kvm.h"
-#include "core/log.h"
-#include "core/patience.h"
-#include "core/timeline.h"
+#include "api/cli/cli.h"
+#include "api/doctor/doctor.h"
+#include "api/run/report.h"
+#include "api/run/run.h"
+#include "api/run/signals.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/patience.h"
+#include "core/base/timeline.h"
+#include "core/kvm/kvm.h"
+#include "core/log/log.h"
 #include "emu/emu.h"
 
 #define STATUS_OPERATOR 2

@@ -3,7 +3,7 @@
 /*
  * The software CPU behind the accelerator table: the same machine where there is no usable KVM.
  */
-#include "core/accel.h"
+#include "core/vm/accel.h"
 
 extern const struct accel_ops emu_accel;
 

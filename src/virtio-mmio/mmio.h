@@ -9,7 +9,7 @@
  * what lies behind its end reads 0, and a write that is not wholly inside changes nothing. There is
  * no shared memory (4.2.2.1: base and length read all ones) and no reset of single queues.
  */
-#include "core/device.h"
+#include "core/vm/device.h"
 
 #define MMIO_WINDOW_SIZE 0x1000u
 

@@ -17,10 +17,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "core/accel.h"
-#include "core/bus.h"
-#include "core/err.h"
-#include "core/log.h"
+#include "core/base/err.h"
+#include "core/log/log.h"
+#include "core/vm/accel.h"
+#include "core/vm/bus.h"
 #include "virtio-mmio/mmio.h"
 #include "virtio-mmio/transport.h"
 

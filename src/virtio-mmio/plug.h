@@ -7,9 +7,9 @@
  *   virtio_plug     window on the bus, doorbells at the accelerator, eventfds in the loop
  *   the guest runs
  *   virtio_unplug   once no processor runs; over when `gone` is called
- *   the device frees what it has; then interrupt lines and machine (core/vm.h)
+ *   the device frees what it has; then interrupt lines and machine (core/vm/vm.h)
  */
-#include "core/mem.h"
+#include "core/vm/mem.h"
 #include "virtio-mmio/virtio.h"
 
 struct accel;

@@ -6,7 +6,7 @@
  */
 #include "virtio-mmio/rate_limit.h"
 
-#include "core/clock.h"
+#include "core/base/clock.h"
 
 /* What a bucket holds and what it may owe: beyond any use, and two of them do not overflow. */
 #define LEVEL_MAX (INT64_C(1) << 61)

@@ -22,10 +22,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "core/accel.h"
-#include "core/clock.h"
-#include "core/irq.h"
-#include "core/log.h"
+#include "core/base/clock.h"
+#include "core/log/log.h"
+#include "core/vm/accel.h"
+#include "core/vm/irq.h"
 #include "virtio-mmio/transport.h"
 
 static_assert(offsetof(struct virtio_device, device) == 0, "the buses find the device by it");

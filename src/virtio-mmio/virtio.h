@@ -13,11 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/device.h"
-#include "core/loop.h"
-#include "core/metrics.h"
-#include "core/vcpu.h"
-#include "virtio-mmio/queue.h"
+#include "core/base/metrics.h"
+#include "core/loop/loop.h"
+#include "core/vm/device.h"
+#include "core/vm/vcpu.h"
+#include "virtio-mmio/queue/queue.h"
 #include "virtio-mmio/rate_limit.h"
 #include "virtio-mmio/status.h"
 #include "virtio-mmio/virtio_late.h"
@@ -34,7 +34,7 @@ struct virtio_device;
  *          0 to Status, once FEATURES_OK is set
  *
  * The loop thread alone moves it. A vCPU that wrote 0 runs no guest instruction until it is SETUP
- * again (core/vcpu.h, struct vcpu_gate): drivers reuse their buffers at once.
+ * again (core/vm/vcpu.h, struct vcpu_gate): drivers reuse their buffers at once.
  */
 enum virtio_phase { VIRTIO_SETUP, VIRTIO_LIVE, VIRTIO_DRAINING };
 

@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-#include "core/clock.h"
-#include "core/log.h"
+#include "core/base/clock.h"
+#include "core/log/log.h"
 
 static void timer_start(struct virtio_late *l)
 {

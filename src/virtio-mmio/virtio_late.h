@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/loop.h"
+#include "core/loop/loop.h"
 
 struct virtio_late {
     struct loop *loop;

@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/err.h"
-#include "core/irq.h"
-#include "core/state.h"
+#include "core/base/err.h"
+#include "core/base/state.h"
+#include "core/vm/irq.h"
 #include "virtio-mmio/transport.h"
 
 #define VERSION    1u

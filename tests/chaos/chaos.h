@@ -19,15 +19,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/bus.h"
-#include "core/loop.h"
-#include "core/mem.h"
-#include "core/metrics.h"
-#include "virtio-mmio/balloon.h"
-#include "virtio-mmio/blk.h"
-#include "virtio-mmio/net.h"
-#include "virtio-mmio/rng.h"
-#include "virtio-mmio/vsock.h"
+#include "core/base/metrics.h"
+#include "core/loop/loop.h"
+#include "core/vm/bus.h"
+#include "core/vm/mem.h"
+#include "virtio-mmio/balloon/balloon.h"
+#include "virtio-mmio/blk/blk.h"
+#include "virtio-mmio/net/net.h"
+#include "virtio-mmio/rng/rng.h"
+#include "virtio-mmio/vsock/vsock.h"
 
 #define CPUS    3u
 #define DISKS   3u

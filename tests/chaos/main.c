@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "chaos/chaos.h"
-#include "core/accel.h"
-#include "core/clock.h"
-#include "core/err.h"
-#include "core/irq.h"
-#include "core/log.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/log/log.h"
+#include "core/vm/accel.h"
+#include "core/vm/irq.h"
 #include "lib/check.h"
 #include "virtio-mmio/plug.h"
 

@@ -6,8 +6,8 @@
  * all devices have been at rest and saved.
  */
 #include "chaos/chaos.h"
-#include "core/err.h"
-#include "core/state.h"
+#include "core/base/err.h"
+#include "core/base/state.h"
 #include "lib/check.h"
 #include "virtio-mmio/virtio_state.h"
 

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "lib/virtio_driver.h"
-#include "virtio-mmio/balloon.h"
+#include "virtio-mmio/balloon/balloon.h"
 
 #define NEED(fact)   \
     do {             \

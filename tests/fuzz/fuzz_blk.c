@@ -12,10 +12,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/err.h"
-#include "core/log.h"
+#include "core/base/err.h"
+#include "core/log/log.h"
 #include "lib/virtio_driver.h"
-#include "virtio-mmio/blk.h"
+#include "virtio-mmio/blk/blk.h"
 
 #define NEED(fact)   \
     do {             \

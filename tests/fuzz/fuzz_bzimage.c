@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/err.h"
-#include "core/x86/bzimage.h"
+#include "core/base/err.h"
+#include "core/x86/image/bzimage.h"
 
 #define UNPACKED_MAX (64u << 10)
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emu/x86/decode.h"
-#include "emu/x86/table.h"
+#include "emu/x86/decode/decode.h"
+#include "emu/x86/decode/table.h"
 
 static void check_offsets(const struct insn *i, const uint8_t *bytes)
 {

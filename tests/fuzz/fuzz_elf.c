@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/x86/elf.h"
+#include "core/base/err.h"
+#include "core/x86/image/elf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
  *
  * Time is the fuzzer's: clock.c is not linked, the functions below stand in for it, and the same
  * input does the same every time; so does the machine, which is made once and for each input put
- * back to what it was then. RAM lies between guard pages (core/mem.h), the processor's own
+ * back to what it was then. RAM lies between guard pages (core/vm/mem.h), the processor's own
  * memory between the sanitizer's; whatever leaves either is a crash. After every run what is
  * derived in the processor must be what it is derived from.
  */
@@ -18,26 +18,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/bus.h"
-#include "core/device.h"
-#include "core/err.h"
-#include "core/mem.h"
+#include "core/base/err.h"
+#include "core/vm/bus.h"
+#include "core/vm/device.h"
+#include "core/vm/mem.h"
 #include "core/x86/cpuid.h"
 #include "core/x86/layout.h"
 #include "emu/emu.h"
-#include "emu/x86/clock.h"
-#include "emu/x86/code_pages.h"
-#include "emu/x86/cpu.h"
-#include "emu/x86/cpuid.h"
-#include "emu/x86/descriptor.h"
+#include "emu/x86/apic/ioapic.h"
+#include "emu/x86/apic/lapic.h"
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/descriptor.h"
+#include "emu/x86/cpu/machine.h"
+#include "emu/x86/cpu/mode.h"
+#include "emu/x86/cpu/tlb.h"
 #include "emu/x86/exec.h"
-#include "emu/x86/fault_signal.h"
-#include "emu/x86/ioapic.h"
-#include "emu/x86/lapic.h"
-#include "emu/x86/machine.h"
-#include "emu/x86/mode.h"
-#include "emu/x86/reset.h"
-#include "emu/x86/tlb.h"
+#include "emu/x86/mem/code_pages.h"
+#include "emu/x86/native/fault_signal.h"
+#include "emu/x86/sys/cpuid.h"
+#include "emu/x86/sys/reset.h"
+#include "emu/x86/time/clock.h"
 
 #define NEED(fact)   \
     do {             \

@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "core/i8042.h"
-#include "core/irq.h"
-#include "core/power.h"
+#include "core/dev/i8042.h"
+#include "core/vm/irq.h"
+#include "core/vm/power.h"
 
 #define NEED(fact)   \
     do {             \

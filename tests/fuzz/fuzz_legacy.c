@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/acpi_pm.h"
-#include "core/err.h"
-#include "core/power.h"
-#include "core/state.h"
-#include "core/x86/cmos.h"
-#include "emu/x86/pic.h"
-#include "emu/x86/pit.h"
+#include "core/base/err.h"
+#include "core/base/state.h"
+#include "core/dev/acpi_pm.h"
+#include "core/dev/cmos.h"
+#include "core/dev/pic.h"
+#include "core/dev/pit.h"
+#include "core/vm/power.h"
 
 #define NEED(fact)   \
     do {             \

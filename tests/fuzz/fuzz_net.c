@@ -10,10 +10,10 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "fuzz/net_wire.h"
 #include "lib/virtio_driver.h"
-#include "virtio-mmio/net.h"
+#include "virtio-mmio/net/net.h"
 
 #define NEED(fact)   \
     do {             \

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/err.h"
-#include "core/power.h"
-#include "core/pvpanic.h"
-#include "core/state.h"
+#include "core/base/err.h"
+#include "core/base/state.h"
+#include "core/dev/pvpanic.h"
+#include "core/vm/power.h"
 
 #define NEED(fact)   \
     do {             \

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "lib/virtio_driver.h"
-#include "virtio-mmio/rng.h"
+#include "virtio-mmio/rng/rng.h"
 
 #define NEED(fact)   \
     do {             \

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/irq.h"
-#include "core/serial.h"
+#include "core/dev/serial.h"
+#include "core/vm/irq.h"
 
 #define NEED(fact)   \
     do {             \

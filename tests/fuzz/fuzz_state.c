@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/err.h"
-#include "core/state.h"
+#include "core/base/err.h"
+#include "core/base/state.h"
 
 #define NEED(fact)   \
     do {             \

@@ -15,15 +15,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "lib/echo.h"
 #include "lib/virtio_driver.h"
-#include "virtio-mmio/balloon.h"
-#include "virtio-mmio/blk.h"
+#include "virtio-mmio/balloon/balloon.h"
+#include "virtio-mmio/blk/blk.h"
 #include "virtio-mmio/mmio.h"
-#include "virtio-mmio/net.h"
-#include "virtio-mmio/rng.h"
-#include "virtio-mmio/vsock.h"
+#include "virtio-mmio/net/net.h"
+#include "virtio-mmio/rng/rng.h"
+#include "virtio-mmio/vsock/vsock.h"
 
 #define NEED(fact)   \
     do {             \

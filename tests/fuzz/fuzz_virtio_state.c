@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/err.h"
-#include "core/log.h"
+#include "core/base/err.h"
+#include "core/log/log.h"
 #include "lib/virtio_snapshot.h"
-#include "virtio-mmio/balloon.h"
+#include "virtio-mmio/balloon/balloon.h"
 
 #define NEED(fact)   \
     do {             \

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "virtio-mmio/queue.h"
+#include "virtio-mmio/queue/queue.h"
 
 #define NEED(fact)   \
     do {             \

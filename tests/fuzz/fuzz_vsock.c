@@ -16,10 +16,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/err.h"
-#include "core/log.h"
+#include "core/base/err.h"
+#include "core/log/log.h"
 #include "lib/virtio_driver.h"
-#include "virtio-mmio/vsock.h"
+#include "virtio-mmio/vsock/vsock.h"
 
 #define NEED(fact)   \
     do {             \
@@ -33,7 +33,7 @@
 #define TX        1u
 #define CID       3u
 #define HEADER    ((uint32_t)sizeof(struct virtio_vsock_hdr))
-#define BUFFERS                                                                             \
+#define BUFFERS \
     (VD_BUFFERS + 0x100000)        /* where buffers of both queues lie, all over each other \
                                     */
 #define PORT   52u                 /* where a server listens */

@@ -2,7 +2,7 @@
  * Any line of a client, cut anywhere: one byte that says where, then the line. Whatever it is, it
  * means the same in one piece and in many, and nothing behind its end is taken.
  */
-#include "virtio-mmio/vsock_line.h"
+#include "virtio-mmio/vsock/vsock_line.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -23,7 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "virtio-mmio/net_tap.h"
+#include "virtio-mmio/net/net_tap.h"
 
 #define WIRE_NAME "fuzz0"
 

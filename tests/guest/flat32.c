@@ -15,10 +15,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/err.h"
-#include "core/irq.h"
-#include "core/kvm.h"
-#include "core/vcpu.h"
+#include "core/base/err.h"
+#include "core/kvm/kvm.h"
+#include "core/vm/irq.h"
+#include "core/vm/vcpu.h"
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 #include "guest/machine.h"

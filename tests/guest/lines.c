@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "core/irq.h"
+#include "core/vm/irq.h"
 #include "guest/apic.h"
 #include "guest/long64.h"
 #include "guest/machine.h"

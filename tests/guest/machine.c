@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
-#include "core/err.h"
-#include "core/vcpu.h"
+#include "core/base/err.h"
+#include "core/vm/vcpu.h"
 #include "core/x86/layout.h"
 #include "lib/check.h"
 

@@ -7,11 +7,11 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#include "core/accel.h"
-#include "core/bus.h"
-#include "core/device.h"
-#include "core/err.h"
-#include "core/mem.h"
+#include "core/base/err.h"
+#include "core/vm/accel.h"
+#include "core/vm/bus.h"
+#include "core/vm/device.h"
+#include "core/vm/mem.h"
 #include "core/x86/regs.h"
 
 #define PORT   0x100u      /* eight ports of one probe */

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/kvm.h"
-#include "core/vcpu.h"
+#include "core/kvm/kvm.h"
+#include "core/vm/vcpu.h"
 #include "emu/emu.h"
 #include "guest/machine.h"
 #include "guest/report.h"

@@ -5,7 +5,7 @@
  */
 #include <semaphore.h>
 
-#include "core/device.h"
+#include "core/vm/device.h"
 
 #define BELL_LEN 8u
 

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "core/state.h"
+#include "core/base/state.h"
 #include "lib/check.h"
-#include "virtio-mmio/iov.h"
+#include "virtio-mmio/queue/iov.h"
 
 static void answer(struct echo *e, struct echo_held *h)
 {

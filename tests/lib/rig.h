@@ -7,11 +7,11 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#include "core/bus.h"
-#include "core/mem.h"
-#include "core/power.h"
-#include "core/timeline.h"
-#include "core/vcpu.h"
+#include "core/base/timeline.h"
+#include "core/vm/bus.h"
+#include "core/vm/mem.h"
+#include "core/vm/power.h"
+#include "core/vm/vcpu.h"
 #include "lib/bell.h"
 #include "lib/scripted.h"
 

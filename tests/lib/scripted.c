@@ -9,10 +9,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "core/bus.h"
-#include "core/err.h"
-#include "core/irq.h"
-#include "core/vcpu.h"
+#include "core/base/err.h"
+#include "core/vm/bus.h"
+#include "core/vm/irq.h"
+#include "core/vm/vcpu.h"
 #include "core/x86/regs.h"
 
 /* The processor whose run this thread is in. */

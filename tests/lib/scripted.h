@@ -4,7 +4,7 @@
  * An accelerator whose processors follow a script instead of a guest, so that whatever stands on
  * the accelerator table can be tested without /dev/kvm.
  *
- * It keeps the contract of core/accel.h to the letter and no more: a sleeping processor is woken by
+ * It keeps the contract of core/vm/accel.h to the letter and no more: a sleeping processor is woken by
  * VCPU_SIGNAL only, and only if the kick came first. A kick from outside is taken by the steps that
  * wait and by REPEAT, not between others: once a script's OUT was seen, the next kick ends the
  * SLEEP after it. One from within a step's own device access ends the run behind that step.
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/accel.h"
+#include "core/vm/accel.h"
 
 /* One step of a script; a processor without one halts at once. */
 enum scripted_op {

@@ -4,12 +4,12 @@
  * Whether a loop sleeps: how many turns it makes while nothing is to be done. A loaded machine
  * makes them fewer, never more.
  */
-#include "core/clock.h"
-#include "core/loop.h"
+#include "core/base/clock.h"
+#include "core/loop/loop.h"
 #include "lib/check.h"
 
 #define SLEEPER_NS (UINT64_C(50) * 1000000)
-#define SLEEPER_TURNS                                                          \
+#define SLEEPER_TURNS \
     20u /* that may yet be made: by the timer itself, and until all is at rest \
          */
 

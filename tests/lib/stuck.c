@@ -2,7 +2,7 @@
  * where none is. */
 #include "lib/stuck.h"
 
-#include "core/loop_backend.h"
+#include "core/loop/loop_backend.h"
 #include "lib/check.h"
 
 #define STUCK 0xffu /* loop_op.state: no backend has it */

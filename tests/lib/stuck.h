@@ -7,7 +7,7 @@
  * The loop is a real one. Those of its operations that the test picks never reach its backend;
  * cancelling them changes nothing, as with a disk that is gone.
  */
-#include "core/loop.h"
+#include "core/loop/loop.h"
 
 #define STUCK_MAX 64u
 

@@ -3,7 +3,7 @@
 /*
  * A device whose every access holds the vCPU at a gate, as a virtio device does that is reset.
  */
-#include "core/vcpu.h"
+#include "core/vm/vcpu.h"
 #include "lib/bell.h"
 
 struct turnstile {

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/clock.h"
-#include "core/err.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
 #include "lib/check.h"
 #include "lib/lock_watch.h"
 #include "virtio-mmio/plug.h"
@@ -18,7 +18,7 @@
 #define QUEUES_AT    0x10000u
 #define AVAIL_AT     0x2000u
 #define USED_AT      0x3000u
-#define IDLE_TURNS                                                                \
+#define IDLE_TURNS \
     16u /* of the loop: more than any chain of completions without real I/O takes \
          */
 #define PATIENCE_NS (UINT64_C(10) * CLOCK_NS_PER_S)

@@ -26,12 +26,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/accel.h"
-#include "core/bus.h"
-#include "core/irq.h"
-#include "core/loop.h"
-#include "core/mem.h"
-#include "core/metrics.h"
+#include "core/base/metrics.h"
+#include "core/loop/loop.h"
+#include "core/vm/accel.h"
+#include "core/vm/bus.h"
+#include "core/vm/irq.h"
+#include "core/vm/mem.h"
 #include "virtio-mmio/virtio.h"
 
 /* RAM is two regions, so that a buffer can try to span them. */

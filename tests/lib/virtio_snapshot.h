@@ -10,7 +10,7 @@
  *   ret = vd_restore(&to, &w, &e);
  *   virtio_resume(to.device);                 and that of d too, if it is to go on
  */
-#include "core/state.h"
+#include "core/base/state.h"
 #include "lib/virtio_driver.h"
 #include "virtio-mmio/virtio_state.h"
 

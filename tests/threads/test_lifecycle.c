@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-#include "core/vm.h"
+#include "core/vm/vm.h"
 #include "core/x86/regs.h"
 #include "lib/bell.h"
 #include "lib/check.h"

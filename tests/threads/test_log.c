@@ -2,7 +2,7 @@
  * The log under many threads: each thread's lines come in its order, each once or counted as lost,
  * whether the loop writes them, whoever makes them, or both in turn.
  */
-#include "core/log.h"
+#include "core/log/log.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/clock.h"
-#include "core/err.h"
-#include "core/log_stream.h"
-#include "core/loop.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/loop/log_stream.h"
+#include "core/loop/loop.h"
 #include "lib/check.h"
 
 #define THREADS 4u

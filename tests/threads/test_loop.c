@@ -5,7 +5,7 @@
  * What matters as much as the facts checked here is that ThreadSanitizer has nothing to say: the
  * counters that a post hands over are plain variables.
  */
-#include "core/loop.h"
+#include "core/loop/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/clock.h"
-#include "core/err.h"
+#include "core/base/clock.h"
+#include "core/base/err.h"
 #include "lib/check.h"
 
 #define THREADS 4

@@ -2,14 +2,14 @@
  * The UART between a guest that works by interrupts and a console thread that works by the two
  * callbacks: every byte arrives, in both directions, and neither ever waits for good.
  */
-#include "core/serial.h"
+#include "core/dev/serial.h"
 
 #include <linux/serial_reg.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
 
-#include "core/irq.h"
+#include "core/vm/irq.h"
 #include "lib/check.h"
 
 #define SENT 300000u

@@ -1,6 +1,6 @@
 /* vCPU threads under storms: what ThreadSanitizer is to watch. From 1 to 32 processors, and no step
  * that waits for time. */
-#include "core/vcpu.h"
+#include "core/vm/vcpu.h"
 
 #include "lib/check.h"
 #include "lib/rig.h"

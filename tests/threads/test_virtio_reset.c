@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "core/irq.h"
-#include "core/vm.h"
+#include "core/vm/irq.h"
+#include "core/vm/vm.h"
 #include "core/x86/regs.h"
 #include "lib/check.h"
 #include "lib/echo.h"

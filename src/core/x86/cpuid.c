@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/accel.h"
-#include "core/err.h"
+#include "core/base/err.h"
+#include "core/vm/accel.h"
 
 #define BIT(n) (1u << (n))
 
@@ -122,7 +122,7 @@ static bool shape_extended_features(struct cpuid_entry *c, const struct shape *s
 #define XSTATE_TILECFG  17u
 #define XSTATE_TILEDATA 18u
 #define LEAFD_1_EAX_XFD BIT(4)
-#define LEAFD_1_ECX_GUESTS                                                \
+#define LEAFD_1_ECX_GUESTS \
     (BIT(11) | BIT(12)) /* IA32_XSS: shadow stacks, nothing of the host's \
                          */
 

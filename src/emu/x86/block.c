@@ -16,12 +16,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "emu/x86/build.h"
-#include "emu/x86/code_pages.h"
-#include "emu/x86/cpu.h"
-#include "emu/x86/mmu.h"
-#include "emu/x86/mode.h"
-#include "emu/x86/thunk.h"
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/mode.h"
+#include "emu/x86/mem/code_pages.h"
+#include "emu/x86/mem/mmu.h"
+#include "emu/x86/native/thunk.h"
+#include "emu/x86/op/build.h"
 
 #define ARENA_SIZE  (10u << 20)
 #define BLOCK_MAX   (sizeof(struct block) + BLOCK_OPS_MAX * sizeof(struct op))

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/mem.h"
+#include "core/vm/mem.h"
 
 struct block;
 struct block_cache;

@@ -10,22 +10,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
+#include "emu/x86/apic/lapic.h"
+#include "emu/x86/apic/legacy.h"
 #include "emu/x86/block.h"
-#include "emu/x86/code_pages.h"
-#include "emu/x86/cpu.h"
-#include "emu/x86/debug.h"
-#include "emu/x86/fault_signal.h"
-#include "emu/x86/fpu.h"
-#include "emu/x86/intr.h"
-#include "emu/x86/kvmclock.h"
-#include "emu/x86/lapic.h"
-#include "emu/x86/legacy.h"
-#include "emu/x86/machine.h"
-#include "emu/x86/mode.h"
-#include "emu/x86/op.h"
-#include "emu/x86/reset.h"
-#include "emu/x86/vendor.h"
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/debug.h"
+#include "emu/x86/cpu/fpu.h"
+#include "emu/x86/cpu/machine.h"
+#include "emu/x86/cpu/mode.h"
+#include "emu/x86/decode/vendor.h"
+#include "emu/x86/mem/code_pages.h"
+#include "emu/x86/native/fault_signal.h"
+#include "emu/x86/op/op.h"
+#include "emu/x86/seg/intr.h"
+#include "emu/x86/sys/reset.h"
+#include "emu/x86/time/kvmclock.h"
 
 #define RFLAGS_IF (UINT64_C(1) << 9)
 

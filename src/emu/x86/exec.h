@@ -4,7 +4,7 @@
  * The loop that runs one processor: blocks, and between them faults, interrupts and what other
  * threads ask for.
  */
-#include "core/accel.h"
+#include "core/vm/accel.h"
 
 struct cpu;
 

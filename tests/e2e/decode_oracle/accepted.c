@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "emu/x86/table.h"
+#include "emu/x86/decode/table.h"
 
 #define UNOFFERED "the software CPU does not offer it"
 #define HINT      "a hint reads nothing: at most it computes an address"

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "core/x86/regs.h"
-#include "emu/x86/table.h"
+#include "emu/x86/decode/table.h"
 
 const char *const difference_names[DIFFERENCES] = {
     [DIFFERENT_NOT] = "none",

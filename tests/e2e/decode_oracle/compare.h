@@ -6,7 +6,7 @@
 
 #include <Zydis/Zydis.h>
 
-#include "emu/x86/decode.h"
+#include "emu/x86/decode/decode.h"
 
 struct compare {
     ZydisDecoder decoder[DECODE_MODES];

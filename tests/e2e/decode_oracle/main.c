@@ -18,7 +18,7 @@
 
 #include "e2e/decode_oracle/accepted.h"
 #include "e2e/decode_oracle/compare.h"
-#include "emu/x86/table.h"
+#include "emu/x86/decode/table.h"
 
 #define SHOWN_MAX 40u
 

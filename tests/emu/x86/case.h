@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "core/x86/regs.h"
-#include "emu/x86/decode.h"
-#include "emu/x86/table.h"
+#include "emu/x86/decode/decode.h"
+#include "emu/x86/decode/table.h"
 
 #define CASE_PAGE     4096u
 #define CASE_CODE     0x10000000u

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emu/x86/code_pages.h"
+#include "emu/x86/mem/code_pages.h"
 #include "lib/check.h"
 #include "lib/x86/emu_rig.h"
 

@@ -3,22 +3,22 @@
 
 #include <string.h>
 
-#include "core/accel.h"
-#include "core/device.h"
-#include "core/err.h"
+#include "core/base/err.h"
+#include "core/vm/accel.h"
+#include "core/vm/device.h"
 #include "core/x86/cpuid.h"
 #include "core/x86/layout.h"
 #include "emu/emu.h"
 #include "emu/x86/block.h"
-#include "emu/x86/code_pages.h"
-#include "emu/x86/cpuid.h"
+#include "emu/x86/cpu/fpu.h"
+#include "emu/x86/cpu/mode.h"
 #include "emu/x86/exec.h"
-#include "emu/x86/fault_signal.h"
-#include "emu/x86/fpu.h"
-#include "emu/x86/mmu.h"
-#include "emu/x86/mode.h"
-#include "emu/x86/op.h"
-#include "emu/x86/reset.h"
+#include "emu/x86/mem/code_pages.h"
+#include "emu/x86/mem/mmu.h"
+#include "emu/x86/native/fault_signal.h"
+#include "emu/x86/op/op.h"
+#include "emu/x86/sys/cpuid.h"
+#include "emu/x86/sys/reset.h"
 #include "lib/check.h"
 
 #define CR0_WP     0x10000u

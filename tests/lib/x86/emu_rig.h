@@ -15,10 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/bus.h"
-#include "core/mem.h"
-#include "emu/x86/cpu.h"
-#include "emu/x86/machine.h"
+#include "core/vm/bus.h"
+#include "core/vm/mem.h"
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/machine.h"
 #include "lib/bell.h"
 
 #define EMU_RIG_RAM    0x800000u /* 8 MiB */

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/mem.h"
-#include "core/x86/inflate.h"
+#include "core/vm/mem.h"
+#include "core/x86/image/inflate.h"
 
 struct image {
     uint8_t *data;

@@ -2,17 +2,17 @@
 
 #include <string.h>
 
-#include "core/err.h"
+#include "core/base/err.h"
 #include "emu/emu.h"
 #include "emu/x86/block.h"
-#include "emu/x86/code_cache.h"
-#include "emu/x86/cpuid.h"
-#include "emu/x86/descriptor.h"
-#include "emu/x86/fault_signal.h"
-#include "emu/x86/fpu.h"
-#include "emu/x86/mode.h"
-#include "emu/x86/op.h"
-#include "emu/x86/reset.h"
+#include "emu/x86/cpu/code_cache.h"
+#include "emu/x86/cpu/descriptor.h"
+#include "emu/x86/cpu/fpu.h"
+#include "emu/x86/cpu/mode.h"
+#include "emu/x86/native/fault_signal.h"
+#include "emu/x86/op/op.h"
+#include "emu/x86/sys/cpuid.h"
+#include "emu/x86/sys/reset.h"
 #include "lib/check.h"
 
 #define MEMORY 0x200000u

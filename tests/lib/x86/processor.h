@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/accel.h"
-#include "core/bus.h"
-#include "core/mem.h"
-#include "emu/x86/cpu.h"
+#include "core/vm/accel.h"
+#include "core/vm/bus.h"
+#include "core/vm/mem.h"
+#include "emu/x86/cpu/cpu.h"
 
 #define PROCESSOR_CODE 0x10000u
 #define PROCESSOR_DATA 0x20000u

@@ -19,16 +19,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/err.h"
-#include "core/loop_backend.h"
+#include "core/base/err.h"
+#include "core/loop/loop_backend.h"
 #include "lib/stuck.h"
 #include "lib/virtio_driver.h"
-#include "virtio-mmio/balloon.h"
-#include "virtio-mmio/blk.h"
-#include "virtio-mmio/net.h"
-#include "virtio-mmio/rng.h"
+#include "virtio-mmio/balloon/balloon.h"
+#include "virtio-mmio/blk/blk.h"
+#include "virtio-mmio/net/net.h"
+#include "virtio-mmio/rng/rng.h"
 #include "virtio-mmio/transport.h"
-#include "virtio-mmio/vsock.h"
+#include "virtio-mmio/vsock/vsock.h"
 
 struct kind {
     const char *name;

@@ -14,14 +14,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/err.h"
+#include "core/base/err.h"
 #include "lib/virtio_snapshot.h"
-#include "virtio-mmio/balloon.h"
-#include "virtio-mmio/blk.h"
-#include "virtio-mmio/net.h"
-#include "virtio-mmio/rng.h"
+#include "virtio-mmio/balloon/balloon.h"
+#include "virtio-mmio/blk/blk.h"
+#include "virtio-mmio/net/net.h"
+#include "virtio-mmio/rng/rng.h"
 #include "virtio-mmio/transport.h"
-#include "virtio-mmio/vsock.h"
+#include "virtio-mmio/vsock/vsock.h"
 
 static struct vd d, to;
 static struct state_writer w;

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/err.h"
+#include "core/base/err.h"
 #include "lib/echo.h"
 #include "lib/forbid.h"
 #include "lib/virtio_driver.h"

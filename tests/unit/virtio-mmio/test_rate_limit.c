@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "core/clock.h"
+#include "core/base/clock.h"
 
 #define S      ((uint64_t)CLOCK_NS_PER_S)
 #define NOW    (1000 * S)

@@ -3,7 +3,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 
-#include "core/clock.h"
+#include "core/base/clock.h"
 #include "lib/echo.h"
 #include "lib/virtio_driver.h"
 #include "virtio-mmio/virtio_state.h"

@@ -18,13 +18,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/err.h"
+#include "core/base/err.h"
 #include "lib/virtio_driver.h"
-#include "virtio-mmio/balloon.h"
-#include "virtio-mmio/blk.h"
-#include "virtio-mmio/net.h"
-#include "virtio-mmio/rng.h"
-#include "virtio-mmio/vsock.h"
+#include "virtio-mmio/balloon/balloon.h"
+#include "virtio-mmio/blk/blk.h"
+#include "virtio-mmio/net/net.h"
+#include "virtio-mmio/rng/rng.h"
+#include "virtio-mmio/vsock/vsock.h"
 
 #define CHAINS  2000u /* that are offered in a turn: one of a device without a bound ends too */
 #define LOOKS   100u  /* at the timers */

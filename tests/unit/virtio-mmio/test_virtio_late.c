@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <linux/virtio_mmio.h>
 
-#include "core/clock.h"
+#include "core/base/clock.h"
 #include "lib/echo.h"
 #include "lib/stuck.h"
 #include "lib/virtio_driver.h"

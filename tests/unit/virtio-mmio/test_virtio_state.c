@@ -7,7 +7,7 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 
-#include "core/err.h"
+#include "core/base/err.h"
 #include "lib/echo.h"
 #include "lib/virtio_snapshot.h"
 

@@ -7,7 +7,7 @@
 
 #include <criterion/criterion.h>
 
-#include "core/err.h"
+#include "core/base/err.h"
 
 #define BIT(n) (1u << (n))
 

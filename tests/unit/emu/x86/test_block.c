@@ -1,11 +1,11 @@
 #include <criterion/criterion.h>
 
 #include "emu/x86/block.h"
-#include "emu/x86/code_cache.h"
-#include "emu/x86/code_pages.h"
-#include "emu/x86/mmu.h"
-#include "emu/x86/mode.h"
-#include "emu/x86/op.h"
+#include "emu/x86/cpu/code_cache.h"
+#include "emu/x86/cpu/mode.h"
+#include "emu/x86/mem/code_pages.h"
+#include "emu/x86/mem/mmu.h"
+#include "emu/x86/op/op.h"
 #include "lib/x86/emu_rig.h"
 
 static struct emu_rig r;

@@ -4,14 +4,14 @@
  * take each instruction of the decoder's table whose cell names them.
  */
 #include <criterion/criterion.h>
-#include <dirent.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "emu/x86/descriptor.h"
-#include "emu/x86/mode.h"
-#include "emu/x86/table.h"
+#include "emu/x86/cpu/descriptor.h"
+#include "emu/x86/cpu/mode.h"
+#include "emu/x86/decode/table.h"
 #include "lib/x86/emu_rig.h"
 
 #define COLUMNS 16u
@@ -121,22 +121,17 @@ Test(exceptions, every_instruction_has_a_row)
 /* All of this folder's tests, one text. */
 static char *sources_read(void)
 {
-    DIR *dir = opendir(TESTS_HERE);
-    struct dirent *entry;
+    glob_t found;
     size_t len = 0;
     char *all = malloc(1);
 
-    cr_assert(dir, "%s", TESTS_HERE);
-    while ((entry = readdir(dir)) != NULL) {
-        char path[4096];
-        FILE *file;
+    cr_assert_eq(glob(TESTS_HERE "/*/*.c", 0, NULL, &found), 0, "%s", TESTS_HERE);
+    cr_assert_eq(glob(TESTS_HERE "/*.c", GLOB_APPEND, NULL, &found), 0, "%s", TESTS_HERE);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        FILE *file = fopen(found.gl_pathv[i], "r");
         size_t got;
 
-        if (!strstr(entry->d_name, ".c"))
-            continue;
-        (void)snprintf(path, sizeof(path), "%s/%s", TESTS_HERE, entry->d_name);
-        file = fopen(path, "r");
-        cr_assert(file, "%s", path);
+        cr_assert(file, "%s", found.gl_pathv[i]);
         do {
             all = realloc(all, len + 65537);
             got = fread(all + len, 1, 65536, file);
@@ -144,7 +139,7 @@ static char *sources_read(void)
         } while (got > 0);
         (void)fclose(file);
     }
-    (void)closedir(dir);
+    globfree(&found);
     all[len] = '\0';
     return all;
 }

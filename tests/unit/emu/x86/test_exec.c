@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 
+#include "emu/x86/apic/lapic.h"
 #include "emu/x86/exec.h"
-#include "emu/x86/lapic.h"
 #include "lib/x86/emu_rig.h"
 
 static struct emu_rig r;

@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "core/x86/cpuid.h"
-#include "emu/x86/cpu.h"
-#include "emu/x86/descriptor.h"
-#include "emu/x86/mode.h"
-#include "emu/x86/msr.h"
-#include "emu/x86/reset.h"
 #include "emu/x86/block.h"
-#include "emu/x86/vendor.h"
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/descriptor.h"
+#include "emu/x86/cpu/mode.h"
+#include "emu/x86/decode/vendor.h"
+#include "emu/x86/sys/msr.h"
+#include "emu/x86/sys/reset.h"
 #include "lib/x86/emu_rig.h"
 
 #define DATA 0x6000u

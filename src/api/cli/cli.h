@@ -1,0 +1,42 @@
+#ifndef API_CLI_CLI_H
+#define API_CLI_CLI_H
+/*
+ * The command line: what mote was asked to do. Pure.
+ */
+#include <stdbool.h>
+
+#include "api/config/config.h"
+#include "api/run/report.h"
+#include "core/log/log.h"
+
+enum cli_verb {
+    CLI_HELP,
+    CLI_VERSION,
+    CLI_RUN,
+    CLI_RUN_HELP,
+    CLI_DEVICES_HELP,
+    CLI_DOCTOR,
+    CLI_DOCTOR_HELP,
+};
+
+struct cli {
+    enum cli_verb verb;
+    /* CLI_RUN: */
+    struct machine_config machine;
+    struct log_config log;
+    enum report_form timeline;
+    /* CLI_DOCTOR: */
+    bool json;
+};
+
+/* args is argv without the program's name and ends with NULL; *out keeps pointers into it. -EINVAL
+ * with a sentence for whatever cannot be done. The machine has been judged by config_check. */
+int cli_parse(char *const *args, struct cli *out, struct err *e);
+
+/* Texts for --help; all end with a newline. */
+extern const char cli_help[];
+extern const char cli_run_help[];
+extern const char cli_devices_help[];
+extern const char cli_doctor_help[];
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * What the host's kernel gives a machine and its surroundings. Nothing of it keeps a machine from
+ * running: without io_uring the loop waits with epoll, and the rest is for who asks for it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/doctor/doctor_check.h"
+#include "core/base/err.h"
+#include "core/loop/loop.h"
+
+/* The first line of a file of the host, without its end; false where there is none. */
+struct line {
+    char text[128];
+};
+
+static bool line_read(const struct doctor_host *h, const char *path, struct line *l)
+{
+    char full[512];
+    FILE *file;
+    bool read;
+
+    (void)snprintf(full, sizeof(full), "%s%s", h->root, path);
+    file = fopen(full, "re");
+    if (!file)
+        return false;
+    read = fgets(l->text, sizeof(l->text), file) != NULL;
+    (void)fclose(file);
+    l->text[read ? strcspn(l->text, "\n") : 0] = '\0';
+    return read;
+}
+
+static bool line_is(const struct doctor_host *h, const char *path, const char *wanted)
+{
+    struct line l;
+
+    return line_read(h, path, &l) && strcmp(l.text, wanted) == 0;
+}
+
+static bool there_is(const struct doctor_host *h, const char *path)
+{
+    char full[512];
+
+    (void)snprintf(full, sizeof(full), "%s%s", h->root, path);
+    return access(full, F_OK) == 0;
+}
+
+#define IO_URING_SWITCH "/proc/sys/kernel/io_uring_disabled"
+
+void doctor_look_io_uring(const struct doctor_host *h, struct doctor_finding *f)
+{
+    struct loop *loop;
+    struct err e;
+    int ret = loop_create(&loop, LOOP_URING, &e);
+
+    if (ret == 0) {
+        loop_destroy(loop);
+        doctor_find(f, DOCTOR_GOOD, "the event loop runs on it");
+        return;
+    }
+    doctor_find(f, DOCTOR_LACKING, "the event loop falls back to epoll: %s", e.text);
+    if (line_is(h, IO_URING_SWITCH, "2"))
+        f->fix = "Switch it on: sysctl -w kernel.io_uring_disabled=0";
+    else if (line_is(h, IO_URING_SWITCH, "1"))
+        f->fix = "Switch it on for everybody, sysctl -w kernel.io_uring_disabled=0, or add this "
+                 "user to the group that kernel.io_uring_group names.";
+    else if (ret == -ENOSYS)
+        f->fix = "Use a host kernel of version 5.7 or later with CONFIG_IO_URING, and a container "
+                 "profile that allows the call io_uring_setup.";
+    else if (ret == -ENOMEM)
+        f->fix = "Raise the limit on locked memory: ulimit -l";
+}
+
+void doctor_look_seccomp(const struct doctor_host *h, struct doctor_finding *f)
+{
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+
+    (void)h;
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+        doctor_find(f, DOCTOR_GOOD, "a filter can end the process");
+    else
+        doctor_find(f, DOCTOR_LACKING, "there are no filters that end the process: %s",
+                    strerror(errno));
+}
+
+/* 0, or the errno of entering one, which a child does: there is no way back. */
+static int user_namespace_refusal(void)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0)
+        _exit(unshare(CLONE_NEWUSER) < 0 ? errno : 0);
+    if (child < 0 || waitpid(child, &status, 0) < 0)
+        return errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
+void doctor_look_user_namespaces(const struct doctor_host *h, struct doctor_finding *f)
+{
+    int code = user_namespace_refusal();
+
+    if (code == 0) {
+        doctor_find(f, DOCTOR_GOOD, "this user may enter one");
+        return;
+    }
+    doctor_find(f, DOCTOR_LACKING, "this user may not enter one: %s", strerror(code));
+    if (line_is(h, "/proc/sys/user/max_user_namespaces", "0"))
+        f->fix = "Allow some: sysctl -w user.max_user_namespaces=15000";
+    else if (line_is(h, "/proc/sys/kernel/unprivileged_userns_clone", "0"))
+        f->fix = "Allow them to users: sysctl -w kernel.unprivileged_userns_clone=1";
+    else if (code == EINVAL)
+        f->fix = "Use a host kernel with CONFIG_USER_NS.";
+}
+
+void doctor_look_cgroup(const struct doctor_host *h, struct doctor_finding *f)
+{
+    if (there_is(h, "/sys/fs/cgroup/cgroup.controllers"))
+        doctor_find(f, DOCTOR_GOOD, "version 2");
+    else if (there_is(h, "/sys/fs/cgroup/unified/cgroup.controllers"))
+        doctor_find(f, DOCTOR_GOOD, "version 1, with version 2 beside it and no controllers there");
+    else if (there_is(h, "/sys/fs/cgroup/memory") || there_is(h, "/sys/fs/cgroup/cpu"))
+        doctor_find(f, DOCTOR_GOOD, "version 1");
+    else
+        doctor_find(f, DOCTOR_LACKING, "nothing is mounted at /sys/fs/cgroup");
+}
+
+void doctor_look_tun(const struct doctor_host *h, struct doctor_finding *f)
+{
+    char path[512];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/dev/net/tun", h->root);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)close(fd);
+        doctor_find(f, DOCTOR_GOOD, "this user may open it");
+        return;
+    }
+    doctor_find(f, DOCTOR_LACKING, "it cannot be opened: %s", strerror(errno));
+    if (errno == EACCES)
+        f->fix = "Give this user the device: setfacl -m u:USER:rw /dev/net/tun";
+    else if (errno == EPERM)
+        f->fix = "Pass the device into the container: --device /dev/net/tun";
+}
+
+/* For what /sys tells of pages: a kernel that has none of these, or a /sys that is not there. */
+static void no_huge_pages(const struct doctor_host *h, struct doctor_finding *f, const char *fix)
+{
+    if (!there_is(h, "/sys/kernel")) {
+        doctor_find(f, DOCTOR_UNKNOWN, "/sys is not mounted");
+        return;
+    }
+    doctor_find(f, DOCTOR_LACKING, "the host's kernel has none");
+    f->fix = fix;
+}
+
+/* "always [madvise] never": the word in brackets is in force. */
+void doctor_look_transparent_huge_pages(const struct doctor_host *h, struct doctor_finding *f)
+{
+    struct line l;
+    char *word, *end;
+
+    if (!line_read(h, "/sys/kernel/mm/transparent_hugepage/enabled", &l) ||
+        !(word = strchr(l.text, '[')) || !(end = strchr(word, ']'))) {
+        no_huge_pages(h, f, "Use a host kernel with CONFIG_TRANSPARENT_HUGEPAGE.");
+        return;
+    }
+    *end = '\0';
+    doctor_find(f, strcmp(word + 1, "never") == 0 ? DOCTOR_LACKING : DOCTOR_GOOD, "%s", word + 1);
+}
+
+void doctor_look_huge_pages_2m(const struct doctor_host *h, struct doctor_finding *f)
+{
+    struct line unused, all;
+
+    if (!line_read(h, "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", &unused) ||
+        !line_read(h, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &all)) {
+        no_huge_pages(h, f, "Use a host kernel with CONFIG_HUGETLBFS.");
+        return;
+    }
+    doctor_find(f, strcmp(unused.text, "0") == 0 ? DOCTOR_LACKING : DOCTOR_GOOD,
+                "%s free of %s set aside", unused.text, all.text);
+}

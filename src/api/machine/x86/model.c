@@ -1,0 +1,41 @@
+/*
+ * What the x86 machine model allows and what it starts with.
+ *
+ * The default command line is Firecracker's, for a guest that somebody sits in front of:
+ *
+ *   console=ttyS0       there, the guest is silent by default; here its console is the terminal
+ *   8250.nr_uarts=1     so the one serial port has to be probed (there 0)
+ *   reboot=panic_warm,k reset through the keyboard controller, which ends the process (the
+ *                       default order of methods would try others first), and leave word of a
+ *                       panic (core/x86/tables/reset_flag.h); kernels that know no panic_warm take it for
+ *                       a method, so that it comes first
+ *   panic=1             a panicking guest ends too, after a second
+ *   i8042.noaux, nomux, dumbkbd
+ *                       no waiting for a mouse, a multiplexer and a keyboard that are not there
+ *   swiotlb=noforce     no bounce buffers: every device reaches all of memory
+ *   pci=off             no probing of a bus that is not there
+ *   initcall_blacklist=pci_arch_init
+ *                       nor a complaint, however quiet the boot, that there is none
+ *
+ * Left out is `nomodule`: distribution kernels bring virtio as modules in their initramfs.
+ */
+#include "api/machine/model.h"
+#include "core/x86/layout.h"
+
+#define MIB (1ull << 20)
+#define GIB (1ull << 30)
+
+const struct machine_model machine_model = {
+    .mem_min = 32 * MIB,
+    .mem_max = 64 * GIB,
+    /* What Debian's stock kernel and an initramfs unpack into with room to spare. */
+    .mem_default = 256 * MIB,
+    .cmdline_max = LAYOUT_CMDLINE_MAX,
+    .cmdline = "console=ttyS0 reboot=panic_warm,k panic=1 8250.nr_uarts=1 i8042.noaux "
+               "i8042.nomux i8042.dumbkbd swiotlb=noforce pci=off "
+               "initcall_blacklist=pci_arch_init",
+    .virtio_max = LAYOUT_VIRTIO_MAX,
+    .virtio_gpa = LAYOUT_VIRTIO,
+    .virtio_size = LAYOUT_VIRTIO_SIZE,
+    .virtio_gsi = LAYOUT_GSI_VIRTIO,
+};

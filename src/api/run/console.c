@@ -1,0 +1,311 @@
+/*
+ * The guest's serial port on two descriptors.
+ *
+ *   in    read -> keys filtered -> serial_input -> read ...
+ *         where the receiver is full, the rest waits in buf until the sink says input_room
+ *   out   serial_output -> write ... until the transmitter is empty, then the sink says when to go
+ *         on
+ *
+ * A failing input is its end. A failing output is told once; from then on the guest's bytes are
+ * taken and dropped, so that the guest runs on. The help goes to stderr through the loop too, which
+ * nobody may be reading either.
+ */
+#include "api/run/console.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/run/terminal.h"
+#include "core/base/clock.h"
+#include "core/log/log.h"
+#include "core/vm/power.h"
+
+#define PATIENCE_NS 1000000000ull
+#define OWNER(ptr, type, member) \
+    ((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
+
+/* The last step of closing, tried after each operation's end. */
+static void settle(struct console *c)
+{
+    void (*closed)(struct console *) = c->closed;
+
+    if (!closed || c->in.state == CONSOLE_BUSY || c->out.state == CONSOLE_BUSY || c->help.busy)
+        return;
+    if (c->waiting) {
+        loop_cancel(c->loop, &c->patience); /* its end comes back here */
+        return;
+    }
+    c->closed = NULL;
+    closed(c);
+}
+
+/* Output. */
+
+static void out_drop(struct console *c)
+{
+    /* One buffer a turn: a guest that floods does not keep the loop. */
+    if (serial_output(c->serial, c->out.buf, sizeof(c->out.buf)) > 0)
+        loop_post(c->loop, &c->out.ready);
+    settle(c);
+}
+
+static void out_fail(struct console *c, int code)
+{
+    c->out.state = CONSOLE_OVER;
+    if (code == ECANCELED)
+        log_warn("console: output is not taken, the guest's last bytes are lost");
+    else
+        log_warn("console: output failed (%s), the guest's bytes are dropped from now on",
+                 strerror(code));
+    out_drop(c);
+}
+
+static void out_written(struct loop_op *op, int res);
+
+static void out_write(struct console *c)
+{
+    struct console_out *out = &c->out;
+
+    out->state = CONSOLE_BUSY;
+    out->iov = (struct iovec){ out->buf + out->at, out->len - out->at };
+    out->op.done = out_written;
+    loop_writev(c->loop, &out->op, out->fd, &out->iov, 1, -1);
+}
+
+static void out_pump(struct console *c)
+{
+    struct console_out *out = &c->out;
+
+    if (out->state == CONSOLE_BUSY)
+        return;
+    if (out->state == CONSOLE_OVER) {
+        out_drop(c);
+        return;
+    }
+    out->at = 0;
+    out->len = serial_output(c->serial, out->buf, sizeof(out->buf));
+    if (out->len > 0)
+        out_write(c);
+    else
+        settle(c);
+}
+
+static void out_written(struct loop_op *op, int res)
+{
+    struct console *c = OWNER(op, struct console, out.op);
+    struct console_out *out = &c->out;
+
+    if (res == -EINTR) {
+        out_write(c);
+    } else if (res <= 0) {
+        out_fail(c, res == 0 ? EIO : -res);
+    } else {
+        out->at += (size_t)res;
+        out->moved += (size_t)res;
+        if (out->at < out->len) {
+            out_write(c);
+        } else {
+            out->state = CONSOLE_IDLE;
+            out_pump(c);
+        }
+    }
+}
+
+static void out_ready(struct loop_post *post)
+{
+    out_pump(OWNER(post, struct console, out.ready));
+}
+
+static void sink_output_ready(struct serial_sink *s)
+{
+    struct console *c = (struct console *)s;
+
+    loop_post(c->loop, &c->out.ready);
+}
+
+/* Input. */
+
+static void in_done(struct loop_op *op, int res);
+
+static void in_read(struct console *c)
+{
+    struct console_in *in = &c->in;
+
+    in->state = CONSOLE_BUSY;
+    in->iov = (struct iovec){ in->typed, sizeof(in->typed) };
+    in->op.done = in_done;
+    loop_readv(c->loop, &in->op, in->fd, &in->iov, 1, -1);
+}
+
+/* Gives the guest what waits for it; reads on once all of it is gone. */
+static void in_feed(struct console *c)
+{
+    struct console_in *in = &c->in;
+
+    in->at += serial_input(c->serial, in->buf + in->at, in->len - in->at);
+    if (in->at == in->len)
+        in_read(c);
+}
+
+static void help_written(struct loop_op *op, int res);
+
+static void help_write(struct console *c)
+{
+    struct console_help *h = &c->help;
+
+    h->busy = true;
+    h->op.done = help_written;
+    loop_writev(c->loop, &h->op, STDERR_FILENO, &h->iov, 1, -1);
+}
+
+static void help_written(struct loop_op *op, int res)
+{
+    struct console *c = OWNER(op, struct console, help.op);
+    struct console_help *h = &c->help;
+
+    h->busy = false;
+    if (res > 0 && (size_t)res < h->iov.iov_len) {
+        h->iov.iov_base = (char *)h->iov.iov_base + res;
+        h->iov.iov_len -= (size_t)res;
+        help_write(c);
+    }
+    settle(c);
+}
+
+/* Where the last one is not taken yet, that is the answer. */
+static void help_begin(struct console *c)
+{
+    if (c->help.busy)
+        return;
+    c->help.iov = (struct iovec){ (char *)escape_help, strlen(escape_help) };
+    help_write(c);
+}
+
+static void in_command(struct console *c, enum escape_command command)
+{
+    if (command == ESCAPE_QUIT)
+        power_end_machine(c->power, POWER_QUIT);
+    if (command == ESCAPE_HELP)
+        help_begin(c);
+}
+
+/* From what was typed to what the guest gets. */
+static void in_filter(struct console *c, size_t typed)
+{
+    struct console_in *in = &c->in;
+
+    in->at = 0;
+    in->len = 0;
+    if (!in->keys) {
+        memcpy(in->buf, in->typed, typed);
+        in->len = typed;
+        return;
+    }
+    for (size_t taken = 0; taken < typed;) {
+        enum escape_command command;
+        size_t n;
+
+        taken += escape_filter(&in->escape, in->typed + taken, typed - taken, in->buf + in->len, &n,
+                               &command);
+        in->len += n;
+        in_command(c, command);
+    }
+}
+
+static void in_over(struct console *c)
+{
+    c->in.state = CONSOLE_OVER;
+    settle(c);
+}
+
+static void in_done(struct loop_op *op, int res)
+{
+    struct console *c = OWNER(op, struct console, in.op);
+
+    if (c->closed) {
+        in_over(c);
+    } else if (res == -EINTR || (res == -EIO && terminal_await(c->in.fd))) {
+        in_read(c);
+    } else if (res <= 0) {
+        if (res < 0)
+            log_info("console: input failed (%s) and counts as ended", strerror(-res));
+        in_over(c);
+    } else {
+        c->in.state = CONSOLE_IDLE;
+        in_filter(c, (size_t)res);
+        if (!c->closed)
+            in_feed(c);
+    }
+}
+
+static void in_room(struct loop_post *post)
+{
+    struct console *c = OWNER(post, struct console, in.room);
+
+    if (c->in.state == CONSOLE_IDLE && c->in.at < c->in.len)
+        in_feed(c);
+}
+
+static void sink_input_room(struct serial_sink *s)
+{
+    struct console *c = (struct console *)s;
+
+    loop_post(c->loop, &c->in.room);
+}
+
+/* Life. */
+
+void console_init(struct console *c, struct loop *loop, int in, int out)
+{
+    *c = (struct console){
+        .sink = { .output_ready = sink_output_ready, .input_room = sink_input_room },
+        .loop = loop,
+        .in = { .fd = in, .keys = isatty(in), .room = { .call = in_room } },
+        .out = { .fd = out, .ready = { .call = out_ready } },
+    };
+}
+
+void console_start(struct console *c, struct serial *serial, struct power *power)
+{
+    c->serial = serial;
+    c->power = power;
+    in_read(c);
+}
+
+static void patience_begin(struct console *c);
+
+static void patience_end(struct loop_op *op, int res)
+{
+    struct console *c = OWNER(op, struct console, patience);
+
+    c->waiting = false;
+    if (res == 0)
+        loop_cancel(c->loop, &c->help.op);
+    if (res == 0 && c->out.state == CONSOLE_BUSY) {
+        if (c->out.moved == c->moved_before)
+            loop_cancel(c->loop, &c->out.op);
+        else
+            patience_begin(c);
+    }
+    settle(c);
+}
+
+static void patience_begin(struct console *c)
+{
+    c->waiting = true;
+    c->moved_before = c->out.moved;
+    c->patience.done = patience_end;
+    loop_timer(c->loop, &c->patience, clock_now_ns() + PATIENCE_NS);
+}
+
+void console_close(struct console *c, void (*closed)(struct console *c))
+{
+    c->closed = closed;
+    if (c->in.state == CONSOLE_BUSY)
+        loop_cancel(c->loop, &c->in.op);
+    else
+        c->in.state = CONSOLE_OVER;
+    patience_begin(c);
+    out_pump(c);
+}

@@ -1,0 +1,29 @@
+#ifndef API_RUN_REPORT_H
+#define API_RUN_REPORT_H
+/*
+ * What a run tells the operator when it is over: when each phase began, and how it ended. Pure.
+ */
+#include <stddef.h>
+
+#include "core/base/timeline.h"
+#include "core/vm/power.h"
+
+enum report_form {
+    REPORT_NONE,
+    REPORT_TEXT, /* a line a phase: "kernel loaded: 5210 us", "boot-timer write: not reached" */
+    REPORT_JSON, /* one object on one line, microseconds by mark, null where not reached */
+};
+
+#define REPORT_MAX 1024u
+
+struct report_text {
+    char text[REPORT_MAX]; /* ends with a newline unless empty */
+};
+
+struct report_text report_timeline(const struct timeline *t, enum report_form form);
+
+/* mote's exit status, and the sentence that goes with it or NULL where nothing went wrong. */
+int report_status(enum power_end why);
+const char *report_sentence(enum power_end why);
+
+#endif

@@ -1,0 +1,23 @@
+#ifndef CORE_BASE_CLOCK_H
+#define CORE_BASE_CLOCK_H
+/*
+ * The one clock that deadlines, windows and timelines are measured with: CLOCK_MONOTONIC, in
+ * nanoseconds.
+ *
+ * Pure code takes its time as an argument; whoever calls it reads the clock here.
+ */
+#include <stdint.h>
+#include <time.h>
+
+#define CLOCK_NS_PER_S 1000000000u
+
+/* Any thread; also from a signal handler. */
+static inline uint64_t clock_now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,354 @@
+/*
+ * An i8042 and the keyboard behind it.
+ *
+ * Two sources share the output buffer. The controller's own replies come first and hold one byte:
+ * a command replaces a reply that nobody read. The keyboard's bytes queue up behind, and not at all
+ * while the guest has disabled its interface, so that keys typed while a driver talks to the
+ * controller are not taken for replies. What does not fit the queue is lost, as in a keyboard.
+ *
+ * The interrupt is an edge for each byte that comes to stand in the output buffer: drivers read one
+ * byte an interrupt.
+ *
+ * There is no mouse port. Its disable bit cannot be cleared, its test fails and bytes sent to it
+ * vanish; each question gets its answer at once, because Linux waits half a second for a missing
+ * one.
+ */
+#include "core/dev/i8042.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/vm/irq.h"
+#include "core/vm/power.h"
+
+#define I8042_DATA    0u
+#define I8042_COMMAND 4u /* and status */
+
+#define STATUS_OUTPUT_FULL 0x01u
+#define STATUS_SYSTEM      0x04u
+#define STATUS_COMMAND     0x08u
+#define STATUS_UNLOCKED    0x10u /* the key switch of the first PCs */
+
+#define CONTROL_KEYBOARD_IRQ 0x01u
+#define CONTROL_SYSTEM       0x04u /* shows in the status too */
+#define CONTROL_KEYBOARD_OFF 0x10u
+#define CONTROL_MOUSE_OFF    0x20u
+#define CONTROL_TRANSLATE    0x40u /* scan codes to set 1 */
+
+#define OUTPUT_PORT_RUN  0x01u /* low: reset */
+#define OUTPUT_PORT_A20  0x02u
+#define OUTPUT_PORT_FULL 0x10u
+
+enum i8042_command {
+    READ_CONTROL = 0x20,
+    WRITE_CONTROL = 0x60,
+    TEST_MOUSE = 0xa9,
+    TEST_CONTROLLER = 0xaa,
+    TEST_KEYBOARD = 0xab,
+    DISABLE_KEYBOARD = 0xad,
+    ENABLE_KEYBOARD = 0xae,
+    READ_OUTPUT_PORT = 0xd0,
+    WRITE_OUTPUT_PORT = 0xd1,
+    WRITE_KEYBOARD_BUFFER = 0xd2,
+    WRITE_MOUSE_BUFFER = 0xd3,
+    WRITE_MOUSE = 0xd4,
+    PULSE_OUTPUT_PORT = 0xf0, /* to 0xff: the low bits name the lines that stay high */
+};
+
+#define TEST_CONTROLLER_PASSED 0x55u
+#define TEST_PASSED            0x00u
+#define TEST_CLOCK_STUCK_LOW   0x01u
+
+enum keyboard_command {
+    KEYBOARD_SET_LEDS = 0xed,
+    KEYBOARD_ECHO = 0xee,
+    KEYBOARD_SCAN_CODE_SET = 0xf0,
+    KEYBOARD_IDENTIFY = 0xf2,
+    KEYBOARD_SET_RATE = 0xf3,
+    KEYBOARD_ENABLE = 0xf4,
+    KEYBOARD_DISABLE = 0xf5,
+    KEYBOARD_SET_DEFAULTS = 0xf6,
+    KEYBOARD_RESET = 0xff,
+};
+
+#define KEYBOARD_ACK           0xfau
+#define KEYBOARD_RESEND        0xfeu /* "what was that?" */
+#define KEYBOARD_TEST_PASSED   0xaau
+#define KEYBOARD_ID            0xabu /* then this, which translation changes like any byte: */
+#define KEYBOARD_ID_MF2        0x83u
+#define KEYBOARD_ID_TRANSLATED 0x41u
+#define KEYBOARD_ONLY_SET      2u
+
+/* Ctrl, Alt and Del go down and, in reverse order, up. */
+static const uint8_t ctrl_alt_del_set1[] = { 0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d };
+static const uint8_t ctrl_alt_del_set2[] = { 0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0,
+                                             0x71, 0xf0, 0x11, 0xf0, 0x14 };
+
+static_assert((I8042_KEYS & (I8042_KEYS - 1)) == 0, "queue indices are masked");
+static_assert(sizeof(ctrl_alt_del_set2) <= I8042_KEYS, "the keys fit an empty queue");
+
+static bool output_full(const struct i8042 *k)
+{
+    return k->replied || (k->head != k->tail && !(k->control & CONTROL_KEYBOARD_OFF));
+}
+
+/* After a byte came to stand in the output buffer, or may have. */
+static void update_irq(struct i8042 *k)
+{
+    if (output_full(k) && k->control & CONTROL_KEYBOARD_IRQ)
+        irq_line_raise(k->irq);
+}
+
+static void reply(struct i8042 *k, unsigned byte)
+{
+    k->reply = (uint8_t)byte;
+    k->replied = true;
+    update_irq(k);
+}
+
+static void keys_put(struct i8042 *k, const uint8_t *bytes, size_t count)
+{
+    bool was_empty = k->head == k->tail;
+
+    for (size_t i = 0; i < count && k->tail - k->head < I8042_KEYS; i++)
+        k->keys[k->tail++ % I8042_KEYS] = bytes[i];
+    if (was_empty)
+        update_irq(k);
+}
+
+static void key_put(struct i8042 *k, unsigned byte)
+{
+    keys_put(k, &(uint8_t){ (uint8_t)byte }, 1);
+}
+
+static void control_write(struct i8042 *k, unsigned value)
+{
+    k->control = (uint8_t)(value | CONTROL_MOUSE_OFF);
+    update_irq(k);
+}
+
+static void output_port_write(struct i8042 *k, unsigned value)
+{
+    if (!(value & OUTPUT_PORT_RUN))
+        power_end_machine(k->power, POWER_RESET);
+}
+
+static void command_write(struct i8042 *k, uint8_t command)
+{
+    k->command = 0;
+    switch (command) {
+    case READ_CONTROL:
+        reply(k, k->control);
+        break;
+    case TEST_CONTROLLER:
+        k->control |= CONTROL_SYSTEM;
+        reply(k, TEST_CONTROLLER_PASSED);
+        break;
+    case TEST_KEYBOARD:
+        reply(k, TEST_PASSED);
+        break;
+    case TEST_MOUSE:
+        reply(k, TEST_CLOCK_STUCK_LOW);
+        break;
+    case DISABLE_KEYBOARD:
+        control_write(k, k->control | CONTROL_KEYBOARD_OFF);
+        break;
+    case ENABLE_KEYBOARD:
+        control_write(k, k->control & ~CONTROL_KEYBOARD_OFF);
+        break;
+    case READ_OUTPUT_PORT:
+        reply(k, OUTPUT_PORT_RUN | OUTPUT_PORT_A20 | (output_full(k) ? OUTPUT_PORT_FULL : 0));
+        break;
+    case WRITE_CONTROL:
+    case WRITE_OUTPUT_PORT:
+    case WRITE_KEYBOARD_BUFFER:
+    case WRITE_MOUSE_BUFFER:
+    case WRITE_MOUSE:
+        k->command = command;
+        break;
+    default: /* what is not here does nothing, enabling the mouse for one */
+        if (command >= PULSE_OUTPUT_PORT)
+            output_port_write(k, command);
+        break;
+    }
+}
+
+/* A keyboard without lights, with one rate and one scan code set: any argument will do, and only
+ * the question for the set has an answer. */
+static void keyboard_argument(struct i8042 *k, uint8_t argument)
+{
+    bool asks_set = k->keyboard_command == KEYBOARD_SCAN_CODE_SET && argument == 0;
+
+    k->keyboard_command = 0;
+    key_put(k, KEYBOARD_ACK);
+    if (asks_set)
+        key_put(k, KEYBOARD_ONLY_SET);
+}
+
+static void keyboard_write(struct i8042 *k, uint8_t byte)
+{
+    if (k->keyboard_command) {
+        keyboard_argument(k, byte);
+        return;
+    }
+    switch (byte) {
+    case KEYBOARD_SET_LEDS:
+    case KEYBOARD_SCAN_CODE_SET:
+    case KEYBOARD_SET_RATE:
+        k->keyboard_command = byte;
+        key_put(k, KEYBOARD_ACK);
+        break;
+    case KEYBOARD_ENABLE:
+    case KEYBOARD_SET_DEFAULTS:
+        k->scanning = true;
+        key_put(k, KEYBOARD_ACK);
+        break;
+    case KEYBOARD_DISABLE:
+        k->scanning = false;
+        key_put(k, KEYBOARD_ACK);
+        break;
+    case KEYBOARD_IDENTIFY:
+        key_put(k, KEYBOARD_ACK);
+        key_put(k, KEYBOARD_ID);
+        key_put(k, k->control & CONTROL_TRANSLATE ? KEYBOARD_ID_TRANSLATED : KEYBOARD_ID_MF2);
+        break;
+    case KEYBOARD_RESET:
+        k->scanning = true;
+        k->head = k->tail;
+        key_put(k, KEYBOARD_ACK);
+        key_put(k, KEYBOARD_TEST_PASSED);
+        break;
+    case KEYBOARD_ECHO:
+        key_put(k, KEYBOARD_ECHO);
+        break;
+    default:
+        key_put(k, KEYBOARD_RESEND);
+        break;
+    }
+}
+
+static void data_write(struct i8042 *k, uint8_t byte)
+{
+    uint8_t command = k->command;
+
+    k->command = 0;
+    switch (command) {
+    case 0: /* for the keyboard, which also switches its interface on */
+        control_write(k, k->control & ~CONTROL_KEYBOARD_OFF);
+        keyboard_write(k, byte);
+        break;
+    case WRITE_CONTROL:
+        control_write(k, byte);
+        break;
+    case WRITE_OUTPUT_PORT:
+        output_port_write(k, byte);
+        break;
+    case WRITE_KEYBOARD_BUFFER:
+    case WRITE_MOUSE_BUFFER: /* comes back as if from the keyboard: no mouse port */
+        reply(k, byte);
+        break;
+    default: /* for the mouse */
+        break;
+    }
+}
+
+static uint8_t data_read(struct i8042 *k)
+{
+    uint8_t byte = 0;
+
+    if (k->replied) {
+        k->replied = false;
+        byte = k->reply;
+    } else if (output_full(k)) {
+        byte = k->keys[k->head++ % I8042_KEYS];
+    }
+    update_irq(k);
+    return byte;
+}
+
+static uint8_t status_read(const struct i8042 *k)
+{
+    unsigned status = STATUS_UNLOCKED;
+
+    if (output_full(k))
+        status |= STATUS_OUTPUT_FULL;
+    if (k->control & CONTROL_SYSTEM)
+        status |= STATUS_SYSTEM;
+    if (k->last_was_command)
+        status |= STATUS_COMMAND;
+    return (uint8_t)status;
+}
+
+/* A wider access is its bytes at consecutive ports; those between the two registers are nobody's.
+ */
+
+static void i8042_read(struct device *d, uint64_t offset, void *data, unsigned size)
+{
+    struct i8042 *k = (struct i8042 *)d;
+    uint8_t *bytes = data;
+
+    for (unsigned i = 0; i < size; i++) {
+        if (offset + i == I8042_DATA)
+            bytes[i] = data_read(k);
+        else if (offset + i == I8042_COMMAND)
+            bytes[i] = status_read(k);
+        else
+            bytes[i] = 0xff;
+    }
+}
+
+static void i8042_write(struct device *d, uint64_t offset, const void *data, unsigned size)
+{
+    struct i8042 *k = (struct i8042 *)d;
+    const uint8_t *bytes = data;
+
+    for (unsigned i = 0; i < size; i++) {
+        if (offset + i == I8042_DATA)
+            data_write(k, bytes[i]);
+        else if (offset + i == I8042_COMMAND)
+            command_write(k, bytes[i]);
+        else
+            continue;
+        k->last_was_command = offset + i == I8042_COMMAND;
+    }
+}
+
+static const struct device_ops i8042_ops = {
+    .name = "i8042",
+    .read = i8042_read,
+    .write = i8042_write,
+};
+
+/* As firmware leaves it. */
+void i8042_init(struct i8042 *k, struct irq_line *irq, struct power *power)
+{
+    memset(k, 0, sizeof(*k));
+    device_init(&k->device, &i8042_ops);
+    k->irq = irq;
+    k->power = power;
+    k->control = CONTROL_KEYBOARD_IRQ | CONTROL_SYSTEM | CONTROL_MOUSE_OFF | CONTROL_TRANSLATE;
+    k->scanning = true;
+}
+
+void i8042_finish(struct i8042 *k)
+{
+    device_finish(&k->device);
+}
+
+int i8042_ctrl_alt_del(struct i8042 *k)
+{
+    int ret = -EAGAIN;
+
+    device_lock(&k->device);
+    if (k->scanning && k->head == k->tail) {
+        if (k->control & CONTROL_TRANSLATE)
+            keys_put(k, ctrl_alt_del_set1, sizeof(ctrl_alt_del_set1));
+        else
+            keys_put(k, ctrl_alt_del_set2, sizeof(ctrl_alt_del_set2));
+        ret = 0;
+    }
+    device_unlock(&k->device);
+    return ret;
+}

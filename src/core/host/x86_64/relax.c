@@ -1,0 +1,7 @@
+/* PAUSE (SDM 2B 4.3). */
+#include "core/host/relax.h"
+
+void cpu_relax(void)
+{
+    __builtin_ia32_pause();
+}

@@ -1,0 +1,232 @@
+/*
+ * The log's way out.
+ *
+ * One thread at a time is the writer: it has `busy`, which is tried and never waited for. Who finds
+ * it taken leaves, since the writer looks at the ring once more after it has given `busy` back. The
+ * outlet keeps it from log_outlet_next to the end of its write.
+ *
+ * A line is one write of at most PIPE_BUF bytes, so that one to a pipe goes whole or not at all;
+ * only terminals and sockets take parts, whose rest goes first the next time.
+ */
+#include "core/log/log_out.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/patience.h"
+#include "core/log/log_format.h"
+
+#define TEXT_LEN (LOG_RING_TEXT * 4 + 1) /* every byte as \xNN, and the newline */
+static_assert(TEXT_LEN <= PIPE_BUF, "a line to a pipe is whole or absent");
+
+struct writer {
+    struct log_raw raw;
+    bool has_raw;   /* raw is to be written: first of the lines lost before it, then itself */
+    bool passes;    /* the last line did */
+    uint32_t count; /* of lines that text stands for: itself, or those that were lost */
+    bool is_notice; /* ... the latter */
+    size_t at, len; /* of text, what is still to be written */
+    char text[TEXT_LEN];
+};
+
+static struct {
+    int fd;
+    const char *id;
+    struct log_ring ring;
+    struct log_outlet *outlet; /* atomic */
+    uint32_t busy;             /* atomic: somebody has the writer */
+    bool held;                 /* ... the outlet */
+    uint32_t unsaid;           /* atomic: of the lost lines, those not told of yet */
+    uint64_t lost;             /* atomic */
+    struct writer *writer;
+    struct writer writers[2]; /* the second is for when the first was abandoned */
+} out = { .fd = STDERR_FILENO, .id = "mote", .writer = out.writers };
+
+static bool writer_take(void)
+{
+    return !__atomic_exchange_n(&out.busy, 1, __ATOMIC_SEQ_CST);
+}
+
+static void writer_give(void)
+{
+    (void)__atomic_exchange_n(&out.busy, 0, __ATOMIC_SEQ_CST);
+}
+
+static void lose(uint32_t lines, uint32_t unsaid)
+{
+    (void)__atomic_fetch_add(&out.lost, lines, __ATOMIC_RELAXED);
+    (void)__atomic_fetch_add(&out.unsaid, unsaid, __ATOMIC_RELAXED);
+}
+
+/* The next from the ring. Where it is empty, what was lost since is still to be told, but only
+ * where lines pass: a descriptor that fails would fail for ever. */
+static bool raw_take(struct writer *w)
+{
+    if (w->has_raw)
+        return true;
+    if (!log_ring_take(&out.ring, &w->raw)) {
+        w->raw.len = 0;
+        w->raw.lost = w->passes ? __atomic_exchange_n(&out.unsaid, 0, __ATOMIC_RELAXED) : 0;
+    }
+    w->has_raw = w->raw.len > 0 || w->raw.lost > 0;
+    return w->has_raw;
+}
+
+static void text_of_notice(struct writer *w)
+{
+    char line[LOG_RING_TEXT];
+    size_t len = log_head(line, sizeof(line), out.id, "WARN");
+
+    len += (size_t)snprintf(line + len, sizeof(line) - len, "log: %u lines were lost here",
+                            w->raw.lost);
+    w->len = log_escape(w->text, line, len);
+    w->count = w->raw.lost;
+    w->raw.lost = 0;
+    w->has_raw = w->raw.len > 0;
+}
+
+/* Whether there is something to write. */
+static bool text_load(struct writer *w)
+{
+    if (w->at < w->len)
+        return true;
+    if (!raw_take(w))
+        return false;
+    w->at = 0;
+    w->is_notice = w->raw.lost > 0;
+    if (w->is_notice) {
+        text_of_notice(w);
+    } else {
+        w->len = log_escape(w->text, w->raw.text, w->raw.len);
+        w->count = 1;
+        w->has_raw = false;
+    }
+    w->text[w->len++] = '\n';
+    return true;
+}
+
+static void text_wrote(struct writer *w, int res)
+{
+    if (res == -EAGAIN || res == -EINTR || res == -ECANCELED)
+        return;
+    w->passes = res > 0;
+    if (res > 0) {
+        w->at += (size_t)res;
+        return;
+    }
+    lose(w->is_notice ? 0 : 1, w->count);
+    w->at = w->len = 0;
+}
+
+/* Writes what the descriptor takes, until until_ns. false: there is more than it takes. */
+static bool write_all(struct writer *w, uint64_t until_ns)
+{
+    while (text_load(w)) {
+        int res = patience_try(out.fd, w->text + w->at, w->len - w->at);
+        text_wrote(w, res);
+        if (res == -EAGAIN && (until_ns == 0 || !patience_wait(out.fd, until_ns)))
+            return false;
+    }
+    return true;
+}
+
+/* False: there is no outlet. Read once: a loop that fails gives it up while others say things. */
+static bool outlet_tell(void)
+{
+    struct log_outlet *o = __atomic_load_n(&out.outlet, __ATOMIC_ACQUIRE);
+
+    if (o)
+        o->ready(o);
+    return o != NULL;
+}
+
+/* Whoever left because the writer was taken is served by its last look at the ring. */
+static void write_now(void)
+{
+    bool all = true;
+
+    do {
+        if (!writer_take())
+            return;
+        all = write_all(out.writer, 0);
+        writer_give();
+    } while (all && log_ring_has(&out.ring));
+    if (!all)
+        (void)outlet_tell();
+}
+
+void log_out_to(int fd, const char *id)
+{
+    out.fd = fd;
+    out.id = id;
+}
+
+void log_out_put(struct log_raw *raw)
+{
+    raw->lost = __atomic_exchange_n(&out.unsaid, 0, __ATOMIC_RELAXED);
+    if (!log_ring_put(&out.ring, raw))
+        lose(1, raw->lost + 1);
+    if (!outlet_tell())
+        write_now();
+}
+
+uint64_t log_out_lost(void)
+{
+    return __atomic_load_n(&out.lost, __ATOMIC_RELAXED);
+}
+
+void log_out_flush(uint64_t until_ns)
+{
+    struct writer own;
+
+    if (writer_take()) {
+        (void)write_all(out.writer, until_ns);
+        writer_give();
+        return;
+    }
+    own.has_raw = own.passes = false;
+    own.at = own.len = 0;
+    (void)write_all(&own, until_ns);
+}
+
+void log_outlet_set(struct log_outlet *o)
+{
+    __atomic_store_n(&out.outlet, o, __ATOMIC_RELEASE);
+}
+
+bool log_outlet_next(struct iovec *rest, int *fd)
+{
+    struct writer *w = out.writer;
+
+    if (!out.held && !writer_take())
+        return false; /* who has it calls `ready` if anything is left */
+    out.held = text_load(w);
+    if (!out.held) {
+        writer_give();
+        return false;
+    }
+    *rest = (struct iovec){ .iov_base = w->text + w->at, .iov_len = w->len - w->at };
+    *fd = out.fd;
+    return true;
+}
+
+void log_outlet_wrote(int res)
+{
+    text_wrote(out.writer, res);
+    out.held = false;
+    writer_give();
+}
+
+void log_outlet_abandon(void)
+{
+    log_outlet_set(NULL);
+    if (!out.held)
+        return;
+    out.writer = &out.writers[1];
+    out.held = false;
+    writer_give();
+}

@@ -1,0 +1,134 @@
+#ifndef CORE_LOOP_LOOP_BACKEND_H
+#define CORE_LOOP_LOOP_BACKEND_H
+/*
+ * What stands behind core/loop/loop.h: the table a backend fills, and what the loop and its backends
+ * share. Only src/core/loop*.c includes it.
+ *
+ * A backend embeds struct loop as its first member. One turn of the loop is wait, then dispatch:
+ * wait talks to the kernel and calls nobody, dispatch calls `done` and does not sleep. So whatever
+ * a callback submits or cancels reaches the kernel in the next wait, all of it together.
+ */
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/loop/loop.h"
+#include "core/loop/loop_list.h"
+
+enum loop_op_kind {
+    LOOP_OP_READV,
+    LOOP_OP_WRITEV,
+    LOOP_OP_FDATASYNC,
+    LOOP_OP_FALLOCATE,
+    LOOP_OP_ACCEPT,
+    LOOP_OP_POLL,
+    LOOP_OP_TIMER,
+};
+
+#define LOOP_OP_IDLE 0 /* every backend's loop_op.state starts and ends here */
+
+struct loop_impl {
+    const char *name;
+
+    /* Frees all of it, the struct loop included; no operation is in flight. */
+    void (*destroy)(struct loop *l);
+
+    /* The op is idle and its arguments are filled in; leaves it in a state other than idle. */
+    void (*submit)(struct loop *l, struct loop_op *op);
+
+    /* The op is not idle. */
+    void (*cancel)(struct loop *l, struct loop_op *op);
+
+    /* Gives the kernel what was submitted and, where `block`, sleeps until dispatch has something
+     * to do. An interrupted sleep is none. Returns 0 or -errno. */
+    int (*wait)(struct loop *l, bool block);
+
+    /* Costs no system call: whether wait would submit something, or come back with something
+     * without sleeping. Or NULL where that cannot be known. */
+    bool (*due)(struct loop *l);
+
+    /* As loop_register and loop_unregister; or both NULL. */
+    void (*register_file)(struct loop *l, int fd);
+    void (*unregister_file)(struct loop *l, int fd);
+
+    /* Finishes what is due at its beginning; stops early, losing nothing, once l->stopped. */
+    void (*dispatch)(struct loop *l);
+};
+
+struct loop {
+    const struct loop_impl *impl;
+    struct loop_post *posted; /* atomic, any thread; newest first, see loop.c */
+    struct loop_post *taken;  /* posts to call, oldest first */
+    int wake_fd;              /* eventfd: somebody posted while the loop slept */
+    struct loop_op wake;      /* reads it */
+    struct iovec wake_iov;
+    uint64_t wake_count;
+    uint64_t turn;
+    unsigned in_flight;    /* operations, `wake` included */
+    unsigned kernel_works; /* of them, such as keep a processor busy */
+    bool stopped;
+
+    /* loop_watch.c's */
+    struct loop_watch *first_watch, *last_watch;
+    struct loop_watch *next_watch; /* while they are called: the next one */
+    unsigned watch_count;
+    bool may_spin;
+    uint64_t spin_ns;       /* how long to wait awake */
+    uint64_t idle_since_ns; /* of this wait; 0: there was something to do */
+};
+
+/* -ENOSYS where the kernel has no io_uring or a too old one, -EPERM, -ENOMEM where it is forbidden;
+ * the part in struct loop is zero but for impl. */
+int loop_uring_create(struct loop **out, struct err *e);
+int loop_epoll_create(struct loop **out, struct err *e);
+
+/* Calls look or rest of every watch; whether one found something. */
+bool watches_look(struct loop *l);
+bool watches_rest(struct loop *l);
+
+/* Whether waiting awake can help on this host; waits so while there is nothing to do, as long as
+ * that has been worth it, and tells whether there is now; the wait, awake or asleep, is over. */
+bool watches_may_spin(void);
+bool watches_spin(struct loop *l);
+void watches_learn(struct loop *l);
+
+/* Changes to a file: where they are not done at once, a thread of the kernel's does them. */
+static inline bool loop_op_is_work(const struct loop_op *op)
+{
+    return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
+           (op->kind == LOOP_OP_WRITEV && op->offset >= 0);
+}
+
+/* On a file, which is always ready: io_uring does it at once where it can, epoll itself. */
+static inline bool loop_op_is_of_file(const struct loop_op *op)
+{
+    return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
+           ((op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV) && op->offset >= 0);
+}
+
+/* What of the work on files is done in one turn: as much as takes a few milliseconds, also where
+ * each page is new to the page cache. */
+#define LOOP_TURN_BYTES (UINT64_C(4) << 20)
+
+/* Whether an operation on a file has its place in this turn, with what was done before: then its
+ * part of LOOP_TURN_BYTES is added. What is not counted in bytes has a turn to itself. */
+bool loop_op_fits(const struct loop_op *op, uint64_t *done);
+
+/* The end of an operation: last touch of op before its owner has it back. */
+static inline void loop_op_finish(struct loop *l, struct loop_op *op, int res)
+{
+    op->state = LOOP_OP_IDLE;
+    l->in_flight--;
+    l->kernel_works -= loop_op_is_work(op);
+    op->done(op, res);
+}
+
+/* What an operation on a stream waits for. */
+static inline uint32_t loop_op_readiness(const struct loop_op *op)
+{
+    if (op->kind == LOOP_OP_POLL)
+        return op->events;
+    return op->kind == LOOP_OP_WRITEV ? POLLOUT : POLLIN;
+}
+
+#endif

@@ -1,0 +1,444 @@
+/*
+ * The event loop on epoll, for hosts that forbid io_uring.
+ *
+ * An operation on a stream waits in its descriptor's watch, a row of a table indexed by descriptor,
+ * until epoll reports the descriptor; then it is executed, and waits again if somebody was faster.
+ * All operations of one descriptor share its one registration. Files, which are always ready and
+ * which epoll refuses, are simply executed in the next dispatch that has room for them, behind all
+ * that is due: the loop thread sleeps in the disk then, which is the price of this fallback.
+ *
+ * A registration fires once (EPOLLONESHOT) and is made good for the operations that still or newly
+ * wait before the next sleep, once for all that changed in a turn. So a descriptor on which nothing
+ * waits is silent in the kernel, and its owner may close it and meet its number again: that the
+ * kernel has forgotten the old registration shows when the new one is armed.
+ *
+ * Timers are a list, earliest first; the first one is set in a timerfd. Insertion looks from the
+ * end, where timers of one period belong; there are few of others.
+ */
+#include "core/loop/loop_backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/nowait.h"
+
+#define EVENTS_MAX 64
+#define FDS_MAX    (1 << 20) /* the kernel's default limit on them */
+
+/*
+ *   IDLE -> WAITING -> READY -> IDLE      streams
+ *              ^         |                  nothing there after all
+ *              \_________/
+ *   IDLE -> TIMING -> FINISHED -> IDLE    timers
+ *   IDLE -> FILE -> IDLE                  files
+ *
+ *   WAITING -> FILE                       epoll refuses it: a file
+ *   any -> FINISHED -> IDLE               cancelled, failed, or a poll that is answered
+ */
+enum epoll_state {
+    EPOLL_WAITING = 1, /* in its watch */
+    EPOLL_TIMING,      /* in `timers` */
+    EPOLL_READY,       /* in `due`, to be executed without sleeping */
+    EPOLL_FILE,        /* in `files`, to be executed */
+    EPOLL_FINISHED,    /* in `due`, res is known */
+};
+
+struct watch {
+    struct op_list waiting;
+    uint32_t armed;  /* what the kernel will report, with EPOLLONESHOT; 0: nothing */
+    int next_stale;  /* in the list of those to be looked at before the next sleep */
+    bool stale;      /* ... it is in that list */
+    bool registered; /* epoll has an entry for it, unless it was closed since */
+};
+
+struct epoll_loop {
+    struct loop loop;
+    int epoll_fd;
+    int timer_fd;
+    uint64_t timer_ns; /* what timer_fd is set to; 0: nothing */
+    struct watch *watches;
+    int watch_count;
+    int first_stale; /* -1: none */
+    struct op_list timers;
+    struct op_list due;   /* to be executed or finished by dispatch */
+    struct op_list files; /* to be executed by it, as far as a turn goes */
+};
+
+static struct epoll_loop *epoll_of(struct loop *l)
+{
+    return (struct epoll_loop *)l;
+}
+
+static void make_due(struct epoll_loop *e, struct loop_op *op, enum epoll_state state, int res)
+{
+    op->state = (uint8_t)state;
+    op->res = res;
+    op_list_append(state == EPOLL_FILE ? &e->files : &e->due, op);
+}
+
+/* Room for descriptor fd; 0 or -errno. */
+static int watches_grow(struct epoll_loop *e, int fd)
+{
+    struct watch *grown;
+    int count;
+
+    if (fd < 0 || fd >= FDS_MAX)
+        return -EBADF;
+    if (fd < e->watch_count)
+        return 0;
+    count = (fd / 64 + 1) * 64;
+    grown = realloc(e->watches, (size_t)count * sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    memset(grown + e->watch_count, 0, (size_t)(count - e->watch_count) * sizeof(*grown));
+    e->watches = grown;
+    e->watch_count = count;
+    return 0;
+}
+
+static void watch_stale(struct epoll_loop *e, int fd)
+{
+    struct watch *w = &e->watches[fd];
+
+    if (w->stale)
+        return;
+    w->stale = true;
+    w->next_stale = e->first_stale;
+    e->first_stale = fd;
+}
+
+static void watch_wait(struct epoll_loop *e, struct loop_op *op)
+{
+    int ret = watches_grow(e, op->fd);
+
+    if (ret < 0) {
+        make_due(e, op, EPOLL_FINISHED, ret);
+        return;
+    }
+    op->state = EPOLL_WAITING;
+    op_list_append(&e->watches[op->fd].waiting, op);
+    watch_stale(e, op->fd);
+}
+
+static int watch_arm(struct epoll_loop *e, int fd, uint32_t events)
+{
+    struct watch *w = &e->watches[fd];
+    struct epoll_event event = { .events = events, .data.fd = fd };
+    int ret = -1;
+
+    if (w->registered)
+        ret = epoll_ctl(e->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+    if (ret < 0) /* a new one, or closed since and its number met again */
+        ret = epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    if (ret < 0)
+        return -errno;
+    w->registered = true;
+    w->armed = events;
+    return 0;
+}
+
+/* What epoll refuses with -EPERM is a file: always ready. */
+static void watch_refused(struct epoll_loop *e, struct watch *w, int reason)
+{
+    const uint32_t always = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+    struct loop_op *op;
+
+    w->registered = false;
+    w->armed = 0;
+    while ((op = op_list_take(&w->waiting))) {
+        if (reason != -EPERM)
+            make_due(e, op, EPOLL_FINISHED, reason);
+        else if (op->kind == LOOP_OP_POLL)
+            make_due(e, op, EPOLL_FINISHED, (int)(op->events & always));
+        else
+            make_due(e, op, EPOLL_FILE, 0);
+    }
+}
+
+/* Makes what the kernel reports of a descriptor what its operations wait for. */
+static void watch_update(struct epoll_loop *e, int fd)
+{
+    struct watch *w = &e->watches[fd];
+    uint32_t wanted = w->waiting.first ? EPOLLONESHOT : 0;
+    int ret;
+
+    for (struct loop_op *op = w->waiting.first; op; op = op->next)
+        wanted |= loop_op_readiness(op);
+    if (wanted == w->armed)
+        return;
+    if (wanted == 0) {
+        (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        w->registered = false;
+        w->armed = 0;
+        return;
+    }
+    ret = watch_arm(e, fd, wanted);
+    if (ret < 0)
+        watch_refused(e, w, ret);
+}
+
+static void watches_update(struct epoll_loop *e)
+{
+    while (e->first_stale >= 0) {
+        int fd = e->first_stale;
+        e->first_stale = e->watches[fd].next_stale;
+        e->watches[fd].stale = false;
+        watch_update(e, fd);
+    }
+}
+
+/* The registration fired, and thereby disarmed itself. */
+static void watch_fired(struct epoll_loop *e, int fd, uint32_t events)
+{
+    struct watch *w = &e->watches[fd];
+    struct loop_op *next;
+
+    w->armed = 0;
+    watch_stale(e, fd);
+    for (struct loop_op *op = w->waiting.first; op; op = next) {
+        uint32_t mine = events & (loop_op_readiness(op) | EPOLLERR | EPOLLHUP);
+        next = op->next;
+        if (!mine)
+            continue;
+        op_list_remove(&w->waiting, op);
+        make_due(e, op, op->kind == LOOP_OP_POLL ? EPOLL_FINISHED : EPOLL_READY, (int)mine);
+    }
+}
+
+static void timer_insert(struct epoll_loop *e, struct loop_op *op)
+{
+    struct loop_op *before = e->timers.last;
+
+    while (before && before->at_ns > op->at_ns)
+        before = before->prev;
+    op->state = EPOLL_TIMING;
+    op_list_insert(&e->timers, before, op);
+}
+
+/* Sets the timerfd to the first timer's time. */
+static int timers_arm(struct epoll_loop *e)
+{
+    struct itimerspec at = { 0 };
+    uint64_t at_ns = 0;
+
+    if (e->timers.first)
+        at_ns = e->timers.first->at_ns ? e->timers.first->at_ns : 1; /* 0 would mean never */
+    if (at_ns == e->timer_ns)
+        return 0;
+    at.it_value.tv_sec = (time_t)(at_ns / CLOCK_NS_PER_S);
+    at.it_value.tv_nsec = (long)(at_ns % CLOCK_NS_PER_S);
+    if (timerfd_settime(e->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
+        return -errno;
+    e->timer_ns = at_ns;
+    return 0;
+}
+
+static void timers_expire(struct epoll_loop *e)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    e->timer_ns = 0;
+    while (e->timers.first && e->timers.first->at_ns <= now_ns)
+        make_due(e, op_list_take(&e->timers), EPOLL_FINISHED, 0);
+}
+
+static void epoll_submit(struct loop *l, struct loop_op *op)
+{
+    struct epoll_loop *e = epoll_of(l);
+
+    switch ((enum loop_op_kind)op->kind) {
+    case LOOP_OP_TIMER:
+        timer_insert(e, op);
+        break;
+    case LOOP_OP_READV:
+    case LOOP_OP_WRITEV:
+        if (op->offset >= 0)
+            make_due(e, op, EPOLL_FILE, 0);
+        else
+            watch_wait(e, op);
+        break;
+    case LOOP_OP_FDATASYNC:
+    case LOOP_OP_FALLOCATE:
+        make_due(e, op, EPOLL_FILE, 0);
+        break;
+    case LOOP_OP_ACCEPT:
+    case LOOP_OP_POLL:
+        watch_wait(e, op);
+        break;
+    }
+}
+
+static void epoll_cancel(struct loop *l, struct loop_op *op)
+{
+    struct epoll_loop *e = epoll_of(l);
+
+    switch ((enum epoll_state)op->state) {
+    case EPOLL_WAITING:
+        op_list_remove(&e->watches[op->fd].waiting, op);
+        watch_stale(e, op->fd);
+        make_due(e, op, EPOLL_FINISHED, -ECANCELED);
+        break;
+    case EPOLL_TIMING:
+        op_list_remove(&e->timers, op);
+        make_due(e, op, EPOLL_FINISHED, -ECANCELED);
+        break;
+    case EPOLL_FILE:
+        op_list_remove(&e->files, op);
+        make_due(e, op, EPOLL_FINISHED, -ECANCELED);
+        break;
+    case EPOLL_READY:
+        op->state = EPOLL_FINISHED;
+        op->res = -ECANCELED;
+        break;
+    case EPOLL_FINISHED:
+        break;
+    }
+}
+
+static int epoll_sleep(struct loop *l, bool block)
+{
+    struct epoll_loop *e = epoll_of(l);
+    struct epoll_event events[EVENTS_MAX];
+    int count, ret;
+
+    watches_update(e);
+    ret = timers_arm(e);
+    if (ret < 0)
+        return ret;
+    block = block && !e->due.first && !e->files.first;
+    count = epoll_wait(e->epoll_fd, events, EVENTS_MAX, block ? -1 : 0);
+    if (count < 0)
+        return errno == EINTR ? 0 : -errno;
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd == e->timer_fd)
+            timers_expire(e);
+        else
+            watch_fired(e, events[i].data.fd, events[i].events);
+    }
+    return 0;
+}
+
+static int file_execute(const struct loop_op *op)
+{
+    ssize_t n;
+
+    switch ((enum loop_op_kind)op->kind) {
+    case LOOP_OP_READV:
+        n = op->offset < 0 ? readv(op->fd, op->iov, op->count)
+                           : preadv(op->fd, op->iov, op->count, op->offset);
+        break;
+    case LOOP_OP_WRITEV:
+        n = op->offset < 0 ? writev(op->fd, op->iov, op->count)
+                           : pwritev(op->fd, op->iov, op->count, op->offset);
+        break;
+    case LOOP_OP_FDATASYNC:
+        n = fdatasync(op->fd);
+        break;
+    case LOOP_OP_FALLOCATE:
+        n = fallocate(op->fd, op->mode, op->offset, op->len);
+        break;
+    default: /* an accept on a file */
+        return -ENOTSOCK;
+    }
+    return n < 0 ? -errno : (int)n;
+}
+
+static int stream_execute(const struct loop_op *op)
+{
+    if (op->kind == LOOP_OP_ACCEPT)
+        return nowait_accept(op->fd);
+    if (op->kind == LOOP_OP_WRITEV)
+        return nowait_writev(op->fd, op->iov, op->count);
+    return nowait_readv(op->fd, op->iov, op->count);
+}
+
+static void execute(struct epoll_loop *e, struct loop_op *op)
+{
+    int res = op->res;
+
+    if (op->state == EPOLL_FILE)
+        res = file_execute(op);
+    if (op->state == EPOLL_READY)
+        res = stream_execute(op);
+    if (op->state == EPOLL_READY && res == -EAGAIN)
+        watch_wait(e, op);
+    else
+        loop_op_finish(&e->loop, op, res);
+}
+
+/* The operations up to `last` of a list, those of files as far as they have room. A callback may
+ * have taken the rest of them away, the last too. */
+static void execute_upto(struct epoll_loop *e, struct op_list *list, const struct loop_op *last)
+{
+    uint64_t done = 0;
+    bool more = last;
+
+    while (more && list->first && !e->loop.stopped) {
+        if (list == &e->files && !loop_op_fits(list->first, &done))
+            return;
+        more = list->first != last;
+        execute(e, op_list_take(list));
+    }
+}
+
+static void epoll_dispatch(struct loop *l)
+{
+    struct epoll_loop *e = epoll_of(l);
+    const struct loop_op *last_file = e->files.last;
+
+    execute_upto(e, &e->due, e->due.last);
+    execute_upto(e, &e->files, last_file);
+}
+
+static void epoll_destroy(struct loop *l)
+{
+    struct epoll_loop *e = epoll_of(l);
+
+    if (e->timer_fd >= 0)
+        (void)close(e->timer_fd);
+    if (e->epoll_fd >= 0)
+        (void)close(e->epoll_fd);
+    free(e->watches);
+    free(e);
+}
+
+static const struct loop_impl epoll_impl = {
+    .name = "epoll",
+    .destroy = epoll_destroy,
+    .submit = epoll_submit,
+    .cancel = epoll_cancel,
+    .wait = epoll_sleep,
+    .dispatch = epoll_dispatch,
+};
+
+int loop_epoll_create(struct loop **out, struct err *err)
+{
+    struct epoll_loop *e = calloc(1, sizeof(*e));
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+    int ret;
+
+    if (!e)
+        return err_set(err, ENOMEM, "no memory for the event loop");
+    e->loop.impl = &epoll_impl;
+    e->first_stale = -1;
+    e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    e->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    event.data.fd = e->timer_fd;
+    /* Edge-triggered, so that nobody need read it. */
+    if (e->epoll_fd < 0 || e->timer_fd < 0 ||
+        epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->timer_fd, &event) < 0) {
+        ret = err_sys(err, "the event loop cannot have an epoll instance and a timer");
+        epoll_destroy(&e->loop);
+        return ret;
+    }
+    *out = &e->loop;
+    return 0;
+}

@@ -1,0 +1,45 @@
+#ifndef CORE_LOOP_LOOP_LIST_H
+#define CORE_LOOP_LOOP_LIST_H
+/* Lists of operations, in which a backend keeps those that wait. An operation is in one at most. */
+#include <stddef.h>
+
+#include "core/loop/loop.h"
+
+/* A list of operations through next and prev; zeroed is empty. */
+struct op_list {
+    struct loop_op *first;
+    struct loop_op *last;
+};
+
+/* Behind `after`, or in front where that is NULL. */
+static inline void op_list_insert(struct op_list *list, struct loop_op *after, struct loop_op *op)
+{
+    op->prev = after;
+    op->next = after ? after->next : list->first;
+    *(after ? &after->next : &list->first) = op;
+    *(op->next ? &op->next->prev : &list->last) = op;
+}
+
+static inline void op_list_append(struct op_list *list, struct loop_op *op)
+{
+    op_list_insert(list, list->last, op);
+}
+
+static inline void op_list_remove(struct op_list *list, struct loop_op *op)
+{
+    *(op->prev ? &op->prev->next : &list->first) = op->next;
+    *(op->next ? &op->next->prev : &list->last) = op->prev;
+    op->next = op->prev = NULL;
+}
+
+/* The first, taken off; NULL: empty. */
+static inline struct loop_op *op_list_take(struct op_list *list)
+{
+    struct loop_op *op = list->first;
+
+    if (op)
+        op_list_remove(list, op);
+    return op;
+}
+
+#endif

@@ -1,0 +1,408 @@
+/*
+ * The event loop on io_uring: an operation is one submission and one completion of one ring.
+ *
+ * Submitted operations queue up in lists and are written into the ring just before the one system
+ * call that both submits and waits; so a full submission queue loses nothing, and what does not fit
+ * goes with the next turn. Of reads and writes of files a turn takes a share only: what lies in the
+ * page cache the kernel copies in that very call. The completion queue may overflow too: the kernel
+ * then keeps what did not fit (IORING_FEAT_NODROP) and hands it over when entered again.
+ *
+ * The kernel waits for readiness itself, except that some descriptors answer -EAGAIN where they are
+ * O_NONBLOCK; then the operation polls first and is tried again.
+ *
+ * A cancellation names its operation by address. It can hit no later operation at that address:
+ * the kernel executes cancellations as it takes them, in the queue's order, and the operation's
+ * next life can only be behind it there. Whether it hit is told by the operation's own completion
+ * alone.
+ */
+#include "core/loop/loop_backend.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+
+#define SQ_ENTRIES 128u /* and twice as many completions */
+#define FILES_MAX  1024u
+
+/*
+ *   IDLE -> QUEUED -> ISSUED -> IDLE
+ *              ^        | -EAGAIN
+ *              |        v
+ *              |     POLL_QUEUED -> POLL_ISSUED -> QUEUED      ready, try again
+ *              v        v
+ *              CANCELLED -> IDLE      cancelled before the kernel had it
+ */
+enum uring_state {
+    URING_QUEUED = 1,  /* in `queued`, or in `copies` */
+    URING_ISSUED,      /* the kernel's */
+    URING_POLL_QUEUED, /* in `queued`, to poll for readiness */
+    URING_POLL_ISSUED, /* the kernel's */
+    URING_CANCELLED,   /* in `cancelled` */
+};
+
+enum uring_cancel {
+    CANCEL_NONE,
+    CANCEL_QUEUED, /* ISSUED or POLL_ISSUED, and in `cancels` */
+    CANCEL_ISSUED, /* ... and the kernel knows */
+};
+
+struct uring_loop {
+    struct loop loop;
+    struct io_uring ring;
+    struct op_list queued;    /* to be submitted */
+    struct op_list copies;    /* ... a turn's share at a time */
+    struct op_list cancels;   /* to be cancelled in the kernel */
+    struct op_list cancelled; /* to be finished with -ECANCELED */
+    /* A timer's time, by its submission's slot: the kernel reads it while submitting. */
+    struct __kernel_timespec times[SQ_ENTRIES];
+    /* Registered files have their descriptor's number in the kernel's table too. */
+    enum { FILES_UNTRIED, FILES_READY, FILES_REFUSED } files;
+    uint64_t registered[FILES_MAX / 64]; /* a bit for each */
+};
+
+static struct uring_loop *uring_of(struct loop *l)
+{
+    return (struct uring_loop *)l;
+}
+
+/* Where it waits to be submitted. Flushing and allocating is never done in that call. */
+static struct op_list *list_of(struct uring_loop *u, const struct loop_op *op)
+{
+    bool copies = op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV;
+
+    return copies && loop_op_is_of_file(op) && op->state == URING_QUEUED ? &u->copies : &u->queued;
+}
+
+static void queue(struct uring_loop *u, struct loop_op *op, enum uring_state state)
+{
+    op->state = (uint8_t)state;
+    op_list_append(list_of(u, op), op);
+}
+
+static void uring_submit(struct loop *l, struct loop_op *op)
+{
+    queue(uring_of(l), op, URING_QUEUED);
+}
+
+static void uring_cancel(struct loop *l, struct loop_op *op)
+{
+    struct uring_loop *u = uring_of(l);
+
+    switch ((enum uring_state)op->state) {
+    case URING_QUEUED:
+    case URING_POLL_QUEUED:
+        op_list_remove(list_of(u, op), op);
+        op->state = URING_CANCELLED;
+        op_list_append(&u->cancelled, op);
+        break;
+    case URING_ISSUED:
+    case URING_POLL_ISSUED:
+        if (op->cancel != CANCEL_NONE)
+            break;
+        op->cancel = CANCEL_QUEUED;
+        op_list_append(&u->cancels, op);
+        break;
+    case URING_CANCELLED:
+        break;
+    }
+}
+
+static bool is_registered(const struct uring_loop *u, int fd)
+{
+    unsigned i = (unsigned)fd;
+
+    return i < FILES_MAX && u->registered[i / 64] >> (i % 64) & 1;
+}
+
+/* The table is empty and made for the first file. A kernel before 5.19 has none of this kind, and a
+ * process that may have few descriptors gets none. */
+static bool files_prepare(struct uring_loop *u)
+{
+    if (u->files == FILES_UNTRIED)
+        u->files =
+            io_uring_register_files_sparse(&u->ring, FILES_MAX) < 0 ? FILES_REFUSED : FILES_READY;
+    return u->files == FILES_READY;
+}
+
+static void uring_register_file(struct loop *l, int fd)
+{
+    struct uring_loop *u = uring_of(l);
+    unsigned i = (unsigned)fd;
+
+    if (i < FILES_MAX && files_prepare(u) &&
+        io_uring_register_files_update(&u->ring, i, &fd, 1) == 1)
+        u->registered[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static void uring_unregister_file(struct loop *l, int fd)
+{
+    struct uring_loop *u = uring_of(l);
+    const int none = -1;
+    unsigned i = (unsigned)fd;
+
+    if (!is_registered(u, fd))
+        return;
+    (void)io_uring_register_files_update(&u->ring, i, &none, 1);
+    u->registered[i / 64] &= ~(UINT64_C(1) << (i % 64));
+}
+
+/* A single buffer, the common case, spares the kernel copying the vector. */
+static void prep_rw(struct io_uring_sqe *sqe, const struct loop_op *op)
+{
+    static const uint8_t opcodes[2][2] = {
+        { IORING_OP_READV, IORING_OP_READ },
+        { IORING_OP_WRITEV, IORING_OP_WRITE },
+    };
+    bool single = op->count == 1 && op->iov->iov_len <= INT32_MAX;
+    uint8_t opcode = opcodes[op->kind == LOOP_OP_WRITEV][single];
+
+    if (single)
+        io_uring_prep_rw(opcode, sqe, op->fd, op->iov->iov_base, (unsigned)op->iov->iov_len,
+                         (uint64_t)op->offset);
+    else
+        io_uring_prep_rw(opcode, sqe, op->fd, op->iov, (unsigned)op->count, (uint64_t)op->offset);
+}
+
+/* From now on, not at a time: the kernel takes a time for one of its own clock, from which a time
+ * namespace's may be years away. */
+static void prep_timer(struct uring_loop *u, struct io_uring_sqe *sqe, uint64_t at_ns)
+{
+    struct __kernel_timespec *in = &u->times[sqe - u->ring.sq.sqes];
+    uint64_t now_ns = clock_now_ns();
+    uint64_t in_ns = at_ns > now_ns ? at_ns - now_ns : 0;
+
+    in->tv_sec = (int64_t)(in_ns / CLOCK_NS_PER_S);
+    in->tv_nsec = (int64_t)(in_ns % CLOCK_NS_PER_S);
+    io_uring_prep_timeout(sqe, in, 0, 0);
+}
+
+static void prep(struct uring_loop *u, struct io_uring_sqe *sqe, const struct loop_op *op)
+{
+    switch ((enum loop_op_kind)op->kind) {
+    case LOOP_OP_READV:
+    case LOOP_OP_WRITEV:
+        prep_rw(sqe, op);
+        break;
+    case LOOP_OP_FDATASYNC:
+        io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
+        break;
+    case LOOP_OP_FALLOCATE:
+        io_uring_prep_fallocate(sqe, op->fd, op->mode, op->offset, op->len);
+        break;
+    case LOOP_OP_ACCEPT:
+        io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
+        break;
+    case LOOP_OP_POLL:
+        io_uring_prep_poll_add(sqe, op->fd, op->events);
+        break;
+    case LOOP_OP_TIMER:
+        prep_timer(u, sqe, op->at_ns);
+        break;
+    }
+}
+
+static void issue_op(struct uring_loop *u, struct io_uring_sqe *sqe, struct loop_op *op)
+{
+    if (op->state == URING_POLL_QUEUED) {
+        io_uring_prep_poll_add(sqe, op->fd, loop_op_readiness(op));
+        op->state = URING_POLL_ISSUED;
+    } else {
+        prep(u, sqe, op);
+        if (op->remote) /* what is to be done at once or later sleeps now and then all the same */
+            sqe->flags |= IOSQE_ASYNC;
+        op->state = URING_ISSUED;
+    }
+    if (is_registered(u, op->fd))
+        sqe->flags |= IOSQE_FIXED_FILE;
+    io_uring_sqe_set_data(sqe, op);
+}
+
+static void issue_cancel(struct io_uring_sqe *sqe, struct loop_op *op)
+{
+    io_uring_prep_cancel(sqe, op, 0);
+    io_uring_sqe_set_data(sqe, NULL);
+    op->cancel = CANCEL_ISSUED;
+}
+
+/* Writes as much as fits into the submission queue and the turn. Returns whether all did. */
+static bool issue_all(struct uring_loop *u)
+{
+    struct io_uring_sqe *sqe;
+    uint64_t done = 0;
+
+    while (u->cancels.first || u->queued.first || u->copies.first) {
+        bool file = !u->cancels.first && !u->queued.first;
+        if (io_uring_sq_space_left(&u->ring) == 0 ||
+            (file && !loop_op_fits(u->copies.first, &done)))
+            return false;
+        sqe = io_uring_get_sqe(&u->ring);
+        if (u->cancels.first)
+            issue_cancel(sqe, op_list_take(&u->cancels));
+        else
+            issue_op(u, sqe, op_list_take(file ? &u->copies : &u->queued));
+    }
+    return true;
+}
+
+static int uring_wait(struct loop *l, bool block)
+{
+    struct uring_loop *u = uring_of(l);
+    bool sleepy = issue_all(u) && block && !u->cancelled.first;
+    int ret =
+        sleepy ? io_uring_submit_and_wait(&u->ring, 1) : io_uring_submit_and_get_events(&u->ring);
+
+    /* Interrupted, short of memory, or waiting for completions to be taken: what was not submitted
+     * is still in the ring and goes next time. */
+    if (ret == -EINTR || ret == -EAGAIN || ret == -EBUSY)
+        return 0;
+    return ret < 0 ? ret : 0;
+}
+
+static bool uring_due(struct loop *l)
+{
+    const struct uring_loop *u = uring_of(l);
+    unsigned flags = __atomic_load_n(u->ring.sq.kflags, __ATOMIC_RELAXED);
+
+    return u->queued.first || u->copies.first || u->cancels.first || u->cancelled.first ||
+           io_uring_sq_ready(&u->ring) > 0 || io_uring_cq_ready(&u->ring) > 0 ||
+           flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+static bool is_io(const struct loop_op *op)
+{
+    return op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV || op->kind == LOOP_OP_ACCEPT;
+}
+
+static int result(const struct loop_op *op, int res)
+{
+    if (op->kind == LOOP_OP_TIMER && res == -ETIME)
+        return 0;
+    /* It polled first, or a kernel worker executed it and was interrupted. */
+    if (op->cancel != CANCEL_NONE &&
+        (op->state == URING_POLL_ISSUED || res == -EAGAIN || res == -EINTR))
+        return -ECANCELED;
+    return res;
+}
+
+static void completed(struct uring_loop *u, struct loop_op *op, int res)
+{
+    bool ready = op->state == URING_POLL_ISSUED && res > 0;
+    bool not_ready = is_io(op) && res == -EAGAIN;
+
+    if (op->cancel == CANCEL_QUEUED)
+        op_list_remove(&u->cancels, op);
+    if (op->cancel == CANCEL_NONE && (ready || not_ready)) {
+        queue(u, op, ready ? URING_QUEUED : URING_POLL_QUEUED);
+        return;
+    }
+    loop_op_finish(&u->loop, op, result(op, res));
+}
+
+static void uring_dispatch(struct loop *l)
+{
+    struct uring_loop *u = uring_of(l);
+    struct loop_op *last = u->cancelled.last;
+    struct io_uring_cqe *cqe;
+
+    for (unsigned due = io_uring_cq_ready(&u->ring); due > 0 && !l->stopped; due--) {
+        struct loop_op *op;
+        int res;
+        if (io_uring_peek_cqe(&u->ring, &cqe) < 0)
+            break;
+        op = io_uring_cqe_get_data(cqe);
+        res = cqe->res;
+        io_uring_cqe_seen(&u->ring, cqe);
+        if (op) /* none: a cancellation's own */
+            completed(u, op, res);
+    }
+    while (last && !l->stopped) {
+        struct loop_op *op = op_list_take(&u->cancelled);
+        if (op == last)
+            last = NULL;
+        loop_op_finish(l, op, -ECANCELED);
+    }
+}
+
+static void uring_destroy(struct loop *l)
+{
+    io_uring_queue_exit(&uring_of(l)->ring);
+    free(l);
+}
+
+static const struct loop_impl uring_impl = {
+    .name = "io_uring",
+    .destroy = uring_destroy,
+    .submit = uring_submit,
+    .cancel = uring_cancel,
+    .wait = uring_wait,
+    .due = uring_due,
+    .register_file = uring_register_file,
+    .unregister_file = uring_unregister_file,
+    .dispatch = uring_dispatch,
+};
+
+/* A filter may let a ring be made and not be entered. */
+static int ring_try(struct io_uring *ring)
+{
+    struct io_uring_cqe *cqe;
+    int ret;
+
+    io_uring_prep_nop(io_uring_get_sqe(ring));
+    do
+        ret = io_uring_submit_and_wait(ring, 1);
+    while (ret == -EINTR);
+    if (ret < 0)
+        return ret;
+    ret = io_uring_wait_cqe(ring, &cqe);
+    if (ret == 0)
+        io_uring_cqe_seen(ring, cqe);
+    return ret;
+}
+
+/* The most the kernel can do: completions run when this thread asks for them (6.1), or at least
+ * interrupt it no more than they must, and a flag says that there are some (5.19). */
+static int ring_init(struct io_uring *ring)
+{
+    static const unsigned flags[] = {
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+            IORING_SETUP_SUBMIT_ALL,
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
+        0,
+    };
+    const unsigned needed = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
+                            IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL;
+    int ret = -EINVAL;
+
+    for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]) && ret == -EINVAL; i++) {
+        struct io_uring_params p = { .flags = flags[i] };
+        ret = io_uring_queue_init_params(SQ_ENTRIES, ring, &p);
+    }
+    if (ret < 0)
+        return ret == -EINVAL ? -ENOSYS : ret;
+    ret = (ring->features & needed) == needed ? ring_try(ring) : -ENOSYS;
+    if (ret < 0)
+        io_uring_queue_exit(ring);
+    return ret;
+}
+
+int loop_uring_create(struct loop **out, struct err *e)
+{
+    struct uring_loop *u = calloc(1, sizeof(*u));
+    int ret;
+
+    if (!u)
+        return err_set(e, ENOMEM, "no memory for the event loop");
+    ret = ring_init(&u->ring);
+    if (ret < 0) {
+        free(u);
+        return err_set(e, -ret, "this host has or allows no io_uring: %s", strerror(-ret));
+    }
+    u->loop.impl = &uring_impl;
+    *out = &u->loop;
+    return 0;
+}

@@ -1,0 +1,112 @@
+/*
+ * Watches: what the loop looks at instead of being woken for it, and how long it does so before it
+ * sleeps.
+ *
+ * Whoever writes into watched memory need not ring while the loop is awake. Before each sleep every
+ * watch is told to rest, which arranges for a wake-up and looks once more; so nothing is missed,
+ * and a loop that sleeps costs nothing.
+ *
+ * Waking up takes longer than many a disk or driver takes to come back with more. So before it
+ * sleeps the loop spins for `spin_ns`, which follows what spinning brought: a wait that ended
+ * within SPIN_MAX_NS doubles it, a longer one halves it. Without such waits it is 0, and the loop
+ * sleeps at once. It does so too while a kernel thread does its work, as for a write into page
+ * cache: that may need the very processor.
+ */
+#include <sched.h>
+
+#include "core/base/clock.h"
+#include "core/host/relax.h"
+#include "core/loop/loop_backend.h"
+
+#define SPIN_MIN_NS 4000u
+#define SPIN_MAX_NS 32000u
+
+void loop_watch(struct loop *l, struct loop_watch *w)
+{
+    if (w->watched)
+        return;
+    w->watched = true;
+    w->next = NULL;
+    w->prev = l->last_watch;
+    *(l->last_watch ? &l->last_watch->next : &l->first_watch) = w;
+    l->last_watch = w;
+    l->watch_count++;
+}
+
+void loop_unwatch(struct loop *l, struct loop_watch *w)
+{
+    if (!w->watched)
+        return;
+    w->watched = false;
+    if (l->next_watch == w)
+        l->next_watch = w->next;
+    *(w->prev ? &w->prev->next : &l->first_watch) = w->next;
+    *(w->next ? &w->next->prev : &l->last_watch) = w->prev;
+    l->watch_count--;
+}
+
+/* Each at most once; a call may take any of them away, and those that it adds come next time. */
+static bool call_each(struct loop *l, bool resting)
+{
+    unsigned left = l->watch_count;
+    bool found = false;
+
+    l->next_watch = l->first_watch;
+    while (left-- > 0 && l->next_watch) {
+        struct loop_watch *w = l->next_watch;
+        l->next_watch = w->next;
+        found |= resting ? w->rest(w) : w->look(w);
+    }
+    l->next_watch = NULL;
+    return found;
+}
+
+bool watches_look(struct loop *l)
+{
+    return call_each(l, false);
+}
+
+bool watches_rest(struct loop *l)
+{
+    return call_each(l, true);
+}
+
+/* Nobody else can get on while the only processor spins. */
+bool watches_may_spin(void)
+{
+    cpu_set_t cpus;
+
+    return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) > 1;
+}
+
+bool watches_spin(struct loop *l)
+{
+    uint64_t end_ns;
+
+    if (!l->may_spin || l->kernel_works > 0)
+        return false;
+    l->idle_since_ns = clock_now_ns();
+    if (l->spin_ns == 0)
+        return false;
+    end_ns = l->idle_since_ns + l->spin_ns;
+    do {
+        if (l->impl->due(l) || __atomic_load_n(&l->posted, __ATOMIC_RELAXED) || watches_look(l))
+            return true;
+        cpu_relax();
+    } while (clock_now_ns() < end_ns);
+    return false;
+}
+
+void watches_learn(struct loop *l)
+{
+    uint64_t idle_ns;
+
+    if (l->idle_since_ns == 0)
+        return;
+    idle_ns = clock_now_ns() - l->idle_since_ns;
+    l->idle_since_ns = 0;
+    if (idle_ns > SPIN_MAX_NS)
+        l->spin_ns = l->spin_ns > SPIN_MIN_NS ? l->spin_ns / 2 : 0;
+    else if (l->spin_ns < SPIN_MAX_NS)
+        l->spin_ns = l->spin_ns > 0 ? 2 * l->spin_ns : SPIN_MIN_NS;
+}

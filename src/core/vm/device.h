@@ -1,0 +1,57 @@
+#ifndef CORE_VM_DEVICE_H
+#define CORE_VM_DEVICE_H
+/*
+ * A device as the buses see it: a register window behind one lock.
+ *
+ * A device embeds struct device as its first member and hands the bus a table. A vCPU's register
+ * access takes the lock around each call of the table, whichever thread comes; the device takes the
+ * same lock where the loop thread works on the state that its registers show, and goes first: a
+ * guest whose processors do nothing but read a register does not keep it waiting.
+ */
+#include <stdint.h>
+
+#include "core/base/lock.h"
+
+struct device;
+
+struct device_ops {
+    const char *name; /* for messages: "serial", "i8042" */
+
+    /* That vCPU's thread, lock held. offset is into the window; size is 1, 2, 4 or 8 bytes and the
+     * access lies wholly inside the window; data is little-endian and of no particular alignment. A
+     * read fills all of data. The guest may do any of this at any time: there is no error to
+     * return. */
+    void (*read)(struct device *d, uint64_t offset, void *data, unsigned size);
+    void (*write)(struct device *d, uint64_t offset, const void *data, unsigned size);
+};
+
+struct device {
+    const struct device_ops *ops;
+    struct lock lock;
+};
+
+static inline void device_init(struct device *d, const struct device_ops *ops)
+{
+    d->ops = ops;
+    lock_init(&d->lock);
+}
+
+static inline void device_finish(struct device *d)
+{
+    if (d->ops)
+        lock_finish(&d->lock);
+    d->ops = NULL;
+}
+
+/* Loop thread, from outside the device's table. */
+static inline void device_lock(struct device *d)
+{
+    lock_take_first(&d->lock);
+}
+
+static inline void device_unlock(struct device *d)
+{
+    lock_release_first(&d->lock);
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* The machine's life: built from the bottom up, moved by the loop thread, ended once.
+ *
+ * The end has two doors. The loop thread calls vm_end; everybody else asks through struct power,
+ * which comes back to vm_end by a post. Both set end_requested only if nothing is there yet, so the
+ * first reason stays whichever way the others come in, and one post is enough for any number of
+ * requests.
+ */
+#include "core/vm/vm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "core/base/err.h"
+
+/* What a probe may take. A usable accelerator needs well under a millisecond and an interpreting
+ * one tens; the rest is for a host that is busy with something else. */
+#define PROBE_LIMIT_NS 200000000u
+
+static const char *const state_names[] = {
+    [VM_BUILDING] = "not started yet",
+    [VM_RUNNING] = "running",
+    [VM_PAUSED] = "paused",
+    [VM_ENDED] = "over",
+};
+static_assert(sizeof(state_names) / sizeof(state_names[0]) == VM_ENDED + 1, "one name a state");
+static_assert(offsetof(struct vm, power) == 0, "power_requested finds the machine by it");
+
+/* true: why is the reason; false: an earlier one is. */
+static bool end_request(struct vm *vm, enum power_end why)
+{
+    uint32_t none = POWER_NONE;
+
+    assert(why != POWER_NONE);
+    return atomic_compare_exchange_strong(&vm->end_requested, &none, (uint32_t)why);
+}
+
+static void power_requested(struct power *p, enum power_end why)
+{
+    struct vm *vm = (struct vm *)p;
+
+    if (end_request(vm, why))
+        loop_post(vm->loop, &vm->end_post);
+}
+
+static void end_posted(struct loop_post *post)
+{
+    struct vm *vm = (struct vm *)((char *)post - offsetof(struct vm, end_post));
+
+    vm_end(vm, (enum power_end)atomic_load(&vm->end_requested));
+}
+
+/* Bottom up; vm_finish takes down whatever of it there is. */
+static int vm_build(struct vm *vm, const struct vm_config *config, struct err *e)
+{
+    struct accel_config accel = {
+        .mem = &vm->mem,
+        .ports = &vm->ports,
+        .mmio = &vm->mmio,
+        .vcpu_count = config->vcpu_count,
+    };
+    int ret = mem_init(&vm->mem, &config->mem, e);
+
+    if (ret < 0)
+        return ret;
+    timeline_mark(vm->timeline, TIMELINE_MEMORY);
+
+    bus_init(&vm->ports, "port");
+    bus_init(&vm->mmio, "mmio");
+    ret = config->accel->create(&accel, &vm->accel, e);
+    if (ret < 0)
+        return ret;
+    ret = vcpus_init(&vm->vcpus, vm->accel, config->vcpu_count, &vm->power, vm->timeline, e);
+    if (ret == 0 && config->probe_mips)
+        ret = vcpus_probe(&vm->vcpus, PROBE_LIMIT_NS, config->probe_mips, e);
+    if (ret < 0)
+        return ret;
+    timeline_mark(vm->timeline, TIMELINE_ACCEL);
+    return 0;
+}
+
+int vm_init(struct vm *vm, const struct vm_config *config, struct loop *loop,
+            struct timeline *timeline, struct err *e)
+{
+    int ret;
+
+    if (config->vcpu_count < 1 || config->vcpu_count > VCPUS_MAX)
+        return err_set(e, EINVAL, "a machine has 1 to %d vCPUs, not %u", VCPUS_MAX,
+                       config->vcpu_count);
+    vm->power.end = power_requested;
+    vm->end_post.call = end_posted;
+    vm->loop = loop;
+    vm->timeline = timeline;
+    ret = vm_build(vm, config, e);
+    if (ret < 0)
+        vm_finish(vm);
+    return ret;
+}
+
+static int state_expect(const struct vm *vm, enum vm_state wanted, const char *verb, struct err *e)
+{
+    if (vm->state == wanted)
+        return 0;
+    return err_set(e, EINVAL, "the machine cannot be %s: it is %s", verb, state_names[vm->state]);
+}
+
+int vm_start(struct vm *vm, const struct vcpu_regs *bsp, struct err *e)
+{
+    struct accel_vcpu *first = vm->vcpus.vcpu[0].accel;
+    int ret = state_expect(vm, VM_BUILDING, "started", e);
+
+    if (ret < 0)
+        return ret;
+    ret = first->ops->regs_set(first, bsp, e);
+    if (ret < 0)
+        return err_wrap(e, ret, "vCPU 0");
+    vm->state = VM_RUNNING;
+    vcpus_resume(&vm->vcpus);
+    return 0;
+}
+
+int vm_pause(struct vm *vm, struct err *e)
+{
+    int ret = state_expect(vm, VM_RUNNING, "paused", e);
+
+    if (ret < 0)
+        return ret;
+    vcpus_pause(&vm->vcpus);
+    vm->state = VM_PAUSED;
+    return 0;
+}
+
+int vm_resume(struct vm *vm, struct err *e)
+{
+    int ret = state_expect(vm, VM_PAUSED, "resumed", e);
+
+    if (ret < 0)
+        return ret;
+    vm->state = VM_RUNNING;
+    vcpus_resume(&vm->vcpus);
+    return 0;
+}
+
+void vm_end(struct vm *vm, enum power_end why)
+{
+    if (vm->state == VM_ENDED)
+        return;
+    (void)end_request(vm, why);
+    vcpus_pause(&vm->vcpus);
+    timeline_mark(vm->timeline, TIMELINE_END);
+    vm->ended = (enum power_end)atomic_load(&vm->end_requested);
+    vm->state = VM_ENDED;
+    if (vm->on_end)
+        vm->on_end(vm);
+}
+
+/* Ends up in ENDED: a post that is still queued finds nothing to do. */
+void vm_finish(struct vm *vm)
+{
+    assert(vm->state != VM_RUNNING);
+    vcpus_finish(&vm->vcpus);
+    if (vm->accel)
+        vm->accel->ops->destroy(vm->accel);
+    vm->accel = NULL;
+    mem_finish(&vm->mem);
+    vm->state = VM_ENDED;
+}

@@ -1,0 +1,20 @@
+#ifndef CORE_X86_BOOT_LINUX64_H
+#define CORE_X86_BOOT_LINUX64_H
+/*
+ * The 64-bit Linux boot protocol (Linux, Documentation/arch/x86/boot.rst, "64-bit boot protocol").
+ */
+#include <stdbool.h>
+
+#include "core/vm/mem.h"
+
+struct e820;
+struct initrd;
+struct kernel;
+struct vcpu_regs;
+
+/* Before the guest starts, the kernel and the command line being in place. Writes zero page and
+ * page tables, and sets the zeroed *regs. false: no RAM there. */
+bool linux64_setup(const struct mem *m, const struct kernel *k, const struct initrd *initrd,
+                   const struct e820 *map, struct vcpu_regs *regs);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef CORE_X86_BOOT_PVH_H
+#define CORE_X86_BOOT_PVH_H
+/*
+ * The PVH boot protocol: Xen's x86/HVM direct boot ABI (xen/include/public/arch-x86/hvm/
+ * start_info.h).
+ */
+#include <stdbool.h>
+
+#include "core/vm/mem.h"
+
+struct e820;
+struct initrd;
+struct kernel;
+struct vcpu_regs;
+
+/* Before the guest starts, the kernel and the command line being in place. Writes the start info
+ * and what it points to, and sets the zeroed *regs. false: no RAM there. */
+bool pvh_setup(const struct mem *m, const struct kernel *k, const struct initrd *initrd,
+               const struct e820 *map, struct vcpu_regs *regs);
+
+#endif

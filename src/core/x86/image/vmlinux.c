@@ -1,0 +1,79 @@
+/*
+ * vmlinux: each segment is a private mapping of the kernel file wherever file offset and physical
+ * address agree within a page.
+ *
+ *   file     ...|####|####|##...      the last page holds other bytes of the file, too
+ *   guest    ...|mapd|mapd|cp00|0000
+ *
+ * A first or last page of which the segment has only a part is copied, so that nothing foreign
+ * shows up behind the segment's end, where the kernel expects its zeroed bss. What no file page
+ * covers is zero because nobody has touched it.
+ */
+#include "core/x86/image/vmlinux.h"
+
+#include <errno.h>
+
+#include "core/base/err.h"
+#include "core/x86/image/boot_file.h"
+#include "core/x86/image/boot_stats.h"
+#include "core/x86/image/elf.h"
+#include "core/x86/image/expect.h"
+
+#define PAGE_SIZE 4096ull
+
+static int copy(const struct boot_file *f, uint64_t offset, struct mem *m, gpa_t gpa, uint64_t len,
+                struct boot_stats *stats, struct err *e)
+{
+    void *to = mem_at(m, gpa, len);
+
+    if (!to)
+        return err_set(e, EFAULT, "has a segment at 0x%llx, where the guest has no memory",
+                       (unsigned long long)gpa);
+    stats->copied += len;
+    return boot_file_read(f, offset, to, len, e);
+}
+
+static int map(const struct boot_file *f, uint64_t offset, struct mem *m, gpa_t gpa, uint64_t len,
+               struct boot_stats *stats, struct err *e)
+{
+    int ret = mem_map_file(m, gpa, f->fd, offset, len, e);
+
+    if (ret == -EOPNOTSUPP)
+        return copy(f, offset, m, gpa, len, stats, e);
+    if (ret == 0)
+        stats->mapped += len;
+    return ret;
+}
+
+static int load_segment(const struct boot_file *f, const struct elf_segment *s, struct mem *m,
+                        struct boot_stats *stats, struct err *e)
+{
+    uint64_t head = -s->paddr & (PAGE_SIZE - 1);
+    uint64_t whole, tail;
+    int ret;
+
+    if (s->filesz == 0)
+        return 0;
+    if (((s->paddr ^ s->offset) & (PAGE_SIZE - 1)) != 0 || s->filesz < head + PAGE_SIZE)
+        return copy(f, s->offset, m, s->paddr, s->filesz, stats, e);
+    whole = (s->filesz - head) & ~(PAGE_SIZE - 1);
+    tail = s->filesz - head - whole;
+
+    ret = map(f, s->offset + head, m, s->paddr + head, whole, stats, e);
+    if (ret == 0 && head > 0)
+        ret = copy(f, s->offset, m, s->paddr, head, stats, e);
+    if (ret == 0 && tail > 0)
+        ret = copy(f, s->offset + head + whole, m, s->paddr + head + whole, tail, stats, e);
+    return ret;
+}
+
+int vmlinux_load(const struct boot_file *f, const struct elf_image *image, struct mem *m,
+                 struct boot_stats *stats, struct err *e)
+{
+    int ret = 0;
+
+    expect_kernel(m, image);
+    for (unsigned i = 0; i < image->segment_count && ret == 0; i++)
+        ret = load_segment(f, &image->segments[i], m, stats, e);
+    return ret;
+}

@@ -1,0 +1,18 @@
+#ifndef CORE_X86_IMAGE_VMLINUX_H
+#define CORE_X86_IMAGE_VMLINUX_H
+/*
+ * Puts the segments of an uncompressed kernel file into guest memory.
+ */
+#include "core/vm/mem.h"
+
+struct boot_file;
+struct boot_stats;
+struct elf_image;
+struct err;
+
+/* Before the guest starts, into memory that nobody has written yet; the image is this file's and
+ * fits. Maps whole pages from the page cache and copies the rest; counts both in *stats. */
+int vmlinux_load(const struct boot_file *f, const struct elf_image *image, struct mem *m,
+                 struct boot_stats *stats, struct err *e);
+
+#endif

@@ -1,7 +1,0 @@
-/* PAUSE (SDM 2B 4.3). */
-#include "core/relax.h"
-
-void cpu_relax(void)
-{
-    __builtin_ia32_pause();
-}

@@ -1,0 +1,20 @@
+#ifndef CORE_X86_TABLES_CHECKSUM_H
+#define CORE_X86_TABLES_CHECKSUM_H
+/*
+ * The checksum of firmware tables: the byte that brings the sum of all bytes to zero.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+/* Over bytes among which the checksum itself is still zero. */
+static inline uint8_t checksum(const void *bytes, size_t len)
+{
+    const uint8_t *b = bytes;
+    uint8_t sum = 0;
+
+    for (size_t i = 0; i < len; i++)
+        sum = (uint8_t)(sum + b[i]);
+    return (uint8_t)-sum;
+}
+
+#endif

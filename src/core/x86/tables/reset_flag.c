@@ -1,0 +1,110 @@
+/*
+ * The reset flag of the BIOS data area.
+ *
+ * The value that it starts with is none that any firmware or kernel gives a meaning, and neither of
+ * those that Linux writes. Linux keeps the first page for the firmware and never clears it.
+ */
+#include "core/x86/tables/reset_flag.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/x86/layout.h"
+
+#define FLAG_UNTOUCHED 0xffffu
+#define FLAG_COLD      0u
+#define FLAG_WARM      0x1234u
+
+int reset_flag_write(const struct mem *m, struct err *e)
+{
+    const uint16_t flag = FLAG_UNTOUCHED;
+
+    if (!mem_write(m, LAYOUT_RESET_FLAG, &flag, sizeof(flag)))
+        return err_set(e, ENOSPC, "guest memory ends below the reset flag, %#llx",
+                       LAYOUT_RESET_FLAG);
+    return 0;
+}
+
+/* What Linux has understood of the "reboot=" words so far. */
+struct modes {
+    bool warm;       /* any reset is */
+    bool panic_warm; /* a panic's is */
+};
+
+/* One of the items between the commas. Linux looks at its first character alone. */
+static void item_read(struct modes *modes, const char *item)
+{
+    const bool panic = strncmp(item, "panic_", 6) == 0;
+    bool *mode = panic ? &modes->panic_warm : &modes->warm;
+
+    switch (item[panic ? 6 : 0]) {
+    case 'w':
+        *mode = true;
+        break;
+    case 'c': /* cold */
+    case 'h': /* hard */
+    case 's': /* soft; or "smp", which is none, and asks for a processor */
+    case 'g': /* gpio */
+        *mode = false;
+        break;
+    default: /* a method */
+        break;
+    }
+}
+
+static void word_read(struct modes *modes, const char *word, size_t len)
+{
+    static const char name[] = "reboot=";
+    const char *at = word + sizeof(name) - 1, *end = word + len;
+
+    if (len < sizeof(name) - 1 || strncmp(word, name, sizeof(name) - 1) != 0)
+        return;
+    while (at < end) {
+        item_read(modes, at);
+        at = memchr(at, ',', (size_t)(end - at));
+        if (!at)
+            return;
+        at++;
+    }
+}
+
+/* Words end at spaces that are not in quotes; those behind "--" are init's. */
+static size_t word_length(const char *word)
+{
+    bool quoted = false;
+    size_t len = 0;
+
+    for (; word[len] != '\0' && (quoted || word[len] != ' '); len++)
+        quoted ^= word[len] == '"';
+    return len;
+}
+
+bool reset_flag_tells_panics(const char *cmdline)
+{
+    struct modes modes = { 0 };
+    size_t len;
+
+    for (const char *word = cmdline; *word != '\0'; word += len) {
+        word += strspn(word, " ");
+        len = word_length(word);
+        if (len == 2 && memcmp(word, "--", 2) == 0)
+            break;
+        word_read(&modes, word, len);
+    }
+    return modes.panic_warm && !modes.warm;
+}
+
+enum power_end reset_flag_judge(const struct mem *m, enum power_end why, bool tells_panics)
+{
+    uint16_t flag;
+
+    if (why != POWER_RESET && why != POWER_TRIPLE_FAULT)
+        return why;
+    if (!mem_read(m, LAYOUT_RESET_FLAG, &flag, sizeof(flag)))
+        return why;
+    if (flag == FLAG_WARM && tells_panics)
+        return POWER_PANIC;
+    return flag == FLAG_WARM || flag == FLAG_COLD ? POWER_RESET : why;
+}

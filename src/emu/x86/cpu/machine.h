@@ -1,0 +1,55 @@
+#ifndef EMU_X86_CPU_MACHINE_H
+#define EMU_X86_CPU_MACHINE_H
+/*
+ * What the software processors of one machine share.
+ */
+#include <pthread.h>
+#include <stdint.h>
+
+#include "core/base/lock.h"
+#include "core/vm/accel.h"
+
+struct bus;
+struct ioapic;
+struct legacy;
+struct mem;
+struct cpu;
+
+struct doorbell {
+    gpa_t addr;
+    uint64_t value;
+    unsigned size;
+    int eventfd;
+};
+
+#define DOORBELLS_MAX 64u
+
+struct emu {
+    struct accel accel; /* first member */
+    const struct mem *mem;
+    const struct bus *ports;
+    const struct bus *mmio;
+    struct ioapic *ioapic;
+    struct legacy *legacy;
+    struct cpu *cpus[VCPUS_MAX];
+    unsigned cpu_count; /* made so far; vcpu_count when the guest starts */
+    unsigned vcpu_count;
+    uint32_t lines;     /* bit n: GSI n has a line */
+    uint32_t tsc_khz;   /* clock_tsc_khz reads it */
+    uint64_t tsc_start; /* clock_init's pair of samples */
+    uint64_t tsc_start_ns;
+
+    struct doorbell doorbells[DOORBELLS_MAX]; /* filled while building */
+    unsigned doorbell_count;
+
+    struct lock code_lock; /* code_pages.c; devices go first */
+    uint8_t *code_holds;   /* atomic; a byte a page of guest RAM, in the order of mem.regions */
+    uint32_t code_epoch;   /* atomic */
+
+    pthread_mutex_t kvmclock_lock;
+
+    struct cpu *exclusive; /* atomic; whom all others stand still for (exclusive.h) */
+    pthread_mutex_t exclusive_lock;
+};
+
+#endif

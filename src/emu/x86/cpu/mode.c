@@ -1,0 +1,89 @@
+/* What is derived from control registers and segments. */
+#include "emu/x86/cpu/mode.h"
+
+#include <stdbool.h>
+
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/descriptor.h"
+#include "emu/x86/cpu/tlb.h"
+
+#define RFLAGS_TF (UINT64_C(1) << 8)
+#define RFLAGS_AC (UINT64_C(1) << 18)
+
+#define CR0_AM       UINT64_C(0x40000)
+#define CR0_EM       UINT64_C(0x4)
+#define CR0_TS       UINT64_C(0x8)
+#define CR4_OSFXSR   UINT64_C(0x200)
+#define CR4_OSXSAVE  UINT64_C(0x40000)
+#define XCR0_SSE_AVX UINT64_C(6)
+
+#define SEGMENT_WHOLE 0xffffffffu
+
+static bool segment_is_flat(const struct x86_segment *s)
+{
+    return s->base == 0 && s->limit == SEGMENT_WHOLE;
+}
+
+/* Which execution units the control registers leave usable. */
+static uint32_t units_of(const struct cpu *c)
+{
+    uint32_t mode = 0;
+
+    if (c->cr0 & (CR0_TS | CR0_EM))
+        mode |= MODE_NO_X87;
+    if (c->cr0 & CR0_EM)
+        mode |= MODE_EM | MODE_NO_SSE;
+    if (!(c->cr4 & CR4_OSFXSR))
+        mode |= MODE_NO_SSE;
+    if (!(c->cr4 & CR4_OSXSAVE) || (c->xcr0 & XCR0_SSE_AVX) != XCR0_SSE_AVX)
+        mode |= MODE_NO_AVX;
+    return mode;
+}
+
+static uint32_t mode_of(const struct cpu *c)
+{
+    const struct x86_segment *cs = &c->seg[X86_CS];
+    uint32_t mode = 0;
+
+    if (!(c->cr0 & X86_CR0_PE))
+        mode |= MODE_REAL;
+    if ((c->efer & X86_EFER_LMA) && (cs->access & SEG_L))
+        mode |= MODE_64 | MODE_FLAT;
+    else if (cs->access & SEG_DB)
+        mode |= MODE_CODE32;
+    if (segment_is_flat(cs) && segment_is_flat(&c->seg[X86_SS]) &&
+        segment_is_flat(&c->seg[X86_DS]) && segment_is_flat(&c->seg[X86_ES]))
+        mode |= MODE_FLAT;
+    if (c->seg[X86_SS].access & SEG_DB)
+        mode |= MODE_STACK32;
+    if (c->cpl == 3)
+        mode |= MODE_USER;
+    if (c->cpl == 0)
+        mode |= MODE_CPL0;
+    mode |= units_of(c);
+    if (c->rflags & RFLAGS_TF)
+        mode |= MODE_STEP;
+    return mode;
+}
+
+static const struct tlb *tlb_of(const struct cpu *c)
+{
+    bool ac = c->rflags & RFLAGS_AC;
+
+    if (c->cpl == 3)
+        return ac && (c->cr0 & CR0_AM) ? &tlb_empty : &c->tlbs->table[TLB_USER];
+    return &c->tlbs->table[ac ? TLB_SUPERVISOR_AC : TLB_SUPERVISOR];
+}
+
+void cpu_mode_update(struct cpu *c)
+{
+    static const uint8_t plain[] = { X86_ES, X86_CS, X86_SS, X86_DS };
+
+    c->mode = mode_of(c);
+    c->alone = (uint8_t)((c->alone & ~CPU_ALONE_STEP) | (c->mode & MODE_STEP ? CPU_ALONE_STEP : 0));
+    c->tlb = tlb_of(c);
+    for (unsigned i = 0; i < sizeof(plain); i++)
+        c->gpr[CPU_ES_BASE + plain[i]] = c->mode & MODE_64 ? 0 : c->seg[plain[i]].base;
+    c->gpr[CPU_FS_BASE] = c->seg[X86_FS].base;
+    c->gpr[CPU_GS_BASE] = c->seg[X86_GS].base;
+}

@@ -1,0 +1,122 @@
+/*
+ * The translation tables.
+ *
+ * Entries of non-global pages are noted in a short log, so that a CR3 write undoes those few
+ * instead of clearing three tables; when the log overflows, the tables are cleared.
+ */
+#include "emu/x86/cpu/tlb.h"
+
+#include <string.h>
+
+#define LARGE_SHIFT 21
+#define HUGE_SHIFT  30
+
+/* The tags that are 0 say page 0, which belongs to entry 0 alone. */
+const struct tlb tlb_empty = {
+    .read[0].tag = TLB_NO_TAG(0),
+    .write[0].tag = TLB_NO_TAG(0),
+};
+
+static void entry_clear(struct tlb *t, unsigned index)
+{
+    t->read[index].tag = TLB_NO_TAG(index);
+    t->write[index].tag = TLB_NO_TAG(index);
+}
+
+static void log_fill(struct tlb_log *log, unsigned table, unsigned index)
+{
+    if (log->count < TLB_LOG)
+        log->filled[log->count] = (uint16_t)(table * TLB_ENTRIES + index);
+    if (log->count <= TLB_LOG)
+        log->count++; /* TLB_LOG + 1: overflowed */
+}
+
+void tlbs_fill(struct tlbs *t, unsigned table, uint64_t va, uint8_t *host, bool writable,
+               bool global)
+{
+    unsigned index = (unsigned)(va / MMU_PAGE % TLB_ENTRIES);
+    uint64_t page = va & ~(uint64_t)(MMU_PAGE - 1);
+    struct tlb *to = &t->table[table];
+
+    to->read[index] = (struct tlb_entry){ page, host };
+    to->write[index].tag = TLB_NO_TAG(index);
+    if (writable)
+        to->write[index] = (struct tlb_entry){ page, host };
+    if (!global)
+        log_fill(&t->log, table, index);
+}
+
+static bool is_huge(const struct tlb_large *l, uint64_t va)
+{
+    for (unsigned i = 0; i < l->huge_count && i < TLB_HUGE_MAX; i++)
+        if (l->huge[i] == va >> HUGE_SHIFT)
+            return true;
+    return l->huge_count > TLB_HUGE_MAX;
+}
+
+static bool is_large(const struct tlb_large *l, uint64_t va)
+{
+    unsigned bit = (unsigned)(va >> LARGE_SHIFT) % TLB_LARGE_BITS;
+
+    return l->bits[bit / 64] >> bit % 64 & 1u;
+}
+
+void tlbs_note_large(struct tlbs *t, uint64_t va, uint64_t size)
+{
+    struct tlb_large *l = &t->large;
+    unsigned bit = (unsigned)(va >> LARGE_SHIFT) % TLB_LARGE_BITS;
+
+    if (size >> LARGE_SHIFT == 1) {
+        l->bits[bit / 64] |= UINT64_C(1) << bit % 64;
+        return;
+    }
+    if (is_huge(l, va))
+        return;
+    if (l->huge_count < TLB_HUGE_MAX)
+        l->huge[l->huge_count] = va >> HUGE_SHIFT;
+    l->huge_count++;
+}
+
+static void clear(struct tlbs *t)
+{
+    memset(&t->large, 0, sizeof(t->large));
+    for (unsigned n = 0; n < TLB_TABLES; n++)
+        for (unsigned i = 0; i < TLB_ENTRIES; i++)
+            entry_clear(&t->table[n], i);
+    t->log.count = 0;
+}
+
+void tlbs_flush(struct tlbs *t, bool global)
+{
+    if (global || t->log.count > TLB_LOG) {
+        clear(t);
+        return;
+    }
+    for (unsigned i = 0; i < t->log.count; i++)
+        entry_clear(&t->table[t->log.filled[i] / TLB_ENTRIES], t->log.filled[i] % TLB_ENTRIES);
+    t->log.count = 0;
+}
+
+void tlbs_flush_page(struct tlbs *t, uint64_t va)
+{
+    unsigned count = 1;
+
+    if (is_huge(&t->large, va)) {
+        clear(t);
+        return;
+    }
+    if (is_large(&t->large, va)) {
+        va &= ~((UINT64_C(1) << LARGE_SHIFT) - 1);
+        count = (1u << LARGE_SHIFT) / MMU_PAGE;
+    }
+    for (unsigned n = 0; n < TLB_TABLES; n++)
+        for (unsigned i = 0; i < count; i++)
+            entry_clear(&t->table[n], (unsigned)((va / MMU_PAGE + i) % TLB_ENTRIES));
+}
+
+void tlbs_forget_writes(struct tlbs *t)
+{
+    for (unsigned n = 0; n < TLB_TABLES; n++)
+        for (unsigned i = 0; i < TLB_ENTRIES; i++)
+            t->table[n].write[i].tag = TLB_NO_TAG(i);
+}

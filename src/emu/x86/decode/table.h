@@ -1,0 +1,59 @@
+#ifndef EMU_X86_DECODE_TABLE_H
+#define EMU_X86_DECODE_TABLE_H
+/*
+ * The instruction table: one row an encoding, and all that is known about it.
+ *
+ * Decoder, interpreter, translator and test generator work from these rows; the table_*.def files
+ * hold them, laid out to be read beside the SDM's opcode maps (2D, A) and instruction pages.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "emu/x86/decode/row.h"
+
+struct insn;
+
+/* Where CPUID says that a feature is there. */
+struct table_feature_bit {
+    uint32_t leaf, subleaf;
+    uint8_t reg; /* 0-3: EAX, EBX, ECX, EDX */
+    uint8_t bit;
+};
+
+extern const struct table_row table_rows[]; /* row 0 is no instruction */
+extern const unsigned table_count;
+
+/* Of each opcode the last row, or 0; its other rows stand right before that. */
+extern const uint16_t table_last[MAPS][256];
+
+/* The row of an encoding, or NULL. `state`: the enum table_when bits of the instruction. */
+static inline const struct table_row *table_find(enum table_map map, uint8_t opcode, uint32_t state)
+{
+    const struct table_row *r = &table_rows[table_last[map][opcode]];
+
+    for (; r->map == map && (uint8_t)(opcode - r->opcode) <= r->span; r--) {
+        if (((r->when ^ state) & r->when >> 16) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+static inline enum table_access table_access(const struct table_row *row, unsigned operand)
+{
+    return (enum table_access)(row->access >> 2 * operand & 3u);
+}
+
+/* Flags as bits of RFLAGS. */
+uint32_t table_flags_read(const struct insn *insn);
+uint32_t table_flags_written(const struct table_row *row); /* undefined ones too */
+uint32_t table_flags_undefined(const struct table_row *row);
+
+/* General registers used besides the operands, bit n for register n; a string instruction's rCX
+ * only when it repeats. */
+uint16_t table_gprs_read(const struct table_row *row);
+uint16_t table_gprs_written(const struct table_row *row);
+
+const char *table_name(enum mnemonic mnemonic);
+struct table_feature_bit table_feature_bit(enum table_feature feature);
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * Pages with decoded code.
+ *
+ * Taking a hold is a handshake: raise the machine's epoch, ask every processor that is in guest
+ * code to forget its write translations, wait until each has answered with that epoch. Who waits
+ * keeps answering, so that two processors taking holds at once do not wait for each other forever.
+ * The lock is only ever tried, for the same reason.
+ */
+#include "emu/x86/mem/code_pages.h"
+
+#include <sched.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "core/base/err.h"
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/machine.h"
+#include "emu/x86/cpu/tlb.h"
+
+int code_pages_init(struct emu *m, struct err *e)
+{
+    size_t pages = m->mem->size / MMU_PAGE;
+    void *counts = mmap(NULL, pages, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (counts == MAP_FAILED)
+        return err_sys(e, "cannot map the table of code pages (%zu KiB)", pages >> 10);
+    m->code_holds = counts;
+    lock_init(&m->code_lock);
+    return 0;
+}
+
+void code_pages_finish(struct emu *m)
+{
+    if (!m->code_holds)
+        return;
+    (void)munmap(m->code_holds, m->mem->size / MMU_PAGE);
+    lock_finish(&m->code_lock);
+    m->code_holds = NULL;
+}
+
+/* The page's count, or NULL where it is not RAM. */
+static uint8_t *holds_of(const struct emu *m, gpa_t gpa)
+{
+    uint64_t before = 0;
+
+    for (unsigned i = 0; i < m->mem->count; i++) {
+        const struct mem_region *r = &m->mem->regions[i];
+
+        if (gpa >= r->gpa && gpa - r->gpa < r->size)
+            return &m->code_holds[(before + gpa - r->gpa) / MMU_PAGE];
+        before += r->size;
+    }
+    return NULL;
+}
+
+bool code_page_held(const struct emu *m, gpa_t gpa)
+{
+    const uint8_t *holds = holds_of(m, gpa);
+
+    return holds && __atomic_load_n(holds, __ATOMIC_SEQ_CST);
+}
+
+static void answer(struct cpu *c)
+{
+    uint32_t epoch = __atomic_load_n(&c->emu->code_epoch, __ATOMIC_SEQ_CST);
+
+    if (__atomic_load_n(&c->code_answered, __ATOMIC_RELAXED) == epoch)
+        return;
+    tlbs_forget_writes(c->tlbs);
+    __atomic_store_n(&c->code_answered, epoch, __ATOMIC_SEQ_CST);
+}
+
+static void lock(struct cpu *c)
+{
+    while (!lock_try(&c->emu->code_lock)) {
+        answer(c);
+        (void)sched_yield();
+    }
+}
+
+static void unlock(struct cpu *c)
+{
+    lock_release(&c->emu->code_lock);
+}
+
+static bool has_answered(const struct cpu *other, uint32_t epoch)
+{
+    return !__atomic_load_n(&other->in_guest, __ATOMIC_SEQ_CST) ||
+           __atomic_load_n(&other->code_answered, __ATOMIC_SEQ_CST) == epoch;
+}
+
+/* Lock held: nobody raises the epoch meanwhile. */
+static void everybody_forgets(struct cpu *c)
+{
+    struct emu *m = c->emu;
+    uint32_t epoch = __atomic_add_fetch(&m->code_epoch, 1, __ATOMIC_SEQ_CST);
+
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i] != c)
+            cpu_request(m->cpus[i], CPU_REQ_CODE);
+    answer(c);
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        while (m->cpus[i] != c && !has_answered(m->cpus[i], epoch))
+            (void)sched_yield();
+}
+
+void code_page_hold(struct cpu *c, gpa_t gpa)
+{
+    uint8_t *holds = holds_of(c->emu, gpa);
+
+    if (!holds)
+        return;
+    lock(c);
+    if (__atomic_fetch_add(holds, 1, __ATOMIC_SEQ_CST) == 0)
+        everybody_forgets(c);
+    unlock(c);
+}
+
+void code_page_release(struct cpu *c, gpa_t gpa)
+{
+    uint8_t *holds = holds_of(c->emu, gpa);
+
+    if (holds)
+        __atomic_fetch_sub(holds, 1, __ATOMIC_SEQ_CST);
+}
+
+static void ask_to_drop(struct cpu *other, gpa_t gpa, uint64_t len)
+{
+    struct code_drops *d = &other->code_drops;
+
+    if (d->count < CODE_DROPS_MAX) {
+        d->range[d->count].gpa = gpa;
+        d->range[d->count].len = len;
+    }
+    if (d->count <= CODE_DROPS_MAX)
+        d->count++;
+    cpu_request(other, CPU_REQ_CODE);
+}
+
+void code_page_written(struct cpu *c, gpa_t gpa, uint64_t len)
+{
+    struct emu *m = c->emu;
+
+    c->code->drop(c, gpa, len);
+    if (m->cpu_count == 1 || !code_page_held(m, gpa))
+        return;
+    lock(c);
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i] != c)
+            ask_to_drop(m->cpus[i], gpa, len);
+    unlock(c);
+}
+
+/* For a device, on the loop thread maybe: processors that are at each other's code do not keep it
+ * waiting. The lock is waited for here, so no processor may wait for this thread while it is in
+ * guest code: device accesses are outside of that (mmio.c). */
+static void all_drop(struct emu *m, gpa_t gpa, uint64_t len)
+{
+    lock_take_first(&m->code_lock);
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        ask_to_drop(m->cpus[i], gpa, len);
+    lock_release_first(&m->code_lock);
+}
+
+/* The fence: either the holder of the page reads what was written here, or its hold is seen here.
+ */
+void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len)
+{
+    gpa_t end = gpa + len;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    while (gpa < end) {
+        gpa_t next = (gpa | (MMU_PAGE - 1)) + 1;
+
+        if (next > end)
+            next = end;
+        if (code_page_held(m, gpa))
+            all_drop(m, gpa, next - gpa);
+        gpa = next;
+    }
+}
+
+/* Into guest code, unless somebody has the machine to itself, who holds the lock then. Who had to
+ * wait goes in with the lock held: another that takes it over and over cannot keep this one out. */
+static void go_in(struct cpu *c)
+{
+    struct emu *m = c->emu;
+    const struct cpu *alone;
+
+    __atomic_store_n(&c->in_guest, true, __ATOMIC_SEQ_CST);
+    alone = __atomic_load_n(&m->exclusive, __ATOMIC_SEQ_CST);
+    if (!alone || alone == c)
+        return;
+    code_pages_exit(c);
+    (void)pthread_mutex_lock(&m->exclusive_lock);
+    __atomic_store_n(&c->in_guest, true, __ATOMIC_SEQ_CST);
+    (void)pthread_mutex_unlock(&m->exclusive_lock);
+}
+
+void code_pages_attend(struct cpu *c)
+{
+    struct code_drops drops;
+
+    go_in(c);
+    lock(c);
+    drops = c->code_drops;
+    c->code_drops.count = 0;
+    unlock(c);
+    answer(c);
+    if (drops.count > CODE_DROPS_MAX) {
+        c->code->drop_all(c);
+        return;
+    }
+    for (unsigned i = 0; i < drops.count; i++)
+        c->code->drop(c, drops.range[i].gpa, drops.range[i].len);
+}
+
+void code_pages_enter(struct cpu *c)
+{
+    code_pages_attend(c);
+}
+
+void code_pages_exit(struct cpu *c)
+{
+    __atomic_store_n(&c->in_guest, false, __ATOMIC_SEQ_CST);
+}
+
+void code_pages_return(struct cpu *c)
+{
+    go_in(c);
+    answer(c);
+}

@@ -1,0 +1,43 @@
+/*
+ * Standing still.
+ *
+ * It builds on code_pages.h: a processor that is in guest code attends to CPU_REQ_CODE between two
+ * blocks, and on every way into guest code it looks for whoever has the machine to itself and waits
+ * outside until that one is done. Either it sees the name that was written before its in_guest was
+ * read, or its in_guest is seen.
+ *
+ * While it waits for its turn and for the others, a processor counts as outside itself: two that
+ * begin at once do not wait for each other, nor does one that takes a hold wait for it.
+ */
+#include "emu/x86/mem/exclusive.h"
+
+#include <sched.h>
+#include <stddef.h>
+
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/machine.h"
+#include "emu/x86/mem/code_pages.h"
+
+void exclusive_begin(struct cpu *c)
+{
+    struct emu *m = c->emu;
+
+    code_pages_exit(c);
+    (void)pthread_mutex_lock(&m->exclusive_lock);
+    __atomic_store_n(&m->exclusive, c, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i] != c)
+            cpu_request(m->cpus[i], CPU_REQ_CODE);
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        while (m->cpus[i] != c && __atomic_load_n(&m->cpus[i]->in_guest, __ATOMIC_SEQ_CST))
+            (void)sched_yield();
+    code_pages_return(c);
+}
+
+void exclusive_end(struct cpu *c)
+{
+    struct emu *m = c->emu;
+
+    __atomic_store_n(&m->exclusive, NULL, __ATOMIC_SEQ_CST);
+    (void)pthread_mutex_unlock(&m->exclusive_lock);
+}

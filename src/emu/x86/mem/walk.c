@@ -1,0 +1,267 @@
+/*
+ * The page walk.
+ *
+ * One loop serves the three formats: 4-level (IA-32e), PAE and 32-bit two-level tables differ in
+ * the number of levels, the width of an entry, the index bits a level takes and where a large page
+ * may be.
+ *
+ * A and D are set with compare-and-swap, since other processors walk the same tables; when an entry
+ * changed under us the walk starts again. D is set only by a write that is allowed, and only in the
+ * last entry.
+ */
+#include "emu/x86/mem/walk.h"
+
+#include <stddef.h>
+
+#include "core/vm/mem.h"
+#include "emu/x86/cpu/machine.h"
+#include "emu/x86/cpu/tlb.h"
+#include "emu/x86/decode/vendor.h"
+
+#define PTE_P          (UINT64_C(1) << 0)
+#define PTE_RW         (UINT64_C(1) << 1)
+#define PTE_US         (UINT64_C(1) << 2)
+#define PTE_A          (UINT64_C(1) << 5)
+#define PTE_D          (UINT64_C(1) << 6)
+#define PTE_PS         (UINT64_C(1) << 7)
+#define PTE_G          (UINT64_C(1) << 8)
+#define PTE_NX         (UINT64_C(1) << 63)
+#define PTE_ADDRESS    UINT64_C(0x000ffffffffff000)
+#define PTE_PAT_HIGH   (UINT64_C(1) << 12)        /* of a large page: no address bit */
+#define PDPTE_RESERVED (PTE_NX | UINT64_C(0x1e6)) /* of PAE's top level: it has no rights */
+
+#define PAE_TABLE 0xffffffe0u /* CR3's address of PAE's top level */
+
+#define CR0_WP   (UINT64_C(1) << 16)
+#define CR4_PSE  (UINT64_C(1) << 4)
+#define CR4_PGE  (UINT64_C(1) << 7)
+#define CR4_SMEP (UINT64_C(1) << 20)
+#define CR4_SMAP (UINT64_C(1) << 21)
+#define EFER_NXE (UINT64_C(1) << 11)
+
+struct format {
+    unsigned levels;
+    unsigned bits;     /* of the virtual address that one level indexes */
+    unsigned width;    /* bytes of an entry */
+    unsigned top_mask; /* index bits of the topmost level */
+    unsigned large;    /* bit n: a level-n entry (1 is the lowest) may be a large page */
+};
+
+static const struct format long_mode = { 4, 9, 8, 511, 1u << 2 | 1u << 3 };
+static const struct format pae = { 3, 9, 8, 3, 1u << 2 };
+static const struct format two_level = { 2, 10, 4, 1023, 1u << 2 };
+
+static const struct format *format_of(const struct cpu *c)
+{
+    if (c->efer & X86_EFER_LMA)
+        return &long_mode;
+    return c->cr4 & X86_CR4_PAE ? &pae : &two_level;
+}
+
+static uint64_t entry_load(const void *at, unsigned width)
+{
+    return width == 8 ? __atomic_load_n((const uint64_t *)at, __ATOMIC_ACQUIRE)
+                      : __atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE);
+}
+
+static bool entry_swap(void *at, unsigned width, uint64_t old, uint64_t new)
+{
+    uint32_t old32 = (uint32_t)old;
+
+    if (width == 8)
+        return __atomic_compare_exchange_n((uint64_t *)at, &old, new, false, __ATOMIC_ACQ_REL,
+                                           __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n((uint32_t *)at, &old32, (uint32_t) new, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* The reserved bits of an entry: physical address bits we do not have, NX where it is not enabled,
+ * and the low address bits of a large page. */
+static uint64_t entry_reserved(const struct cpu *c, const struct format *f, unsigned level,
+                               bool large)
+{
+    uint64_t reserved;
+
+    if (f->width == 4)
+        return large ? UINT64_C(1) << 21 : 0;
+    reserved = PTE_ADDRESS & ~((UINT64_C(1) << CPU_PHYSICAL_BITS) - 1);
+    if (!(c->efer & EFER_NXE))
+        reserved |= PTE_NX;
+    if (large)
+        reserved |=
+            ((UINT64_C(1) << (12 + (level - 1) * f->bits)) - 1) & PTE_ADDRESS & ~PTE_PAT_HIGH;
+    if (f == &long_mode && level == 4)
+        reserved |= PTE_PS | (c->vendor->pml4e_8 ? PTE_G : 0);
+    if (f == &pae && level == 3)
+        reserved |= PDPTE_RESERVED;
+    return reserved;
+}
+
+bool walk_pointers_valid(const struct cpu *c, uint64_t cr3)
+{
+    for (unsigned i = 0; i <= pae.top_mask; i++) {
+        const void *at = mem_at(c->emu->mem, (cr3 & PAE_TABLE) + i * pae.width, pae.width);
+        uint64_t entry = at ? entry_load(at, pae.width) : ~UINT64_C(0);
+
+        if ((entry & PTE_P) && (entry & entry_reserved(c, &pae, pae.levels, false)))
+            return false;
+    }
+    return true;
+}
+
+struct step {
+    unsigned level;
+    uint64_t entry;
+    void *at; /* NULL: outside RAM */
+    bool large;
+};
+
+static bool entry_is_large(const struct cpu *c, const struct format *f, unsigned level,
+                           uint64_t entry)
+{
+    if (!(entry & PTE_PS) || !(f->large & 1u << level))
+        return false;
+    return f->width == 8 || (c->cr4 & CR4_PSE);
+}
+
+/* What the entries so far allow; large or lowest-level entry ends it. */
+struct rights {
+    bool write;
+    bool user;
+    bool no_execute;
+};
+
+static bool access_allowed(const struct cpu *c, const struct rights *r, enum walk_access access,
+                           enum walk_as as)
+{
+    if (as == WALK_USER) {
+        if (!r->user || (access == WALK_WRITE && !r->write))
+            return false;
+    } else {
+        if (r->user && access == WALK_FETCH && (c->cr4 & CR4_SMEP))
+            return false;
+        if (r->user && access != WALK_FETCH && (c->cr4 & CR4_SMAP) && as != WALK_SUPERVISOR_AC)
+            return false;
+        if (access == WALK_WRITE && !r->write && (c->cr0 & CR0_WP))
+            return false;
+    }
+    return !(access == WALK_FETCH && r->no_execute);
+}
+
+static uint32_t error_code(const struct cpu *c, enum walk_access access, enum walk_as as,
+                           uint32_t why)
+{
+    if (access == WALK_WRITE)
+        why |= PF_WRITE;
+    if (as == WALK_USER)
+        why |= PF_USER;
+    if (access == WALK_FETCH && ((c->cr4 & CR4_SMEP) || (c->efer & EFER_NXE)))
+        why |= PF_FETCH;
+    return why;
+}
+
+static uint64_t leaf_size(const struct format *f, const struct step *s)
+{
+    return UINT64_C(1) << (12 + (s->level - 1) * f->bits);
+}
+
+static gpa_t leaf_address(const struct format *f, const struct step *s, uint64_t va)
+{
+    uint64_t page = leaf_size(f, s);
+    uint64_t base = s->entry & PTE_ADDRESS & ~(page - 1);
+
+    if (f->width == 4 && s->large) /* PSE-36: address bits 32 to 39 in bits 13 to 20 */
+        base = (s->entry & 0xffc00000u) | (s->entry >> 13 & 0xffu) << 32;
+    return base | (va & (page - 1));
+}
+
+enum outcome {
+    WALKED,
+    FAULTED,
+    CHANGED, /* an entry was not any more what we read: start again */
+};
+
+/* Follows the tables to the leaf, gathering rights and setting A on the way down. */
+static enum outcome descend(struct cpu *c, const struct format *f, uint64_t va, struct step *s,
+                            struct rights *r, uint32_t *why)
+{
+    uint64_t table = c->cr3 & (f == &pae ? PAE_TABLE : PTE_ADDRESS);
+
+    *r = (struct rights){ .write = true, .user = true };
+    for (s->level = f->levels;; s->level--) {
+        unsigned mask = s->level == f->levels ? f->top_mask : (1u << f->bits) - 1;
+        uint64_t index = va >> (12 + (s->level - 1) * f->bits) & mask;
+        bool pdpte = f == &pae && s->level == 3;
+
+        s->at = mem_at(c->emu->mem, table + index * f->width, f->width);
+        s->entry = s->at ? entry_load(s->at, f->width) : ~UINT64_C(0);
+        *why = 0;
+        if (!(s->entry & PTE_P))
+            return FAULTED;
+        s->large = entry_is_large(c, f, s->level, s->entry);
+        *why = PF_PRESENT | PF_RESERVED;
+        if (!s->at || (s->entry & entry_reserved(c, f, s->level, s->large)))
+            return FAULTED;
+        if (!pdpte) {
+            r->write = r->write && (s->entry & PTE_RW);
+            r->user = r->user && (s->entry & PTE_US);
+            r->no_execute = r->no_execute || (f->width == 8 && (s->entry & PTE_NX));
+        }
+        if (s->level == 1 || s->large)
+            return WALKED;
+        if (!pdpte && !(s->entry & PTE_A) &&
+            !entry_swap(s->at, f->width, s->entry, s->entry | PTE_A))
+            return CHANGED;
+        table = s->entry & PTE_ADDRESS;
+    }
+}
+
+/* One walk down to a leaf that allows the access, its A and D bits set. */
+static enum outcome attempt(struct cpu *c, const struct format *f, uint64_t va,
+                            enum walk_access access, enum walk_as as, struct step *leaf,
+                            struct rights *rights, uint32_t *why)
+{
+    enum outcome outcome = descend(c, f, va, leaf, rights, why);
+    uint64_t accessed;
+
+    if (outcome != WALKED)
+        return outcome;
+    if (!access_allowed(c, rights, access, as)) {
+        *why = PF_PRESENT;
+        return FAULTED;
+    }
+    accessed = leaf->entry | PTE_A | (access == WALK_WRITE ? PTE_D : 0);
+    if (accessed != leaf->entry && !entry_swap(leaf->at, f->width, leaf->entry, accessed))
+        return CHANGED;
+    leaf->entry = accessed;
+    return WALKED;
+}
+
+bool walk_page(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as as,
+               struct walk *out, uint32_t *error)
+{
+    const struct format *f = format_of(c);
+    enum outcome outcome;
+    struct rights rights;
+    struct step leaf;
+    uint32_t why;
+
+    if (!(c->cr0 & X86_CR0_PG)) {
+        *out = (struct walk){ .gpa = va & 0xffffffffu, .size = MMU_PAGE, .writable = true };
+        return true;
+    }
+    do
+        outcome = attempt(c, f, va, access, as, &leaf, &rights, &why);
+    while (outcome == CHANGED);
+    if (outcome == FAULTED) {
+        *error = error_code(c, access, as, why);
+        return false;
+    }
+    *out = (struct walk){
+        .gpa = leaf_address(f, &leaf, va),
+        .size = leaf_size(f, &leaf),
+        .writable = (leaf.entry & PTE_D) && access_allowed(c, &rights, WALK_WRITE, as),
+        .global = (leaf.entry & PTE_G) && (c->cr4 & CR4_PGE),
+    };
+    return true;
+}

@@ -1,0 +1,262 @@
+/*
+ * Instructions that run natively: the handlers around thunks, and the choice between them.
+ *
+ * Without a memory operand the thunk itself is the handler. With one, the handler finds the
+ * operand's host address as the kind of access demands and calls the thunk on it.
+ *
+ * Faults the host raises inside a thunk (#DE, #MF, #XM: all SIGFPE) are recorded by fault_signal.c,
+ * which makes a register-form thunk end in op_leave and a memory-form one return early.
+ */
+#include <assert.h>
+#include <stddef.h>
+
+#include "emu/x86/cpu/fpu.h"
+#include "emu/x86/decode/vendor.h"
+#include "emu/x86/native/thunk.h"
+#include "emu/x86/op/build.h"
+#include "emu/x86/op/op_mem.h"
+
+#define FSW_ES         0x80u /* an unmasked x87 exception is pending */
+#define FSW_EXCEPTIONS 0x3fu /* each masked by the same bit of the control word */
+#define FSW_PE         0x20u
+
+static void call(struct cpu *c, const struct op *op, void *operand)
+{
+    ((thunk_memory_fn *)(uintptr_t)op->imm)(c, op, operand);
+}
+
+/* Bits of op->reg. */
+enum {
+    NATIVE_ALIGNED = 1u << 0, /* legacy SSE operands of 16 bytes, CMPXCHG16B's */
+    NATIVE_WAITS = 1u << 1,   /* x87 and MMX: a pending exception comes before any other */
+    NATIVE_MMX = 1u << 2,     /* with NATIVE_WAITS */
+    NATIVE_XM = 1u << 3,      /* may find SIMD floating-point exceptions */
+};
+
+/* op->aux is the size. */
+static bool misaligned(struct cpu *c, const struct op *op, uint64_t va)
+{
+    if (!(op->reg & NATIVE_ALIGNED) || va % op->aux == 0)
+        return false;
+    cpu_fault_error(c, CPU_GP, 0);
+    return true;
+}
+
+static bool exception_pends(void)
+{
+    uint16_t fsw;
+
+    __asm__ volatile("fnstsw %0" : "=a"(fsw));
+    return fsw & FSW_ES;
+}
+
+/* The operand cannot be accessed. */
+static void leave_unaccessed(struct cpu *c, const struct op *op)
+{
+    if ((op->reg & NATIVE_WAITS) && exception_pends())
+        cpu_fault(c, CPU_MF);
+    op_leave(c, op);
+}
+
+/* As leave_unaccessed, of a store. Intel's processors have got further by then: the top of the
+ * stack is at 0 if the register is MMX's (their tags have to wait), and MXCSR has what was found.
+ */
+static void leave_unwritable(struct cpu *c, const struct op *op)
+{
+    struct cpu_fault fault = c->fault;
+
+    if (c->vendor->faulted_top && (op->reg & NATIVE_MMX) && !exception_pends())
+        fpu_top_clear();
+    if (c->vendor->faulted_mxcsr && (op->reg & NATIVE_XM)) {
+        c->leave = CPU_ON;
+        call(c, op, c->bounce);
+        if (!c->leave)
+            c->fault = fault;
+        c->leave = CPU_FAULT;
+    }
+    leave_unaccessed(c, op);
+}
+
+static void op_native_read(struct cpu *c, const struct op *op)
+{
+    uint64_t va = op_address(c, op);
+    const void *from = misaligned(c, op, va) ? NULL : mmu_read_at(c, va, op->aux);
+
+    if (__builtin_expect(!from, 0))
+        return leave_unaccessed(c, op);
+    call(c, op, (void *)(uintptr_t)from);
+    if (__builtin_expect(c->leave, 0))
+        return op_leave(c, op);
+    OP_NEXT(c, op);
+}
+
+/* Write-only: where the operand is a device's, nothing must be read from it first. That it may be
+ * written is settled before the instruction runs, which may change more than its operand: FSTP
+ * pops. */
+static void op_native_write(struct cpu *c, const struct op *op)
+{
+    uint64_t va = op_address(c, op);
+    bool slow = false;
+    void *to;
+
+    if (__builtin_expect(misaligned(c, op, va), 0))
+        return leave_unaccessed(c, op);
+    to = mmu_write_hit(c, va, op->aux);
+    if (__builtin_expect(!to, 0)) {
+        slow = true;
+        to = mmu_fill_slow(c, va, op->aux);
+        if (!to)
+            return leave_unwritable(c, op);
+    }
+    call(c, op, to);
+    if (__builtin_expect(c->leave, 0))
+        return op_leave(c, op);
+    if (slow)
+        mmu_modify_end(c, to);
+    OP_NEXT(c, op);
+}
+
+static void op_native_modify(struct cpu *c, const struct op *op)
+{
+    uint64_t va = op_address(c, op);
+    bool slow = false;
+    void *at;
+
+    if (__builtin_expect(misaligned(c, op, va), 0))
+        return leave_unaccessed(c, op);
+    at = mmu_write_hit(c, va, op->aux);
+    if (__builtin_expect(!at, 0)) {
+        slow = true;
+        at = mmu_modify_slow(c, va, op->aux);
+        if (!at)
+            return leave_unaccessed(c, op);
+    }
+    call(c, op, at);
+    if (__builtin_expect(c->leave, 0))
+        return op_leave(c, op);
+    if (slow)
+        mmu_modify_end(c, at);
+    OP_NEXT(c, op);
+}
+
+/* An x87 store whose own exception is not masked stores nothing, unless it is only inexact. Intel's
+ * processors do not look at its operand then, so that one which cannot be accessed does no harm.
+ * Did it come to that? If not everything is as before. */
+static bool stores_nothing(struct cpu *c, const struct op *op)
+{
+    struct cpu_fault fault = c->fault;
+    struct fpu_image before, after;
+
+    if (!c->vendor->x87_unstored || !(op->reg & NATIVE_WAITS) || exception_pends())
+        return false;
+    fpu_get(&before);
+    c->leave = CPU_ON;
+    call(c, op, c->bounce);
+    fpu_get(&after);
+    if (after.fsw & ~after.fcw & FSW_EXCEPTIONS & ~FSW_PE)
+        return true;
+    fpu_put(&before);
+    c->fault = fault;
+    c->leave = CPU_FAULT;
+    return false;
+}
+
+static void op_x87_store(struct cpu *c, const struct op *op)
+{
+    uint64_t va = op_address(c, op);
+    void *slow = NULL, *at = mmu_write_hit(c, va, op->aux);
+
+    if (__builtin_expect(!at, 0)) {
+        at = slow = mmu_modify_slow(c, va, op->aux);
+        if (!at && stores_nothing(c, op))
+            OP_NEXT(c, op);
+        if (!at)
+            return leave_unaccessed(c, op);
+    }
+    call(c, op, at);
+    if (__builtin_expect(c->leave, 0))
+        return op_leave(c, op);
+    if (slow)
+        mmu_modify_end(c, slow);
+    OP_NEXT(c, op);
+}
+
+static void op_native_locked(struct cpu *c, const struct op *op)
+{
+    uint64_t va = op_address(c, op);
+    void *at;
+
+    if (__builtin_expect(misaligned(c, op, va), 0))
+        return leave_unaccessed(c, op);
+    at = mmu_locked_hit(c, va, op->aux);
+    if (__builtin_expect(at != NULL, 1)) {
+        call(c, op, at);
+        OP_NEXT(c, op);
+    }
+    at = mmu_locked_slow(c, va, op->aux);
+    if (!at)
+        return leave_unaccessed(c, op);
+    call(c, op, at);
+    mmu_locked_end(c, at);
+    OP_NEXT(c, op);
+}
+
+static op_fn *handler_for(const struct table_row *row, enum table_access access, bool locked)
+{
+    if (locked)
+        return op_native_locked;
+    if (row->class == CLASS_X87 && access == ACCESS_W)
+        return op_x87_store;
+    switch (access) {
+    case ACCESS_R:
+        return op_native_read;
+    case ACCESS_W:
+        return op_native_write;
+    default:
+        return op_native_modify;
+    }
+}
+
+static int memory_operand(const struct build *b)
+{
+    for (unsigned i = 0; i < TABLE_OPERANDS; i++)
+        if ((b->insn.flags & INSN_MEM) && operand_kinds[b->row->operand[i]].place == PLACE_RM)
+            return (int)i;
+    return -1;
+}
+
+static uint8_t attributes(const struct table_row *row)
+{
+    uint8_t attr = row->attr & ATTR_ALIGN ? NATIVE_ALIGNED : 0;
+
+    if (row->class == CLASS_X87)
+        return attr | (row->attr & ATTR_NOWAIT ? 0 : NATIVE_WAITS);
+    if (row->attr & ATTR_XM)
+        attr |= NATIVE_XM;
+    if (row->class == CLASS_MMX || operand_kinds[row->operand[0]].file == FILE_MMX)
+        attr |= NATIVE_WAITS | NATIVE_MMX;
+    return attr;
+}
+
+bool build_native(struct build *b)
+{
+    int memory = memory_operand(b);
+    const void *thunk = thunk_for(b->cpu->thunks, b);
+    unsigned size;
+    bool locked;
+    struct op *op;
+
+    assert(thunk); /* block.c looked for room before it started the block */
+    if (memory < 0) {
+        (void)build_op_bare(b, (op_fn *)(uintptr_t)thunk);
+        return true;
+    }
+    size = operand_bytes(&b->insn, b->row->operand[memory]);
+    locked = (b->insn.flags & INSN_LOCK) || b->row->mnemonic == MN_XCHG;
+    assert(size && size <= sizeof(b->cpu->bounce));
+    op = build_op(b, handler_for(b->row, table_access(b->row, (unsigned)memory), locked));
+    op->imm = (uintptr_t)thunk;
+    op->aux = (uint8_t)size;
+    op->reg = attributes(b->row);
+    return true;
+}

@@ -1,0 +1,94 @@
+/* The flags that live in RFLAGS proper: direction, interrupt, alignment check. */
+#include <stddef.h>
+
+#include "emu/x86/mem/mmu.h"
+#include "emu/x86/op/build.h"
+
+#define RFLAGS_IF (UINT64_C(1) << 9)
+#define RFLAGS_DF (UINT64_C(1) << 10)
+#define RFLAGS_AC (UINT64_C(1) << 18)
+
+static void op_cld(struct cpu *c, const struct op *op)
+{
+    c->rflags &= ~RFLAGS_DF;
+    OP_NEXT(c, op);
+}
+
+static void op_std(struct cpu *c, const struct op *op)
+{
+    c->rflags |= RFLAGS_DF;
+    OP_NEXT(c, op);
+}
+
+/* CLI and STI need CPL <= IOPL. */
+static bool may_touch_if(struct cpu *c)
+{
+    if (c->cpl <= (c->rflags >> 12 & 3u) || !(c->cr0 & X86_CR0_PE))
+        return true;
+    return cpu_refuse(c, CPU_GP, 0);
+}
+
+static void op_cli(struct cpu *c, const struct op *op)
+{
+    if (__builtin_expect(!may_touch_if(c), 0))
+        return op_leave(c, op);
+    c->rflags &= ~RFLAGS_IF;
+    OP_NEXT(c, op);
+}
+
+/* Interrupts stay held off for one instruction more, where they were (SDM 2B, "STI"). */
+static void op_sti(struct cpu *c, const struct op *op)
+{
+    if (__builtin_expect(!may_touch_if(c), 0))
+        return op_leave(c, op);
+    if (!(c->rflags & RFLAGS_IF))
+        c->alone |= CPU_ALONE_NO_INTERRUPT;
+    c->rflags |= RFLAGS_IF;
+    op_done(c, op);
+}
+
+/* With SMAP these choose the translation table, and nothing that blocks depend on. */
+static void op_stac(struct cpu *c, const struct op *op)
+{
+    c->rflags |= RFLAGS_AC;
+    c->tlb = &c->tlbs->table[TLB_SUPERVISOR_AC];
+    OP_NEXT(c, op);
+}
+
+static void op_clac(struct cpu *c, const struct op *op)
+{
+    c->rflags &= ~RFLAGS_AC;
+    c->tlb = &c->tlbs->table[TLB_SUPERVISOR];
+    OP_NEXT(c, op);
+}
+
+bool build_flags(struct build *b)
+{
+    op_fn *run;
+
+    switch (b->row->mnemonic) {
+    case MN_CLD:
+        run = op_cld;
+        break;
+    case MN_STD:
+        run = op_std;
+        break;
+    case MN_CLI:
+        run = op_cli;
+        break;
+    case MN_STI:
+        run = op_sti;
+        b->ends = true;
+        break;
+    case MN_STAC:
+        run = op_stac;
+        break;
+    case MN_CLAC:
+        run = op_clac;
+        break;
+    default:
+        return false;
+    }
+    (void)build_op_bare(b, run);
+    return true;
+}

@@ -1,0 +1,21 @@
+#ifndef EMU_X86_SEG_SYSCALL_H
+#define EMU_X86_SEG_SYSCALL_H
+/*
+ * The fast system calls: SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM 2B, APM 3; vendor.def says where
+ * they differ).
+ *
+ * That vCPU's thread, inside the instruction. `next_rip` is the address of the instruction behind
+ * it, `size` the operand size of the returns, 4 or 8. True: cpu.rip is where it goes on; false: the
+ * fault is recorded.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cpu;
+
+bool syscall_enter(struct cpu *c, uint64_t next_rip);
+bool syscall_return(struct cpu *c, unsigned size);
+bool sysenter(struct cpu *c);
+bool sysexit(struct cpu *c, unsigned size);
+
+#endif

@@ -1,0 +1,152 @@
+/* Control registers and XCR0: what a write may say and what follows from it (SDM 3A, 2.5). */
+#include <stddef.h>
+
+#include "emu/x86/apic/lapic.h"
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/mode.h"
+#include "emu/x86/mem/mmu.h"
+#include "emu/x86/mem/walk.h"
+#include "emu/x86/seg/seg.h"
+#include "emu/x86/sys/cpuid.h"
+#include "emu/x86/sys/msr.h"
+
+#define CR0_MP UINT64_C(0x2)
+#define CR0_EM UINT64_C(0x4)
+#define CR0_TS UINT64_C(0x8)
+#define CR0_NE UINT64_C(0x20)
+#define CR0_WP UINT64_C(0x10000)
+#define CR0_AM UINT64_C(0x40000)
+#define CR0_NW UINT64_C(0x20000000)
+#define CR0_CD UINT64_C(0x40000000)
+
+#define CR0_DEFINED                                                                           \
+    (X86_CR0_PE | CR0_MP | CR0_EM | CR0_TS | X86_CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
+     CR0_CD | X86_CR0_PG)
+
+/* TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE OSXSAVE SMEP SMAP */
+#define CR4_DEFINED UINT64_C(0x350ffc)
+/* Bits whose change makes translations stale: PSE PAE PGE SMEP SMAP. */
+#define CR4_PAGING UINT64_C(0x3000b0)
+
+#define XCR0_X87 UINT64_C(1)
+#define XCR0_SSE UINT64_C(2)
+#define XCR0_AVX UINT64_C(4)
+
+bool control_read(struct cpu *c, unsigned number, uint64_t *value)
+{
+    switch (number) {
+    case 0:
+        *value = c->cr0;
+        return true;
+    case 2:
+        *value = c->cr2;
+        return true;
+    case 3:
+        *value = c->cr3;
+        return true;
+    case 4:
+        *value = c->cr4;
+        return true;
+    case 8:
+        *value = lapic_cr8(c->lapic);
+        return true;
+    default:
+        cpu_fault(c, CPU_UD);
+        return false;
+    }
+}
+
+/* With PAE paging outside IA-32e mode, a write looks at the topmost entries. */
+static bool pointers_allowed(struct cpu *c, bool paging, uint64_t cr4, uint64_t cr3)
+{
+    if (!paging || !(cr4 & X86_CR4_PAE) || (c->efer & X86_EFER_LMA))
+        return true;
+    return walk_pointers_valid(c, cr3) || cpu_refuse(c, CPU_GP, 0);
+}
+
+/* Switching paging on with EFER.LME set enters IA-32e mode, switching it off leaves it. */
+static bool cr0_write(struct cpu *c, uint64_t value)
+{
+    bool paging_on = !(c->cr0 & X86_CR0_PG) && (value & X86_CR0_PG);
+    bool paging_off = (c->cr0 & X86_CR0_PG) && !(value & X86_CR0_PG);
+
+    if ((value >> 32) || ((value & X86_CR0_PG) && !(value & X86_CR0_PE)) ||
+        ((value & CR0_NW) && !(value & CR0_CD)))
+        return cpu_refuse(c, CPU_GP, 0);
+    if (paging_on && (c->efer & X86_EFER_LME)) {
+        if (!(c->cr4 & X86_CR4_PAE) || (c->seg[X86_CS].access & SEG_L))
+            return cpu_refuse(c, CPU_GP, 0);
+        c->efer |= X86_EFER_LMA;
+    }
+    if (!pointers_allowed(c, paging_on, c->cr4, c->cr3))
+        return false;
+    if (paging_off && (c->efer & X86_EFER_LMA)) {
+        if (c->seg[X86_CS].access & SEG_L)
+            return cpu_refuse(c, CPU_GP, 0);
+        c->efer &= ~X86_EFER_LMA;
+    }
+    if ((value ^ c->cr0) & (X86_CR0_PG | CR0_WP | X86_CR0_PE))
+        mmu_flush(c, true);
+    c->cr0 = (value & CR0_DEFINED) | X86_CR0_ET;
+    cpu_mode_update(c);
+    return true;
+}
+
+static bool cr4_write(struct cpu *c, uint64_t value)
+{
+    if ((value & ~CR4_DEFINED) || ((c->efer & X86_EFER_LMA) && !(value & X86_CR4_PAE)))
+        return cpu_refuse(c, CPU_GP, 0);
+    if ((value ^ c->cr4) & CR4_PAGING) {
+        if (!pointers_allowed(c, c->cr0 & X86_CR0_PG, value, c->cr3))
+            return false;
+        mmu_flush(c, true);
+    }
+    c->cr4 = value;
+    cpu_mode_update(c);
+    return true;
+}
+
+static bool cr3_write(struct cpu *c, uint64_t value)
+{
+    if (value >> CPU_PHYSICAL_BITS)
+        return cpu_refuse(c, CPU_GP, 0);
+    if (!pointers_allowed(c, c->cr0 & X86_CR0_PG, c->cr4, value))
+        return false;
+    c->cr3 = value;
+    mmu_flush(c, false);
+    return true;
+}
+
+bool control_write(struct cpu *c, unsigned number, uint64_t value)
+{
+    switch (number) {
+    case 0:
+        return cr0_write(c, value);
+    case 2:
+        c->cr2 = value;
+        return true;
+    case 3:
+        return cr3_write(c, value);
+    case 4:
+        return cr4_write(c, value);
+    case 8:
+        if (value >> 4)
+            return cpu_refuse(c, CPU_GP, 0);
+        lapic_cr8_set(c->lapic, value);
+        return true;
+    default:
+        cpu_fault(c, CPU_UD);
+        return false;
+    }
+}
+
+bool xcr0_write(struct cpu *c, uint64_t value)
+{
+    bool avx_without_sse = (value & XCR0_AVX) && !(value & XCR0_SSE);
+
+    if (!(value & XCR0_X87) || avx_without_sse || (value & ~emu_cpuid_xcr0()))
+        return cpu_refuse(c, CPU_GP, 0);
+    c->xcr0 = value;
+    cpu_mode_update(c);
+    return true;
+}

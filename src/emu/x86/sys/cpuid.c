@@ -1,0 +1,248 @@
+/*
+ * CPUID of the software processors, as one table of what is offered.
+ *
+ * A row names the bits of one register that may be shown. Vector, cryptographic and
+ * bit-manipulation instructions run on the host's own units and are shown where the host has them;
+ * what the interpreter does by itself is shown always. Hidden is everything that has no row:
+ * AVX-512, VAES and other forms the interpreter does not decode, and what a guest of ours has no
+ * use for (SMX, VMX, SVM, MONITOR, performance counters, protection keys, CET). A machine check
+ * architecture without a single bank is shown, since kernels complain of a processor with none.
+ */
+#include "emu/x86/sys/cpuid.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "emu/x86/apic/lapic.h"
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/mode.h"
+#include "emu/x86/decode/vendor.h"
+
+#define BIT(n) (1u << (n))
+
+enum reg {
+    EAX,
+    EBX,
+    ECX,
+    EDX,
+};
+
+struct row {
+    uint32_t leaf;
+    uint32_t subleaf;
+    enum reg reg;
+    uint32_t ours;   /* shown always */
+    uint32_t hosts;  /* shown where the host shows it */
+    uint32_t needed; /* of hosts: without it we do not start */
+};
+
+static const struct row rows[] = {
+    /* SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND;
+     * ours: CX16 X2APIC MOVBE TSC-deadline hypervisor */
+    { 1, 0, ECX, BIT(13) | BIT(21) | BIT(22) | BIT(24) | BIT(31),
+      BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(19) | BIT(20) | BIT(23) | BIT(25) | BIT(26) |
+          BIT(28) | BIT(29) | BIT(30),
+      BIT(0) | BIT(9) | BIT(19) | BIT(20) | BIT(23) },
+    /* DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFLUSH are ours; FPU MMX
+       FXSR SSE SSE2 the host's */
+    { 1, 0, EDX,
+      BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) | BIT(11) | BIT(12) |
+          BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19),
+      BIT(0) | BIT(23) | BIT(24) | BIT(25) | BIT(26),
+      BIT(0) | BIT(23) | BIT(24) | BIT(25) | BIT(26) },
+    /* ARAT */
+    { 6, 0, EAX, BIT(2), 0, 0 },
+    /* FSGSBASE TSC_ADJUST SMEP ERMS SMAP CLFLUSHOPT CLWB are ours; BMI1 AVX2 BMI2 RDSEED ADX SHA
+       the host's */
+    { 7, 0, EBX, BIT(0) | BIT(1) | BIT(7) | BIT(9) | BIT(20) | BIT(23) | BIT(24),
+      BIT(3) | BIT(5) | BIT(8) | BIT(18) | BIT(19) | BIT(29), 0 },
+    { 7, 0, ECX, BIT(2) | BIT(22), 0, 0 },           /* UMIP RDPID */
+    { 7, 0, EDX, BIT(4) | BIT(14), 0, 0 },           /* FSRM SERIALIZE */
+    { 0xd, 1, EAX, 0, BIT(0) | BIT(1) | BIT(2), 0 }, /* XSAVEOPT XSAVEC XGETBV(1) */
+    /* KVM's paravirtual features: NOP_IO_DELAY CLOCKSOURCE2 CLOCKSOURCE_STABLE */
+    { 0x40000001, 0, EAX, BIT(1) | BIT(3) | BIT(24), 0, 0 },
+    { 0x80000001, 0, ECX, BIT(0) | BIT(8), BIT(5), 0 }, /* LAHF PREFETCHW, LZCNT */
+    { 0x80000001, 0, EDX, BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29), 0,
+      0 },                                /* SYSCALL NX 1GB RDTSCP LM */
+    { 0x80000007, 0, EDX, BIT(8), 0, 0 }, /* invariant TSC */
+    { 0x80000008, 0, EAX, CPU_PHYSICAL_BITS | 48u << 8, 0, 0 },
+};
+
+#define LEAF81_EDX_SYSCALL   BIT(11)
+#define LEAF821_EAX_NULL_SEL BIT(6) /* a null selector clears the base */
+
+#define XCR0_X87_SSE 3u
+#define XCR0_AVX     4u
+#define AVX_OFFSET   576u
+#define AVX_SIZE     256u
+
+static bool host_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    return __get_cpuid_count(leaf, subleaf, &out[EAX], &out[EBX], &out[ECX], &out[EDX]);
+}
+
+static bool host_has(uint32_t leaf, enum reg reg, uint32_t bits)
+{
+    uint32_t out[4];
+
+    return host_leaf(leaf, 0, out) && (out[reg] & bits) == bits;
+}
+
+uint64_t emu_cpuid_xcr0(void)
+{
+    return XCR0_X87_SSE | (host_has(1, ECX, BIT(27) | BIT(28)) ? XCR0_AVX : 0);
+}
+
+static struct cpuid_entry *entry_of(struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_entry *last = t->count ? &t->entries[t->count - 1] : NULL;
+
+    if (last && last->leaf == leaf && last->subleaf == subleaf)
+        return last;
+    t->entries[t->count] = (struct cpuid_entry){ .leaf = leaf,
+                                                 .subleaf = subleaf,
+                                                 .has_subleaf = leaf == 7 || leaf == 0xd };
+    return &t->entries[t->count++];
+}
+
+/* Leaves whose contents are not feature bits. */
+static void add_identity(struct cpuid_table *t, uint32_t leaf)
+{
+    struct cpuid_entry *entry = entry_of(t, leaf, 0);
+    uint32_t host[4] = { 0 };
+
+    (void)host_leaf(leaf, 0, host);
+    *entry = (struct cpuid_entry){
+        .leaf = leaf, .eax = host[EAX], .ebx = host[EBX], .ecx = host[ECX], .edx = host[EDX]
+    };
+}
+
+/* The XSAVE area (SDM 1, 13.2): header and legacy region, then the upper halves of YMM. */
+static void add_xsave(struct cpuid_table *t)
+{
+    uint32_t size = emu_cpuid_xcr0() & XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
+
+    t->entries[t->count++] = (struct cpuid_entry){
+        .leaf = 0xd, .has_subleaf = 1, .eax = (uint32_t)emu_cpuid_xcr0(), .ebx = size, .ecx = size
+    };
+    if (size > AVX_OFFSET)
+        t->entries[t->count++] = (struct cpuid_entry){
+            .leaf = 0xd, .subleaf = 2, .has_subleaf = 1, .eax = AVX_SIZE, .ebx = AVX_OFFSET
+        };
+}
+
+static int add_row(struct cpuid_table *t, const struct row *row, struct err *e)
+{
+    struct cpuid_entry *entry = entry_of(t, row->leaf, row->subleaf);
+    uint32_t *regs[] = { &entry->eax, &entry->ebx, &entry->ecx, &entry->edx };
+    uint32_t host[4] = { 0 };
+
+    (void)host_leaf(row->leaf, row->subleaf, host);
+    if ((host[row->reg] & row->needed) != row->needed)
+        return err_set(e, EOPNOTSUPP,
+                       "the software CPU needs a host processor with SSE4.2 and POPCNT "
+                       "(x86-64-v2); CPUID leaf %#x "
+                       "lacks bits %#x",
+                       row->leaf, row->needed & ~host[row->reg]);
+    *regs[row->reg] |= row->ours | (host[row->reg] & row->hosts);
+    return 0;
+}
+
+/* Who the processors are; and what AMD's say of themselves where Intel's have nothing to say. */
+static int add_vendor(struct cpuid_table *t, struct err *e)
+{
+    const char *as = getenv(VENDOR_SWITCH);
+    int ret = as ? vendor_pretend(t, as, e) : 0;
+    const struct vendor *vendor = vendor_shown(t);
+
+    if (ret == 0 && vendor->amd_registers && vendor->null_base) {
+        cpuid_find(t, 0x80000000, 0)->eax = 0x80000021;
+        t->entries[t->count++] =
+            (struct cpuid_entry){ .leaf = 0x80000021, .eax = LEAF821_EAX_NULL_SEL };
+    }
+    return ret;
+}
+
+int emu_cpuid_offer(struct cpuid_table *t, struct err *e)
+{
+    static const uint32_t brand[] = { 0x80000002, 0x80000003, 0x80000004 };
+
+    t->count = 0;
+    add_identity(t, 0);
+    t->entries[0].eax = 0x16;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int ret = add_row(t, &rows[i], e);
+
+        if (ret)
+            return ret;
+    }
+    cpuid_find(t, 1, 0)->eax = CPU_SIGNATURE;
+    cpuid_find(t, 1, 0)->ebx = 8u << 8; /* CLFLUSH line: 64 bytes */
+    t->entries[t->count++] = (struct cpuid_entry){ .leaf = 0xb, .has_subleaf = 1 };
+    add_xsave(t);
+    t->entries[t->count++] = (struct cpuid_entry){
+        .leaf = 0x40000000,
+        .eax = 0x40000001,
+        .ebx = 0x4b4d564b,
+        .ecx = 0x564b4d56,
+        .edx = 0x4d /* KVMKVMKVM */
+    };
+    t->entries[t->count++] = (struct cpuid_entry){ .leaf = 0x80000000, .eax = 0x80000008 };
+    for (unsigned i = 0; i < sizeof(brand) / sizeof(brand[0]); i++)
+        add_identity(t, brand[i]);
+    return add_vendor(t, e);
+}
+
+#define CR4_OSXSAVE (UINT64_C(1) << 18)
+
+/* Whether the leaf is one of its range: basic, extended, or of a hypervisor's 256. */
+static bool leaf_in_range(struct cpuid_table *t, uint32_t leaf)
+{
+    bool hypervisors = leaf >> 28 == 4;
+    const struct cpuid_entry *first =
+        cpuid_find(t, leaf & (hypervisors ? 0xffffff00u : 0xc0000000u), 0);
+
+    return first && leaf <= first->eax;
+}
+
+/* The leaf that answers: itself, or the highest basic one for those that there are not. */
+static uint32_t leaf_answering(struct cpu *c, uint32_t leaf)
+{
+    const struct cpuid_entry *basic = cpuid_find(&c->cpuid, 0, 0);
+
+    if (!c->vendor->cpuid_last || !basic || leaf_in_range(&c->cpuid, leaf))
+        return leaf;
+    return basic->eax;
+}
+
+void emu_cpuid(struct cpu *c)
+{
+    uint32_t leaf = leaf_answering(c, (uint32_t)c->gpr[X86_RAX]);
+    uint32_t subleaf = (uint32_t)c->gpr[X86_RCX];
+    const struct cpuid_entry *found = cpuid_find(&c->cpuid, leaf, subleaf);
+    struct cpuid_entry out = { 0 };
+
+    if (found)
+        out = *found;
+    if (leaf == 0x80000001 && !(c->mode & MODE_64) && !c->vendor->syscall_32)
+        out.edx &= ~LEAF81_EDX_SYSCALL;
+    if (leaf == 1 && (c->cr4 & CR4_OSXSAVE))
+        out.ecx |= BIT(27);
+    if (leaf == 1 && !lapic_is_on(c->lapic))
+        out.edx &= ~BIT(9);
+    if (leaf == 0xb && !found) { /* beyond the last level */
+        out.ecx = subleaf & 0xffu;
+        out.edx = c->accel.id;
+    }
+    if (leaf == 0xd &&
+        subleaf <= 1) /* standard and compacted size: with AVX last they are the same */
+        out.ebx = c->xcr0 & XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
+    c->gpr[X86_RAX] = out.eax;
+    c->gpr[X86_RBX] = out.ebx;
+    c->gpr[X86_RCX] = out.ecx;
+    c->gpr[X86_RDX] = out.edx;
+}

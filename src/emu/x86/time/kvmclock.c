@@ -1,0 +1,165 @@
+/*
+ * The paravirtual clock.
+ *
+ * A page holds the line by which a time stamp counter becomes time, and is written again by whoever
+ * moves a counter, for all processors: the flag that one may be read for the other is in each.
+ */
+#include "emu/x86/time/kvmclock.h"
+
+#include <stddef.h>
+#include <time.h>
+
+#include "core/vm/mem.h"
+#include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/machine.h"
+#include "emu/x86/time/clock.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+#define ENABLE   1u
+
+/* Flags. */
+#define TSC_STABLE    (1u << 0) /* the same for all processors, never steps */
+#define GUEST_STOPPED (1u << 1) /* the host's to set, the guest's to clear */
+
+struct time_info {
+    uint32_t version; /* odd while being written */
+    uint32_t pad;
+    uint64_t tsc_timestamp;
+    uint64_t system_time; /* ns at tsc_timestamp */
+    uint32_t tsc_to_system_mul;
+    int8_t tsc_shift;
+    uint8_t flags;
+    uint8_t pad2[2];
+};
+
+_Static_assert(sizeof(struct time_info) == 32, "pvclock_vcpu_time_info layout");
+
+struct wall_clock {
+    uint32_t version;
+    uint32_t sec;
+    uint32_t nsec;
+};
+
+_Static_assert(sizeof(struct wall_clock) == 12, "pvclock_wall_clock layout");
+
+/* ns = (ticks << shift or >> -shift) * mul >> 32, with mul as large as 32 bits allow. */
+static void scale(uint32_t tsc_khz, uint32_t *mul, int8_t *shift)
+{
+    uint64_t hz = (uint64_t)tsc_khz * 1000;
+    int8_t s = 0;
+
+    while (hz > 2 * NS_PER_S) {
+        hz >>= 1;
+        s--;
+    }
+    while (hz <= NS_PER_S) {
+        hz <<= 1;
+        s++;
+    }
+    *mul = (uint32_t)((NS_PER_S << 32) / hz);
+    *shift = s;
+}
+
+/* Time by the TSC since the machine began, as a guest computes it. */
+static uint64_t machine_ns(const struct emu *m, uint64_t host_tsc)
+{
+    uint64_t ticks = host_tsc - m->tsc_start;
+    uint32_t mul;
+    int8_t shift;
+
+    scale(clock_tsc_khz(m), &mul, &shift);
+    ticks = shift < 0 ? ticks >> -shift : ticks << shift;
+    return (uint64_t)((unsigned __int128)ticks * mul >> 32);
+}
+
+static uint64_t offset_of(const struct cpu *c)
+{
+    return __atomic_load_n(&c->tsc_offset, __ATOMIC_RELAXED);
+}
+
+/* Whether one processor's counter can be read for another's. */
+static uint8_t stable_flag(const struct emu *m)
+{
+    for (unsigned i = 1; i < m->cpu_count; i++)
+        if (offset_of(m->cpus[i]) != offset_of(m->cpus[0]))
+            return 0;
+    return TSC_STABLE;
+}
+
+/* All processors share one line: machine time 0 is the machine's first TSC sample. A reader that
+ * sees an odd version, or another one afterwards, tries again. Lock held. */
+static void page_write(struct cpu *c, uint8_t flags)
+{
+    gpa_t at = c->kvmclock & ~(uint64_t)ENABLE;
+    struct time_info info = {
+        .version = c->kvmclock_version + 1,
+        .tsc_timestamp = c->emu->tsc_start + offset_of(c),
+        .flags = flags,
+    };
+
+    scale(clock_tsc_khz(c->emu), &info.tsc_to_system_mul, &info.tsc_shift);
+    if (!mem_write(c->emu->mem, at, &info.version, sizeof(info.version)))
+        return;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    (void)mem_write(c->emu->mem, at, &info, sizeof(info));
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    info.version = c->kvmclock_version += 2;
+    (void)mem_write(c->emu->mem, at, &info.version, sizeof(info.version));
+}
+
+/* What a page says of its processor already. */
+static uint8_t stopped_flag(const struct cpu *c)
+{
+    struct time_info info;
+
+    if (!mem_read(c->emu->mem, c->kvmclock & ~(uint64_t)ENABLE, &info, sizeof(info)))
+        return 0;
+    return info.flags & GUEST_STOPPED;
+}
+
+/* Lock held. */
+static void pages_write(struct emu *m)
+{
+    uint8_t stable = stable_flag(m);
+
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        if (m->cpus[i]->kvmclock & ENABLE)
+            page_write(m->cpus[i], stable | stopped_flag(m->cpus[i]));
+}
+
+void kvmclock_stopped(struct cpu *c)
+{
+    (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
+    if (c->kvmclock & ENABLE)
+        page_write(c, stable_flag(c->emu) | GUEST_STOPPED);
+    (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
+}
+
+void kvmclock_update(struct emu *m)
+{
+    (void)pthread_mutex_lock(&m->kvmclock_lock);
+    pages_write(m);
+    (void)pthread_mutex_unlock(&m->kvmclock_lock);
+}
+
+void kvmclock_system_write(struct cpu *c, uint64_t value)
+{
+    (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
+    c->kvmclock = value;
+    if (value & ENABLE)
+        page_write(c, stable_flag(c->emu));
+    (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
+}
+
+void kvmclock_wall_write(struct cpu *c, uint64_t value)
+{
+    struct clock_sample now = clock_sample(CLOCK_REALTIME);
+    uint64_t start = now.ns - machine_ns(c->emu, now.tsc);
+    struct wall_clock wall = {
+        .version = 2,
+        .sec = (uint32_t)(start / NS_PER_S),
+        .nsec = (uint32_t)(start % NS_PER_S),
+    };
+
+    (void)mem_write(c->emu->mem, value, &wall, sizeof(wall));
+}

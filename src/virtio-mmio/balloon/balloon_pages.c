@@ -1,0 +1,66 @@
+/* Page numbers to ranges. */
+#include "virtio-mmio/balloon/balloon_pages.h"
+
+#include <stdlib.h>
+
+#include "virtio-mmio/queue/iov.h"
+#include "virtio-mmio/queue/queue.h"
+
+static gpa_t gpa_of(uint32_t number)
+{
+    return (gpa_t)number << BALLOON_PAGE_SHIFT;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+bool balloon_pages_sound(const struct virtq_chain *chain)
+{
+    return chain->writable == 0 && chain->readable_len > 0 &&
+           chain->readable_len % sizeof(uint32_t) == 0 &&
+           chain->readable_len <= BALLOON_PAGES_MAX * sizeof(uint32_t);
+}
+
+/* Keeps each page of RAM once. */
+static void sift(struct balloon_pages *pages, const struct mem *mem, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t number = pages->number[i];
+        if (!mem_at(mem, gpa_of(number), BALLOON_PAGE))
+            pages->bad++;
+        else if (pages->count == 0 || pages->number[pages->count - 1] != number)
+            pages->number[pages->count++] = number;
+    }
+}
+
+void balloon_pages_read(struct balloon_pages *pages, const struct mem *mem,
+                        const struct virtq_chain *chain)
+{
+    unsigned count = (unsigned)(chain->readable_len / sizeof(uint32_t));
+
+    (void)iov_read(chain->iov, chain->readable, 0, pages->number, count * sizeof(uint32_t));
+    qsort(pages->number, count, sizeof(uint32_t), compare);
+    pages->count = 0;
+    pages->bad = 0;
+    sift(pages, mem, count);
+}
+
+/* A range stays in one region, even where another begins right behind it. */
+bool balloon_pages_next(const struct balloon_pages *pages, const struct mem *mem, unsigned *next,
+                        struct balloon_range *range)
+{
+    unsigned first = *next;
+
+    if (first == pages->count)
+        return false;
+    *range = (struct balloon_range){ gpa_of(pages->number[first]), BALLOON_PAGE };
+    while (++*next < pages->count && gpa_of(pages->number[*next]) == range->gpa + range->len &&
+           mem_at(mem, range->gpa, range->len + BALLOON_PAGE))
+        range->len += BALLOON_PAGE;
+    return true;
+}

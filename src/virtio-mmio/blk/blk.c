@@ -1,0 +1,576 @@
+/*
+ * The block device: one queue of requests, each of which becomes a job.
+ *
+ * A kick takes what is available and starts it; the loop gives it to the kernel together at the end
+ * of the turn. Jobs end in any order. Those that end in one turn are answered together, with one
+ * interrupt: the first of them posts a call, which comes before the loop sleeps.
+ *
+ * What one turn of the loop may do is bounded, as all devices share its thread, and the kernel may
+ * do in that turn whatever it is asked for: a disk takes so many requests, and has operations under
+ * way that move so many bytes together. What is more waits in the queue.
+ *
+ * The queue is left alone too while the limiter says no (a timer then starts it again) and while a
+ * swap waits for the last job on the old file. There are as many jobs as the queue has descriptors,
+ * so one is idle whenever there is a chain; all are at work where each descriptor is a request,
+ * behind an indirect table.
+ */
+#include "virtio-mmio/blk/blk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/state.h"
+#include "core/log/log.h"
+#include "virtio-mmio/queue/iov.h"
+
+#define TURN_REQUESTS   64u
+#define TURN_BYTES      (2 * BLK_PIECE)
+#define QUEUE_SIZE      VIRTQ_SIZE_MAX
+#define PHYSICAL_BLOCK  4096u /* bytes: below that the host reads before it writes */
+#define FEATURE(number) (UINT64_C(1) << (number))
+
+static const struct metric metrics[] = {
+    METRIC(struct blk_counters, reads),   METRIC(struct blk_counters, read_bytes),
+    METRIC(struct blk_counters, writes),  METRIC(struct blk_counters, write_bytes),
+    METRIC(struct blk_counters, flushes), METRIC(struct blk_counters, discards),
+    METRIC(struct blk_counters, merged),  METRIC(struct blk_counters, failed),
+    METRIC(struct blk_counters, limited),
+};
+static_assert(sizeof(metrics) / sizeof(metrics[0]) ==
+                  sizeof(struct blk_counters) / sizeof(uint64_t),
+              "every counter has a name");
+
+static struct blk *blk_of(struct virtio_device *v)
+{
+    return (struct blk *)v;
+}
+
+static struct blk *blk_of_io(struct blk_io *io)
+{
+    return (struct blk *)((char *)io - offsetof(struct blk, io));
+}
+
+/* What the driver is told of a file. */
+static struct virtio_blk_config describe(const struct blk_file *f, bool discard)
+{
+    unsigned exponent = 0;
+
+    while (f->block << exponent < PHYSICAL_BLOCK)
+        exponent++;
+    return (struct virtio_blk_config){
+        .capacity = f->sectors,
+        .seg_max = BLK_SEG_MAX,
+        .blk_size = f->block,
+        .physical_block_exp = (uint8_t)exponent,
+        .min_io_size = 1,
+        .max_discard_sectors = BLK_RANGE_SECTORS_MAX,
+        .max_discard_seg = 1,
+        .discard_sector_alignment = f->unit / BLK_SECTOR,
+        .max_write_zeroes_sectors = BLK_RANGE_SECTORS_MAX,
+        .max_write_zeroes_seg = 1,
+        .write_zeroes_may_unmap = discard,
+    };
+}
+
+/* The file that is there now decides; the block size stays what the driver was told. */
+static void rules_set(struct blk *b)
+{
+    b->rules = (struct blk_rules){ .sectors = b->io.file.sectors,
+                                   .block = b->config.blk_size,
+                                   .read_only = b->io.file.mode.read_only,
+                                   .flush = b->writeback,
+                                   .discard = b->discard && b->io.file.can_punch };
+}
+
+/* The queue. */
+
+static void post_next_turn(struct blk *b)
+{
+    b->posted = true;
+    loop_post(b->virtio.loop, &b->next_turn);
+}
+
+static void answer(struct blk *b, struct blk_job *job, int status)
+{
+    const struct iovec status_byte = { .iov_base = job->request.status_at, .iov_len = 1 };
+    uint64_t written = job->filled;
+
+    if (status != VIRTIO_BLK_S_OK)
+        metric_add(&b->counters.failed, 1);
+    *job->request.status_at = (uint8_t)status;
+    if (written == job->chain.writable_len) /* no gap before the status (2.7.8) */
+        written++;
+    virtio_wrote(&b->virtio, &status_byte, 1, 1);
+    virtq_push(&b->virtio.queue[0].ring, job->chain.head, (uint32_t)written);
+    job->next = b->idle;
+    b->idle = job;
+    if (!b->posted)
+        post_next_turn(b);
+}
+
+static void count(struct blk *b, const struct blk_job *job)
+{
+    struct blk_counters *c = &b->counters;
+
+    if (job->merged)
+        metric_add(&c->merged, 1);
+    switch (job->request.action) {
+    case BLK_READ:
+        metric_add(&c->reads, 1);
+        metric_add(&c->read_bytes, job->filled);
+        break;
+    case BLK_WRITE:
+        metric_add(&c->writes, 1);
+        metric_add(&c->write_bytes, job->chain.readable_len - sizeof(struct virtio_blk_outhdr));
+        break;
+    case BLK_FLUSH:
+        metric_add(&c->flushes, 1);
+        break;
+    case BLK_DISCARD:
+    case BLK_ZERO:
+        metric_add(&c->discards, 1);
+        break;
+    case BLK_ANSWER:
+    case BLK_IDENTIFY:
+        break;
+    }
+}
+
+static void identify(struct blk *b, struct blk_job *job)
+{
+    const struct blk_request *r = &job->request;
+
+    job->filled = iov_write(r->data, r->count, 0, b->serial, sizeof(b->serial));
+    virtio_wrote(&b->virtio, r->data, r->count, job->filled);
+    answer(b, job, VIRTIO_BLK_S_OK);
+}
+
+/* A judged request's operation has room beside those that are under way. */
+static bool fits(const struct blk *b, struct blk_job *job)
+{
+    job->share = job->request.len < BLK_PIECE ? job->request.len : BLK_PIECE;
+    return b->moving == 0 || b->moving + job->share <= TURN_BYTES;
+}
+
+static void start(struct blk *b, struct blk_job *job)
+{
+    struct blk_request *r = &job->request;
+
+    job->filled = 0;
+    if (rate_limit_limits(&b->limiter))
+        rate_limit_take(&b->limiter, r->len, 1);
+    if (r->action == BLK_ANSWER) {
+        answer(b, job, r->status);
+    } else if (r->action == BLK_IDENTIFY) {
+        identify(b, job);
+    } else {
+        b->in_flight++;
+        b->moving += job->share;
+        blk_job_start(job);
+    }
+}
+
+/* Whether the limiter lets the next one through; if not, the timer is set. */
+static bool is_due(struct blk *b)
+{
+    if (!rate_limit_limits(&b->limiter) || rate_limit_ready(&b->limiter, clock_now_ns()))
+        return true;
+    b->waiting = true;
+    metric_add(&b->counters.limited, 1);
+    loop_timer(b->virtio.loop, &b->timer, rate_limit_ready_at(&b->limiter));
+    return false;
+}
+
+static bool is_held(const struct blk *b)
+{
+    return b->resting || b->waiting || b->next.fd >= 0 || b->draining || b->virtio.held;
+}
+
+/* Whether it has taken as much as a turn is for. */
+static bool is_over(struct blk *b)
+{
+    uint64_t turn = loop_turn(b->virtio.loop);
+
+    if (b->turn != turn)
+        b->taken = 0;
+    b->turn = turn;
+    return b->taken++ >= TURN_REQUESTS;
+}
+
+/* The chain goes back into the queue. */
+static bool untake(struct blk *b)
+{
+    virtq_unpop(&b->virtio.queue[0].ring, 1);
+    return false;
+}
+
+static bool take(struct blk *b)
+{
+    struct blk_job *job = b->idle;
+    struct virtq_chain none = { .iov_max = 0 };
+
+    if (is_held(b))
+        return false;
+    if (!job) { /* every descriptor is taken: another chain is a fault, and popping finds it */
+        (void)virtio_pop(&b->virtio, 0, &none);
+        return false;
+    }
+    if (is_over(b)) {
+        b->resting = true;
+        post_next_turn(b);
+        return false;
+    }
+    job->chain = (struct virtq_chain){ .iov = job->iov, .iov_max = BLK_IOV };
+    if (!virtio_pop(&b->virtio, 0, &job->chain))
+        return false;
+    if (!is_due(b))
+        return untake(b);
+    if (!blk_request_read(&job->request, &job->chain, &b->rules)) {
+        virtio_fail(&b->virtio, "a request has no room for its status");
+        return false;
+    }
+    if (!fits(b, job)) {
+        b->resting = true; /* the answer to what is in flight ends it */
+        return untake(b);
+    }
+    b->idle = job->next;
+    start(b, job);
+    return true;
+}
+
+/* Where the queue is held nobody needs a kick: it is looked at when it is let go. Nor where the
+ * device failed: its chains stay where they are. */
+static void take_all(struct blk *b)
+{
+    while (take(b))
+        ;
+    blk_jobs_go(&b->io);
+    if (!is_held(b))
+        virtio_await(&b->virtio, 0);
+}
+
+static void blk_kick(struct virtio_device *v, unsigned queue)
+{
+    (void)queue;
+    take_all(blk_of(v));
+}
+
+/* What held the queue is over. */
+static void restart(struct blk *b)
+{
+    const struct virtio_device *v = &b->virtio;
+
+    if (v->phase == VIRTIO_LIVE && !v->failed && v->queue[0].ring.ready)
+        take_all(b);
+}
+
+static void next_turn(struct loop_post *post)
+{
+    struct blk *b = (struct blk *)((char *)post - offsetof(struct blk, next_turn));
+    bool rested = b->resting;
+
+    b->posted = false;
+    b->resting = false;
+    virtio_publish(&b->virtio, 0);
+    if (rested)
+        restart(b);
+}
+
+/* Nothing is in flight. */
+
+static void file_register(struct blk *b)
+{
+    loop_register(b->virtio.loop, b->io.file.fd);
+    b->registered = true;
+}
+
+static void file_unregister(struct blk *b)
+{
+    loop_unregister(b->virtio.loop, b->io.file.fd);
+    b->registered = false;
+}
+
+static void swap(struct blk *b)
+{
+    const struct virtio_blk_config config = describe(&b->next, b->discard);
+    bool registered = b->registered;
+
+    if (registered)
+        file_unregister(b);
+    blk_file_close(&b->io.file);
+    b->io.file = b->next;
+    b->next.fd = -1;
+    if (registered)
+        file_register(b);
+    virtio_config_update(&b->virtio, 0, &config, sizeof(config));
+    rules_set(b);
+}
+
+static void settle(struct blk *b)
+{
+    bool swapped = b->next.fd >= 0;
+
+    if (b->in_flight > 0)
+        return;
+    if (swapped)
+        swap(b);
+    if (b->draining && !b->waiting) {
+        b->draining = false;
+        b->io.stop = false;
+        file_unregister(b);
+        virtio_reset_done(&b->virtio);
+    } else if (b->virtio.held && !b->waiting) {
+        virtio_quiet(&b->virtio);
+    } else if (swapped) {
+        restart(b);
+    }
+}
+
+static void job_filled(struct blk_job *job, size_t bytes)
+{
+    struct blk *b = blk_of_io(job->io);
+
+    virtio_wrote(&b->virtio, job->request.data, job->request.count, bytes);
+}
+
+static void job_done(struct blk_job *job, int status)
+{
+    struct blk *b = blk_of_io(job->io);
+
+    b->in_flight--;
+    b->moving -= job->share;
+    if (status == VIRTIO_BLK_S_OK)
+        count(b, job);
+    answer(b, job, status);
+    if (b->in_flight == 0)
+        settle(b);
+}
+
+static void timer_done(struct loop_op *op, int res)
+{
+    struct blk *b = (struct blk *)((char *)op - offsetof(struct blk, timer));
+
+    (void)res;
+    b->waiting = false;
+    if (b->draining || b->virtio.held)
+        settle(b);
+    else
+        restart(b);
+}
+
+/* The device. */
+
+static void blk_activate(struct virtio_device *v)
+{
+    struct blk *b = blk_of(v);
+
+    b->io.loop = v->loop;
+    file_register(b);
+    /* A driver that cannot flush counts on not having to (5.2.6.2). */
+    b->io.through = b->writeback && !virtio_has(v, VIRTIO_BLK_F_FLUSH);
+    if (v->metrics)
+        metrics_add(v->metrics, &b->group);
+}
+
+static void blk_reset(struct virtio_device *v)
+{
+    struct blk *b = blk_of(v);
+
+    if (v->metrics)
+        metrics_remove(v->metrics, &b->group);
+    b->draining = true;
+    b->io.stop = true;
+    loop_cancel(v->loop, &b->timer);
+    for (unsigned i = 0; i < QUEUE_SIZE && b->in_flight > 0; i++)
+        loop_cancel(v->loop, &b->jobs[i].op);
+    settle(b);
+}
+
+static void blk_quiesce(struct virtio_device *v)
+{
+    loop_cancel(v->loop, &blk_of(v)->timer);
+    settle(blk_of(v));
+}
+
+/* Another capacity is for the driver to hear of; blocks of another size it would not understand. */
+static void blk_restore(struct virtio_device *v, const void *config, struct state_fields *f)
+{
+    const struct virtio_blk_config *was = config;
+
+    if (was->blk_size != blk_of(v)->config.blk_size)
+        state_refuse(f, "its blocks have another size than this file's");
+}
+
+static const struct virtio_ops blk_ops = {
+    .id = VIRTIO_ID_BLOCK,
+    .activate = blk_activate,
+    .kick = blk_kick,
+    .reset = blk_reset,
+    .quiesce = blk_quiesce,
+    .restore = blk_restore,
+};
+
+static uint64_t features(const struct blk *b)
+{
+    uint64_t features = FEATURE(VIRTIO_BLK_F_SEG_MAX) | FEATURE(VIRTIO_BLK_F_BLK_SIZE) |
+                        FEATURE(VIRTIO_BLK_F_TOPOLOGY);
+
+    if (b->rules.flush)
+        features |= FEATURE(VIRTIO_BLK_F_FLUSH);
+    if (b->rules.discard)
+        features |= FEATURE(VIRTIO_BLK_F_DISCARD);
+    features |= FEATURE(b->rules.read_only ? VIRTIO_BLK_F_RO : VIRTIO_BLK_F_WRITE_ZEROES);
+    return features;
+}
+
+static void name(struct blk *b, const struct blk_config *config)
+{
+    const char *serial = config->serial ? config->serial : config->id;
+
+    (void)snprintf(b->name, sizeof(b->name), "block.%s", config->id);
+    (void)snprintf(b->group_name, sizeof(b->group_name), "%s.io", b->name);
+    memcpy(b->serial, serial, strnlen(serial, sizeof(b->serial)));
+    b->group = (struct metrics_group){ .name = b->group_name,
+                                       .metrics = metrics,
+                                       .count = sizeof(metrics) / sizeof(metrics[0]),
+                                       .counters = &b->counters };
+}
+
+static void set_up(struct blk *b, const struct blk_config *config)
+{
+    name(b, config);
+    b->io.name = b->name;
+    b->io.done = job_done;
+    b->io.filled = job_filled;
+    b->next_turn.call = next_turn;
+    b->timer.done = timer_done;
+    b->config = describe(&b->io.file, b->discard);
+    rules_set(b);
+    rate_limit_init(&b->limiter, config->bandwidth, config->ops, clock_now_ns());
+    for (unsigned i = QUEUE_SIZE; i-- > 0;) {
+        b->jobs[i].io = &b->io;
+        b->jobs[i].next = b->idle;
+        b->idle = &b->jobs[i];
+    }
+    virtio_init(&b->virtio, &blk_ops,
+                &(struct virtio_setup){ .name = b->name,
+                                        .features = features(b),
+                                        .config = &b->config,
+                                        .config_len = sizeof(b->config),
+                                        .queue_count = 1,
+                                        .queue_size = QUEUE_SIZE });
+}
+
+/* Its file is whatever size its maker left it. */
+static void tell_unseen(const struct blk *b, const struct blk_file *f)
+{
+    if (f->unseen > 0)
+        log_warn("%s: the guest does not see the last %u bytes of its file, no whole block of %u",
+                 b->name, f->unseen, f->block);
+}
+
+int blk_create(struct blk **out, const struct blk_config *config, struct err *e)
+{
+    const struct blk_file_mode mode = { .read_only = config->read_only,
+                                        .direct = config->direct,
+                                        .unlocked = config->unlocked,
+                                        .patient = true };
+    struct blk *b = calloc(1, sizeof(*b));
+    int ret;
+
+    if (!b)
+        return err_set(e, ENOMEM, "no memory for drive %s", config->id);
+    b->io.file.fd = b->next.fd = -1;
+    b->writeback = config->writeback;
+    b->discard = config->discard;
+    b->jobs = calloc(QUEUE_SIZE, sizeof(*b->jobs));
+    ret = b->jobs ? 0 : err_set(e, ENOMEM, "no memory for its requests");
+    if (ret == 0)
+        ret = blk_file_open(&b->io.file, config->path, mode, e);
+    if (ret == 0)
+        ret = blk_io_prepare(&b->io, e);
+    if (ret < 0) {
+        blk_destroy(b);
+        return err_wrap(e, ret, "drive %s", config->id);
+    }
+    set_up(b, config);
+    tell_unseen(b, &b->io.file);
+    *out = b;
+    return 0;
+}
+
+void blk_destroy(struct blk *b)
+{
+    if (!b)
+        return;
+    assert(b->in_flight == 0 && !b->registered && !b->waiting && b->next_turn.queued == 0);
+    blk_file_close(&b->io.file);
+    blk_file_close(&b->next);
+    blk_io_finish(&b->io);
+    free(b->jobs);
+    free(b);
+}
+
+/* Changes while the guest runs. */
+
+int blk_resize(struct blk *b, struct err *e)
+{
+    int ret = blk_file_measure(&b->io.file, e);
+    uint64_t sectors = b->io.file.sectors;
+
+    if (ret < 0)
+        return err_wrap(e, ret, "%s", b->name);
+    tell_unseen(b, &b->io.file);
+    b->rules.sectors = sectors;
+    virtio_config_update(&b->virtio, offsetof(struct virtio_blk_config, capacity), &sectors,
+                         sizeof(sectors));
+    return 0;
+}
+
+static bool is_same_file(const struct blk *b, const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && st.st_dev == b->io.file.dev && st.st_ino == b->io.file.ino;
+}
+
+int blk_swap(struct blk *b, const char *path, struct err *e)
+{
+    struct blk_file_mode mode = b->io.file.mode;
+    struct blk_file next;
+    int ret;
+
+    if (b->next.fd >= 0)
+        return err_set(e, EBUSY, "%s: the last change of its file is not over yet", b->name);
+    if (is_same_file(b, path))
+        return blk_resize(b, e);
+    mode.patient = false; /* the loop is not to wait */
+    ret = blk_file_open(&next, path, mode, e);
+    if (ret < 0)
+        return err_wrap(e, ret, "%s", b->name);
+    if (next.block > b->rules.block) {
+        blk_file_close(&next);
+        return err_set(e, EINVAL, "%s: %s has blocks of %u bytes, but the guest knows blocks of %u",
+                       b->name, path, next.block, b->rules.block);
+    }
+    tell_unseen(b, &next);
+    b->next = next;
+    settle(b);
+    return 0;
+}
+
+void blk_limit(struct blk *b, struct rate bandwidth, struct rate ops)
+{
+    rate_limit_init(&b->limiter, bandwidth, ops, clock_now_ns());
+    if (b->waiting)
+        loop_cancel(b->virtio.loop, &b->timer);
+}

@@ -1,0 +1,59 @@
+#ifndef VIRTIO_MMIO_RNG_RNG_H
+#define VIRTIO_MMIO_RNG_RNG_H
+/*
+ * Randomness for the guest: the entropy device (virtio 1.2, 5.4), from the host kernel's generator.
+ *
+ *   rng_create(&rng, &config, &e)
+ *   virtio_plug(&rng->virtio, ...)
+ *   virtio_unplug(&rng->virtio, gone)    once no processor runs
+ *   rng_destroy(rng)                     in or after gone
+ *
+ * A request gets as many bytes as its buffers hold, up to 64 KiB; one that has no buffer to write
+ * to, or one to read from besides (5.4.6.1), is answered with none.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/base/metrics.h"
+#include "virtio-mmio/rate_limit.h"
+#include "virtio-mmio/virtio.h"
+
+struct err;
+
+#define RNG_REQUEST_MAX (64u << 10) /* bytes; a driver asks again for more */
+
+struct rng_config {
+    struct rate bandwidth; /* bytes */
+    struct rate ops;       /* requests */
+};
+
+struct rng_counters {
+    uint64_t entropy_event_count; /* requests */
+    uint64_t entropy_event_fails; /* of them, answered with nothing */
+    uint64_t entropy_bytes;
+    uint64_t host_rng_fails;                 /* times the host's generator gave nothing */
+    uint64_t entropy_rate_limiter_throttled; /* times the guest had to wait for the rate limiter */
+    uint64_t rate_limiter_event_count;       /* times it then went on */
+};
+
+/* All of it the loop thread's. */
+struct rng {
+    struct virtio_device virtio; /* first member */
+    struct rate_limiter limiter;
+    struct loop_op wait; /* until the limiter lets it go on, or the others had their turn */
+    bool waiting;
+    bool throttled;                                          /* what it waits for */
+    ssize_t (*source)(void *to, size_t len, unsigned flags); /* getrandom */
+    struct rng_counters counters;
+    struct metrics_group group; /* "entropy.io"; the transport's is "entropy" */
+    struct iovec iov[VIRTQ_SIZE_MAX];
+};
+
+int rng_create(struct rng **out, const struct rng_config *config, struct err *e);
+
+/* Never plugged, or gone. Accepts NULL. */
+void rng_destroy(struct rng *r);
+
+#endif

@@ -1,0 +1,145 @@
+#include "emu/x86/mem/mmio.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "emu/x86/cpu/gpr.h"
+#include "lib/x86/emu_rig.h"
+
+#define AT (EMU_RIG_MMIO + 0x1000)
+
+/* A device whose every access kicks the processor that makes it. */
+struct kicker {
+    struct device device; /* first member */
+    unsigned reads, writes;
+};
+
+static struct emu_rig r;
+static struct kicker kicker;
+
+static void kick(void)
+{
+    r.cpu->accel.ops->kick(&r.cpu->accel);
+}
+
+static void kicker_read(struct device *d, uint64_t offset, void *data, unsigned size)
+{
+    (void)d;
+    (void)offset;
+    memset(data, 0x5a, size);
+    kicker.reads++;
+    kick();
+}
+
+static void kicker_write(struct device *d, uint64_t offset, const void *data, unsigned size)
+{
+    (void)d;
+    (void)offset;
+    (void)data;
+    (void)size;
+    kicker.writes++;
+    kick();
+}
+
+static const struct device_ops kicker_ops = { "kicker", kicker_read, kicker_write };
+
+static void start(void)
+{
+    emu_rig_init(&r, 1);
+    emu_rig_long_mode(&r);
+    emu_rig_map(&r, AT, AT, PTE_P | PTE_W);
+    device_init(&kicker.device, &kicker_ops);
+    cr_assert_eq(bus_add(&r.mmio, AT, 0x1000, &kicker.device, NULL), 0);
+    r.cpu->gpr[X86_RDI] = AT;
+    r.cpu->gpr[X86_RSI] = AT + 8;
+}
+
+static void finish(void)
+{
+    emu_rig_finish(&r);
+    device_finish(&kicker.device);
+}
+
+TestSuite(mmio, .init = start, .fini = finish);
+
+/* inc ecx; the code; inc edx. The run ends behind the code, before the second increment. */
+static void expect_end_behind(const void *code, size_t len)
+{
+    uint8_t all[32] = { 0xff, 0xc1 };
+
+    memcpy(all + 2, code, len);
+    memcpy(all + 2 + len, (uint8_t[]){ 0xff, 0xc2 }, 2);
+    r.cpu->gpr[X86_RCX] = r.cpu->gpr[X86_RDX] = 0;
+    cr_assert_eq(emu_rig_run(&r, all, len + 4), VCPU_KICKED);
+    cr_assert_eq(r.cpu->rip, EMU_RIG_CODE + 2 + len);
+    cr_assert_eq(r.cpu->gpr[X86_RCX], 1);
+    cr_assert_eq(r.cpu->gpr[X86_RDX], 0);
+}
+
+#define ENDS_BEHIND(...) \
+    expect_end_behind((uint8_t[]){ __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }))
+
+Test(mmio, a_kick_out_of_a_store_takes_effect_behind_it)
+{
+    ENDS_BEHIND(0x89, 0x07); /* mov [rdi], eax */
+    cr_assert_eq(kicker.writes, 1);
+    ENDS_BEHIND(0xc6, 0x07, 0x01); /* mov byte [rdi], 1 */
+    ENDS_BEHIND(0x0f, 0x11, 0x07); /* movups [rdi], xmm0: two accesses */
+    cr_assert_eq(kicker.writes, 4);
+    cr_assert_eq(kicker.reads, 0);
+}
+
+Test(mmio, a_kick_out_of_a_load_takes_effect_behind_it)
+{
+    ENDS_BEHIND(0x8b, 0x07); /* mov eax, [rdi] */
+    cr_assert_eq(kicker.reads, 1);
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 0x5a5a5a5a);
+    ENDS_BEHIND(0x0f, 0xb6, 0x07); /* movzx eax, byte [rdi] */
+    cr_assert_eq(r.cpu->gpr[X86_RAX], 0x5a);
+    ENDS_BEHIND(0x66, 0x0f, 0x6e, 0x07); /* movd xmm0, [rdi] */
+    cr_assert_eq(kicker.reads, 3);
+}
+
+Test(mmio, each_side_of_a_modification_is_made_once)
+{
+    ENDS_BEHIND(0xff, 0x07);       /* inc dword [rdi] */
+    ENDS_BEHIND(0xf0, 0x01, 0x07); /* lock add [rdi], eax */
+    ENDS_BEHIND(0x87, 0x07);       /* xchg [rdi], eax */
+    cr_assert_eq(kicker.reads, 3);
+    cr_assert_eq(kicker.writes, 3);
+}
+
+Test(mmio, moves_reach_a_device_once)
+{
+    r.cpu->gpr[X86_RSI] = EMU_RIG_CODE;
+    ENDS_BEHIND(0xa4); /* movsb */
+    cr_assert_eq(kicker.writes, 1);
+    cr_assert_eq(r.cpu->gpr[X86_RDI], AT + 1);
+    ENDS_BEHIND(0x8f, 0x07); /* pop [rdi] */
+    ENDS_BEHIND(0xff, 0x37); /* push [rdi] */
+    cr_assert_eq(kicker.writes, 2);
+    cr_assert_eq(kicker.reads, 1);
+}
+
+Test(mmio, an_x87_store_pops_once)
+{
+    r.cpu->fx[0] = 0x7f; /* control word 0x37f */
+    r.cpu->fx[1] = 0x03;
+    ENDS_BEHIND(0xd9, 0xe8, 0xd9, 0xee, 0xd9, 0x1f); /* fld1; fldz; fstp dword [rdi] */
+    cr_assert_eq(kicker.writes, 1);
+    cr_assert_eq(r.cpu->fx[4], 0x80, "one value is left on the stack: %#x", r.cpu->fx[4]);
+}
+
+Test(mmio, under_single_step_a_trap_follows_once)
+{
+    emu_rig_gate(&r, CPU_DB, EMU_RIG_CODE + 0x100, 0, 0xe);
+    emu_rig_write(&r, EMU_RIG_CODE + 0x100, (uint8_t[]){ 0xf4 }, 1); /* hlt */
+    emu_rig_write(&r, EMU_RIG_CODE, (uint8_t[]){ 0x89, 0x07, 0xff, 0xc2 }, 4);
+    r.cpu->rip = EMU_RIG_CODE;
+    r.cpu->rflags |= 0x100;
+    emu_rig_update(&r);
+    cr_assert_eq(emu_rig_go(&r), VCPU_KICKED);
+    cr_assert_eq(kicker.writes, 1);
+    cr_assert_eq(r.cpu->rip, EMU_RIG_CODE + 0x100);
+    cr_assert_eq(emu_rig_read64(&r, r.cpu->gpr[X86_RSP]), EMU_RIG_CODE + 2, "behind the store");
+}
