@@ -65,7 +65,7 @@ static uint64_t until_ns(void)
     static uint64_t ns;
 
     if (ns == 0)
-        ns = clock_now_ns() + CLOCK_NS_PER_S;
+        ns = clock_now_ns() + NS_PER_S;
     return ns;
 }
 

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/base/container.h"
 #include "core/base/err.h"
 #include "core/log/log.h"
 #include "core/vm/accel.h"
@@ -39,8 +40,7 @@ static void bell_broke(struct virtio_device *v, int res)
 
 static void bell_rung(struct loop_op *op, int res)
 {
-    struct virtio_queue *q =
-        (struct virtio_queue *)((char *)op - offsetof(struct virtio_queue, bell));
+    struct virtio_queue *q = container_of(op, struct virtio_queue, bell);
     struct virtio_device *v = q->owner;
 
     v->bells--;
@@ -104,8 +104,7 @@ static int connect_all(struct virtio_device *v, const struct virtio_slot *at, st
 
 static void late_idle(struct virtio_late *l)
 {
-    struct virtio_device *v =
-        (struct virtio_device *)((char *)l - offsetof(struct virtio_device, late));
+    struct virtio_device *v = container_of(l, struct virtio_device, late);
 
     if (v->gone)
         loop_post(v->loop, &v->work);
@@ -148,8 +147,7 @@ static void finish(struct virtio_device *v)
 /* The device's work from then on: posted at first, and whenever it is one step nearer. */
 static void leave(struct loop_post *post)
 {
-    struct virtio_device *v =
-        (struct virtio_device *)((char *)post - offsetof(struct virtio_device, work));
+    struct virtio_device *v = container_of(post, struct virtio_device, work);
 
     if (v->phase == VIRTIO_LIVE) {
         virtio_drain(v);

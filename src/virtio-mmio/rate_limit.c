@@ -33,13 +33,13 @@ static void bucket_fill(struct rate_bucket *b, uint64_t now_ns)
         return;
     come = (wide)(now_ns - b->at_ns) * b->rate.per_s + b->part;
     b->at_ns = now_ns;
-    if (come / CLOCK_NS_PER_S >= room) {
+    if (come / NS_PER_S >= room) {
         b->level = capacity(b);
         b->part = 0;
         return;
     }
-    b->level += (int64_t)(come / CLOCK_NS_PER_S);
-    b->part = (uint64_t)(come % CLOCK_NS_PER_S);
+    b->level += (int64_t)(come / NS_PER_S);
+    b->part = (uint64_t)(come % NS_PER_S);
 }
 
 static bool bucket_open(const struct rate_bucket *b)
@@ -67,7 +67,7 @@ static uint64_t bucket_open_at(const struct rate_bucket *b)
 
     if (bucket_open(b))
         return 0;
-    missing = (wide)(1 - b->level) * CLOCK_NS_PER_S - b->part;
+    missing = (wide)(1 - b->level) * NS_PER_S - b->part;
     wait_ns = (missing + b->rate.per_s - 1) / b->rate.per_s;
     return wait_ns < UINT64_MAX - b->at_ns ? b->at_ns + (uint64_t)wait_ns : UINT64_MAX;
 }

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/log/log.h"
 #include "core/vm/accel.h"
 #include "core/vm/irq.h"
@@ -103,8 +104,7 @@ static void queues_stop(struct virtio_device *v)
 
 static bool kick_if(struct loop_watch *w, bool (*has)(struct virtq *q))
 {
-    struct virtio_queue *q =
-        (struct virtio_queue *)((char *)w - offsetof(struct virtio_queue, watch));
+    struct virtio_queue *q = container_of(w, struct virtio_queue, watch);
 
     if (!has(&q->ring))
         return false;
@@ -148,8 +148,7 @@ void virtio_drain(struct virtio_device *v)
 
 static void work_call(struct loop_post *post)
 {
-    struct virtio_device *v =
-        (struct virtio_device *)((char *)post - offsetof(struct virtio_device, work));
+    struct virtio_device *v = container_of(post, struct virtio_device, work);
     struct virtio_status status;
     const char *untold;
 
@@ -183,8 +182,7 @@ static void reset_end(struct virtio_device *v)
 
 static void pace_end(struct loop_op *op, int res)
 {
-    struct virtio_device *v =
-        (struct virtio_device *)((char *)op - offsetof(struct virtio_device, pace));
+    struct virtio_device *v = container_of(op, struct virtio_device, pace);
 
     (void)res;
     v->paced = false;

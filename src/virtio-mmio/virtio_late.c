@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/log/log.h"
 
 static void timer_start(struct virtio_late *l)
@@ -17,8 +18,7 @@ static void timer_start(struct virtio_late *l)
 
 static void timer_done(struct loop_op *op, int res)
 {
-    struct virtio_late *l =
-        (struct virtio_late *)((char *)op - offsetof(struct virtio_late, timer));
+    struct virtio_late *l = container_of(op, struct virtio_late, timer);
 
     (void)res;
     l->runs = false;
@@ -30,7 +30,7 @@ static void timer_done(struct loop_op *op, int res)
         l->late = true;
         log_warn("%s: the host has not answered for %llu s: until it does the guest's processor "
                  "waits that resets the device",
-                 l->name, (unsigned long long)(l->patience_ns / CLOCK_NS_PER_S));
+                 l->name, (unsigned long long)(l->patience_ns / NS_PER_S));
     }
     l->idle(l);
 }

@@ -19,9 +19,11 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/vm/bus.h"
 #include "core/vm/device.h"
 #include "core/vm/mem.h"
+#include "core/x86/bits.h"
 #include "core/x86/cpuid.h"
 #include "core/x86/layout.h"
 #include "emu/emu.h"
@@ -37,7 +39,7 @@
 #include "emu/x86/native/fault_signal.h"
 #include "emu/x86/sys/cpuid.h"
 #include "emu/x86/sys/reset.h"
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 
 #define NEED(fact)   \
     do {             \
@@ -71,11 +73,9 @@
 
 #define PTE      UINT64_C(0x7)  /* present, writable, user */
 #define PTE_LEAF UINT64_C(0x67) /* and accessed, dirty */
-#define PTE_PS   UINT64_C(0x80)
 
 #define CR0_FREE   UINT64_C(0x5003e) /* MP EM TS ET NE WP AM */
 #define CR4_FREE   UINT64_C(0x350e9c)
-#define CR4_PSE    UINT64_C(0x10)
 #define EFER_FREE  UINT64_C(0x801) /* NXE SCE */
 #define FLAGS_FREE UINT64_C(0x257fd5)
 
@@ -135,40 +135,40 @@ uint64_t clock_now_ns(void)
     return now_ns += 100;
 }
 
-uint64_t clock_host_tsc(void)
+uint64_t tsc_host(void)
 {
     return 2 * clock_now_ns();
 }
 
-struct clock_sample clock_sample(clockid_t clock)
+struct tsc_sample tsc_sample(clockid_t clock)
 {
     uint64_t ns = clock_now_ns();
 
     (void)clock;
-    return (struct clock_sample){ .tsc = 2 * ns, .ns = ns };
+    return (struct tsc_sample){ .tsc = 2 * ns, .ns = ns };
 }
 
-void clock_init(struct emu *m)
+void tsc_init(struct emu *m)
 {
     m->tsc_khz = 2000000;
 }
 
-void clock_settle(struct emu *m)
+void tsc_settle(struct emu *m)
 {
     (void)m;
 }
 
-uint32_t clock_tsc_khz(const struct emu *m)
+uint32_t tsc_khz(const struct emu *m)
 {
     return m->tsc_khz;
 }
 
-uint64_t clock_guest_tsc(const struct cpu *c)
+uint64_t tsc_guest(const struct cpu *c)
 {
-    return clock_host_tsc() + c->tsc_offset;
+    return tsc_host() + c->tsc_offset;
 }
 
-uint64_t clock_tsc_to_ns(const struct emu *m, uint64_t ticks)
+uint64_t tsc_to_ns(const struct emu *m, uint64_t ticks)
 {
     (void)m;
     return ticks / 2;
@@ -268,15 +268,15 @@ static void tables_write(void)
     put64(PAE_PDPT, PD | 1);
     put64(PD, PT | PTE);
     put32(PD32, PT32 | PTE);
-    put32(PD32 + 4, (PT32 + MMU_PAGE) | PTE);
+    put32(PD32 + 4, (PT32 + PAGE_4K) | PTE);
     for (unsigned i = 0; i < 512; i++) {
-        put64(PT + i * 8, i * MMU_PAGE | PTE_LEAF);
-        put32(PT32 + i * 4, i * MMU_PAGE | PTE_LEAF);
+        put64(PT + i * 8, i * PAGE_4K | PTE_LEAF);
+        put32(PT32 + i * 4, i * PAGE_4K | PTE_LEAF);
         for (unsigned w = 0; w < 3; w++)
-            put32(PT32 + ((w + 1) * 512 + i) * 4, (uint32_t)windows[w] + i * MMU_PAGE + PTE_LEAF);
+            put32(PT32 + ((w + 1) * 512 + i) * 4, (uint32_t)windows[w] + i * PAGE_4K + PTE_LEAF);
     }
     for (unsigned w = 0; w < 3; w++)
-        put64(PD + (w + 1) * 8, windows[w] | PTE_LEAF | PTE_PS);
+        put64(PD + (w + 1) * 8, windows[w] | PTE_LEAF | X86_PTE_PS);
 }
 
 #define SELECTOR_CODE64 0x08u
@@ -434,8 +434,8 @@ static void check_entry(const struct tlb_entry *e, unsigned index, bool write)
 
     if (e->tag == TLB_NO_TAG(index))
         return;
-    NEED(e->tag / MMU_PAGE % TLB_ENTRIES == index);
-    NEED(at <= RAM - MMU_PAGE && at % MMU_PAGE == 0);
+    NEED(e->tag / PAGE_4K % TLB_ENTRIES == index);
+    NEED(at <= RAM - PAGE_4K && at % PAGE_4K == 0);
     NEED(!write || !code_page_held(cpu->emu, at));
 }
 

@@ -2,12 +2,12 @@
  * SYSENTER and SYSEXIT in 32-bit protected mode: processors that say they are AMD's have them in no
  * other (AMD APM 3).
  */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "guest/long64.h"
 #include "guest/machine.h"
+#include "guest/suite.h"
 
 /* In the memory of the 64-bit guests, where nothing of theirs is. */
 #define GDT 0xb000u

@@ -5,8 +5,6 @@
  * found in RAM and ends itself: it has no handler for ud2, so that every one of them proves the
  * triple fault as well.
  */
-#include "guest/suite.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,9 +17,11 @@
 #include "core/kvm/kvm.h"
 #include "core/vm/irq.h"
 #include "core/vm/vcpu.h"
+#include "core/x86/bits.h"
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 #include "guest/machine.h"
+#include "guest/suite.h"
 #include "lib/check.h"
 
 #define GDT    0x500u

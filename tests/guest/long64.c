@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
 #include "core/x86/layout.h"
 #include "guest/machine.h"
 #include "guest/processors.h"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/base/err.h"
 #include "lib/check.h"
 #include "lib/lock_watch.h"
@@ -21,7 +22,7 @@
 #define IDLE_TURNS \
     16u /* of the loop: more than any chain of completions without real I/O takes \
          */
-#define PATIENCE_NS (UINT64_C(10) * CLOCK_NS_PER_S)
+#define PATIENCE_NS (UINT64_C(10) * NS_PER_S)
 
 /* Life. */
 
@@ -58,7 +59,7 @@ static const struct accel_ops accel_ops = {
 
 static void line_raise(struct irq_line *line)
 {
-    struct vd *d = (struct vd *)((char *)line - offsetof(struct vd, line));
+    struct vd *d = container_of(line, struct vd, line);
 
     d->interrupts++;
 }
@@ -348,7 +349,7 @@ struct turns {
 
 static void turn(struct loop_post *post)
 {
-    struct turns *t = (struct turns *)((char *)post - offsetof(struct turns, post));
+    struct turns *t = container_of(post, struct turns, post);
 
     if (t->left-- == 0)
         loop_stop(t->loop);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "core/base/container.h"
 #include "core/vm/vm.h"
 #include "core/x86/regs.h"
 #include "lib/bell.h"
@@ -78,7 +79,7 @@ static void machine_on_end(struct vm *vm)
 
 static void machine_toggle(struct loop_post *post)
 {
-    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, toggle));
+    struct machine *m = container_of(post, struct machine, toggle);
 
     if (m->vm.state == VM_RUNNING)
         CHECK(vm_pause(&m->vm, NULL) == 0);

@@ -112,7 +112,7 @@ static void threads_talk(struct loop *l)
         CHECK(pthread_join(talker[i], NULL) == 0);
     if (l)
         CHECK(log_stream_detach());
-    log_flush(clock_now_ns() + 60ull * CLOCK_NS_PER_S);
+    log_flush(clock_now_ns() + 60ull * NS_PER_S);
     CHECK(dup2(saved, STDERR_FILENO) == STDERR_FILENO && close(saved) == 0);
     CHECK(pthread_join(reader, NULL) == 0);
     CHECK(tally.seen + tally.lost == (uint64_t)THREADS * LINES);

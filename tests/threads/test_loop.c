@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/base/err.h"
 #include "lib/check.h"
 
@@ -211,7 +212,7 @@ struct reader {
 
 static struct reader *reader_of_timer(struct loop_op *timer)
 {
-    return (struct reader *)((char *)timer - offsetof(struct reader, timer));
+    return container_of(timer, struct reader, timer);
 }
 
 static void reader_read(struct reader *r)
@@ -254,7 +255,7 @@ static void reader_timer(struct loop_op *op, int res)
 
 static void reader_cancel(struct loop_post *post)
 {
-    struct reader *r = (struct reader *)((char *)post - offsetof(struct reader, cancel));
+    struct reader *r = container_of(post, struct reader, cancel);
 
     loop_cancel(r->loop, &r->op);
     loop_cancel(r->loop, &r->timer);
@@ -284,7 +285,7 @@ static void *reader_harass(void *arg)
 
 static void reader_end(struct loop_post *post)
 {
-    loop_stop(((struct reader *)((char *)post - offsetof(struct reader, cancel)))->loop);
+    loop_stop((container_of(post, struct reader, cancel))->loop);
 }
 
 static void cancellation(struct loop *l)

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/base/container.h"
 #include "core/vm/irq.h"
 #include "core/vm/vm.h"
 #include "core/x86/regs.h"
@@ -110,7 +111,7 @@ static void barrier_read(struct device *d, uint64_t offset, void *data, unsigned
 
 static void barrier_write(struct device *d, uint64_t offset, const void *data, unsigned size)
 {
-    struct machine *m = (struct machine *)((char *)d - offsetof(struct machine, barrier));
+    struct machine *m = container_of(d, struct machine, barrier);
 
     (void)offset;
     (void)data;
@@ -129,7 +130,7 @@ static const struct device_ops barrier_ops = {
 /* Where another processor's reset came first the chain never comes. */
 static void barrier_look(struct loop_post *post)
 {
-    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, barrier_post));
+    struct machine *m = container_of(post, struct machine, barrier_post);
 
     device_lock(&m->barrier);
     if (m->echo.held_count > 0 || m->barrier_turns++ > 100)
@@ -143,7 +144,7 @@ static void barrier_look(struct loop_post *post)
 
 static void disk_finished(struct loop_post *post)
 {
-    echo_release(&((struct machine *)((char *)post - offsetof(struct machine, finished)))->echo);
+    echo_release(&(container_of(post, struct machine, finished))->echo);
 }
 
 static void *disk_main(void *arg)
@@ -164,7 +165,7 @@ static void *disk_main(void *arg)
 
 static void reset_begun(struct echo *e)
 {
-    struct machine *m = (struct machine *)((char *)e - offsetof(struct machine, echo));
+    struct machine *m = container_of(e, struct machine, echo);
 
     if (!e->draining)
         return;
@@ -238,7 +239,7 @@ static void machine_start(struct machine *m)
 
 static void gone(struct virtio_device *v)
 {
-    struct machine *m = (struct machine *)((char *)v - offsetof(struct machine, echo));
+    struct machine *m = container_of(v, struct machine, echo.virtio);
 
     m->gone = true;
     loop_stop(m->loop);
@@ -272,7 +273,7 @@ static void machine_finish(struct machine *m)
 /* Pauses and resumes. */
 static void pause_and_resume(struct loop_post *post)
 {
-    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, life));
+    struct machine *m = container_of(post, struct machine, life);
 
     if (m->vm.state == VM_RUNNING)
         CHECK(vm_pause(&m->vm, NULL) == 0);
@@ -287,7 +288,7 @@ static void pause_and_resume(struct loop_post *post)
 /* Nothing but so many resets. */
 static void leave_alone(struct loop_post *post)
 {
-    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, life));
+    struct machine *m = container_of(post, struct machine, life);
 
     if (m->echo.virtio.counters.resets >= 2 * CYCLES)
         vm_end(&m->vm, POWER_QUIT);
@@ -299,7 +300,7 @@ static void leave_alone(struct loop_post *post)
  * them waits for it. */
 static void end_before_the_io(struct loop_post *post)
 {
-    struct machine *m = (struct machine *)((char *)post - offsetof(struct machine, life));
+    struct machine *m = container_of(post, struct machine, life);
 
     if (!m->late_begun) {
         loop_post(m->loop, post);

@@ -14,10 +14,8 @@
 #include "api/config/number.h"
 #include "api/machine/model.h"
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/vm/accel.h"
-
-#define PAGE_SIZE      4096u
-#define HUGE_PAGE_SIZE (2u << 20)
 
 static const char *const huge_words[] = {
     [MEM_HUGE_NONE] = "none",
@@ -51,9 +49,9 @@ static int memory_check(const struct machine_config *c, struct err *e)
     if (c->mem_size > machine_model.mem_max)
         return err_set(e, EINVAL, "memory of %s is too much: a machine has %s to %s", size.text,
                        min.text, max.text);
-    if (c->mem_size % PAGE_SIZE != 0)
+    if (c->mem_size % PAGE_4K != 0)
         return err_set(e, EINVAL, "memory of %s is odd: it comes in pages of 4K", size.text);
-    if (c->huge == MEM_HUGE_2M && c->mem_size % HUGE_PAGE_SIZE != 0)
+    if (c->huge == MEM_HUGE_2M && c->mem_size % PAGE_2M != 0)
         return err_set(e, EINVAL, "memory of %s is odd: with 2M huge pages it comes in steps of 2M",
                        size.text);
     return 0;

@@ -13,6 +13,7 @@
 #include "api/config/config.h"
 #include "api/machine/model.h"
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/base/err.h"
 #include "core/log/log.h"
 #include "core/vm/vm.h"
@@ -155,7 +156,7 @@ int devices_open_drives(struct devices *d, const struct machine_config *machine,
     const struct device_config *c = &machine->devices;
     int ret;
 
-    *d = (struct devices){ .patience_ns = c->patience_s * CLOCK_NS_PER_S };
+    *d = (struct devices){ .patience_ns = c->patience_s * NS_PER_S };
     ret = drives_add(d, c, e);
     if (ret < 0)
         devices_destroy(d);
@@ -231,7 +232,7 @@ int devices_plug(struct devices *d, struct vm *vm, struct metrics *metrics, stru
 /* A device knows its interrupt, and that lies in its entry. */
 static struct device_entry *entry_of(struct virtio_device *v)
 {
-    return (struct device_entry *)((char *)v->irq - offsetof(struct device_entry, line));
+    return container_of(v->irq, struct device_entry, line);
 }
 
 /* Waiting for the host. */
@@ -256,7 +257,7 @@ static void limit_start(struct devices *d)
 static void tell(const struct devices *d, const struct device_entry *entry, const char *so)
 {
     log_error("%s: the host has not answered for %llu s: %s", entry->virtio->setup.name,
-              (unsigned long long)(d->patience_ns / CLOCK_NS_PER_S), so);
+              (unsigned long long)(d->patience_ns / NS_PER_S), so);
 }
 
 /* Rest. */
@@ -311,7 +312,7 @@ void devices_resume(struct devices *d)
 
 static void limit_done(struct loop_op *op, int res)
 {
-    struct devices *d = (struct devices *)((char *)op - offsetof(struct devices, limit));
+    struct devices *d = container_of(op, struct devices, limit);
 
     (void)res;
     d->limit_runs = false;

@@ -18,12 +18,11 @@
 
 #include "api/run/terminal.h"
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/log/log.h"
 #include "core/vm/power.h"
 
 #define PATIENCE_NS 1000000000ull
-#define OWNER(ptr, type, member) \
-    ((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
 
 /* The last step of closing, tried after each operation's end. */
 static void settle(struct console *c)
@@ -93,7 +92,7 @@ static void out_pump(struct console *c)
 
 static void out_written(struct loop_op *op, int res)
 {
-    struct console *c = OWNER(op, struct console, out.op);
+    struct console *c = container_of(op, struct console, out.op);
     struct console_out *out = &c->out;
 
     if (res == -EINTR) {
@@ -114,7 +113,7 @@ static void out_written(struct loop_op *op, int res)
 
 static void out_ready(struct loop_post *post)
 {
-    out_pump(OWNER(post, struct console, out.ready));
+    out_pump(container_of(post, struct console, out.ready));
 }
 
 static void sink_output_ready(struct serial_sink *s)
@@ -161,7 +160,7 @@ static void help_write(struct console *c)
 
 static void help_written(struct loop_op *op, int res)
 {
-    struct console *c = OWNER(op, struct console, help.op);
+    struct console *c = container_of(op, struct console, help.op);
     struct console_help *h = &c->help;
 
     h->busy = false;
@@ -221,7 +220,7 @@ static void in_over(struct console *c)
 
 static void in_done(struct loop_op *op, int res)
 {
-    struct console *c = OWNER(op, struct console, in.op);
+    struct console *c = container_of(op, struct console, in.op);
 
     if (c->closed) {
         in_over(c);
@@ -241,7 +240,7 @@ static void in_done(struct loop_op *op, int res)
 
 static void in_room(struct loop_post *post)
 {
-    struct console *c = OWNER(post, struct console, in.room);
+    struct console *c = container_of(post, struct console, in.room);
 
     if (c->in.state == CONSOLE_IDLE && c->in.at < c->in.len)
         in_feed(c);
@@ -277,7 +276,7 @@ static void patience_begin(struct console *c);
 
 static void patience_end(struct loop_op *op, int res)
 {
-    struct console *c = OWNER(op, struct console, patience);
+    struct console *c = container_of(op, struct console, patience);
 
     c->waiting = false;
     if (res == 0)

@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <time.h>
 
-#define CLOCK_NS_PER_S 1000000000u
+#define NS_PER_S  UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
 
 /* Any thread; also from a signal handler. */
 static inline uint64_t clock_now_ns(void)
@@ -17,7 +18,7 @@ static inline uint64_t clock_now_ns(void)
     struct timespec now;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 #endif

@@ -10,8 +10,6 @@
 #include "core/base/clock.h"
 #include "core/base/nowait.h"
 
-#define NS_PER_MS 1000000u
-
 static bool is_file(int fd)
 {
     struct stat st;

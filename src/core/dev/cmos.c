@@ -46,7 +46,7 @@ static uint64_t host_now_ns(void)
     struct timespec now;
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 /* A date and a number of days since 1970. The year begins in March, so that a leap day is its
@@ -117,7 +117,7 @@ static bool is_stopped(const struct cmos *c)
 
 static int64_t seconds_now(const struct cmos *c)
 {
-    return (int64_t)(c->now_ns() / CLOCK_NS_PER_S) + c->ahead_s;
+    return (int64_t)(c->now_ns() / NS_PER_S) + c->ahead_s;
 }
 
 static bool is_time(uint8_t index)
@@ -179,7 +179,7 @@ static void go_on(struct cmos *c)
     int64_t seconds = days_of(d) * DAY_S + hours_in(c, r[REG_HOURS]) * 3600 +
                       number_in(c, r[REG_MINUTES]) * 60 + number_in(c, r[REG_SECONDS]);
 
-    c->ahead_s = seconds - (int64_t)(c->now_ns() / CLOCK_NS_PER_S);
+    c->ahead_s = seconds - (int64_t)(c->now_ns() / NS_PER_S);
 }
 
 static void control_write(struct cmos *c, uint8_t value)
@@ -195,7 +195,7 @@ static void control_write(struct cmos *c, uint8_t value)
 
 static uint8_t status(const struct cmos *c)
 {
-    bool updating = !is_stopped(c) && c->now_ns() % CLOCK_NS_PER_S >= CLOCK_NS_PER_S - UPDATE_NS;
+    bool updating = !is_stopped(c) && c->now_ns() % NS_PER_S >= NS_PER_S - UPDATE_NS;
 
     return (uint8_t)((c->ram[REG_A] & ~A_UPDATING) | (updating ? A_UPDATING : 0));
 }

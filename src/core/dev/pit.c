@@ -1,9 +1,8 @@
 /* The 8254 and port 0x61. */
 #include "core/dev/pit.h"
 
+#include "core/base/clock.h"
 #include "core/base/state.h"
-
-#define NS_PER_S 1000000000u
 
 #define READ_BACK   3u
 #define NOT_COUNT   (1u << 5) /* of a read-back command */

@@ -5,7 +5,6 @@
  * Takes the place of the C library's function of this name.
  */
 #include <assert.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,7 +14,7 @@
 
 void __assert_fail(const char *assertion, const char *file, unsigned int line, const char *function)
 {
-    const uint64_t until_ns = clock_now_ns() + CLOCK_NS_PER_S;
+    const uint64_t until_ns = clock_now_ns() + NS_PER_S;
     char text[512];
 
     (void)snprintf(text, sizeof(text), "mote: %s:%u: %s: Assertion `%s' failed.\n", file, line,

@@ -22,7 +22,7 @@
 #include "core/log/log_out.h"
 
 #define LIMIT_LINES 10u
-#define LIMIT_NS    (5ull * CLOCK_NS_PER_S)
+#define LIMIT_NS    (5ull * NS_PER_S)
 
 static struct {
     int fd;

@@ -8,7 +8,7 @@
 #include "core/log/log_out.h"
 #include "core/loop/loop.h"
 
-#define PATIENCE_NS CLOCK_NS_PER_S
+#define PATIENCE_NS NS_PER_S
 
 static struct {
     struct log_outlet outlet;

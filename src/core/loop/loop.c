@@ -19,6 +19,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/base/container.h"
 #include "core/base/err.h"
 #include "core/log/log.h"
 #include "core/loop/loop_backend.h"
@@ -27,7 +28,7 @@ static struct loop_post asleep;
 
 static void wake_done(struct loop_op *op, int res)
 {
-    struct loop *l = (struct loop *)((char *)op - offsetof(struct loop, wake));
+    struct loop *l = container_of(op, struct loop, wake);
 
     if (res != -ECANCELED)
         loop_readv(l, &l->wake, l->wake_fd, &l->wake_iov, 1, -1);

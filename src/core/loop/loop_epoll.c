@@ -15,8 +15,6 @@
  * Timers are a list, earliest first; the first one is set in a timerfd. Insertion looks from the
  * end, where timers of one period belong; there are few of others.
  */
-#include "core/loop/loop_backend.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +27,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/nowait.h"
+#include "core/loop/loop_backend.h"
 
 #define EVENTS_MAX 64
 #define FDS_MAX    (1 << 20) /* the kernel's default limit on them */
@@ -233,8 +232,8 @@ static int timers_arm(struct epoll_loop *e)
         at_ns = e->timers.first->at_ns ? e->timers.first->at_ns : 1; /* 0 would mean never */
     if (at_ns == e->timer_ns)
         return 0;
-    at.it_value.tv_sec = (time_t)(at_ns / CLOCK_NS_PER_S);
-    at.it_value.tv_nsec = (long)(at_ns % CLOCK_NS_PER_S);
+    at.it_value.tv_sec = (time_t)(at_ns / NS_PER_S);
+    at.it_value.tv_nsec = (long)(at_ns % NS_PER_S);
     if (timerfd_settime(e->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
         return -errno;
     e->timer_ns = at_ns;

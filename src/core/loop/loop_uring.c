@@ -15,8 +15,6 @@
  * next life can only be behind it there. Whether it hit is told by the operation's own completion
  * alone.
  */
-#include "core/loop/loop_backend.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
@@ -25,6 +23,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/loop/loop_backend.h"
 
 #define SQ_ENTRIES 128u /* and twice as many completions */
 #define FILES_MAX  1024u
@@ -176,8 +175,8 @@ static void prep_timer(struct uring_loop *u, struct io_uring_sqe *sqe, uint64_t 
     uint64_t now_ns = clock_now_ns();
     uint64_t in_ns = at_ns > now_ns ? at_ns - now_ns : 0;
 
-    in->tv_sec = (int64_t)(in_ns / CLOCK_NS_PER_S);
-    in->tv_nsec = (int64_t)(in_ns % CLOCK_NS_PER_S);
+    in->tv_sec = (int64_t)(in_ns / NS_PER_S);
+    in->tv_nsec = (int64_t)(in_ns % NS_PER_S);
     io_uring_prep_timeout(sqe, in, 0, 0);
 }
 

@@ -15,10 +15,7 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
-
-#define PAGE_SIZE      4096ull
-#define HUGE_PAGE_SIZE (2ull << 20)
-#define MIB            (1ull << 20)
+#include "core/base/units.h"
 
 /* log2 of the page size, where both mmap and memfd_create take it (their MAP_HUGE_2MB and
  * MFD_HUGE_2MB, which glibc does not name). */
@@ -34,18 +31,18 @@ static int config_check(const struct mem_config *c, struct err *e)
     uint64_t end;
 
     assert(c->gap_start <= c->gap_end);
-    assert(is_multiple(c->gap_start | c->gap_end, HUGE_PAGE_SIZE));
+    assert(is_multiple(c->gap_start | c->gap_end, PAGE_2M));
     if (c->size == 0)
         return err_set(e, EINVAL, "guest memory cannot be empty");
-    if (!is_multiple(c->size, PAGE_SIZE))
+    if (!is_multiple(c->size, PAGE_4K))
         return err_set(e, EINVAL, "guest memory of %llu bytes is not a multiple of 4 KiB",
                        (unsigned long long)c->size);
-    if (c->huge == MEM_HUGE_2M && !is_multiple(c->size, HUGE_PAGE_SIZE))
+    if (c->huge == MEM_HUGE_2M && !is_multiple(c->size, PAGE_2M))
         return err_set(e, EINVAL,
                        "guest memory of %llu KiB is not a multiple of the 2 MiB of its huge pages",
                        (unsigned long long)(c->size >> 10));
     /* Room above the gap for all of it, and for the slack that reserving adds. */
-    if (__builtin_add_overflow(c->size, c->gap_end + 2 * HUGE_PAGE_SIZE, &end))
+    if (__builtin_add_overflow(c->size, c->gap_end + 2 * PAGE_2M, &end))
         return err_set(e, ENOMEM, "guest memory of %llu MiB is more than the host can map",
                        (unsigned long long)(c->size / MIB));
     return 0;
@@ -88,33 +85,33 @@ static int memfd_open(const struct mem_config *c, struct err *e)
  * address is congruent with the guest's (mem.h). */
 static int region_reserve(const struct mem *m, struct mem_region *r, struct err *e)
 {
-    uint64_t want = r->size + 2 * PAGE_SIZE;
-    uint64_t got = want + HUGE_PAGE_SIZE - PAGE_SIZE;
+    uint64_t want = r->size + 2 * PAGE_4K;
+    uint64_t got = want + PAGE_2M - PAGE_4K;
     uint8_t *at = mmap(NULL, got, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uint64_t skip;
 
     if (at == MAP_FAILED)
         return err_sys(e, "cannot reserve address space for %llu MiB of guest memory",
                        (unsigned long long)(m->size / MIB));
-    skip = (r->gpa - ((uintptr_t)at + PAGE_SIZE)) % HUGE_PAGE_SIZE;
+    skip = (r->gpa - ((uintptr_t)at + PAGE_4K)) % PAGE_2M;
     if (skip > 0)
         (void)munmap(at, skip);
     if (got - skip > want)
         (void)munmap(at + skip + want, got - skip - want);
-    r->host = at + skip + PAGE_SIZE;
+    r->host = at + skip + PAGE_4K;
     return 0;
 }
 
 static void region_release(struct mem_region *r)
 {
     if (r->host)
-        (void)munmap(r->host - PAGE_SIZE, r->size + 2 * PAGE_SIZE);
+        (void)munmap(r->host - PAGE_4K, r->size + 2 * PAGE_4K);
     r->host = NULL;
 }
 
 static int huge_pages_missing(const struct mem *m, struct err *e)
 {
-    unsigned long long pages = m->size / HUGE_PAGE_SIZE;
+    unsigned long long pages = m->size / PAGE_2M;
 
     return err_set(e, ENOMEM,
                    "guest memory needs %llu huge pages of 2 MiB and the host has fewer free; "
@@ -242,12 +239,12 @@ gpa_t mem_gpa(const struct mem *m, const void *host)
 /* Of a memfd the pages have to leave the file: what is only unmapped stays there for others. */
 uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len)
 {
-    uint64_t before = -gpa % PAGE_SIZE; /* to the first whole page */
+    uint64_t before = -gpa % PAGE_4K; /* to the first whole page */
     uint8_t *at = mem_at(m, gpa, len);
 
     if (!at || len < before || m->huge == MEM_HUGE_2M)
         return 0;
-    len = (len - before) / PAGE_SIZE * PAGE_SIZE;
+    len = (len - before) / PAGE_4K * PAGE_4K;
     if (len == 0 || madvise(at + before, len, m->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED) < 0)
         return 0;
     return len;
@@ -257,12 +254,12 @@ uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len)
  * does nothing. */
 void mem_expect(const struct mem *m, gpa_t gpa, uint64_t len)
 {
-    gpa_t end = len < UINT64_MAX - HUGE_PAGE_SIZE - gpa ? gpa + len : UINT64_MAX - HUGE_PAGE_SIZE;
+    gpa_t end = len < UINT64_MAX - PAGE_2M - gpa ? gpa + len : UINT64_MAX - PAGE_2M;
 
     if (m->huge != MEM_HUGE_BOOT || len == 0)
         return;
-    gpa -= gpa % HUGE_PAGE_SIZE;
-    end += -end % HUGE_PAGE_SIZE;
+    gpa -= gpa % PAGE_2M;
+    end += -end % PAGE_2M;
     for (unsigned i = 0; i < m->count; i++) {
         const struct mem_region *r = &m->regions[i];
         gpa_t from = gpa > r->gpa ? gpa : r->gpa;
@@ -277,7 +274,7 @@ void mem_expect(const struct mem *m, gpa_t gpa, uint64_t len)
  * the advice, and faults do the work. */
 void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len)
 {
-    uint64_t before = gpa % PAGE_SIZE;
+    uint64_t before = gpa % PAGE_4K;
     uint8_t *at = mem_at(m, gpa, len);
 
     if (at && len > 0)
@@ -295,7 +292,7 @@ static int file_check(int fd, uint64_t offset, uint64_t len, struct err *e)
     if (!S_ISREG(st.st_mode))
         return err_set(e, EOPNOTSUPP, "only a regular file can be mapped into guest memory");
     if (__builtin_add_overflow(offset, len, &end) ||
-        end > ((uint64_t)st.st_size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE)
+        end > ((uint64_t)st.st_size + PAGE_4K - 1) / PAGE_4K * PAGE_4K)
         return err_set(e, EINVAL, "a file of %lld bytes has no %llu bytes at %llu to map",
                        (long long)st.st_size, (unsigned long long)len, (unsigned long long)offset);
     return 0;
@@ -309,7 +306,7 @@ int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len
 
     if (m->fd >= 0 || m->huge == MEM_HUGE_2M)
         return err_set(e, EOPNOTSUPP, "shared or huge-page guest memory cannot hold file pages");
-    if (!at || len == 0 || !is_multiple(gpa | offset | len, PAGE_SIZE))
+    if (!at || len == 0 || !is_multiple(gpa | offset | len, PAGE_4K))
         return err_set(e, EINVAL, "cannot map a file at guest address 0x%llx, length 0x%llx",
                        (unsigned long long)gpa, (unsigned long long)len);
     ret = file_check(fd, offset, len, e);

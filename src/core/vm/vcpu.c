@@ -218,8 +218,8 @@ static void probe_await(struct vcpus *v, uint64_t limit_ns)
 {
     const struct vcpu *first = &v->vcpu[0];
     uint64_t end_ns = clock_now_ns() + limit_ns;
-    const struct timespec end = { .tv_sec = (time_t)(end_ns / CLOCK_NS_PER_S),
-                                  .tv_nsec = (long)(end_ns % CLOCK_NS_PER_S) };
+    const struct timespec end = { .tv_sec = (time_t)(end_ns / NS_PER_S),
+                                  .tv_nsec = (long)(end_ns % NS_PER_S) };
     int ret = 0;
 
     while (v->want == VCPUS_PROBING && ret != ETIMEDOUT)

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "core/base/container.h"
 #include "core/base/err.h"
 
 /* What a probe may take. A usable accelerator needs well under a millisecond and an interpreting
@@ -46,7 +47,7 @@ static void power_requested(struct power *p, enum power_end why)
 
 static void end_posted(struct loop_post *post)
 {
-    struct vm *vm = (struct vm *)((char *)post - offsetof(struct vm, end_post));
+    struct vm *vm = container_of(post, struct vm, end_post);
 
     vm_end(vm, (enum power_end)atomic_load(&vm->end_requested));
 }

@@ -75,13 +75,4 @@ struct vcpu_regs {
 #define X86_ACCESS_DATA32 0xc093 /* present, accessed, read/write, 4 GiB, 32-bit */
 #define X86_ACCESS_TSS    0x008b /* present, busy 32/64-bit task state segment */
 
-#define X86_CR0_PE    (1ull << 0)
-#define X86_CR0_ET    (1ull << 4)
-#define X86_CR0_PG    (1ull << 31)
-#define X86_CR4_PAE   (1ull << 5)
-#define X86_EFER_LME  (1ull << 8)
-#define X86_EFER_LMA  (1ull << 10)
-#define X86_RFLAGS_R1 (1ull << 1) /* bit 1 always reads as one */
-#define X86_RFLAGS_RF (1ull << 16)
-
 #endif

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/base/units.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/mem/code_pages.h"
@@ -103,7 +104,7 @@ static bool arena_has_room(const struct block_cache *b)
 
 static struct page **page_slot(struct block_cache *b, gpa_t page)
 {
-    struct page **slot = &b->pages[page / MMU_PAGE % PAGES_SIZE];
+    struct page **slot = &b->pages[page / PAGE_4K % PAGES_SIZE];
 
     while (*slot && (*slot)->gpa != page)
         slot = &(*slot)->next;
@@ -113,7 +114,7 @@ static struct page **page_slot(struct block_cache *b, gpa_t page)
 /* The page's list, held from now on if it was not. */
 static struct page *page_of(struct cpu *c, gpa_t gpa)
 {
-    gpa_t at = gpa & ~(gpa_t)(MMU_PAGE - 1);
+    gpa_t at = gpa & ~(gpa_t)(PAGE_4K - 1);
     struct page **slot = page_slot(c->blocks, at);
 
     if (!*slot) {
@@ -188,10 +189,10 @@ static bool page_drop(struct cpu *c, struct page *page, gpa_t gpa, uint64_t len)
 static void drop(struct cpu *c, gpa_t gpa, uint64_t len)
 {
     struct block_cache *b = c->blocks;
-    gpa_t first = gpa & ~(gpa_t)(MMU_PAGE - 1);
+    gpa_t first = gpa & ~(gpa_t)(PAGE_4K - 1);
     bool dropped = false;
 
-    for (gpa_t at = first; at < gpa + len; at += MMU_PAGE) {
+    for (gpa_t at = first; at < gpa + len; at += PAGE_4K) {
         struct page **slot = page_slot(b, at);
         struct page *page = *slot;
 
@@ -279,7 +280,7 @@ static __attribute__((noinline)) const struct block *look_up(struct cpu *c, uint
     while (block && (block->pc != pc || block->mode != mode))
         block = block->hash_next;
     if (!block && code)
-        block = decode_here(c, mode, pc, code, MMU_PAGE - (unsigned)(pc % MMU_PAGE));
+        block = decode_here(c, mode, pc, code, PAGE_4K - (unsigned)(pc % PAGE_4K));
     if (!block)
         return decode_straddler(c, mode, linear, pc);
     *r = (struct recent){ linear, block, mode, c->blocks->generation };

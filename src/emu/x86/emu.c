@@ -2,8 +2,6 @@
  * The software CPU as an accelerator: making and taking apart the machine's processors and
  * interrupt controllers.
  */
-#include "emu/emu.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include "core/log/log.h"
 #include "core/vm/irq.h"
 #include "core/vm/mem.h"
+#include "emu/emu.h"
 #include "emu/x86/apic/ioapic.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/apic/legacy.h"
@@ -27,7 +26,7 @@
 #include "emu/x86/native/thunk.h"
 #include "emu/x86/sys/cpuid.h"
 #include "emu/x86/sys/reset.h"
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 
 static void emu_destroy(struct accel *a)
 {
@@ -74,7 +73,7 @@ static int emu_create(const struct accel_config *config, struct accel **out, str
     m->vcpu_count = config->vcpu_count;
     (void)pthread_mutex_init(&m->exclusive_lock, NULL);
     (void)pthread_mutex_init(&m->kvmclock_lock, NULL);
-    clock_init(m);
+    tsc_init(m);
     ret = controllers_create(m, e);
     if (ret == 0)
         ret = code_pages_init(m, e);
@@ -212,8 +211,8 @@ static int vcpu_first_run(struct cpu *c, struct err *e)
     struct cpuid_machine shape = { .vcpu_count = c->emu->vcpu_count, .vcpu = c->accel.id };
     int ret;
 
-    clock_settle(c->emu);
-    shape.tsc_khz = clock_tsc_khz(c->emu);
+    tsc_settle(c->emu);
+    shape.tsc_khz = tsc_khz(c->emu);
     ret = cpuid_shape(&c->cpuid, &shape, e);
     if (ret)
         return ret;

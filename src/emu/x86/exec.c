@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "core/log/log.h"
+#include "core/x86/bits.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/apic/legacy.h"
 #include "emu/x86/block.h"
@@ -26,8 +27,6 @@
 #include "emu/x86/seg/intr.h"
 #include "emu/x86/sys/reset.h"
 #include "emu/x86/time/kvmclock.h"
-
-#define RFLAGS_IF (UINT64_C(1) << 9)
 
 enum next {
     GO_ON,
@@ -84,7 +83,7 @@ static enum next interrupt_take(struct cpu *c)
     vector = wired ? 0 : lapic_pending(c->lapic);
     if (vector < 0)
         return GO_ON;
-    if (!(c->rflags & RFLAGS_IF) || (c->alone & CPU_ALONE_NO_INTERRUPT)) {
+    if (!(c->rflags & X86_RFLAGS_IF) || (c->alone & CPU_ALONE_NO_INTERRUPT)) {
         cpu_request(c, CPU_REQ_INTERRUPT);
         return GO_ON;
     }
@@ -155,7 +154,7 @@ static uint32_t wakers(const struct cpu *c)
         return bits | CPU_REQ_SIPI;
     if (!c->nmi_blocked)
         bits |= CPU_REQ_NMI;
-    if (c->rflags & RFLAGS_IF)
+    if (c->rflags & X86_RFLAGS_IF)
         bits |= CPU_REQ_INTERRUPT;
     return bits;
 }

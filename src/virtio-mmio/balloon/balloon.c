@@ -15,12 +15,13 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/log/log.h"
 #include "core/vm/accel.h"
 
 #define FEATURE(number) (UINT64_C(1) << (number))
-#define MIB             (UINT64_C(1) << 20)
 
 /* A turn's worth of a queue. A chain costs 1, so does each system call; and giving much back takes
  * time, as sorting page numbers does: 1 for so many bytes of either. */
@@ -164,8 +165,7 @@ static void timer_start(struct balloon *b)
     if (b->timing || !b->holds || b->interval_s == 0)
         return;
     b->timing = true;
-    loop_timer(b->virtio.loop, &b->timer,
-               clock_now_ns() + (uint64_t)b->interval_s * CLOCK_NS_PER_S);
+    loop_timer(b->virtio.loop, &b->timer, clock_now_ns() + (uint64_t)b->interval_s * NS_PER_S);
 }
 
 /* Asks for new ones by giving the buffer back. */
@@ -272,7 +272,7 @@ static bool is_ending(const struct balloon *b)
 
 static void waited(struct loop_op *op, int res)
 {
-    struct balloon *b = (struct balloon *)((char *)op - offsetof(struct balloon, wait));
+    struct balloon *b = container_of(op, struct balloon, wait);
 
     (void)res;
     b->waiting = false;
@@ -284,7 +284,7 @@ static void waited(struct loop_op *op, int res)
 
 static void timed(struct loop_op *op, int res)
 {
-    struct balloon *b = (struct balloon *)((char *)op - offsetof(struct balloon, timer));
+    struct balloon *b = container_of(op, struct balloon, timer);
 
     b->timing = false;
     if (is_ending(b))

@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/base/err.h"
 #include "core/base/state.h"
 #include "core/log/log.h"
@@ -56,7 +57,7 @@ static struct blk *blk_of(struct virtio_device *v)
 
 static struct blk *blk_of_io(struct blk_io *io)
 {
-    return (struct blk *)((char *)io - offsetof(struct blk, io));
+    return container_of(io, struct blk, io);
 }
 
 /* What the driver is told of a file. */
@@ -275,7 +276,7 @@ static void restart(struct blk *b)
 
 static void next_turn(struct loop_post *post)
 {
-    struct blk *b = (struct blk *)((char *)post - offsetof(struct blk, next_turn));
+    struct blk *b = container_of(post, struct blk, next_turn);
     bool rested = b->resting;
 
     b->posted = false;
@@ -357,7 +358,7 @@ static void job_done(struct blk_job *job, int status)
 
 static void timer_done(struct loop_op *op, int res)
 {
-    struct blk *b = (struct blk *)((char *)op - offsetof(struct blk, timer));
+    struct blk *b = container_of(op, struct blk, timer);
 
     (void)res;
     b->waiting = false;

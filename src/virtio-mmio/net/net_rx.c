@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/base/nowait.h"
 #include "virtio-mmio/net/net_tap.h"
 #include "virtio-mmio/queue/iov.h"
@@ -262,7 +263,7 @@ static void run(struct net_rx *rx)
 /* A tap that is neither ready nor waiting has lost its interface. */
 static void waited(struct loop_op *op, int res)
 {
-    struct net_rx *rx = (struct net_rx *)((char *)op - offsetof(struct net_rx, wait));
+    struct net_rx *rx = container_of(op, struct net_rx, wait);
 
     rx->waiting = false;
     if (rx->port.device->phase != VIRTIO_LIVE || rx->port.device->held)

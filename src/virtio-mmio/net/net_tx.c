@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/base/nowait.h"
 #include "virtio-mmio/queue/iov.h"
 
@@ -124,7 +125,7 @@ static void run(struct net_tx *tx)
 
 static void waited(struct loop_op *op, int res)
 {
-    struct net_tx *tx = (struct net_tx *)((char *)op - offsetof(struct net_tx, wait));
+    struct net_tx *tx = container_of(op, struct net_tx, wait);
 
     (void)res; /* where there is no interface any more the next frame finds out */
     tx->waiting = false;

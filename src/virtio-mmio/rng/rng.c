@@ -15,6 +15,7 @@
 #include <sys/random.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/base/err.h"
 
 #define QUEUE_SIZE VIRTQ_SIZE_MAX
@@ -149,7 +150,7 @@ static void run(struct rng *r)
 
 static void waited(struct loop_op *op, int res)
 {
-    struct rng *r = (struct rng *)((char *)op - offsetof(struct rng, wait));
+    struct rng *r = container_of(op, struct rng, wait);
 
     (void)res;
     r->waiting = false;

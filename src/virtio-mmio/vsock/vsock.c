@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/container.h"
 #include "core/base/err.h"
 #include "virtio-mmio/queue/iov.h"
 #include "virtio-mmio/vsock/vsock_clients.h"
@@ -60,7 +61,7 @@ static struct vsock *vsock_of(struct virtio_device *v)
 
 static struct vsock *vsock_of_port(struct vsock_port *port)
 {
-    return (struct vsock *)((char *)port - offsetof(struct vsock, port));
+    return container_of(port, struct vsock, port);
 }
 
 /* Turns. */
@@ -96,7 +97,7 @@ static void work(struct vsock *s)
 
 static void turn(struct loop_post *post)
 {
-    struct vsock *s = (struct vsock *)((char *)post - offsetof(struct vsock, turn));
+    struct vsock *s = container_of(post, struct vsock, turn);
 
     if (s->draining)
         drain(s);
@@ -106,7 +107,7 @@ static void turn(struct loop_post *post)
 
 static void stirred(struct vsock_hub *hub, struct vsock_link *l)
 {
-    struct vsock_port *port = (struct vsock_port *)((char *)hub - offsetof(struct vsock_port, hub));
+    struct vsock_port *port = container_of(hub, struct vsock_port, hub);
 
     if (l->conn.state == VSOCK_NEW && l->readable)
         vsock_clients_read(&vsock_of_port(port)->clients, l);

@@ -14,13 +14,14 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 
 #define TAKEN_AT_ONCE 16u
 
 /* How long a client may take with its line, and then the guest with its answer: one time for both,
  * so that they stand in one list. And how long a client waits for a descriptor. */
-#define ANSWER_NS (5 * (uint64_t)CLOCK_NS_PER_S)
-#define PAUSE_NS  (CLOCK_NS_PER_S / 10)
+#define ANSWER_NS (5 * (uint64_t)NS_PER_S)
+#define PAUSE_NS  (NS_PER_S / 10)
 
 void vsock_clients_follow(struct vsock_clients *c)
 {
@@ -37,8 +38,7 @@ void vsock_clients_follow(struct vsock_clients *c)
 
 static void timer_done(struct loop_op *op, int res)
 {
-    struct vsock_clients *c =
-        (struct vsock_clients *)((char *)op - offsetof(struct vsock_clients, timer));
+    struct vsock_clients *c = container_of(op, struct vsock_clients, timer);
     struct vsock_mux *m = &c->port->mux;
     uint64_t now_ns = clock_now_ns();
     struct vsock_link *l;
@@ -104,8 +104,7 @@ static void watch(struct vsock_clients *c, bool pause)
  * also while nobody comes; so the loop only says when somebody does. */
 static void next_done(struct loop_op *op, int res)
 {
-    struct vsock_clients *c =
-        (struct vsock_clients *)((char *)op - offsetof(struct vsock_clients, next));
+    struct vsock_clients *c = container_of(op, struct vsock_clients, next);
     struct vsock_port *p = c->port;
     int fd = 0;
 

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/base/container.h"
 #include "core/base/metrics.h"
 #include "virtio-mmio/queue/iov.h"
 
@@ -24,7 +25,7 @@
 
 static void in_done(struct loop_op *op, int res)
 {
-    struct vsock_link *l = (struct vsock_link *)((char *)op - offsetof(struct vsock_link, in));
+    struct vsock_link *l = container_of(op, struct vsock_link, in);
 
     l->polls_in = false;
     if (res != -ECANCELED)
@@ -34,7 +35,7 @@ static void in_done(struct loop_op *op, int res)
 
 static void out_done(struct loop_op *op, int res)
 {
-    struct vsock_link *l = (struct vsock_link *)((char *)op - offsetof(struct vsock_link, out));
+    struct vsock_link *l = container_of(op, struct vsock_link, out);
 
     l->polls_out = false;
     if (res != -ECANCELED)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/mem/code_pages.h"
 #include "lib/check.h"
 #include "lib/x86/emu_rig.h"
@@ -23,7 +24,8 @@ struct guest {
 static void map(struct guest *g, uint64_t va, gpa_t gpa, unsigned pages, uint64_t bits)
 {
     for (unsigned i = 0; i < pages; i++)
-        emu_rig_map(&g->rig, va + i * CASE_PAGE, gpa + i * CASE_PAGE, bits | PTE_P | PTE_U);
+        emu_rig_map(&g->rig, va + i * CASE_PAGE, gpa + i * CASE_PAGE,
+                    bits | X86_PTE_P | X86_PTE_US);
 }
 
 struct guest *guest_create(const struct case_bases *bases)
@@ -47,7 +49,7 @@ struct guest *guest_create(const struct case_bases *bases)
     *emu_rig_entry(&g->rig, 0, 2) = 0;
     c->tr.limit = 0;
     map(g, CASE_CODE, CODE_GPA, 2, 0);
-    map(g, CASE_DATA, DATA_GPA, 2, PTE_W);
+    map(g, CASE_DATA, DATA_GPA, 2, X86_PTE_RW);
     map(g, CASE_READONLY, DATA_GPA + CASE_WRITABLE, 1, 0);
     memset(emu_rig_at(&g->rig, CODE_GPA), 0xcc, 2 * CASE_PAGE);
     return g;

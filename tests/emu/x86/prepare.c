@@ -4,8 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
+
 #define RFLAGS_ARITH 0x8d5u
-#define RFLAGS_DF    0x400u
 #define RFLAGS_USER  0x202u    /* what is always set: interrupts on */
 #define RFLAGS_POP   0x203ed5u /* what POPF may find without an end to the test: no TF, NT, AC */
 
@@ -78,7 +79,7 @@ static void draw(struct aim *a)
         s->gpr[i] = pick_integer(p);
     s->rflags = RFLAGS_USER | (pick_bits(p) & RFLAGS_ARITH);
     if (pick_chance(p, 12))
-        s->rflags |= RFLAGS_DF;
+        s->rflags |= X86_RFLAGS_DF;
     draw_x87(p, s->fx);
     for (unsigned i = 0; i < 16; i++)
         pick_operand(p, s->vec[i], sizeof(s->vec[i]));

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/vm/accel.h"
 #include "core/vm/device.h"
+#include "core/x86/bits.h"
 #include "core/x86/cpuid.h"
 #include "core/x86/layout.h"
 #include "emu/emu.h"
@@ -20,16 +22,6 @@
 #include "emu/x86/sys/cpuid.h"
 #include "emu/x86/sys/reset.h"
 #include "lib/check.h"
-
-#define CR0_WP     0x10000u
-#define CR0_NE     0x20u
-#define CR0_MP     0x2u
-#define CR4_PGE    0x80u
-#define CR4_OSFXSR 0x600u /* and OSXMMEXCPT */
-#define CR4_XSAVE  0x40000u
-#define CR4_FSGS   0x10000u
-#define EFER_NXE   0x800u
-#define EFER_SCE   0x1u
 
 #define TSS_SIZE   0x68u
 #define TSS_IO_MAP 102u
@@ -136,9 +128,9 @@ uint64_t *emu_rig_entry(struct emu_rig *r, uint64_t va, unsigned level)
 
         if (at == level)
             return entry;
-        if (!(*entry & PTE_P)) {
-            *entry = r->next_table | PTE_P | PTE_W | PTE_U;
-            r->next_table += MMU_PAGE;
+        if (!(*entry & X86_PTE_P)) {
+            *entry = r->next_table | X86_PTE_P | X86_PTE_RW | X86_PTE_US;
+            r->next_table += PAGE_4K;
         }
         table = *entry & UINT64_C(0x000ffffffffff000);
     }
@@ -199,8 +191,8 @@ void emu_rig_update(struct emu_rig *r)
 
 void emu_rig_protected_mode(struct emu_rig *r)
 {
-    r->cpu->cr0 = X86_CR0_PE | X86_CR0_ET | CR0_NE | CR0_MP;
-    r->cpu->cr4 = CR4_OSFXSR;
+    r->cpu->cr0 = X86_CR0_PE | X86_CR0_ET | X86_CR0_NE | X86_CR0_MP;
+    r->cpu->cr4 = X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
     tables_load(r);
     segments_load(r, EMU_RIG_CODE32, X86_ACCESS_CODE32, EMU_RIG_DATA, X86_ACCESS_DATA32);
     emu_rig_update(r);
@@ -210,13 +202,14 @@ void emu_rig_long_mode(struct emu_rig *r)
 {
     struct cpu *c = r->cpu;
 
-    c->cr0 = X86_CR0_PE | X86_CR0_ET | X86_CR0_PG | CR0_NE | CR0_WP | CR0_MP;
-    c->cr4 = X86_CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_XSAVE | CR4_FSGS;
-    c->efer = X86_EFER_LME | X86_EFER_LMA | EFER_NXE | EFER_SCE;
+    c->cr0 = X86_CR0_PE | X86_CR0_ET | X86_CR0_PG | X86_CR0_NE | X86_CR0_WP | X86_CR0_MP;
+    c->cr4 = X86_CR4_PAE | X86_CR4_PGE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_OSXSAVE |
+             X86_CR4_FSGSBASE;
+    c->efer = X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE | X86_EFER_SCE;
     c->xcr0 = emu_cpuid_xcr0();
     c->cr3 = r->next_table;
-    r->next_table += MMU_PAGE;
-    *emu_rig_entry(r, 0, 2) = PTE_P | PTE_W | PTE_PS;
+    r->next_table += PAGE_4K;
+    *emu_rig_entry(r, 0, 2) = X86_PTE_P | X86_PTE_RW | X86_PTE_PS;
     tables_load(r);
     segments_load(r, EMU_RIG_CODE64, X86_ACCESS_CODE64, EMU_RIG_DATA, X86_ACCESS_DATA32);
     emu_rig_update(r);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/x86/bits.h"
 #include "emu/emu.h"
 #include "emu/x86/block.h"
 #include "emu/x86/cpu/code_cache.h"

@@ -5,7 +5,7 @@
 
 #include "core/base/clock.h"
 
-#define S      ((uint64_t)CLOCK_NS_PER_S)
+#define S      ((uint64_t)NS_PER_S)
 #define NOW    (1000 * S)
 #define NO_CAP ((struct rate){ 0 })
 

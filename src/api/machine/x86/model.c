@@ -20,10 +20,8 @@
  * Left out is `nomodule`: distribution kernels bring virtio as modules in their initramfs.
  */
 #include "api/machine/model.h"
+#include "core/base/units.h"
 #include "core/x86/layout.h"
-
-#define MIB (1ull << 20)
-#define GIB (1ull << 30)
 
 const struct machine_model machine_model = {
     .mem_min = 32 * MIB,

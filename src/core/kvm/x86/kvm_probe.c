@@ -27,17 +27,18 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/kvm/kvm_internal.h"
 #include "core/kvm/x86/kvm_x86.h"
+#include "core/x86/bits.h"
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 
-#define PAGE_SIZE 4096u
 #define PTE_TABLE 0x003u /* present, writable (SDM 3A 4.5.4) */
 #define PTE_LARGE 0x083u /* and a page of 2 MiB */
 
 #define CODE LAYOUT_ZERO_PAGE
-#define DATA (LAYOUT_ZERO_PAGE + PAGE_SIZE / 2) /* cmpxchg16b wants it aligned to 16 */
+#define DATA (LAYOUT_ZERO_PAGE + PAGE_4K / 2) /* cmpxchg16b wants it aligned to 16 */
 
 #define ROUND_INSTRUCTIONS 8u
 #define ROUNDS_FIRST       512u
@@ -93,10 +94,10 @@ bool kvm_probe_load(const struct mem *m, struct vcpu_regs *regs)
 void kvm_probe_unload(const struct mem *m)
 {
     for (size_t i = 0; i < PAGES; i++) {
-        void *page = mem_at(m, pages[i], PAGE_SIZE);
+        void *page = mem_at(m, pages[i], PAGE_4K);
 
         if (page)
-            memset(page, 0, PAGE_SIZE);
+            memset(page, 0, PAGE_4K);
     }
 }
 

@@ -7,17 +7,16 @@
 #include <errno.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/x86/image/boot_file.h"
 #include "core/x86/image/expect.h"
 #include "core/x86/image/kernel.h"
-
-#define PAGE_SIZE 4096ull
 
 bool initrd_place(gpa_t floor, gpa_t ceiling, uint64_t size, gpa_t *gpa)
 {
     if (ceiling < floor || size > ceiling - floor)
         return false;
-    *gpa = (ceiling - size) & ~(PAGE_SIZE - 1);
+    *gpa = (ceiling - size) & ~(PAGE_4K - 1);
     return *gpa >= floor;
 }
 

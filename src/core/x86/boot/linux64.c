@@ -7,6 +7,8 @@
 #include <asm/bootparam.h>
 #include <assert.h>
 
+#include "core/base/units.h"
+#include "core/x86/bits.h"
 #include "core/x86/boot/e820.h"
 #include "core/x86/boot/gdt.h"
 #include "core/x86/boot/initrd.h"
@@ -15,21 +17,17 @@
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 
-#define PAGE_SIZE 4096u
-#define PTE_P     (1ull << 0) /* SDM 3A, 4.5.4 */
-#define PTE_RW    (1ull << 1)
-#define PTE_PS    (1ull << 7)
-#define PD_SHIFT  21 /* what one page directory entry maps: 2 MiB */
-#define PD_PAGES  4u /* 1 GiB each */
-#define ENTRIES   (PAGE_SIZE / sizeof(uint64_t))
+#define PD_SHIFT 21 /* what one page directory entry maps: 2 MiB */
+#define PD_PAGES 4u /* 1 GiB each */
+#define ENTRIES  (PAGE_4K / sizeof(uint64_t))
 
 #define LOADER_UNKNOWN 0xffu
 #define BOOT_FLAG      0xaa55u
 
-static_assert(sizeof(struct boot_params) == PAGE_SIZE, "the zero page is a page");
+static_assert(sizeof(struct boot_params) == PAGE_4K, "the zero page is a page");
 static_assert(E820_ENTRIES_MAX <= E820_MAX_ENTRIES_ZEROPAGE, "the map fits the zero page");
-static_assert(LAYOUT_PD + PD_PAGES * PAGE_SIZE <= LAYOUT_CMDLINE, "no overlap");
-static_assert(LAYOUT_BOOT_STACK >= LAYOUT_ZERO_PAGE + PAGE_SIZE && LAYOUT_BOOT_STACK < LAYOUT_PML4,
+static_assert(LAYOUT_PD + PD_PAGES * PAGE_4K <= LAYOUT_CMDLINE, "no overlap");
+static_assert(LAYOUT_BOOT_STACK >= LAYOUT_ZERO_PAGE + PAGE_4K && LAYOUT_BOOT_STACK < LAYOUT_PML4,
               "no overlap");
 
 /* A kernel that came as a bare ELF file brings no setup header of its own: this is the least that
@@ -44,17 +42,17 @@ static const struct setup_header bare_header = {
 
 static bool write_page_tables(const struct mem *m)
 {
-    uint64_t *pml4 = mem_at(m, LAYOUT_PML4, PAGE_SIZE);
-    uint64_t *pdpt = mem_at(m, LAYOUT_PDPT, PAGE_SIZE);
-    uint64_t *pd = mem_at(m, LAYOUT_PD, PD_PAGES * PAGE_SIZE);
+    uint64_t *pml4 = mem_at(m, LAYOUT_PML4, PAGE_4K);
+    uint64_t *pdpt = mem_at(m, LAYOUT_PDPT, PAGE_4K);
+    uint64_t *pd = mem_at(m, LAYOUT_PD, PD_PAGES * PAGE_4K);
 
     if (!pml4 || !pdpt || !pd)
         return false;
-    pml4[0] = LAYOUT_PDPT | PTE_P | PTE_RW;
+    pml4[0] = LAYOUT_PDPT | X86_PTE_P | X86_PTE_RW;
     for (uint64_t i = 0; i < PD_PAGES; i++)
-        pdpt[i] = (LAYOUT_PD + i * PAGE_SIZE) | PTE_P | PTE_RW;
+        pdpt[i] = (LAYOUT_PD + i * PAGE_4K) | X86_PTE_P | X86_PTE_RW;
     for (uint64_t i = 0; i < PD_PAGES * ENTRIES; i++)
-        pd[i] = i << PD_SHIFT | PTE_P | PTE_RW | PTE_PS;
+        pd[i] = i << PD_SHIFT | X86_PTE_P | X86_PTE_RW | X86_PTE_PS;
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#include "core/x86/bits.h"
 #include "core/x86/boot/e820.h"
 #include "core/x86/boot/gdt.h"
 #include "core/x86/boot/initrd.h"

@@ -8,9 +8,9 @@
  */
 #include "core/x86/image/expect.h"
 
+#include "core/base/units.h"
 #include "core/x86/image/elf.h"
 
-#define PAGE_SIZE      4096ull
 #define BEHIND_KERNEL  (16ull << 20)
 #define PAGE_MAP_SHARE 64 /* of memory: 64 bytes a page */
 
@@ -28,7 +28,7 @@ void expect_top(const struct mem *m, gpa_t gpa, uint64_t size)
     uint64_t map = m->size / PAGE_MAP_SHARE;
 
     mem_expect(m, gpa, size);
-    if (size > 0 && end - (gpa + size) < PAGE_SIZE)
+    if (size > 0 && end - (gpa + size) < PAGE_4K)
         end = gpa;
     if (map > end - top->gpa)
         map = end - top->gpa;

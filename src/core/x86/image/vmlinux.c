@@ -14,12 +14,11 @@
 #include <errno.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/x86/image/boot_file.h"
 #include "core/x86/image/boot_stats.h"
 #include "core/x86/image/elf.h"
 #include "core/x86/image/expect.h"
-
-#define PAGE_SIZE 4096ull
 
 static int copy(const struct boot_file *f, uint64_t offset, struct mem *m, gpa_t gpa, uint64_t len,
                 struct boot_stats *stats, struct err *e)
@@ -48,15 +47,15 @@ static int map(const struct boot_file *f, uint64_t offset, struct mem *m, gpa_t 
 static int load_segment(const struct boot_file *f, const struct elf_segment *s, struct mem *m,
                         struct boot_stats *stats, struct err *e)
 {
-    uint64_t head = -s->paddr & (PAGE_SIZE - 1);
+    uint64_t head = -s->paddr & (PAGE_4K - 1);
     uint64_t whole, tail;
     int ret;
 
     if (s->filesz == 0)
         return 0;
-    if (((s->paddr ^ s->offset) & (PAGE_SIZE - 1)) != 0 || s->filesz < head + PAGE_SIZE)
+    if (((s->paddr ^ s->offset) & (PAGE_4K - 1)) != 0 || s->filesz < head + PAGE_4K)
         return copy(f, s->offset, m, s->paddr, s->filesz, stats, e);
-    whole = (s->filesz - head) & ~(PAGE_SIZE - 1);
+    whole = (s->filesz - head) & ~(PAGE_4K - 1);
     tail = s->filesz - head - whole;
 
     ret = map(f, s->offset + head, m, s->paddr + head, whole, stats, e);

@@ -14,15 +14,15 @@
  */
 #include <stddef.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/apic/lapic_internal.h"
 #include "emu/x86/cpu/cpu.h"
-#include "emu/x86/time/clock.h"
 #include "emu/x86/time/host_timer.h"
 #include "emu/x86/time/kvmclock.h"
+#include "emu/x86/time/tsc.h"
 
-#define NS_PER_S     UINT64_C(1000000000)
 #define NS_PER_COUNT (NS_PER_S / LAPIC_TIMER_HZ)
 
 #define MODE(lvt)     ((lvt) >> 17 & 3u)
@@ -132,11 +132,11 @@ void lapic_timer_deadline(struct lapic *l, uint64_t tsc)
         wake_at(l, 0);
         return;
     }
-    now = clock_guest_tsc(l->cpu);
+    now = tsc_guest(l->cpu);
     if (tsc <= now)
         cpu_request(l->cpu, CPU_REQ_TIMER);
     else
-        wake_at(l, clock_now_ns() + clock_tsc_to_ns(l->cpu->emu, tsc - now));
+        wake_at(l, clock_now_ns() + tsc_to_ns(l->cpu->emu, tsc - now));
 }
 
 void lapic_tsc_moved(struct lapic *l)
@@ -168,12 +168,12 @@ static void fire(struct lapic *l)
 
 static void deadline_reached(struct lapic *l)
 {
-    uint64_t now = clock_guest_tsc(l->cpu);
+    uint64_t now = tsc_guest(l->cpu);
 
     if (l->tsc_deadline == 0)
         return;
     if (l->tsc_deadline > now) { /* the host's clock was a little ahead */
-        wake_at(l, clock_now_ns() + clock_tsc_to_ns(l->cpu->emu, l->tsc_deadline - now));
+        wake_at(l, clock_now_ns() + tsc_to_ns(l->cpu->emu, l->tsc_deadline - now));
         return;
     }
     l->tsc_deadline = 0;

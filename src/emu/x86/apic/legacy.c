@@ -3,13 +3,14 @@
 
 #include <stddef.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "emu/x86/apic/ioapic.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/machine.h"
-#include "emu/x86/time/clock.h"
 #include "emu/x86/time/host_timer.h"
+#include "emu/x86/time/tsc.h"
 
 #define TIMER_LINE 0u
 

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/x86/bits.h"
+
 void cpu_request(struct cpu *c, uint32_t bits)
 {
     uint32_t before = __atomic_fetch_or(&c->request, bits, __ATOMIC_SEQ_CST);

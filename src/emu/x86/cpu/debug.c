@@ -1,10 +1,10 @@
 /* Debug registers and breakpoints. */
 #include "emu/x86/cpu/debug.h"
 
+#include "core/base/units.h"
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/tlb.h"
-
-#define CR4_DE UINT64_C(0x8)
 
 #define BREAKPOINTS 4u
 
@@ -84,7 +84,7 @@ void debug_access(struct cpu *c, uint64_t linear, unsigned size, bool write)
 
 void debug_port(struct cpu *c, uint16_t port, unsigned size)
 {
-    if (c->cr4 & CR4_DE)
+    if (c->cr4 & X86_CR4_DE)
         meet(c, port, size, 1u << KIND_PORT);
 }
 
@@ -93,7 +93,7 @@ bool debug_watches_page(const struct cpu *c, uint64_t linear)
     struct range r;
 
     for (unsigned n = 0; n < BREAKPOINTS; n++)
-        if (breakpoint(c, n, KINDS_DATA, &r) && r.first / MMU_PAGE == linear / MMU_PAGE)
+        if (breakpoint(c, n, KINDS_DATA, &r) && r.first / PAGE_4K == linear / PAGE_4K)
             return true;
     return false;
 }
@@ -111,7 +111,7 @@ void debug_trap(struct cpu *c)
 static bool register_number(struct cpu *c, unsigned *number)
 {
     if (*number == 4 || *number == 5) {
-        if (c->cr4 & CR4_DE)
+        if (c->cr4 & X86_CR4_DE)
             return cpu_refuse(c, CPU_UD, 0);
         *number += 2;
     }

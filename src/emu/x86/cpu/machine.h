@@ -35,8 +35,8 @@ struct emu {
     unsigned cpu_count; /* made so far; vcpu_count when the guest starts */
     unsigned vcpu_count;
     uint32_t lines;     /* bit n: GSI n has a line */
-    uint32_t tsc_khz;   /* clock_tsc_khz reads it */
-    uint64_t tsc_start; /* clock_init's pair of samples */
+    uint32_t tsc_khz;   /* tsc_khz reads it */
+    uint64_t tsc_start; /* tsc_init's pair of samples */
     uint64_t tsc_start_ns;
 
     struct doorbell doorbells[DOORBELLS_MAX]; /* filled while building */

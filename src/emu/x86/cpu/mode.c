@@ -3,19 +3,10 @@
 
 #include <stdbool.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/descriptor.h"
 #include "emu/x86/cpu/tlb.h"
-
-#define RFLAGS_TF (UINT64_C(1) << 8)
-#define RFLAGS_AC (UINT64_C(1) << 18)
-
-#define CR0_AM       UINT64_C(0x40000)
-#define CR0_EM       UINT64_C(0x4)
-#define CR0_TS       UINT64_C(0x8)
-#define CR4_OSFXSR   UINT64_C(0x200)
-#define CR4_OSXSAVE  UINT64_C(0x40000)
-#define XCR0_SSE_AVX UINT64_C(6)
 
 #define SEGMENT_WHOLE 0xffffffffu
 
@@ -29,13 +20,14 @@ static uint32_t units_of(const struct cpu *c)
 {
     uint32_t mode = 0;
 
-    if (c->cr0 & (CR0_TS | CR0_EM))
+    if (c->cr0 & (X86_CR0_TS | X86_CR0_EM))
         mode |= MODE_NO_X87;
-    if (c->cr0 & CR0_EM)
+    if (c->cr0 & X86_CR0_EM)
         mode |= MODE_EM | MODE_NO_SSE;
-    if (!(c->cr4 & CR4_OSFXSR))
+    if (!(c->cr4 & X86_CR4_OSFXSR))
         mode |= MODE_NO_SSE;
-    if (!(c->cr4 & CR4_OSXSAVE) || (c->xcr0 & XCR0_SSE_AVX) != XCR0_SSE_AVX)
+    if (!(c->cr4 & X86_CR4_OSXSAVE) ||
+        (c->xcr0 & (X86_XCR0_SSE | X86_XCR0_AVX)) != (X86_XCR0_SSE | X86_XCR0_AVX))
         mode |= MODE_NO_AVX;
     return mode;
 }
@@ -61,17 +53,17 @@ static uint32_t mode_of(const struct cpu *c)
     if (c->cpl == 0)
         mode |= MODE_CPL0;
     mode |= units_of(c);
-    if (c->rflags & RFLAGS_TF)
+    if (c->rflags & X86_RFLAGS_TF)
         mode |= MODE_STEP;
     return mode;
 }
 
 static const struct tlb *tlb_of(const struct cpu *c)
 {
-    bool ac = c->rflags & RFLAGS_AC;
+    bool ac = c->rflags & X86_RFLAGS_AC;
 
     if (c->cpl == 3)
-        return ac && (c->cr0 & CR0_AM) ? &tlb_empty : &c->tlbs->table[TLB_USER];
+        return ac && (c->cr0 & X86_CR0_AM) ? &tlb_empty : &c->tlbs->table[TLB_USER];
     return &c->tlbs->table[ac ? TLB_SUPERVISOR_AC : TLB_SUPERVISOR];
 }
 

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "core/base/units.h"
+
 #define LARGE_SHIFT 21
 #define HUGE_SHIFT  30
 
@@ -34,8 +36,8 @@ static void log_fill(struct tlb_log *log, unsigned table, unsigned index)
 void tlbs_fill(struct tlbs *t, unsigned table, uint64_t va, uint8_t *host, bool writable,
                bool global)
 {
-    unsigned index = (unsigned)(va / MMU_PAGE % TLB_ENTRIES);
-    uint64_t page = va & ~(uint64_t)(MMU_PAGE - 1);
+    unsigned index = (unsigned)(va / PAGE_4K % TLB_ENTRIES);
+    uint64_t page = va & ~(uint64_t)(PAGE_4K - 1);
     struct tlb *to = &t->table[table];
 
     to->read[index] = (struct tlb_entry){ page, host };
@@ -107,11 +109,11 @@ void tlbs_flush_page(struct tlbs *t, uint64_t va)
     }
     if (is_large(&t->large, va)) {
         va &= ~((UINT64_C(1) << LARGE_SHIFT) - 1);
-        count = (1u << LARGE_SHIFT) / MMU_PAGE;
+        count = (1u << LARGE_SHIFT) / PAGE_4K;
     }
     for (unsigned n = 0; n < TLB_TABLES; n++)
         for (unsigned i = 0; i < count; i++)
-            entry_clear(&t->table[n], (unsigned)((va / MMU_PAGE + i) % TLB_ENTRIES));
+            entry_clear(&t->table[n], (unsigned)((va / PAGE_4K + i) % TLB_ENTRIES));
 }
 
 void tlbs_forget_writes(struct tlbs *t)

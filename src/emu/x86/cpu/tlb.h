@@ -9,11 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MMU_PAGE    4096u
+#include "core/base/units.h"
+
 #define TLB_ENTRIES 4096u
 /* Tag of an empty entry: a page that belongs to another entry, so that no address looked up here is
  * within it. */
-#define TLB_NO_TAG(index) ((uint64_t)((index) ^ 1u) * MMU_PAGE)
+#define TLB_NO_TAG(index) ((uint64_t)((index) ^ 1u) * PAGE_4K)
 
 struct tlb_entry {
     uint64_t tag;  /* virtual address of the page, or TLB_NO_TAG(its index) */

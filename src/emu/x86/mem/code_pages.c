@@ -13,13 +13,14 @@
 #include <sys/mman.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/machine.h"
 #include "emu/x86/cpu/tlb.h"
 
 int code_pages_init(struct emu *m, struct err *e)
 {
-    size_t pages = m->mem->size / MMU_PAGE;
+    size_t pages = m->mem->size / PAGE_4K;
     void *counts = mmap(NULL, pages, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -34,7 +35,7 @@ void code_pages_finish(struct emu *m)
 {
     if (!m->code_holds)
         return;
-    (void)munmap(m->code_holds, m->mem->size / MMU_PAGE);
+    (void)munmap(m->code_holds, m->mem->size / PAGE_4K);
     lock_finish(&m->code_lock);
     m->code_holds = NULL;
 }
@@ -48,7 +49,7 @@ static uint8_t *holds_of(const struct emu *m, gpa_t gpa)
         const struct mem_region *r = &m->mem->regions[i];
 
         if (gpa >= r->gpa && gpa - r->gpa < r->size)
-            return &m->code_holds[(before + gpa - r->gpa) / MMU_PAGE];
+            return &m->code_holds[(before + gpa - r->gpa) / PAGE_4K];
         before += r->size;
     }
     return NULL;
@@ -171,7 +172,7 @@ void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len)
 
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     while (gpa < end) {
-        gpa_t next = (gpa | (MMU_PAGE - 1)) + 1;
+        gpa_t next = (gpa | (PAGE_4K - 1)) + 1;
 
         if (next > end)
             next = end;

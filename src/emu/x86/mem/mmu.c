@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include "core/base/units.h"
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/debug.h"
 #include "emu/x86/cpu/machine.h"
 #include "emu/x86/mem/code_pages.h"
@@ -49,7 +51,7 @@ static void entry_fill(struct cpu *c, uint64_t va, const struct walk *w, uint8_t
     if (c->tlb == &tlb_empty || (is_watched(c) && debug_watches_page(c, va)))
         return;
     tlbs_fill(c->tlbs, (unsigned)(c->tlb - c->tlbs->table), va, host, writable, w->global);
-    if (w->size > MMU_PAGE)
+    if (w->size > PAGE_4K)
         tlbs_note_large(c->tlbs, va, w->size);
 }
 
@@ -106,7 +108,7 @@ static void physical_write(struct cpu *c, gpa_t gpa, const uint8_t *from, unsign
 static bool translate_pieces(struct cpu *c, uint64_t va, unsigned size, enum walk_access access,
                              enum walk_as as, struct pieces *p, struct walk *first)
 {
-    unsigned room = MMU_PAGE - (unsigned)(va % MMU_PAGE);
+    unsigned room = PAGE_4K - (unsigned)(va % PAGE_4K);
     struct walk second;
 
     if (!translate(c, va, access, as, first))
@@ -138,7 +140,7 @@ static void pieces_write(struct cpu *c, const struct pieces *p, const uint8_t *f
 
 static uint8_t *page_host(const struct cpu *c, gpa_t gpa)
 {
-    return mem_at(c->emu->mem, gpa & ~(gpa_t)(MMU_PAGE - 1), MMU_PAGE);
+    return mem_at(c->emu->mem, gpa & ~(gpa_t)(PAGE_4K - 1), PAGE_4K);
 }
 
 /* Finds an operand for good: whether it may be accessed is judged here, and nowhere again. */
@@ -160,7 +162,7 @@ static void *operand_host(struct cpu *c, uint64_t va, const struct walk *first)
 
     if (host)
         entry_fill(c, va, first, host);
-    return host && c->operand.size[1] == 0 ? host + va % MMU_PAGE : NULL;
+    return host && c->operand.size[1] == 0 ? host + va % PAGE_4K : NULL;
 }
 
 /* Likewise, or a copy. */
@@ -306,13 +308,13 @@ bool mmu_fetch(struct cpu *c, uint64_t va, gpa_t *gpa, const uint8_t **host)
         return false;
     page = page_host(c, w.gpa);
     *gpa = w.gpa;
-    *host = page ? page + va % MMU_PAGE : NULL;
+    *host = page ? page + va % PAGE_4K : NULL;
     return true;
 }
 
 unsigned mmu_fetch_bytes(struct cpu *c, uint64_t va, uint8_t *to, unsigned size)
 {
-    unsigned room = MMU_PAGE - (unsigned)(va % MMU_PAGE);
+    unsigned room = PAGE_4K - (unsigned)(va % PAGE_4K);
     unsigned count = size < room ? size : room;
     const uint8_t *host;
     gpa_t gpa;

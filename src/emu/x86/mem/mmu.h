@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/units.h"
 #include "core/vm/mem.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/tlb.h"
@@ -62,10 +63,10 @@ void mmu_locked_end(struct cpu *c, const void *at);
 
 static inline const void *mmu_read_at(struct cpu *c, uint64_t va, unsigned size)
 {
-    const struct tlb_entry *e = &c->tlb->read[va / MMU_PAGE % TLB_ENTRIES];
+    const struct tlb_entry *e = &c->tlb->read[va / PAGE_4K % TLB_ENTRIES];
     uint64_t offset = va - e->tag;
 
-    if (__builtin_expect(offset <= MMU_PAGE - size, 1))
+    if (__builtin_expect(offset <= PAGE_4K - size, 1))
         return e->host + offset;
     return mmu_read_slow(c, va, size);
 }
@@ -73,20 +74,20 @@ static inline const void *mmu_read_at(struct cpu *c, uint64_t va, unsigned size)
 /* Host address when the translation is there, otherwise NULL and nothing recorded. */
 static inline const void *mmu_read_hit(struct cpu *c, uint64_t va, unsigned size)
 {
-    const struct tlb_entry *e = &c->tlb->read[va / MMU_PAGE % TLB_ENTRIES];
+    const struct tlb_entry *e = &c->tlb->read[va / PAGE_4K % TLB_ENTRIES];
     uint64_t offset = va - e->tag;
 
-    return __builtin_expect(offset <= MMU_PAGE - size, 1) ? e->host + offset : (void *)0;
+    return __builtin_expect(offset <= PAGE_4K - size, 1) ? e->host + offset : (void *)0;
 }
 
 /* Host address when the page is plainly writable, otherwise NULL and nothing recorded: take the
  * slow door. */
 static inline void *mmu_write_hit(struct cpu *c, uint64_t va, unsigned size)
 {
-    const struct tlb_entry *e = &c->tlb->write[va / MMU_PAGE % TLB_ENTRIES];
+    const struct tlb_entry *e = &c->tlb->write[va / PAGE_4K % TLB_ENTRIES];
     uint64_t offset = va - e->tag;
 
-    return __builtin_expect(offset <= MMU_PAGE - size, 1) ? e->host + offset : (void *)0;
+    return __builtin_expect(offset <= PAGE_4K - size, 1) ? e->host + offset : (void *)0;
 }
 
 #define MMU_LINE 64u /* bytes in a cache line */

@@ -13,31 +13,18 @@
 
 #include <stddef.h>
 
+#include "core/base/units.h"
 #include "core/vm/mem.h"
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/machine.h"
 #include "emu/x86/cpu/tlb.h"
 #include "emu/x86/decode/vendor.h"
 
-#define PTE_P          (UINT64_C(1) << 0)
-#define PTE_RW         (UINT64_C(1) << 1)
-#define PTE_US         (UINT64_C(1) << 2)
-#define PTE_A          (UINT64_C(1) << 5)
-#define PTE_D          (UINT64_C(1) << 6)
-#define PTE_PS         (UINT64_C(1) << 7)
-#define PTE_G          (UINT64_C(1) << 8)
-#define PTE_NX         (UINT64_C(1) << 63)
 #define PTE_ADDRESS    UINT64_C(0x000ffffffffff000)
-#define PTE_PAT_HIGH   (UINT64_C(1) << 12)        /* of a large page: no address bit */
-#define PDPTE_RESERVED (PTE_NX | UINT64_C(0x1e6)) /* of PAE's top level: it has no rights */
+#define PTE_PAT_HIGH   (UINT64_C(1) << 12)            /* of a large page: no address bit */
+#define PDPTE_RESERVED (X86_PTE_NX | UINT64_C(0x1e6)) /* of PAE's top level: it has no rights */
 
 #define PAE_TABLE 0xffffffe0u /* CR3's address of PAE's top level */
-
-#define CR0_WP   (UINT64_C(1) << 16)
-#define CR4_PSE  (UINT64_C(1) << 4)
-#define CR4_PGE  (UINT64_C(1) << 7)
-#define CR4_SMEP (UINT64_C(1) << 20)
-#define CR4_SMAP (UINT64_C(1) << 21)
-#define EFER_NXE (UINT64_C(1) << 11)
 
 struct format {
     unsigned levels;
@@ -85,13 +72,13 @@ static uint64_t entry_reserved(const struct cpu *c, const struct format *f, unsi
     if (f->width == 4)
         return large ? UINT64_C(1) << 21 : 0;
     reserved = PTE_ADDRESS & ~((UINT64_C(1) << CPU_PHYSICAL_BITS) - 1);
-    if (!(c->efer & EFER_NXE))
-        reserved |= PTE_NX;
+    if (!(c->efer & X86_EFER_NXE))
+        reserved |= X86_PTE_NX;
     if (large)
         reserved |=
             ((UINT64_C(1) << (12 + (level - 1) * f->bits)) - 1) & PTE_ADDRESS & ~PTE_PAT_HIGH;
     if (f == &long_mode && level == 4)
-        reserved |= PTE_PS | (c->vendor->pml4e_8 ? PTE_G : 0);
+        reserved |= X86_PTE_PS | (c->vendor->pml4e_8 ? X86_PTE_G : 0);
     if (f == &pae && level == 3)
         reserved |= PDPTE_RESERVED;
     return reserved;
@@ -103,7 +90,7 @@ bool walk_pointers_valid(const struct cpu *c, uint64_t cr3)
         const void *at = mem_at(c->emu->mem, (cr3 & PAE_TABLE) + i * pae.width, pae.width);
         uint64_t entry = at ? entry_load(at, pae.width) : ~UINT64_C(0);
 
-        if ((entry & PTE_P) && (entry & entry_reserved(c, &pae, pae.levels, false)))
+        if ((entry & X86_PTE_P) && (entry & entry_reserved(c, &pae, pae.levels, false)))
             return false;
     }
     return true;
@@ -119,9 +106,9 @@ struct step {
 static bool entry_is_large(const struct cpu *c, const struct format *f, unsigned level,
                            uint64_t entry)
 {
-    if (!(entry & PTE_PS) || !(f->large & 1u << level))
+    if (!(entry & X86_PTE_PS) || !(f->large & 1u << level))
         return false;
-    return f->width == 8 || (c->cr4 & CR4_PSE);
+    return f->width == 8 || (c->cr4 & X86_CR4_PSE);
 }
 
 /* What the entries so far allow; large or lowest-level entry ends it. */
@@ -138,11 +125,11 @@ static bool access_allowed(const struct cpu *c, const struct rights *r, enum wal
         if (!r->user || (access == WALK_WRITE && !r->write))
             return false;
     } else {
-        if (r->user && access == WALK_FETCH && (c->cr4 & CR4_SMEP))
+        if (r->user && access == WALK_FETCH && (c->cr4 & X86_CR4_SMEP))
             return false;
-        if (r->user && access != WALK_FETCH && (c->cr4 & CR4_SMAP) && as != WALK_SUPERVISOR_AC)
+        if (r->user && access != WALK_FETCH && (c->cr4 & X86_CR4_SMAP) && as != WALK_SUPERVISOR_AC)
             return false;
-        if (access == WALK_WRITE && !r->write && (c->cr0 & CR0_WP))
+        if (access == WALK_WRITE && !r->write && (c->cr0 & X86_CR0_WP))
             return false;
     }
     return !(access == WALK_FETCH && r->no_execute);
@@ -155,7 +142,7 @@ static uint32_t error_code(const struct cpu *c, enum walk_access access, enum wa
         why |= PF_WRITE;
     if (as == WALK_USER)
         why |= PF_USER;
-    if (access == WALK_FETCH && ((c->cr4 & CR4_SMEP) || (c->efer & EFER_NXE)))
+    if (access == WALK_FETCH && ((c->cr4 & X86_CR4_SMEP) || (c->efer & X86_EFER_NXE)))
         why |= PF_FETCH;
     return why;
 }
@@ -196,21 +183,21 @@ static enum outcome descend(struct cpu *c, const struct format *f, uint64_t va, 
         s->at = mem_at(c->emu->mem, table + index * f->width, f->width);
         s->entry = s->at ? entry_load(s->at, f->width) : ~UINT64_C(0);
         *why = 0;
-        if (!(s->entry & PTE_P))
+        if (!(s->entry & X86_PTE_P))
             return FAULTED;
         s->large = entry_is_large(c, f, s->level, s->entry);
         *why = PF_PRESENT | PF_RESERVED;
         if (!s->at || (s->entry & entry_reserved(c, f, s->level, s->large)))
             return FAULTED;
         if (!pdpte) {
-            r->write = r->write && (s->entry & PTE_RW);
-            r->user = r->user && (s->entry & PTE_US);
-            r->no_execute = r->no_execute || (f->width == 8 && (s->entry & PTE_NX));
+            r->write = r->write && (s->entry & X86_PTE_RW);
+            r->user = r->user && (s->entry & X86_PTE_US);
+            r->no_execute = r->no_execute || (f->width == 8 && (s->entry & X86_PTE_NX));
         }
         if (s->level == 1 || s->large)
             return WALKED;
-        if (!pdpte && !(s->entry & PTE_A) &&
-            !entry_swap(s->at, f->width, s->entry, s->entry | PTE_A))
+        if (!pdpte && !(s->entry & X86_PTE_A) &&
+            !entry_swap(s->at, f->width, s->entry, s->entry | X86_PTE_A))
             return CHANGED;
         table = s->entry & PTE_ADDRESS;
     }
@@ -230,7 +217,7 @@ static enum outcome attempt(struct cpu *c, const struct format *f, uint64_t va,
         *why = PF_PRESENT;
         return FAULTED;
     }
-    accessed = leaf->entry | PTE_A | (access == WALK_WRITE ? PTE_D : 0);
+    accessed = leaf->entry | X86_PTE_A | (access == WALK_WRITE ? X86_PTE_D : 0);
     if (accessed != leaf->entry && !entry_swap(leaf->at, f->width, leaf->entry, accessed))
         return CHANGED;
     leaf->entry = accessed;
@@ -247,7 +234,7 @@ bool walk_page(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as
     uint32_t why;
 
     if (!(c->cr0 & X86_CR0_PG)) {
-        *out = (struct walk){ .gpa = va & 0xffffffffu, .size = MMU_PAGE, .writable = true };
+        *out = (struct walk){ .gpa = va & 0xffffffffu, .size = PAGE_4K, .writable = true };
         return true;
     }
     do
@@ -260,8 +247,8 @@ bool walk_page(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as
     *out = (struct walk){
         .gpa = leaf_address(f, &leaf, va),
         .size = leaf_size(f, &leaf),
-        .writable = (leaf.entry & PTE_D) && access_allowed(c, &rights, WALK_WRITE, as),
-        .global = (leaf.entry & PTE_G) && (c->cr4 & CR4_PGE),
+        .writable = (leaf.entry & X86_PTE_D) && access_allowed(c, &rights, WALK_WRITE, as),
+        .global = (leaf.entry & X86_PTE_G) && (c->cr4 & X86_CR4_PGE),
     };
     return true;
 }

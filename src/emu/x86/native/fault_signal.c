@@ -7,10 +7,9 @@
 #include <stdint.h>
 #include <ucontext.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/native/thunk.h"
 #include "emu/x86/op/op.h"
-
-#define CR4_OSXMMEXCPT UINT64_C(0x400)
 
 static __thread struct cpu *running;
 
@@ -28,7 +27,7 @@ static __attribute__((noinline)) void thunk_return(void)
 /* A system that has not said that it knows #XM gets #UD (SDM 3A, 2.5: CR4.OSXMMEXCPT). */
 static enum cpu_vector vector_of(const struct cpu *c, enum cpu_vector host)
 {
-    return host == CPU_XM && !(c->cr4 & CR4_OSXMMEXCPT) ? CPU_UD : host;
+    return host == CPU_XM && !(c->cr4 & X86_CR4_OSXMMEXCPT) ? CPU_UD : host;
 }
 
 /* To whoever was there before us; what came to nothing there is the kernel's. A fault happens again

@@ -1,22 +1,19 @@
 /* The flags that live in RFLAGS proper: direction, interrupt, alignment check. */
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/op/build.h"
 
-#define RFLAGS_IF (UINT64_C(1) << 9)
-#define RFLAGS_DF (UINT64_C(1) << 10)
-#define RFLAGS_AC (UINT64_C(1) << 18)
-
 static void op_cld(struct cpu *c, const struct op *op)
 {
-    c->rflags &= ~RFLAGS_DF;
+    c->rflags &= ~X86_RFLAGS_DF;
     OP_NEXT(c, op);
 }
 
 static void op_std(struct cpu *c, const struct op *op)
 {
-    c->rflags |= RFLAGS_DF;
+    c->rflags |= X86_RFLAGS_DF;
     OP_NEXT(c, op);
 }
 
@@ -32,7 +29,7 @@ static void op_cli(struct cpu *c, const struct op *op)
 {
     if (__builtin_expect(!may_touch_if(c), 0))
         return op_leave(c, op);
-    c->rflags &= ~RFLAGS_IF;
+    c->rflags &= ~X86_RFLAGS_IF;
     OP_NEXT(c, op);
 }
 
@@ -41,23 +38,23 @@ static void op_sti(struct cpu *c, const struct op *op)
 {
     if (__builtin_expect(!may_touch_if(c), 0))
         return op_leave(c, op);
-    if (!(c->rflags & RFLAGS_IF))
+    if (!(c->rflags & X86_RFLAGS_IF))
         c->alone |= CPU_ALONE_NO_INTERRUPT;
-    c->rflags |= RFLAGS_IF;
+    c->rflags |= X86_RFLAGS_IF;
     op_done(c, op);
 }
 
 /* With SMAP these choose the translation table, and nothing that blocks depend on. */
 static void op_stac(struct cpu *c, const struct op *op)
 {
-    c->rflags |= RFLAGS_AC;
+    c->rflags |= X86_RFLAGS_AC;
     c->tlb = &c->tlbs->table[TLB_SUPERVISOR_AC];
     OP_NEXT(c, op);
 }
 
 static void op_clac(struct cpu *c, const struct op *op)
 {
-    c->rflags &= ~RFLAGS_AC;
+    c->rflags &= ~X86_RFLAGS_AC;
     c->tlb = &c->tlbs->table[TLB_SUPERVISOR];
     OP_NEXT(c, op);
 }

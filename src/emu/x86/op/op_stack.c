@@ -6,6 +6,7 @@
  */
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/vendor.h"
 #include "emu/x86/mem/copy.h"
@@ -14,10 +15,6 @@
 #include "emu/x86/seg/seg.h"
 #include "emu/x86/seg/stack.h"
 
-#define RFLAGS_IF   (UINT64_C(1) << 9)
-#define RFLAGS_IOPL (UINT64_C(3) << 12)
-#define RFLAGS_RF   (UINT64_C(1) << 16)
-#define RFLAGS_VM   (UINT64_C(1) << 17)
 /* What POPF may change: all defined bits but VM, VIF, VIP and RF, which it clears. */
 #define RFLAGS_POPF UINT64_C(0x247fd5)
 
@@ -143,7 +140,7 @@ static void op_pop_seg(struct cpu *c, const struct op *op)
 
 static void op_pushf(struct cpu *c, const struct op *op)
 {
-    push_value(c, op, cpu_rflags(c) & ~(RFLAGS_RF | RFLAGS_VM));
+    push_value(c, op, cpu_rflags(c) & ~(X86_RFLAGS_RF | X86_RFLAGS_VM));
 }
 
 static void op_popf(struct cpu *c, const struct op *op)
@@ -156,11 +153,11 @@ static void op_popf(struct cpu *c, const struct op *op)
     if (!stack_pop(c, &sp, &value, op->aux))
         return op_leave(c, op);
     if (c->cpl != 0)
-        change &= ~RFLAGS_IOPL;
+        change &= ~X86_RFLAGS_IOPL;
     if (c->cpl > iopl)
-        change &= ~RFLAGS_IF;
+        change &= ~X86_RFLAGS_IF;
     stack_commit(c, sp);
-    cpu_rflags_set(c, (cpu_rflags(c) & ~(change | RFLAGS_RF)) | (value & change));
+    cpu_rflags_set(c, (cpu_rflags(c) & ~(change | X86_RFLAGS_RF)) | (value & change));
     cpu_mode_update(c);
     op_done(c, op);
 }

@@ -13,15 +13,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/fpu.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/op/build.h"
 #include "emu/x86/seg/seg.h"
-
-#define CR0_EM      UINT64_C(0x4)
-#define CR0_TS      UINT64_C(0x8)
-#define CR4_OSXSAVE UINT64_C(0x40000)
 
 /* Parts of the picture: the state components by their numbers in XCR0, and MXCSR, which belongs to
  * SSE but goes its own way. */
@@ -163,18 +160,18 @@ static unsigned picture_in_use(const struct cpu *c, const struct picture *p)
 
 static bool fxsave_allowed(struct cpu *c, uint64_t va)
 {
-    if (c->cr0 & CR0_EM)
+    if (c->cr0 & X86_CR0_EM)
         return cpu_refuse(c, CPU_UD, 0);
-    if (c->cr0 & CR0_TS)
+    if (c->cr0 & X86_CR0_TS)
         return cpu_refuse(c, CPU_NM, 0);
     return va % 16 == 0 || cpu_refuse(c, CPU_GP, 0);
 }
 
 static bool xsave_allowed(struct cpu *c, uint64_t va)
 {
-    if (!(c->cr4 & CR4_OSXSAVE))
+    if (!(c->cr4 & X86_CR4_OSXSAVE))
         return cpu_refuse(c, CPU_UD, 0);
-    if (c->cr0 & CR0_TS)
+    if (c->cr0 & X86_CR0_TS)
         return cpu_refuse(c, CPU_NM, 0);
     return va % 64 == 0 || cpu_refuse(c, CPU_GP, 0);
 }

@@ -9,6 +9,8 @@
  */
 #include <stddef.h>
 
+#include "core/base/units.h"
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/vendor.h"
 #include "emu/x86/mem/copy.h"
@@ -17,8 +19,6 @@
 #include "emu/x86/op/op_mem.h"
 #include "emu/x86/seg/seg.h"
 #include "emu/x86/sys/port.h"
-
-#define RFLAGS_DF (UINT64_C(1) << 10)
 
 enum repeat {
     REPEAT_NONE,
@@ -45,7 +45,7 @@ static bool string_begin(struct string *s, struct cpu *c, const struct op *op)
     s->size = op->aux;
     s->mask = op->imm;
     s->before = c->flags;
-    s->down = c->rflags & RFLAGS_DF;
+    s->down = c->rflags & X86_RFLAGS_DF;
     s->count = op->reg == REPEAT_NONE ? 1 : c->gpr[X86_RCX] & s->mask;
     return s->count != 0;
 }
@@ -125,7 +125,7 @@ static bool checked_destination(const struct string *s)
  * pieces do not apply. */
 static uint64_t on_page(const struct string *s, uint64_t va, uint64_t count)
 {
-    uint64_t room = (MMU_PAGE - va % MMU_PAGE) / s->size;
+    uint64_t room = (PAGE_4K - va % PAGE_4K) / s->size;
 
     if (s->down || !(s->c->mode & (MODE_64 | MODE_FLAT)) || (s->c->alone & CPU_ALONE_STEP))
         return 0;

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/debug.h"
 #include "emu/x86/cpu/machine.h"
 #include "emu/x86/cpu/mode.h"
@@ -16,13 +17,7 @@
 #include "emu/x86/sys/cpuid.h"
 #include "emu/x86/sys/hypercall.h"
 #include "emu/x86/sys/msr.h"
-#include "emu/x86/time/clock.h"
-
-#define CR0_TS       UINT64_C(0x8)
-#define CR4_TSD      UINT64_C(0x4)
-#define CR4_PCE      UINT64_C(0x100)
-#define CR4_FSGSBASE UINT64_C(0x10000)
-#define CR4_OSXSAVE  UINT64_C(0x40000)
+#include "emu/x86/time/tsc.h"
 
 static void set_edx_eax(struct cpu *c, uint64_t value)
 {
@@ -62,14 +57,14 @@ static void op_hypercall(struct cpu *c, const struct op *op)
 
 static bool tsc_allowed(struct cpu *c)
 {
-    return c->cpl == 0 || !(c->cr4 & CR4_TSD) || cpu_refuse(c, CPU_GP, 0);
+    return c->cpl == 0 || !(c->cr4 & X86_CR4_TSD) || cpu_refuse(c, CPU_GP, 0);
 }
 
 static void op_rdtsc(struct cpu *c, const struct op *op)
 {
     if (!tsc_allowed(c))
         return op_leave(c, op);
-    set_edx_eax(c, clock_guest_tsc(c));
+    set_edx_eax(c, tsc_guest(c));
     OP_NEXT(c, op);
 }
 
@@ -78,7 +73,7 @@ static void op_rdtscp(struct cpu *c, const struct op *op)
     if (!tsc_allowed(c))
         return op_leave(c, op);
     order_loads();
-    set_edx_eax(c, clock_guest_tsc(c));
+    set_edx_eax(c, tsc_guest(c));
     c->gpr[X86_RCX] = c->tsc_aux;
     OP_NEXT(c, op);
 }
@@ -94,7 +89,7 @@ static void op_rdpmc(struct cpu *c, const struct op *op)
 {
     uint64_t value;
 
-    if (c->cpl != 0 && !(c->cr4 & CR4_PCE)) {
+    if (c->cpl != 0 && !(c->cr4 & X86_CR4_PCE)) {
         cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }
@@ -159,7 +154,7 @@ static void op_mov_to_dr(struct cpu *c, const struct op *op)
 
 static void op_clts(struct cpu *c, const struct op *op)
 {
-    c->cr0 &= ~CR0_TS;
+    c->cr0 &= ~X86_CR0_TS;
     cpu_mode_update(c);
     op_done(c, op);
 }
@@ -198,7 +193,7 @@ static void op_swapgs(struct cpu *c, const struct op *op)
 /* RDFSBASE and theirs: op->aux is the segment, op->imm the operand size. */
 static bool fsgsbase_enabled(struct cpu *c)
 {
-    if (c->cr4 & CR4_FSGSBASE)
+    if (c->cr4 & X86_CR4_FSGSBASE)
         return true;
     return cpu_refuse(c, CPU_UD, 0);
 }
@@ -230,7 +225,7 @@ static void op_wrbase(struct cpu *c, const struct op *op)
 
 static bool xsave_enabled(struct cpu *c)
 {
-    if (c->cr4 & CR4_OSXSAVE)
+    if (c->cr4 & X86_CR4_OSXSAVE)
         return true;
     return cpu_refuse(c, CPU_UD, 0);
 }

@@ -4,12 +4,11 @@
  */
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/op/build.h"
 #include "emu/x86/op/op_mem.h"
 #include "emu/x86/seg/seg.h"
-
-#define CR4_UMIP UINT64_C(0x800)
 
 /* LGDT, LIDT: limit, then 8 bytes of base in 64-bit mode, else 4 (3 with 16-bit operands: op->reg).
  */
@@ -50,7 +49,7 @@ static void op_lidt(struct cpu *c, const struct op *op)
 /* UMIP: these tell a user where the kernel is (SDM 3A, 2.5). */
 static bool umip_allows(struct cpu *c)
 {
-    return c->cpl == 0 || !(c->cr4 & CR4_UMIP) || cpu_refuse(c, CPU_GP, 0);
+    return c->cpl == 0 || !(c->cr4 & X86_CR4_UMIP) || cpu_refuse(c, CPU_GP, 0);
 }
 
 static bool table_store(struct cpu *c, const struct op *op, const struct x86_table *t)

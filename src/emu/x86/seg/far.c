@@ -1,6 +1,7 @@
 /* Far jumps, calls and returns. */
 #include "emu/x86/seg/far.h"
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/mem/mmu.h"

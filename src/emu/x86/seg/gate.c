@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/mem/mmu.h"

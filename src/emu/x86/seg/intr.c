@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/order.h"
 #include "emu/x86/mem/mmu.h"
@@ -11,7 +12,6 @@
 #include "emu/x86/seg/stack.h"
 #include "emu/x86/seg/tss.h"
 
-#define RFLAGS_IOPL (UINT64_C(3) << 12)
 /* What IRET may change: everything defined but VM, VIF and VIP (virtual-8086 extensions are not
  * offered). */
 #define RFLAGS_RETURN UINT64_C(0x257fd5)
@@ -202,7 +202,7 @@ uint64_t intr_flags_returned(const struct cpu *c, uint64_t popped, unsigned size
     if (size == 2)
         change &= 0xffffu;
     if (c->cpl != 0)
-        change &= ~RFLAGS_IOPL;
+        change &= ~X86_RFLAGS_IOPL;
     if (c->cpl > iopl)
         change &= ~INTR_IF;
     return (cpu_rflags(c) & ~change) | (popped & change);

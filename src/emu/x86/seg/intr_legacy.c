@@ -4,6 +4,7 @@
  */
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/seg/gate.h"

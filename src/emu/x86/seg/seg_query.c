@@ -7,6 +7,7 @@
  */
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/seg/seg.h"
 

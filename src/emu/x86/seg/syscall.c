@@ -8,17 +8,13 @@
 
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/vendor.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/seg/seg.h"
 
-#define EFER_SCE (UINT64_C(1) << 0)
-
-#define RFLAGS_IF     (UINT64_C(1) << 9)
-#define RFLAGS_RF     (UINT64_C(1) << 16)
-#define RFLAGS_VM     (UINT64_C(1) << 17)
 #define RFLAGS_SYSRET UINT64_C(0x3c7fd7) /* what SYSRET takes from R11 */
 
 #define ACCESS_RING3 (3u << 5)
@@ -36,7 +32,7 @@ static void enter_ring(struct cpu *c, unsigned cpl, uint16_t cs, uint16_t cs_acc
 /* Whether the processor, as it is now, has SYSCALL and SYSRET at all. */
 static bool syscall_there(const struct cpu *c)
 {
-    if (!(c->efer & EFER_SCE) || !(c->cr0 & X86_CR0_PE))
+    if (!(c->efer & X86_EFER_SCE) || !(c->cr0 & X86_CR0_PE))
         return false;
     return (c->mode & MODE_64) || c->vendor->syscall_32;
 }
@@ -49,13 +45,13 @@ bool syscall_enter(struct cpu *c, uint64_t next_rip)
         return cpu_refuse(c, CPU_UD, 0);
     if (c->efer & X86_EFER_LMA) {
         c->gpr[X86_RCX] = next_rip;
-        c->gpr[X86_R11] = cpu_rflags(c) & ~RFLAGS_RF;
-        cpu_rflags_set(c, cpu_rflags(c) & ~(c->fmask | RFLAGS_RF));
+        c->gpr[X86_R11] = cpu_rflags(c) & ~X86_RFLAGS_RF;
+        cpu_rflags_set(c, cpu_rflags(c) & ~(c->fmask | X86_RFLAGS_RF));
         c->rip = c->mode & MODE_64 ? c->lstar : c->cstar;
         enter_ring(c, 0, selector, X86_ACCESS_CODE64, (uint16_t)(selector + 8));
     } else {
         c->gpr[X86_RCX] = (uint32_t)next_rip;
-        cpu_rflags_set(c, cpu_rflags(c) & ~(RFLAGS_VM | RFLAGS_IF | RFLAGS_RF));
+        cpu_rflags_set(c, cpu_rflags(c) & ~(X86_RFLAGS_VM | X86_RFLAGS_IF | X86_RFLAGS_RF));
         c->rip = (uint32_t)c->star;
         enter_ring(c, 0, selector, X86_ACCESS_CODE32, (uint16_t)(selector + 8));
     }
@@ -90,7 +86,7 @@ bool syscall_return(struct cpu *c, unsigned size)
     if (c->efer & X86_EFER_LMA)
         cpu_rflags_set(c, c->gpr[X86_R11] & RFLAGS_SYSRET);
     else
-        cpu_rflags_set(c, cpu_rflags(c) | RFLAGS_IF);
+        cpu_rflags_set(c, cpu_rflags(c) | X86_RFLAGS_IF);
     if (c->vendor->sysret_ss)
         enter_ring(c, 3, cs, cs_access, (uint16_t)(selector + 8));
     else
@@ -113,7 +109,7 @@ bool sysenter(struct cpu *c)
         return cpu_refuse(c, CPU_UD, 0);
     if (!(c->cr0 & X86_CR0_PE) || selector == 0)
         return cpu_refuse(c, CPU_GP, 0);
-    c->rflags &= ~(RFLAGS_VM | RFLAGS_IF | RFLAGS_RF);
+    c->rflags &= ~(X86_RFLAGS_VM | X86_RFLAGS_IF | X86_RFLAGS_RF);
     c->gpr[X86_RSP] = long_mode ? c->sysenter_esp : (uint32_t)c->sysenter_esp;
     c->rip = long_mode ? c->sysenter_eip : (uint32_t)c->sysenter_eip;
     enter_ring(c, 0, selector, long_mode ? X86_ACCESS_CODE64 : X86_ACCESS_CODE32,

@@ -1,6 +1,7 @@
 /* Control registers and XCR0: what a write may say and what follows from it (SDM 3A, 2.5). */
 #include <stddef.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/mode.h"
@@ -10,27 +11,14 @@
 #include "emu/x86/sys/cpuid.h"
 #include "emu/x86/sys/msr.h"
 
-#define CR0_MP UINT64_C(0x2)
-#define CR0_EM UINT64_C(0x4)
-#define CR0_TS UINT64_C(0x8)
-#define CR0_NE UINT64_C(0x20)
-#define CR0_WP UINT64_C(0x10000)
-#define CR0_AM UINT64_C(0x40000)
-#define CR0_NW UINT64_C(0x20000000)
-#define CR0_CD UINT64_C(0x40000000)
-
-#define CR0_DEFINED                                                                           \
-    (X86_CR0_PE | CR0_MP | CR0_EM | CR0_TS | X86_CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
-     CR0_CD | X86_CR0_PG)
+#define CR0_DEFINED                                                                             \
+    (X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | \
+     X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 
 /* TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE OSXSAVE SMEP SMAP */
 #define CR4_DEFINED UINT64_C(0x350ffc)
 /* Bits whose change makes translations stale: PSE PAE PGE SMEP SMAP. */
 #define CR4_PAGING UINT64_C(0x3000b0)
-
-#define XCR0_X87 UINT64_C(1)
-#define XCR0_SSE UINT64_C(2)
-#define XCR0_AVX UINT64_C(4)
 
 bool control_read(struct cpu *c, unsigned number, uint64_t *value)
 {
@@ -71,7 +59,7 @@ static bool cr0_write(struct cpu *c, uint64_t value)
     bool paging_off = (c->cr0 & X86_CR0_PG) && !(value & X86_CR0_PG);
 
     if ((value >> 32) || ((value & X86_CR0_PG) && !(value & X86_CR0_PE)) ||
-        ((value & CR0_NW) && !(value & CR0_CD)))
+        ((value & X86_CR0_NW) && !(value & X86_CR0_CD)))
         return cpu_refuse(c, CPU_GP, 0);
     if (paging_on && (c->efer & X86_EFER_LME)) {
         if (!(c->cr4 & X86_CR4_PAE) || (c->seg[X86_CS].access & SEG_L))
@@ -85,7 +73,7 @@ static bool cr0_write(struct cpu *c, uint64_t value)
             return cpu_refuse(c, CPU_GP, 0);
         c->efer &= ~X86_EFER_LMA;
     }
-    if ((value ^ c->cr0) & (X86_CR0_PG | CR0_WP | X86_CR0_PE))
+    if ((value ^ c->cr0) & (X86_CR0_PG | X86_CR0_WP | X86_CR0_PE))
         mmu_flush(c, true);
     c->cr0 = (value & CR0_DEFINED) | X86_CR0_ET;
     cpu_mode_update(c);
@@ -142,9 +130,9 @@ bool control_write(struct cpu *c, unsigned number, uint64_t value)
 
 bool xcr0_write(struct cpu *c, uint64_t value)
 {
-    bool avx_without_sse = (value & XCR0_AVX) && !(value & XCR0_SSE);
+    bool avx_without_sse = (value & X86_XCR0_AVX) && !(value & X86_XCR0_SSE);
 
-    if (!(value & XCR0_X87) || avx_without_sse || (value & ~emu_cpuid_xcr0()))
+    if (!(value & X86_XCR0_X87) || avx_without_sse || (value & ~emu_cpuid_xcr0()))
         return cpu_refuse(c, CPU_GP, 0);
     c->xcr0 = value;
     cpu_mode_update(c);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/x86/bits.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/mode.h"
@@ -75,10 +76,8 @@ static const struct row rows[] = {
 #define LEAF81_EDX_SYSCALL   BIT(11)
 #define LEAF821_EAX_NULL_SEL BIT(6) /* a null selector clears the base */
 
-#define XCR0_X87_SSE 3u
-#define XCR0_AVX     4u
-#define AVX_OFFSET   576u
-#define AVX_SIZE     256u
+#define AVX_OFFSET 576u
+#define AVX_SIZE   256u
 
 static bool host_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
@@ -94,7 +93,7 @@ static bool host_has(uint32_t leaf, enum reg reg, uint32_t bits)
 
 uint64_t emu_cpuid_xcr0(void)
 {
-    return XCR0_X87_SSE | (host_has(1, ECX, BIT(27) | BIT(28)) ? XCR0_AVX : 0);
+    return (X86_XCR0_X87 | X86_XCR0_SSE) | (host_has(1, ECX, BIT(27) | BIT(28)) ? X86_XCR0_AVX : 0);
 }
 
 static struct cpuid_entry *entry_of(struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
@@ -124,7 +123,7 @@ static void add_identity(struct cpuid_table *t, uint32_t leaf)
 /* The XSAVE area (SDM 1, 13.2): header and legacy region, then the upper halves of YMM. */
 static void add_xsave(struct cpuid_table *t)
 {
-    uint32_t size = emu_cpuid_xcr0() & XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
+    uint32_t size = emu_cpuid_xcr0() & X86_XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
 
     t->entries[t->count++] = (struct cpuid_entry){
         .leaf = 0xd, .has_subleaf = 1, .eax = (uint32_t)emu_cpuid_xcr0(), .ebx = size, .ecx = size
@@ -197,8 +196,6 @@ int emu_cpuid_offer(struct cpuid_table *t, struct err *e)
     return add_vendor(t, e);
 }
 
-#define CR4_OSXSAVE (UINT64_C(1) << 18)
-
 /* Whether the leaf is one of its range: basic, extended, or of a hypervisor's 256. */
 static bool leaf_in_range(struct cpuid_table *t, uint32_t leaf)
 {
@@ -230,7 +227,7 @@ void emu_cpuid(struct cpu *c)
         out = *found;
     if (leaf == 0x80000001 && !(c->mode & MODE_64) && !c->vendor->syscall_32)
         out.edx &= ~LEAF81_EDX_SYSCALL;
-    if (leaf == 1 && (c->cr4 & CR4_OSXSAVE))
+    if (leaf == 1 && (c->cr4 & X86_CR4_OSXSAVE))
         out.ecx |= BIT(27);
     if (leaf == 1 && !lapic_is_on(c->lapic))
         out.edx &= ~BIT(9);
@@ -240,7 +237,7 @@ void emu_cpuid(struct cpu *c)
     }
     if (leaf == 0xd &&
         subleaf <= 1) /* standard and compacted size: with AVX last they are the same */
-        out.ebx = c->xcr0 & XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
+        out.ebx = c->xcr0 & X86_XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
     c->gpr[X86_RAX] = out.eax;
     c->gpr[X86_RBX] = out.ebx;
     c->gpr[X86_RCX] = out.ecx;

@@ -8,7 +8,7 @@
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/machine.h"
 #include "emu/x86/cpu/mode.h"
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 
 enum {
     HC_VAPIC_POLL_IRQ = 1,
@@ -42,11 +42,11 @@ static void pair(const struct cpu *c, struct clock_pairing *p)
 
     for (unsigned i = 0; i < PAIRING_TRIES; i++) {
         struct timespec now;
-        uint64_t before = clock_guest_tsc(c);
+        uint64_t before = tsc_guest(c);
         uint64_t taken;
 
         (void)clock_gettime(CLOCK_REALTIME, &now);
-        taken = clock_guest_tsc(c) - before;
+        taken = tsc_guest(c) - before;
         if (taken >= nearest)
             continue;
         nearest = taken;

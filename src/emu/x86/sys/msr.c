@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/vm/mem.h"
+#include "core/x86/bits.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/machine.h"
@@ -17,8 +18,8 @@
 #include "emu/x86/decode/vendor.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/sys/cpuid.h"
-#include "emu/x86/time/clock.h"
 #include "emu/x86/time/kvmclock.h"
+#include "emu/x86/time/tsc.h"
 
 enum {
     MSR_TSC = 0x10,
@@ -60,9 +61,6 @@ enum {
 
 /* Enabled, write-back everywhere: no fixed and no variable ranges say otherwise. */
 #define MTRR_DEF_TYPE UINT64_C(0xc06)
-
-#define EFER_SCE (UINT64_C(1) << 0)
-#define EFER_NXE (UINT64_C(1) << 11)
 
 #define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24) /* the TSC counts at P0: invariant */
 #define DE_CFG_LFENCE     (UINT64_C(1) << 1)  /* LFENCE is dispatch serializing */
@@ -152,7 +150,7 @@ bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value)
         return lapic_msr_read(c->lapic, msr, value) || cpu_refuse(c, CPU_GP, 0);
     switch (msr) {
     case MSR_TSC:
-        *value = clock_guest_tsc(c);
+        *value = tsc_guest(c);
         return true;
     case MSR_TSC_ADJUST:
         *value = c->tsc_adjust;
@@ -193,7 +191,7 @@ bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value)
 
 static bool efer_write(struct cpu *c, uint64_t value)
 {
-    uint64_t defined = EFER_SCE | X86_EFER_LME | X86_EFER_LMA | EFER_NXE;
+    uint64_t defined = X86_EFER_SCE | X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE;
 
     if ((value & ~defined) || ((c->cr0 & X86_CR0_PG) && ((value ^ c->efer) & X86_EFER_LME)))
         return cpu_refuse(c, CPU_GP, 0);
@@ -251,7 +249,7 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
         return lapic_msr_write(c->lapic, msr, value) || cpu_refuse(c, CPU_GP, 0);
     switch (msr) {
     case MSR_TSC:
-        tsc_move(c, value - clock_guest_tsc(c));
+        tsc_move(c, value - tsc_guest(c));
         return true;
     case MSR_TSC_ADJUST:
         tsc_move(c, value - c->tsc_adjust);

@@ -1,6 +1,7 @@
 /* Port permissions. */
 #include "emu/x86/sys/port.h"
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/debug.h"
 #include "emu/x86/mem/mmu.h"

@@ -6,10 +6,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "emu/x86/cpu/cpu.h"
 
-#define NS_PER_S     UINT64_C(1000000000)
 #define TIMER_SIGNAL (SIGRTMIN + 1)
 
 static void on_signal(int signal, siginfo_t *info, void *context)

@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "core/base/clock.h"
 #include "core/vm/mem.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/machine.h"
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 
-#define NS_PER_S UINT64_C(1000000000)
-#define ENABLE   1u
+#define ENABLE 1u
 
 /* Flags. */
 #define TSC_STABLE    (1u << 0) /* the same for all processors, never steps */
@@ -67,7 +67,7 @@ static uint64_t machine_ns(const struct emu *m, uint64_t host_tsc)
     uint32_t mul;
     int8_t shift;
 
-    scale(clock_tsc_khz(m), &mul, &shift);
+    scale(tsc_khz(m), &mul, &shift);
     ticks = shift < 0 ? ticks >> -shift : ticks << shift;
     return (uint64_t)((unsigned __int128)ticks * mul >> 32);
 }
@@ -97,7 +97,7 @@ static void page_write(struct cpu *c, uint8_t flags)
         .flags = flags,
     };
 
-    scale(clock_tsc_khz(c->emu), &info.tsc_to_system_mul, &info.tsc_shift);
+    scale(tsc_khz(c->emu), &info.tsc_to_system_mul, &info.tsc_shift);
     if (!mem_write(c->emu->mem, at, &info.version, sizeof(info.version)))
         return;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -153,7 +153,7 @@ void kvmclock_system_write(struct cpu *c, uint64_t value)
 
 void kvmclock_wall_write(struct cpu *c, uint64_t value)
 {
-    struct clock_sample now = clock_sample(CLOCK_REALTIME);
+    struct tsc_sample now = tsc_sample(CLOCK_REALTIME);
     uint64_t start = now.ns - machine_ns(c->emu, now.tsc);
     struct wall_clock wall = {
         .version = 2,

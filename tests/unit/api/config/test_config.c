@@ -8,11 +8,8 @@
 #include "api/config/choice.h"
 #include "api/machine/model.h"
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/vm/accel.h"
-
-#define KIB (1ull << 10)
-#define MIB (1ull << 20)
-#define GIB (1ull << 30)
 
 static struct machine_config good(void)
 {

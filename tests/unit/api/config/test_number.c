@@ -6,10 +6,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
-
-#define KIB (1ull << 10)
-#define MIB (1ull << 20)
-#define GIB (1ull << 30)
+#include "core/base/units.h"
 
 Test(number, takes_digits)
 {

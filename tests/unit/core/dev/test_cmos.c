@@ -6,15 +6,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/state.h"
 
-#define NS_PER_S UINT64_C(1000000000)
-#define A        0x0au
-#define B        0x0bu
-#define SET      0x80u
-#define BINARY   0x04u
-#define H24      0x02u
+#define A      0x0au
+#define B      0x0bu
+#define SET    0x80u
+#define BINARY 0x04u
+#define H24    0x02u
 
 /* 2026-11-29, a Sunday, 23:05:59 UTC. */
 #define THEN UINT64_C(1795993559)

@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/state.h"
 
-#define NS_PER_S UINT64_C(1000000000)
-#define START    (5 * NS_PER_S)
+#define START (5 * NS_PER_S)
 
 static struct pit pit;
 static uint64_t now;

@@ -12,10 +12,9 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "lib/host_memory.h"
 
-#define MIB       (1ull << 20)
-#define GIB       (1ull << 30)
 #define GAP_START (3 * GIB)
 #define GAP_END   (4 * GIB)
 

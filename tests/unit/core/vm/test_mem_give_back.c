@@ -9,9 +9,8 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 
-#define MIB       (1ull << 20)
-#define GIB       (1ull << 30)
 #define GAP_START (3 * GIB)
 #define GAP_END   (4 * GIB)
 

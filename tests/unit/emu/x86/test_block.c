@@ -1,6 +1,9 @@
+#include "emu/x86/block.h"
+
 #include <criterion/criterion.h>
 
-#include "emu/x86/block.h"
+#include "core/base/units.h"
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/code_cache.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/mem/code_pages.h"
@@ -76,7 +79,7 @@ Test(block, two_addresses_of_one_page_share_its_blocks)
     const struct block *block;
 
     PUT(EMU_RIG_CODE, 0xeb, 0xfe);
-    emu_rig_map(&r, 0x40000000, EMU_RIG_CODE, PTE_P);
+    emu_rig_map(&r, 0x40000000, EMU_RIG_CODE, X86_PTE_P);
     block = at(EMU_RIG_CODE);
     cr_assert_eq(at(0x40000000), block);
 }
@@ -86,9 +89,9 @@ Test(block, an_address_mapped_anew_is_looked_up_anew)
     const struct block *block;
 
     PUT(EMU_RIG_CODE, 0xeb, 0xfe);
-    emu_rig_map(&r, 0x40000000, EMU_RIG_CODE, PTE_P);
+    emu_rig_map(&r, 0x40000000, EMU_RIG_CODE, X86_PTE_P);
     block = at(0x40000000);
-    emu_rig_map(&r, 0x40000000, EMU_RIG_CODE + MMU_PAGE, PTE_P);
+    emu_rig_map(&r, 0x40000000, EMU_RIG_CODE + PAGE_4K, X86_PTE_P);
     cr_assert_neq(at(0x40000000), block);
     cr_assert_eq(at(EMU_RIG_CODE), block, "and what is cached stays");
 }
@@ -136,20 +139,20 @@ Test(block, a_page_without_blocks_is_let_go)
 Test(block, a_drop_takes_every_page_it_touches)
 {
     PUT(EMU_RIG_CODE, 0xeb, 0xfe);
-    PUT(EMU_RIG_CODE + MMU_PAGE, 0xeb, 0xfe);
+    PUT(EMU_RIG_CODE + PAGE_4K, 0xeb, 0xfe);
     (void)at(EMU_RIG_CODE);
-    (void)at(EMU_RIG_CODE + MMU_PAGE);
-    block_code_ops.drop(c, EMU_RIG_CODE + 1, MMU_PAGE);
+    (void)at(EMU_RIG_CODE + PAGE_4K);
+    block_code_ops.drop(c, EMU_RIG_CODE + 1, PAGE_4K);
     cr_assert_not(code_page_held(r.emu, EMU_RIG_CODE));
-    cr_assert_not(code_page_held(r.emu, EMU_RIG_CODE + MMU_PAGE));
+    cr_assert_not(code_page_held(r.emu, EMU_RIG_CODE + PAGE_4K));
 }
 
 Test(block, a_block_ends_where_its_page_does)
 {
     const struct block *block;
 
-    PUT(EMU_RIG_CODE + MMU_PAGE - 3, 0x90, 0x90, 0x90, 0x90);
-    block = at(EMU_RIG_CODE + MMU_PAGE - 3);
+    PUT(EMU_RIG_CODE + PAGE_4K - 3, 0x90, 0x90, 0x90, 0x90);
+    block = at(EMU_RIG_CODE + PAGE_4K - 3);
     cr_assert_eq(block->count, 3);
     cr_assert_eq(block->len, 3);
 }
@@ -157,7 +160,7 @@ Test(block, a_block_ends_where_its_page_does)
 /* What is behind the page's end is another matter each time. */
 Test(block, an_instruction_over_two_pages_is_decoded_each_time)
 {
-    const uint64_t last = EMU_RIG_CODE + MMU_PAGE - 1;
+    const uint64_t last = EMU_RIG_CODE + PAGE_4K - 1;
 
     PUT(last, 0xb0, 0x11, 0xeb, 0xfe); /* mov al, 0x11 */
     cr_assert_eq(at(last)->count, 1);
@@ -169,12 +172,12 @@ Test(block, an_instruction_over_two_pages_is_decoded_each_time)
 
 Test(block, code_on_a_page_that_is_absent_faults)
 {
-    emu_rig_map(&r, EMU_RIG_CODE + MMU_PAGE, 0, 0);
-    emu_rig_map(&r, 0x40000000, EMU_RIG_CODE, PTE_P);
+    emu_rig_map(&r, EMU_RIG_CODE + PAGE_4K, 0, 0);
+    emu_rig_map(&r, 0x40000000, EMU_RIG_CODE, X86_PTE_P);
     emu_rig_map(&r, 0x40001000, 0, 0);
     cr_assert_null(at(0x40001000));
     cr_assert(c->fault.vector == CPU_PF && c->fault.address == 0x40001000);
-    PUT(EMU_RIG_CODE + MMU_PAGE - 1, 0xb0);
+    PUT(EMU_RIG_CODE + PAGE_4K - 1, 0xb0);
     cr_assert_null(at(0x40000fff), "its second byte");
     cr_assert(c->fault.vector == CPU_PF && c->fault.address == 0x40001000);
 }
@@ -183,11 +186,11 @@ Test(block, a_page_where_no_memory_is_holds_no_blocks)
 {
     const struct block *block;
 
-    emu_rig_map(&r, 0x40000000, 0xd0000000, PTE_P);
+    emu_rig_map(&r, 0x40000000, 0xd0000000, X86_PTE_P);
     block = at(0x40000000); /* ff ff: undefined */
     cr_assert_eq(block->count, 1);
     cr_assert_eq(at(0x40000000), block, "there is one place for all such");
-    emu_rig_map(&r, 0x40001000, 0xd0001000, PTE_P);
+    emu_rig_map(&r, 0x40001000, 0xd0001000, X86_PTE_P);
     cr_assert_eq(at(0x40001000), block);
 }
 
@@ -195,12 +198,11 @@ Test(block, a_full_cache_begins_anew)
 {
     const uint64_t first = 0x10000, end = 0xc0000;
 
-    memset(emu_rig_at(&r, first), 0x90, end - first + MMU_PAGE);
+    memset(emu_rig_at(&r, first), 0x90, end - first + PAGE_4K);
     for (uint64_t rip = first; rip < end; rip += 64)
-        cr_assert_eq(at(rip)->count,
-                     rip % MMU_PAGE > MMU_PAGE - 64 ? MMU_PAGE - rip % MMU_PAGE : 64);
+        cr_assert_eq(at(rip)->count, rip % PAGE_4K > PAGE_4K - 64 ? PAGE_4K - rip % PAGE_4K : 64);
     cr_assert_not(code_page_held(r.emu, first), "dropped with all the others");
-    cr_assert(code_page_held(r.emu, end - MMU_PAGE));
+    cr_assert(code_page_held(r.emu, end - PAGE_4K));
     cr_assert_eq(at(first)->pc, first);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/descriptor.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/table.h"
@@ -173,14 +174,6 @@ Test(exceptions, every_cell_names_a_test_or_says_why_not)
 static struct emu_rig rig;
 static struct cpu *c;
 
-#define CR0_AM      UINT64_C(0x40000)
-#define CR4_TSD     UINT64_C(0x4)
-#define CR4_UMIP    UINT64_C(0x800)
-#define CR4_FSGS    UINT64_C(0x10000)
-#define CR4_XSAV    UINT64_C(0x40000)
-#define RFLAGS_AC   UINT64_C(0x40002)
-#define RFLAGS_IOPL UINT64_C(0x3000)
-
 #define NOWHERE  UINT64_C(0x800000000000)
 #define UNMAPPED UINT64_C(0x400000)
 #define BEYOND   UINT64_C(0x100000) /* a limit that compatibility mode is given */
@@ -274,7 +267,7 @@ static void begin(const struct table_row *row, unsigned cpl)
     emu_rig_init(&rig, 1);
     emu_rig_long_mode(&rig);
     c = rig.cpu;
-    *emu_rig_entry(&rig, 0, 2) |= PTE_U;
+    *emu_rig_entry(&rig, 0, 2) |= X86_PTE_US;
     if (cpl == 3)
         emu_rig_user(&rig);
     if (only_outside_64_bit_mode(row))
@@ -349,7 +342,7 @@ Test(exceptions, levels_are_judged)
 {
     for (unsigned n = 0; (n = next_row(n, GP, WORD_ring)) != 0;) {
         begin(&table_rows[n], 3);
-        c->cr4 |= CR4_TSD | CR4_UMIP;
+        c->cr4 |= X86_CR4_TSD | X86_CR4_UMIP;
         point_at(0x6000);
         c->sysenter_cs = EMU_RIG_CODE64;
         expect(&table_rows[n], encode(&table_rows[n], false, BY_RBX), CPU_GP);
@@ -419,8 +412,8 @@ Test(exceptions, alignment_counts_for_the_user)
         if (!has_alignment(row))
             continue;
         begin(row, 3);
-        c->cr0 |= CR0_AM;
-        cpu_rflags_set(c, RFLAGS_AC | RFLAGS_IOPL);
+        c->cr0 |= X86_CR0_AM;
+        cpu_rflags_set(c, X86_RFLAGS_R1 | X86_RFLAGS_AC | X86_RFLAGS_IOPL);
         point_at(ODD);
         emu_rig_update(&rig);
         expect(row, encode(row, false, BY_RBX), CPU_AC);
@@ -433,7 +426,7 @@ Test(exceptions, extended_registers_are_undefined_without_osxsave)
     for (unsigned cpl = 0; cpl <= 3; cpl += 3) {
         for (unsigned n = 0; (n = next_row(n, UD, WORD_osxsave)) != 0;) {
             begin(&table_rows[n], cpl);
-            c->cr4 &= ~CR4_XSAV;
+            c->cr4 &= ~X86_CR4_OSXSAVE;
             emu_rig_update(&rig);
             expect(&table_rows[n], encode(&table_rows[n], false, BY_RBX), CPU_UD);
         }
@@ -461,7 +454,7 @@ Test(exceptions, bases_are_undefined_without_fsgsbase)
 {
     for (unsigned n = 0; (n = next_row(n, UD, WORD_fsgsbase)) != 0;) {
         begin(&table_rows[n], 0);
-        c->cr4 &= ~CR4_FSGS;
+        c->cr4 &= ~X86_CR4_FSGSBASE;
         expect(&table_rows[n], base_of(&table_rows[n]), CPU_UD);
     }
 }

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
 #include "core/x86/cpuid.h"
 #include "emu/x86/block.h"
 #include "emu/x86/cpu/cpu.h"

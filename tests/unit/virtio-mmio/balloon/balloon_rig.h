@@ -24,7 +24,6 @@
 #define REPORT  3u
 
 #define RAM    (UINT64_C(8) << 20)
-#define MIB    (UINT64_C(1) << 20)
 #define BIT(n) (UINT64_C(1) << (n))
 
 static struct vd d;

@@ -1,6 +1,7 @@
 /* The balloon's pages: given up, taken back, reported; and its target. */
 #include "virtio-mmio/balloon/balloon.h"
 
+#include "core/base/units.h"
 #include "lib/malformed.h"
 #include "unit/virtio-mmio/balloon/balloon_rig.h"
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 
 /* BOTH(name) { ... } is two tests, job_io_uring and job_epoll. */
 #define BOTH(name)            \
@@ -28,7 +29,6 @@
     static void name(void)
 
 #define SIZE (UINT64_C(40) << 20) /* of the file */
-#define MIB  (UINT64_C(1) << 20)
 
 static struct blk_io io;
 static struct blk_job job;

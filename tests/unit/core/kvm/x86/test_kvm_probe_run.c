@@ -9,7 +9,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
 #include <criterion/criterion.h>
 
 #include "core/base/clock.h"
@@ -42,7 +41,7 @@ static unsigned long refused; /* the request that fails, or 0 */
 static struct kvm_regs kregs = { .rip = RIP };
 static struct kvm_sregs ksregs;
 
-static uint64_t now_ns = CLOCK_NS_PER_S;
+static uint64_t now_ns = NS_PER_S;
 
 static struct kvm_run run;
 static struct mem mem;
@@ -58,8 +57,8 @@ int clock_gettime(clockid_t clock, struct timespec *to)
 {
     if (clock != CLOCK_MONOTONIC)
         return (int)syscall(SYS_clock_gettime, clock, to);
-    *to = (struct timespec){ .tv_sec = (time_t)(now_ns / CLOCK_NS_PER_S),
-                             .tv_nsec = (long)(now_ns % CLOCK_NS_PER_S) };
+    *to = (struct timespec){ .tv_sec = (time_t)(now_ns / NS_PER_S),
+                             .tv_nsec = (long)(now_ns % NS_PER_S) };
     return 0;
 }
 

@@ -1,10 +1,10 @@
 /* Registers to KVM's format and back. */
 #include <asm/kvm.h>
 #include <string.h>
-
 #include <criterion/criterion.h>
 
 #include "core/kvm/x86/kvm_x86.h"
+#include "core/x86/bits.h"
 #include "core/x86/regs.h"
 
 static struct kvm_regs regs;

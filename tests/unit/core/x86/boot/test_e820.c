@@ -3,10 +3,8 @@
 
 #include <criterion/criterion.h>
 
+#include "core/base/units.h"
 #include "core/x86/layout.h"
-
-#define MIB (1ull << 20)
-#define GIB (1ull << 30)
 
 /* What the machine's memory of this size looks like; nothing is mapped. */
 static struct mem mem_of(uint64_t size)

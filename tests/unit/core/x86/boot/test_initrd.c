@@ -7,11 +7,10 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/x86/image/kernel.h"
 #include "core/x86/layout.h"
 #include "lib/x86/image.h"
-
-#define MIB (1ull << 20)
 
 static const struct kernel kernel = { .end = 3 * MIB, .initrd_last = LAYOUT_GAP_START - 1 };
 

@@ -4,11 +4,9 @@
 #include <criterion/criterion.h>
 #include <unistd.h>
 
+#include "core/base/units.h"
 #include "core/x86/image/elf.h"
 #include "lib/host_memory.h"
-
-#define MIB (1ull << 20)
-#define GIB (1ull << 30)
 
 static struct mem mem_of(uint64_t size, enum mem_huge huge)
 {

@@ -8,15 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
 #include <criterion/criterion.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/dev/acpi_pm.h"
 #include "core/dev/cmos.h"
 #include "core/x86/layout.h"
-
-#define MIB (1ull << 20)
 
 static struct mem mem;
 static struct err err;

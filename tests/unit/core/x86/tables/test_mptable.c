@@ -3,14 +3,13 @@
 
 #include <errno.h>
 #include <string.h>
-
 #include <criterion/criterion.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/x86/layout.h"
 
 #define ISA 0
-#define KIB 1024u
 
 static struct mem mem;
 static struct err err;

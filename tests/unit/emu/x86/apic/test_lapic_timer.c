@@ -2,11 +2,12 @@
  */
 #include <criterion/criterion.h>
 
+#include "core/base/clock.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/apic/lapic_internal.h"
 #include "emu/x86/sys/msr.h"
-#include "emu/x86/time/clock.h"
 #include "emu/x86/time/kvmclock.h"
+#include "emu/x86/time/tsc.h"
 #include "lib/x86/emu_rig.h"
 
 #define MSR_DEADLINE  0x6e0u
@@ -290,7 +291,7 @@ Test(lapic_timer, deadline_in_the_past_fires_at_once)
 
 Test(lapic_timer, deadline_in_the_future_waits)
 {
-    uint64_t far = clock_guest_tsc(rig.cpu) + (UINT64_C(1) << 50);
+    uint64_t far = tsc_guest(rig.cpu) + (UINT64_C(1) << 50);
 
     lapic_write(l, REG_LVT_TIMER, DEADLINE | 0x42);
     cr_assert(lapic_msr_write(l, MSR_DEADLINE, far));
@@ -337,7 +338,7 @@ Test(lapic_timer, changing_into_or_out_of_deadline_mode_disarms)
 /* A deadline is one of the counter's: when that is set beyond, it is reached. */
 Test(lapic_timer, a_deadline_moves_with_the_counter)
 {
-    uint64_t far = clock_guest_tsc(rig.cpu) + (UINT64_C(1) << 50);
+    uint64_t far = tsc_guest(rig.cpu) + (UINT64_C(1) << 50);
 
     lapic_write(l, REG_LVT_TIMER, DEADLINE | 0x42);
     cr_assert(lapic_msr_write(l, MSR_DEADLINE, far));

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/vm/irq.h"
 #include "emu/emu.h"
@@ -10,7 +11,7 @@
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/apic/lapic_internal.h"
 #include "emu/x86/mem/mmio.h"
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 #include "lib/x86/emu_rig.h"
 
 #define EXTINT 0x700u

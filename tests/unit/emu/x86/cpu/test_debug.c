@@ -1,11 +1,11 @@
 /* Debug registers: what they refuse, and which accesses a breakpoint is met by. */
+#include "emu/x86/cpu/debug.h"
+
 #include <criterion/criterion.h>
 
-#include "emu/x86/cpu/debug.h"
+#include "core/x86/bits.h"
 #include "emu/x86/mem/mmu.h"
 #include "lib/x86/emu_rig.h"
-
-#define CR4_DE UINT64_C(0x8)
 
 #define VA 0x7000u
 
@@ -57,7 +57,7 @@ Test(debug, debug_registers_4_and_5_are_aliases_unless_de)
     cr_assert(debug_write(c, 5, 0x401));
     cr_assert(debug_read(c, 7, &value));
     cr_assert_eq(value, 0x401);
-    c->cr4 |= CR4_DE;
+    c->cr4 |= X86_CR4_DE;
     expect_fault(debug_read(c, 4, &value), CPU_UD);
     expect_fault(debug_write(c, 5, 0), CPU_UD);
 }
@@ -128,7 +128,7 @@ Test(debug, ports_count_with_de)
     arm(3, 0x62, 2, 0);
     debug_port(c, 0x60, 4);
     cr_assert_eq(met(), 0);
-    c->cr4 |= CR4_DE;
+    c->cr4 |= X86_CR4_DE;
     debug_port(c, 0x60, 4);
     cr_assert_eq(met(), 8);
     debug_port(c, 0x63, 1);
@@ -150,7 +150,7 @@ Test(debug, a_watched_page_is_not_translated_ahead)
 {
     uint8_t byte = 1;
 
-    emu_rig_map(&rig, VA, VA, PTE_P | PTE_W);
+    emu_rig_map(&rig, VA, VA, X86_PTE_P | X86_PTE_RW);
     cr_assert(mmu_write_slow(c, VA, &byte, 1));
     cr_assert_not_null(mmu_write_hit(c, VA, 1));
     arm(0, VA + 100, 1, 0);

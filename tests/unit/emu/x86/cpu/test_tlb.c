@@ -4,7 +4,9 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-static uint8_t page[MMU_PAGE];
+#include "core/base/units.h"
+
+static uint8_t page[PAGE_4K];
 
 static struct tlbs *empty(void)
 {
@@ -18,10 +20,10 @@ static struct tlbs *empty(void)
 /* What an access of `size` bytes at va finds in this half. */
 static uint8_t *find(const struct tlb_entry *half, uint64_t va, unsigned size)
 {
-    const struct tlb_entry *e = &half[va / MMU_PAGE % TLB_ENTRIES];
+    const struct tlb_entry *e = &half[va / PAGE_4K % TLB_ENTRIES];
     uint64_t offset = va - e->tag;
 
-    return offset <= MMU_PAGE - size ? e->host + offset : NULL;
+    return offset <= PAGE_4K - size ? e->host + offset : NULL;
 }
 
 static bool reads(const struct tlbs *t, unsigned table, uint64_t va)
@@ -41,8 +43,8 @@ Test(tlb, empty_tables_know_no_address)
 
     for (unsigned table = 0; table < TLB_TABLES; table++) {
         for (uint64_t i = 0; i < 2 * TLB_ENTRIES; i++) {
-            cr_assert(!reads(t, table, i * MMU_PAGE));
-            cr_assert(!writes(t, table, ~(i * MMU_PAGE)));
+            cr_assert(!reads(t, table, i * PAGE_4K));
+            cr_assert(!writes(t, table, ~(i * PAGE_4K)));
         }
         for (unsigned i = 0; i < sizeof(edges) / sizeof(edges[0]); i++) {
             cr_assert(!reads(t, table, edges[i]));
@@ -63,8 +65,8 @@ Test(tlb, entry_serves_its_page_and_no_other)
     cr_assert_eq(find(t->table[TLB_SUPERVISOR].write, va + 0xfff, 1), page + 0xfff);
     cr_assert_null(find(t->table[TLB_SUPERVISOR].read, va + 0xff9, 8), "it crosses the page");
     cr_assert_null(find(t->table[TLB_SUPERVISOR].read, va - 1, 1));
-    cr_assert_null(find(t->table[TLB_SUPERVISOR].read, va + MMU_PAGE, 1));
-    cr_assert_null(find(t->table[TLB_SUPERVISOR].read, va + (uint64_t)TLB_ENTRIES * MMU_PAGE, 1));
+    cr_assert_null(find(t->table[TLB_SUPERVISOR].read, va + PAGE_4K, 1));
+    cr_assert_null(find(t->table[TLB_SUPERVISOR].read, va + (uint64_t)TLB_ENTRIES * PAGE_4K, 1));
     cr_assert(!reads(t, TLB_USER, va));
     cr_assert(!reads(t, TLB_SUPERVISOR_AC, va));
     free(t);
@@ -100,31 +102,31 @@ Test(tlb, global_pages_survive_the_lesser_flush)
 
 Test(tlb, log_that_overflows_costs_the_global_pages_too)
 {
-    const uint64_t global = (uint64_t)(TLB_LOG + 100) * MMU_PAGE;
+    const uint64_t global = (uint64_t)(TLB_LOG + 100) * PAGE_4K;
     struct tlbs *t = empty();
 
     tlbs_fill(t, TLB_USER, global, page, true, true);
     for (uint64_t i = 0; i <= TLB_LOG; i++)
-        tlbs_fill(t, TLB_USER, i * MMU_PAGE, page, true, false);
+        tlbs_fill(t, TLB_USER, i * PAGE_4K, page, true, false);
     tlbs_flush(t, false);
     for (uint64_t i = 0; i <= TLB_LOG; i++)
-        cr_assert(!reads(t, TLB_USER, i * MMU_PAGE), "page %llu", (unsigned long long)i);
+        cr_assert(!reads(t, TLB_USER, i * PAGE_4K), "page %llu", (unsigned long long)i);
     cr_assert(!reads(t, TLB_USER, global));
     free(t);
 }
 
 Test(tlb, full_log_is_undone_entry_by_entry)
 {
-    const uint64_t global = (uint64_t)(TLB_LOG + 100) * MMU_PAGE;
+    const uint64_t global = (uint64_t)(TLB_LOG + 100) * PAGE_4K;
     struct tlbs *t = empty();
 
     tlbs_fill(t, TLB_USER, global, page, true, true);
     for (unsigned round = 0; round < 2; round++) {
         for (uint64_t i = 0; i < TLB_LOG; i++)
-            tlbs_fill(t, i % TLB_TABLES, i * MMU_PAGE, page, true, false);
+            tlbs_fill(t, i % TLB_TABLES, i * PAGE_4K, page, true, false);
         tlbs_flush(t, false);
         for (uint64_t i = 0; i < TLB_LOG; i++)
-            cr_assert(!reads(t, i % TLB_TABLES, i * MMU_PAGE));
+            cr_assert(!reads(t, i % TLB_TABLES, i * PAGE_4K));
         cr_assert(reads(t, TLB_USER, global));
     }
     free(t);
@@ -154,11 +156,11 @@ Test(tlb, page_flush_undoes_a_whole_large_page)
     const uint64_t large = 0xffff888000200000, behind = large + 0x200000;
     struct tlbs *t = empty();
 
-    for (uint64_t at = large - 0x1000; at <= behind; at += MMU_PAGE)
+    for (uint64_t at = large - 0x1000; at <= behind; at += PAGE_4K)
         tlbs_fill(t, TLB_SUPERVISOR, at, page, true, true);
     tlbs_note_large(t, large + 0x5000, 0x200000);
     tlbs_flush_page(t, large + 0x1ff123);
-    for (uint64_t at = large; at < behind; at += MMU_PAGE)
+    for (uint64_t at = large; at < behind; at += PAGE_4K)
         cr_assert(!reads(t, TLB_SUPERVISOR, at));
     cr_assert(reads(t, TLB_SUPERVISOR, large - 0x1000));
     cr_assert(reads(t, TLB_SUPERVISOR, behind));

@@ -1,13 +1,11 @@
+#include "emu/x86/decode/table.h"
+
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
 #include "core/x86/regs.h"
 #include "emu/x86/decode/decode.h"
-#include "emu/x86/decode/table.h"
-
-#define RFLAGS_CF 0x001u
-#define RFLAGS_ZF 0x040u
-#define RFLAGS_OF 0x800u
 
 static unsigned last_opcode(const struct table_row *r)
 {
@@ -115,12 +113,12 @@ Test(table, flags_of_conditions)
     struct insn insn;
 
     cr_assert_eq(decode(&insn, (const uint8_t[]){ 0x74, 0 }, 2, DECODE_64), DECODE_OK);
-    cr_assert_eq(table_flags_read(&insn), RFLAGS_ZF);
+    cr_assert_eq(table_flags_read(&insn), X86_RFLAGS_ZF);
     cr_assert_eq(decode(&insn, (const uint8_t[]){ 0x0f, 0x97, 0xc0 }, 3, DECODE_64), DECODE_OK);
-    cr_assert_eq(table_flags_read(&insn), RFLAGS_CF | RFLAGS_ZF);
+    cr_assert_eq(table_flags_read(&insn), X86_RFLAGS_CF | X86_RFLAGS_ZF);
     cr_assert_eq(decode(&insn, (const uint8_t[]){ 0x11, 0xc0 }, 2, DECODE_64), DECODE_OK);
-    cr_assert_eq(table_flags_read(&insn), RFLAGS_CF);
-    cr_assert(table_flags_written(&table_rows[insn.row]) & RFLAGS_OF);
+    cr_assert_eq(table_flags_read(&insn), X86_RFLAGS_CF);
+    cr_assert(table_flags_written(&table_rows[insn.row]) & X86_RFLAGS_OF);
 }
 
 Test(table, implicit_registers)

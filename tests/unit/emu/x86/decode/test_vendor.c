@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/x86/bits.h"
 #include "core/x86/cpuid.h"
 #include "emu/x86/cpu/debug.h"
 #include "emu/x86/cpu/descriptor.h"
@@ -247,7 +248,7 @@ static bool probe_null_base(void)
 
 static bool probe_pml4e_8(void)
 {
-    *emu_rig_entry(&r, DATA, 4) |= PTE_G;
+    *emu_rig_entry(&r, DATA, 4) |= X86_PTE_G;
     emu_rig_update(&r);
     c->gpr[X86_RBX] = DATA;
     if (STEP(0x8a, 0x03)) /* mov (%rbx), %al */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/ucontext.h>
 
-#define RFLAGS_TF 0x100
+#include "core/x86/bits.h"
 
 #define OURS   0x11u
 #define THEIRS 0x22u
@@ -58,7 +58,7 @@ static void on_trap(int signal, siginfo_t *info, void *context)
     if (stepping)
         on_step();
     else
-        *flags &= ~(greg_t)RFLAGS_TF;
+        *flags &= ~(greg_t)X86_RFLAGS_TF;
 }
 
 /* copy_once a step at a time. The red zone is left alone. */

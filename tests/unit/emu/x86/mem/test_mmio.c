@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/gpr.h"
 #include "lib/x86/emu_rig.h"
 
@@ -47,7 +48,7 @@ static void start(void)
 {
     emu_rig_init(&r, 1);
     emu_rig_long_mode(&r);
-    emu_rig_map(&r, AT, AT, PTE_P | PTE_W);
+    emu_rig_map(&r, AT, AT, X86_PTE_P | X86_PTE_RW);
     device_init(&kicker.device, &kicker_ops);
     cr_assert_eq(bus_add(&r.mmio, AT, 0x1000, &kicker.device, NULL), 0);
     r.cpu->gpr[X86_RDI] = AT;

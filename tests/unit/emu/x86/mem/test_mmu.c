@@ -3,11 +3,10 @@
 
 #include <criterion/criterion.h>
 
+#include "core/base/units.h"
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/tlb.h"
 #include "lib/x86/emu_rig.h"
-
-#define CR0_AM    UINT64_C(0x40000)
-#define RFLAGS_AC UINT64_C(0x40000)
 
 #define PAGE   UINT64_C(0x400000) /* the user's */
 #define ABSENT UINT64_C(0x402000) /* behind its second page */
@@ -19,11 +18,11 @@ static void set_up(void)
 {
     emu_rig_init(&rig, 1);
     emu_rig_long_mode(&rig);
-    emu_rig_map(&rig, PAGE, 0x10000, PTE_P | PTE_W | PTE_U);
-    emu_rig_map(&rig, PAGE + MMU_PAGE, 0x20000, PTE_P | PTE_W | PTE_U);
+    emu_rig_map(&rig, PAGE, 0x10000, X86_PTE_P | X86_PTE_RW | X86_PTE_US);
+    emu_rig_map(&rig, PAGE + PAGE_4K, 0x20000, X86_PTE_P | X86_PTE_RW | X86_PTE_US);
     c = rig.cpu;
-    c->cr0 |= CR0_AM;
-    cpu_rflags_set(c, X86_RFLAGS_R1 | RFLAGS_AC);
+    c->cr0 |= X86_CR0_AM;
+    cpu_rflags_set(c, X86_RFLAGS_R1 | X86_RFLAGS_AC);
     emu_rig_user(&rig);
     emu_rig_update(&rig);
 }
@@ -86,8 +85,8 @@ Test(mmu, checked_accesses_leave_no_translation)
     cr_assert_null(mmu_read_hit(c, PAGE, 4));
     cr_assert_null(mmu_write_hit(c, PAGE, 4));
     for (unsigned i = 0; i < TLB_ENTRIES; i++) { /* in the first pages as in any others */
-        cr_assert_null(mmu_read_hit(c, (uint64_t)i * MMU_PAGE, 1));
-        cr_assert_null(mmu_write_hit(c, (uint64_t)i * MMU_PAGE, 1));
+        cr_assert_null(mmu_read_hit(c, (uint64_t)i * PAGE_4K, 1));
+        cr_assert_null(mmu_write_hit(c, (uint64_t)i * PAGE_4K, 1));
     }
 }
 
@@ -95,7 +94,7 @@ Test(mmu, page_faults_come_before_alignment)
 {
     expect_fault(mmu_read_at(c, ABSENT + 1, 4), CPU_PF);
     expect_fault(mmu_read_at(c, ABSENT - 1, 4), CPU_PF);
-    expect_fault(mmu_read_at(c, PAGE + MMU_PAGE - 1, 4), CPU_AC);
+    expect_fault(mmu_read_at(c, PAGE + PAGE_4K - 1, 4), CPU_AC);
 }
 
 Test(mmu, alignment_counts_for_the_user_who_asked)
@@ -104,11 +103,11 @@ Test(mmu, alignment_counts_for_the_user_who_asked)
     emu_rig_update(&rig);
     cr_assert(mmu_read_at(c, PAGE + 1, 4));
     cr_assert(mmu_read_hit(c, PAGE + 1, 4), "from the table from now on");
-    cpu_rflags_set(c, X86_RFLAGS_R1 | RFLAGS_AC);
-    c->cr0 &= ~CR0_AM;
+    cpu_rflags_set(c, X86_RFLAGS_R1 | X86_RFLAGS_AC);
+    c->cr0 &= ~X86_CR0_AM;
     emu_rig_update(&rig);
     cr_assert(mmu_read_at(c, PAGE + 1, 4));
-    c->cr0 |= CR0_AM;
+    c->cr0 |= X86_CR0_AM;
     c->cpl = 0;
     emu_rig_update(&rig);
     cr_assert(mmu_read_at(c, PAGE + 1, 4));

@@ -1,6 +1,7 @@
 /* The page walk outside IA-32e mode: none, two levels, PAE. */
 #include <criterion/criterion.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/mem/walk.h"
 #include "lib/x86/emu_rig.h"
 
@@ -9,10 +10,6 @@
 #define TABLE  0x110000u
 #define TABLE2 0x111000u
 #define TABLE3 0x112000u
-
-#define CR4_PSE  0x10u
-#define CR4_PAE  0x20u
-#define EFER_NXE 0x800u
 
 static struct emu_rig rig;
 
@@ -62,7 +59,7 @@ static uint32_t *leaf(void)
 static void two_levels(uint32_t bits)
 {
     rig.cpu->cr0 |= X86_CR0_PG;
-    *directory() = TABLE2 | PTE_P | PTE_W | PTE_U;
+    *directory() = TABLE2 | X86_PTE_P | X86_PTE_RW | X86_PTE_US;
     *leaf() = PAGE | bits;
 }
 
@@ -80,19 +77,19 @@ Test(walk_legacy, without_paging_addresses_are_physical)
 
 Test(walk_legacy, two_levels_translate_and_mark)
 {
-    two_levels(PTE_P | PTE_W | PTE_U);
+    two_levels(X86_PTE_P | X86_PTE_RW | X86_PTE_US);
     expect_gpa(WALK_READ, WALK_USER, PAGE + 0x678);
-    cr_assert_eq(*leaf(), PAGE | PTE_P | PTE_W | PTE_U | PTE_A);
+    cr_assert_eq(*leaf(), PAGE | X86_PTE_P | X86_PTE_RW | X86_PTE_US | X86_PTE_A);
     expect_gpa(WALK_WRITE, WALK_USER, PAGE + 0x678);
-    cr_assert_eq(*leaf(), PAGE | PTE_P | PTE_W | PTE_U | PTE_A | PTE_D);
-    cr_assert_eq(*directory(), TABLE2 | PTE_P | PTE_W | PTE_U | PTE_A);
+    cr_assert_eq(*leaf(), PAGE | X86_PTE_P | X86_PTE_RW | X86_PTE_US | X86_PTE_A | X86_PTE_D);
+    cr_assert_eq(*directory(), TABLE2 | X86_PTE_P | X86_PTE_RW | X86_PTE_US | X86_PTE_A);
 }
 
 Test(walk_legacy, two_levels_have_rights)
 {
-    two_levels(PTE_P | PTE_U);
+    two_levels(X86_PTE_P | X86_PTE_US);
     expect_fault(WALK_WRITE, WALK_USER, PF_PRESENT | PF_WRITE | PF_USER);
-    two_levels(PTE_P | PTE_W);
+    two_levels(X86_PTE_P | X86_PTE_RW);
     expect_fault(WALK_READ, WALK_USER, PF_PRESENT | PF_USER);
     two_levels(0);
     expect_fault(WALK_FETCH, WALK_SUPERVISOR, 0);
@@ -103,8 +100,8 @@ Test(walk_legacy, two_levels_have_rights)
 Test(walk_legacy, four_mib_pages_where_pse_is_on)
 {
     rig.cpu->cr0 |= X86_CR0_PG;
-    rig.cpu->cr4 |= CR4_PSE;
-    *directory() = 0x800000u | PTE_P | PTE_PS;
+    rig.cpu->cr4 |= X86_CR4_PSE;
+    *directory() = 0x800000u | X86_PTE_P | X86_PTE_PS;
     expect_gpa(WALK_READ, WALK_SUPERVISOR, 0x800000u + (VA & 0x3fffff));
     *directory() |= 0x3u << 13; /* PSE-36: bits 32 and 33 */
     expect_gpa(WALK_READ, WALK_SUPERVISOR, UINT64_C(0x300800000) + (VA & 0x3fffff));
@@ -114,8 +111,8 @@ Test(walk_legacy, four_mib_pages_where_pse_is_on)
 
 Test(walk_legacy, without_pse_the_size_bit_means_nothing)
 {
-    two_levels(PTE_P);
-    *directory() |= PTE_PS;
+    two_levels(X86_PTE_P);
+    *directory() |= X86_PTE_PS;
     expect_gpa(WALK_READ, WALK_SUPERVISOR, PAGE + 0x678);
 }
 
@@ -130,39 +127,39 @@ static uint64_t *pae_entry(unsigned level)
 static void pae(uint64_t bits)
 {
     rig.cpu->cr0 |= X86_CR0_PG;
-    rig.cpu->cr4 |= CR4_PAE;
-    rig.cpu->efer |= EFER_NXE;
-    *pae_entry(3) = TABLE2 | PTE_P;
-    *pae_entry(2) = TABLE3 | PTE_P | PTE_W | PTE_U;
+    rig.cpu->cr4 |= X86_CR4_PAE;
+    rig.cpu->efer |= X86_EFER_NXE;
+    *pae_entry(3) = TABLE2 | X86_PTE_P;
+    *pae_entry(2) = TABLE3 | X86_PTE_P | X86_PTE_RW | X86_PTE_US;
     *pae_entry(1) = PAGE | bits;
 }
 
 Test(walk_legacy, pae_translates_and_its_top_has_no_rights)
 {
-    pae(PTE_P | PTE_W | PTE_U);
+    pae(X86_PTE_P | X86_PTE_RW | X86_PTE_US);
     expect_gpa(WALK_WRITE, WALK_USER, PAGE + 0x678);
-    cr_assert_eq(*pae_entry(3), TABLE2 | PTE_P, "nor an accessed bit");
-    cr_assert(*pae_entry(2) & PTE_A);
-    cr_assert(*pae_entry(1) & PTE_D);
+    cr_assert_eq(*pae_entry(3), TABLE2 | X86_PTE_P, "nor an accessed bit");
+    cr_assert(*pae_entry(2) & X86_PTE_A);
+    cr_assert(*pae_entry(1) & X86_PTE_D);
 }
 
 Test(walk_legacy, pae_has_nx)
 {
-    pae(PTE_P | PTE_U | PTE_NX);
+    pae(X86_PTE_P | X86_PTE_US | X86_PTE_NX);
     expect_fault(WALK_FETCH, WALK_USER, PF_PRESENT | PF_USER | PF_FETCH);
     expect_gpa(WALK_READ, WALK_USER, PAGE + 0x678);
 }
 
 Test(walk_legacy, pae_reaches_beyond_4_gib)
 {
-    pae(PTE_P | UINT64_C(0x500000000));
+    pae(X86_PTE_P | UINT64_C(0x500000000));
     expect_gpa(WALK_READ, WALK_SUPERVISOR, UINT64_C(0x500000000) + PAGE + 0x678);
 }
 
 Test(walk_legacy, pae_large_pages_are_2_mib)
 {
-    pae(PTE_P);
-    *pae_entry(2) = 0x600000u | PTE_P | PTE_PS;
+    pae(X86_PTE_P);
+    *pae_entry(2) = 0x600000u | X86_PTE_P | X86_PTE_PS;
     expect_gpa(WALK_READ, WALK_SUPERVISOR, 0x600000u + (VA & 0x1fffff));
     *pae_entry(2) |= UINT64_C(1) << 20;
     expect_fault(WALK_READ, WALK_SUPERVISOR, PF_PRESENT | PF_RESERVED);
@@ -170,11 +167,13 @@ Test(walk_legacy, pae_large_pages_are_2_mib)
 
 Test(walk_legacy, pae_top_entries_have_more_reserved_bits)
 {
-    static const uint64_t reserved[] = { PTE_W,  PTE_U, PTE_A,  PTE_D,
-                                         PTE_PS, PTE_G, PTE_NX, UINT64_C(1) << CPU_PHYSICAL_BITS };
+    static const uint64_t reserved[] = { X86_PTE_RW, X86_PTE_US,
+                                         X86_PTE_A,  X86_PTE_D,
+                                         X86_PTE_PS, X86_PTE_G,
+                                         X86_PTE_NX, UINT64_C(1) << CPU_PHYSICAL_BITS };
 
     for (unsigned i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
-        pae(PTE_P);
+        pae(X86_PTE_P);
         *pae_entry(3) |= reserved[i];
         expect_fault(WALK_READ, WALK_SUPERVISOR, PF_PRESENT | PF_RESERVED);
     }

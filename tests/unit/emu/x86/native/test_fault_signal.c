@@ -7,10 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/fpu.h"
 #include "lib/x86/emu_rig.h"
-
-#define CR4_OSXMMEXCPT UINT64_C(0x400)
 
 #define FCW_UNMASKED   0x33bu /* division by zero, as below */
 #define MXCSR_UNMASKED 0x1d80u
@@ -80,7 +79,7 @@ Test(fault_signal, simd_from_memory)
 Test(fault_signal, simd_is_undefined_where_the_system_knows_no_xm)
 {
     one_in_xmm0();
-    rig.cpu->cr4 &= ~CR4_OSXMMEXCPT;
+    rig.cpu->cr4 &= ~X86_CR4_OSXMMEXCPT;
     emu_rig_update(&rig);
     cr_assert(raises(divss, sizeof(divss), CPU_UD));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/base/units.h"
 #include "emu/x86/cpu/machine.h"
 #include "emu/x86/decode/decode.h"
 #include "emu/x86/mem/mmu.h"
@@ -235,10 +236,10 @@ static void run_all(unsigned bits, enum decode_mode mode)
     processor_finish(&p);
     processor_init(&p, bits);
     hole = p.data + (PROCESSOR_HOLE - PROCESSOR_DATA);
-    cr_assert_eq(mprotect(hole, MMU_PAGE, PROT_NONE), 0);
+    cr_assert_eq(mprotect(hole, PAGE_4K, PROT_NONE), 0);
     cr_assert_gt(run_legacy(mode), 5000);
     (void)run_vex(mode);
-    cr_assert_eq(mprotect(hole, MMU_PAGE, PROT_READ | PROT_WRITE), 0);
+    cr_assert_eq(mprotect(hole, PAGE_4K, PROT_READ | PROT_WRITE), 0);
 }
 
 Test(native, nothing_goes_beyond_its_operand_in_64_bit_mode)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/vm/device.h"
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/fpu.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/mem/walk.h"
@@ -62,7 +63,7 @@ static const struct device_ops thief_ops = { "thief", thief_read, thief_write };
 
 static void map(void)
 {
-    emu_rig_map(&r, END, RAM, PTE_P | PTE_W);
+    emu_rig_map(&r, END, RAM, X86_PTE_P | X86_PTE_RW);
     mmu_flush(r.cpu, true);
 }
 
@@ -76,7 +77,7 @@ static void start(void)
     device_init(&port.device, &thief_ops);
     cr_assert_eq(bus_add(&r.mmio, DEVICE, 0x1000, &thief.device, NULL), 0);
     cr_assert_eq(bus_add(&r.ports, PORT, 0x100, &port.device, NULL), 0);
-    emu_rig_map(&r, DEVICE, DEVICE, PTE_P | PTE_W);
+    emu_rig_map(&r, DEVICE, DEVICE, X86_PTE_P | X86_PTE_RW);
     map();
 }
 

@@ -1,15 +1,12 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/fpu.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/row.h"
 #include "emu/x86/sys/cpuid.h"
 #include "lib/x86/processor.h"
-
-#define CR0_EM      UINT64_C(0x4)
-#define CR0_TS      UINT64_C(0x8)
-#define CR4_OSXSAVE UINT64_C(0x40000)
 
 #define AREA_SIZE 832u
 
@@ -152,10 +149,10 @@ Test(op_state, fxsave_needs_16_byte_alignment_and_the_units_on)
     p.cpu->gpr[X86_RDI] += 8;
     cr_assert_eq(FXSAVE, CPU_GP);
     cr_assert_eq(FXRSTOR, CPU_GP);
-    p.cpu->cr0 |= CR0_TS;
+    p.cpu->cr0 |= X86_CR0_TS;
     cr_assert_eq(FXSAVE, CPU_NM);
     cr_assert_eq(FXRSTOR, CPU_NM);
-    p.cpu->cr0 |= CR0_EM;
+    p.cpu->cr0 |= X86_CR0_EM;
     cr_assert_eq(FXSAVE, CPU_UD);
     cr_assert_eq(FXRSTOR, CPU_UD);
 }
@@ -473,9 +470,9 @@ Test(op_state, xsave_needs_64_byte_alignment_the_unit_and_the_system)
 {
     p.cpu->gpr[X86_RDI] += 16;
     all_xsaves_raise(CPU_GP);
-    p.cpu->cr0 |= CR0_TS;
+    p.cpu->cr0 |= X86_CR0_TS;
     all_xsaves_raise(CPU_NM);
-    p.cpu->cr4 &= ~CR4_OSXSAVE;
+    p.cpu->cr4 &= ~X86_CR4_OSXSAVE;
     all_xsaves_raise(CPU_UD);
 }
 

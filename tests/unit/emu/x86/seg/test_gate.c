@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/seg/far.h"
 #include "emu/x86/seg/intr.h"
@@ -21,9 +22,6 @@
 #define TASK   0x5u
 #define DPL3   0x60u
 #define P      0x80u
-
-#define RFLAGS_NT UINT64_C(0x4000)
-#define RFLAGS_VM UINT64_C(0x20000)
 
 static struct emu_rig rig;
 static struct cpu *c;
@@ -357,7 +355,7 @@ Test(gate, return_from_a_nested_task)
     uint16_t link = 0;
 
     protected();
-    cpu_rflags_set(c, RFLAGS_NT | 2);
+    cpu_rflags_set(c, X86_RFLAGS_NT | 2);
     emu_rig_write(&rig, EMU_RIG_TSS, &link, 2);
     expect_fault(intr_return(c, 4), CPU_TS, 0);
     link = FREE;
@@ -384,22 +382,23 @@ static void frame32(uint32_t cs, uint32_t flags)
 Test(gate, virtual_8086_mode_is_named)
 {
     protected();
-    frame32(0x1234, RFLAGS_VM | 2);
+    frame32(0x1234, X86_RFLAGS_VM | 2);
     expect_unable(intr_return(c, 4), "virtual-8086 mode");
 }
 
 /* Only level 0 can want it; in IA-32e mode nobody. */
 Test(gate, virtual_8086_mode_is_not_everybodys)
 {
-    const uint64_t frame[] = { TARGET, EMU_RIG_CODE64, RFLAGS_VM | 2, EMU_RIG_STACK, EMU_RIG_DATA };
+    const uint64_t frame[] = { TARGET, EMU_RIG_CODE64, X86_RFLAGS_VM | 2, EMU_RIG_STACK,
+                               EMU_RIG_DATA };
 
     emu_rig_write(&rig, EMU_RIG_STACK - sizeof(frame), frame, sizeof(frame));
     c->gpr[X86_RSP] = EMU_RIG_STACK - sizeof(frame);
     cr_assert(intr_return(c, 8));
-    cr_assert_eq(cpu_rflags(c) & RFLAGS_VM, 0);
+    cr_assert_eq(cpu_rflags(c) & X86_RFLAGS_VM, 0);
     protected();
     user32();
-    frame32(EMU_RIG_USER32 | 3, RFLAGS_VM | 2);
+    frame32(EMU_RIG_USER32 | 3, X86_RFLAGS_VM | 2);
     cr_assert(intr_return(c, 4));
-    cr_assert_eq(cpu_rflags(c) & RFLAGS_VM, 0);
+    cr_assert_eq(cpu_rflags(c) & X86_RFLAGS_VM, 0);
 }

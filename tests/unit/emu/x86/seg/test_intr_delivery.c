@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "lib/x86/emu_rig.h"
 
@@ -366,7 +367,7 @@ Test(intr_delivery, return_judges_levels_before_presence)
 /* IOPL belongs to level 0, IF to those IOPL names. */
 Test(intr_delivery, return_in_user_mode_keeps_iopl_and_if)
 {
-    *emu_rig_entry(&rig, 0, 2) |= PTE_U;
+    *emu_rig_entry(&rig, 0, 2) |= X86_PTE_US;
     emu_rig_user(&rig);
     cpu_rflags_set(c, 0x202);
     frame_write(0x4800, 0x8888, EMU_RIG_USER64 | 3, 0x3002, 0x4321, EMU_RIG_USERDS | 3);

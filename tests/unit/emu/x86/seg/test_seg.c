@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/seg/far.h"
 #include "lib/x86/emu_rig.h"
@@ -87,7 +88,7 @@ Test(seg, load_wants_privilege)
     emu_rig_descriptor(&rig, FREE, RAW(CONFORM));
     cr_assert(seg_load(c, X86_DS, FREE | 3), "conforming code is everybody's");
     emu_rig_user(&rig);
-    *emu_rig_entry(&rig, 0, 2) |= PTE_U;
+    *emu_rig_entry(&rig, 0, 2) |= X86_PTE_US;
     expect_refused(X86_DS, DATA, CPU_GP, FREE);
     emu_rig_descriptor(&rig, FREE, RAW(DATA | DPL3));
     cr_assert(seg_load(c, X86_DS, FREE | 3));

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/descriptor.h"
 #include "emu/x86/seg/seg.h"
 #include "lib/x86/processor.h"

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/descriptor.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/vendor.h"
@@ -14,7 +15,6 @@
 #define RF UINT64_C(0x10000)
 #define VM UINT64_C(0x20000)
 
-#define EFER_SCE       1u
 #define STAR           (UINT64_C(0x00230010) << 32)
 #define ENTRY          UINT64_C(0xffffffff80001000)
 #define ENTRY_32       UINT64_C(0x00401000)
@@ -30,7 +30,7 @@ static void set_up(void)
     emu_rig_init(&rig, 1);
     emu_rig_long_mode(&rig);
     c = rig.cpu;
-    c->efer |= EFER_SCE;
+    c->efer |= X86_EFER_SCE;
     c->star = STAR;
     c->lstar = ENTRY;
     c->cstar = ENTRY_32;
@@ -109,7 +109,7 @@ Test(syscall, enters_from_compatibility_mode_on_amd_alone)
 Test(syscall, enters_from_protected_mode_on_amd_alone)
 {
     emu_rig_protected_mode(&rig);
-    c->efer = EFER_SCE;
+    c->efer = X86_EFER_SCE;
     c->star = STAR | ENTRY_32;
     cpu_rflags_set(c, 2 | IF | DF);
     expect_refused(syscall_enter(c, 0x1234), CPU_UD);
@@ -132,7 +132,7 @@ Test(syscall, enters_from_protected_mode_on_amd_alone)
 
 Test(syscall, is_undefined_without_its_efer_bit)
 {
-    c->efer &= ~(uint64_t)EFER_SCE;
+    c->efer &= ~(uint64_t)X86_EFER_SCE;
     expect_refused(syscall_enter(c, 0), CPU_UD);
     expect_refused(syscall_return(c, 8), CPU_UD);
 }
@@ -257,7 +257,7 @@ Test(syscall, sysenter_and_sysexit_are_undefined_in_long_mode_on_amd)
 Test(syscall, real_mode_has_none)
 {
     c->cr0 = X86_CR0_ET;
-    c->efer = EFER_SCE;
+    c->efer = X86_EFER_SCE;
     expect_refused(sysenter(c), CPU_GP);
     expect_refused(sysexit(c, 4), CPU_GP);
     expect_refused(syscall_enter(c, 0), CPU_UD);

@@ -1,17 +1,12 @@
 /* Control registers: what they refuse, and what a write sets going. */
 #include <criterion/criterion.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/sys/cpuid.h"
 #include "emu/x86/sys/msr.h"
 #include "lib/x86/emu_rig.h"
-
-#define CR0_TS UINT64_C(0x8)
-#define CR0_EM UINT64_C(0x4)
-#define CR0_WP UINT64_C(0x10000)
-#define CR0_NW UINT64_C(0x20000000)
-#define CR0_CD UINT64_C(0x40000000)
 
 static struct emu_rig rig;
 static struct cpu *c;
@@ -70,7 +65,7 @@ Test(control, cr0_refuses_combinations_without_meaning)
 {
     refuses(0, UINT64_C(1) << 32 | c->cr0);
     refuses(0, (c->cr0 | X86_CR0_PG) & ~X86_CR0_PE);
-    refuses(0, (c->cr0 | CR0_NW) & ~CR0_CD);
+    refuses(0, (c->cr0 | X86_CR0_NW) & ~X86_CR0_CD);
     refuses(0, c->cr0 & ~X86_CR0_PG);
 }
 
@@ -84,10 +79,10 @@ Test(control, cr0_keeps_et_and_no_undefined_bit)
 Test(control, cr0_switches_the_units)
 {
     cr_assert_eq(c->mode & (MODE_NO_X87 | MODE_NO_SSE | MODE_NO_AVX | MODE_EM), 0);
-    cr_assert(control_write(c, 0, c->cr0 | CR0_TS));
+    cr_assert(control_write(c, 0, c->cr0 | X86_CR0_TS));
     cr_assert(c->mode & MODE_NO_X87);
     cr_assert(!(c->mode & MODE_NO_SSE));
-    cr_assert(control_write(c, 0, (c->cr0 | CR0_EM) & ~CR0_TS));
+    cr_assert(control_write(c, 0, (c->cr0 | X86_CR0_EM) & ~X86_CR0_TS));
     cr_assert_eq(c->mode & (MODE_NO_X87 | MODE_NO_SSE | MODE_EM),
                  MODE_NO_X87 | MODE_NO_SSE | MODE_EM);
 }
@@ -120,7 +115,7 @@ Test(control, cr3_has_as_many_bits_as_addresses)
 /* Whatever makes them count looks at them: CR3, CR4 and CR0. */
 Test(control, pae_looks_at_its_topmost_entries)
 {
-    const uint64_t good = 0x111000 | PTE_P, bad = good | PTE_W, absent = PTE_W;
+    const uint64_t good = 0x111000 | X86_PTE_P, bad = good | X86_PTE_RW, absent = X86_PTE_RW;
     const gpa_t last = 0x110018;
 
     c->efer = 0;
@@ -143,8 +138,8 @@ Test(control, pae_looks_at_its_topmost_entries)
 
 Test(control, cr3_write_forgets_all_but_global_pages)
 {
-    emu_rig_map(&rig, 0x400000, 0x6000, PTE_P | PTE_W | PTE_D | PTE_A);
-    emu_rig_map(&rig, 0x401000, 0x7000, PTE_P | PTE_W | PTE_D | PTE_A | PTE_G);
+    emu_rig_map(&rig, 0x400000, 0x6000, X86_PTE_P | X86_PTE_RW | X86_PTE_D | X86_PTE_A);
+    emu_rig_map(&rig, 0x401000, 0x7000, X86_PTE_P | X86_PTE_RW | X86_PTE_D | X86_PTE_A | X86_PTE_G);
     cr_assert(mmu_read_at(c, 0x400000, 8));
     cr_assert(mmu_read_at(c, 0x401000, 8));
     cr_assert(control_write(c, 3, c->cr3));
@@ -156,11 +151,11 @@ Test(control, cr3_write_forgets_all_but_global_pages)
 
 Test(control, cr0_wp_takes_write_translations_along)
 {
-    cr_assert(control_write(c, 0, c->cr0 & ~CR0_WP));
-    emu_rig_map(&rig, 0x400000, 0x6000, PTE_P);
+    cr_assert(control_write(c, 0, c->cr0 & ~X86_CR0_WP));
+    emu_rig_map(&rig, 0x400000, 0x6000, X86_PTE_P);
     cr_assert(mmu_write_slow(c, 0x400000, "x", 1));
     cr_assert(mmu_write_hit(c, 0x400000, 1));
-    cr_assert(control_write(c, 0, c->cr0 | CR0_WP));
+    cr_assert(control_write(c, 0, c->cr0 | X86_CR0_WP));
     cr_assert_null(mmu_write_hit(c, 0x400000, 1));
     expect_fault(mmu_write_slow(c, 0x400000, "x", 1), CPU_PF);
 }

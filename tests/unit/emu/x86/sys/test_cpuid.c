@@ -1,3 +1,5 @@
+#include "emu/x86/sys/cpuid.h"
+
 #include <cpuid.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -5,15 +7,13 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/x86/bits.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/vendor.h"
-#include "emu/x86/sys/cpuid.h"
 
 #define BIT(n) (1u << (n))
-
-#define CR4_OSXSAVE BIT(18)
 
 #define APIC_ENABLE BIT(11)
 
@@ -126,7 +126,7 @@ Test(emu_cpuid, it_calls_itself_kvm)
 Test(emu_cpuid, osxsave_is_what_cr4_says)
 {
     cr_assert_eq(asked(1, 0).ecx & BIT(27), 0);
-    c.cr4 = CR4_OSXSAVE;
+    c.cr4 = X86_CR4_OSXSAVE;
     cr_assert(asked(1, 0).ecx & BIT(27));
 }
 

@@ -5,9 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/descriptor.h"
 #include "emu/x86/cpu/mode.h"
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 #include "lib/x86/emu_rig.h"
 
 #define DATA 0x6000u
@@ -73,7 +74,7 @@ Test(hypercall, numbers)
 
 Test(hypercall, other_rings_may_not)
 {
-    *emu_rig_entry(&r, 0, 2) |= PTE_U;
+    *emu_rig_entry(&r, 0, 2) |= X86_PTE_US;
     emu_rig_user(&r);
     cr_assert_eq(call(1, 0, 0), EPERM_);
     cr_assert_eq(call(CLOCK_PAIRING, DATA, 0), EPERM_);
@@ -99,9 +100,9 @@ Test(hypercall, clocks_are_paired)
     emu_rig_write(&r, DATA + 64, "untouched", 9);
     memset(emu_rig_at(&r, DATA), 0xff, 64);
     (void)clock_gettime(CLOCK_REALTIME, &before);
-    first = clock_guest_tsc(c);
+    first = tsc_guest(c);
     cr_assert_eq(call_by(0xc1, CLOCK_PAIRING, DATA, 0), 0);
-    last = clock_guest_tsc(c);
+    last = tsc_guest(c);
     (void)clock_gettime(CLOCK_REALTIME, &after);
     memcpy(left, emu_rig_at(&r, DATA), sizeof(left));
     tsc = left[2];

@@ -3,9 +3,10 @@
 
 #include <criterion/criterion.h>
 
+#include "core/x86/bits.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/vendor.h"
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 #include "lib/x86/emu_rig.h"
 
 enum {
@@ -215,7 +216,7 @@ static bool rdpmc(void)
 Test(msr, counters_are_the_users_where_cr4_says_so)
 {
     c->vendor = vendor_of("AuthenticAMD", 0x19);
-    *emu_rig_entry(&rig, 0, 2) |= PTE_U;
+    *emu_rig_entry(&rig, 0, 2) |= X86_PTE_US;
     cr_assert(rdpmc());
     emu_rig_user(&rig);
     expect_gp(rdpmc());

@@ -5,15 +5,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/clock.h"
 #include "emu/x86/sys/msr.h"
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 #include "lib/x86/emu_rig.h"
 
 #define TSC           0x10u
 #define TSC_ADJUST    0x3bu
 #define PAGE(n)       (0x6000u + 64u * (n))
 #define WALL          0x7000u
-#define NS_PER_S      UINT64_C(1000000000)
 #define TSC_IS_STABLE 1u
 #define WAS_STOPPED   2u
 
@@ -145,14 +145,14 @@ Test(kvmclock, wall_clock_is_the_hosts)
     uint64_t guest;
 
     rig.emu->tsc_khz = 0;
-    clock_settle(rig.emu);
+    tsc_settle(rig.emu);
     kvmclock_update(rig.emu);
     kvmclock_wall_write(rig.cpu, WALL);
     memcpy(&wall, emu_rig_at(&rig, WALL), sizeof(wall));
-    guest = wall.sec * NS_PER_S + wall.nsec + told(0, clock_host_tsc());
+    guest = wall.sec * NS_PER_S + wall.nsec + told(0, tsc_host());
     cr_assert_eq(clock_gettime(CLOCK_REALTIME, &host), 0);
     cr_assert_leq(guest, (uint64_t)host.tv_sec * NS_PER_S + (uint64_t)host.tv_nsec + 1000000);
     cr_assert_eq(clock_gettime(CLOCK_REALTIME, &host), 0);
-    guest = wall.sec * NS_PER_S + wall.nsec + told(0, clock_host_tsc());
+    guest = wall.sec * NS_PER_S + wall.nsec + told(0, tsc_host());
     cr_assert_geq(guest + 1000000, (uint64_t)host.tv_sec * NS_PER_S + (uint64_t)host.tv_nsec);
 }

@@ -1,50 +1,40 @@
 /*
- * Time for the guest.
+ * The time stamp counter.
  *
- * The TSC's frequency is measured: one pair of (TSC, monotonic clock) when the machine is created
+ * Its frequency is measured: one pair of (TSC, monotonic clock) when the machine is created
  * and one before its first instruction. Loading a kernel lies between them; where that was too
  * quick for a good figure, the rest is slept.
  */
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 
 #include <stddef.h>
 #include <time.h>
 #include <x86intrin.h>
 
+#include "core/base/clock.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/machine.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S  UINT64_C(1000000000)
-#define SAMPLES   16u
-#define BASELINE_NS \
-    (10 * NS_PER_MS) /* a clock read is good to about 50 ns: 5 parts per million \
-                      */
+#define SAMPLES 16u
+/* A clock read is good to about 50 ns: 5 parts per million. */
+#define BASELINE_NS (10 * NS_PER_MS)
 
-uint64_t clock_now_ns(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-uint64_t clock_host_tsc(void)
+uint64_t tsc_host(void)
 {
     return __rdtsc();
 }
 
-struct clock_sample clock_sample(clockid_t clock)
+struct tsc_sample tsc_sample(clockid_t clock)
 {
-    struct clock_sample best = { 0 };
+    struct tsc_sample best = { 0 };
     uint64_t least = UINT64_MAX;
 
     for (unsigned i = 0; i < SAMPLES; i++) {
-        uint64_t before = clock_host_tsc(), after;
+        uint64_t before = tsc_host(), after;
         struct timespec t;
 
         (void)clock_gettime(clock, &t);
-        after = clock_host_tsc();
+        after = tsc_host();
         if (after - before >= least)
             continue;
         least = after - before;
@@ -54,27 +44,27 @@ struct clock_sample clock_sample(clockid_t clock)
     return best;
 }
 
-void clock_init(struct emu *m)
+void tsc_init(struct emu *m)
 {
-    struct clock_sample start = clock_sample(CLOCK_MONOTONIC);
+    struct tsc_sample start = tsc_sample(CLOCK_MONOTONIC);
 
     m->tsc_start = start.tsc;
     m->tsc_start_ns = start.ns;
 }
 
-void clock_settle(struct emu *m)
+void tsc_settle(struct emu *m)
 {
     uint64_t until = m->tsc_start_ns + BASELINE_NS;
     struct timespec t = { .tv_sec = (time_t)(until / NS_PER_S),
                           .tv_nsec = (long)(until % NS_PER_S) };
-    struct clock_sample now;
+    struct tsc_sample now;
     uint32_t khz, unknown = 0;
 
-    if (clock_tsc_khz(m))
+    if (tsc_khz(m))
         return;
     while (clock_now_ns() < until)
         (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-    now = clock_sample(CLOCK_MONOTONIC);
+    now = tsc_sample(CLOCK_MONOTONIC);
     khz = (uint32_t)((unsigned __int128)(now.tsc - m->tsc_start) * NS_PER_MS /
                      (now.ns - m->tsc_start_ns));
     /* The processors come here each on their own thread: whoever is first says it for all. */
@@ -82,20 +72,20 @@ void clock_settle(struct emu *m)
                                       __ATOMIC_ACQUIRE);
 }
 
-/* Read as an atom: processors that come late to clock_settle still try to write it. */
-uint32_t clock_tsc_khz(const struct emu *m)
+/* Read as an atom: processors that come late to tsc_settle still try to write it. */
+uint32_t tsc_khz(const struct emu *m)
 {
     return __atomic_load_n(&m->tsc_khz, __ATOMIC_ACQUIRE);
 }
 
-uint64_t clock_guest_tsc(const struct cpu *c)
+uint64_t tsc_guest(const struct cpu *c)
 {
-    return clock_host_tsc() + c->tsc_offset;
+    return tsc_host() + c->tsc_offset;
 }
 
-uint64_t clock_tsc_to_ns(const struct emu *m, uint64_t ticks)
+uint64_t tsc_to_ns(const struct emu *m, uint64_t ticks)
 {
-    unsigned __int128 ns = (unsigned __int128)ticks * NS_PER_MS / clock_tsc_khz(m);
+    unsigned __int128 ns = (unsigned __int128)ticks * NS_PER_MS / tsc_khz(m);
 
     return ns > UINT64_MAX / 2 ? UINT64_MAX / 2 : (uint64_t)ns;
 }

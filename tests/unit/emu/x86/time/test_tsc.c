@@ -1,9 +1,10 @@
 /* Time: the TSC's frequency, settled once for all processors, and what follows from it. */
-#include "emu/x86/time/clock.h"
+#include "emu/x86/time/tsc.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
 
+#include "core/base/clock.h"
 #include "lib/x86/emu_rig.h"
 
 #define THREADS 4u
@@ -24,7 +25,7 @@ TestSuite(clock, .init = set_up, .fini = tear_down);
 
 static void *settle(void *arg)
 {
-    clock_settle(rig.emu);
+    tsc_settle(rig.emu);
     *(uint32_t *)arg = rig.emu->tsc_khz;
     return NULL;
 }
@@ -47,25 +48,25 @@ Test(clock, every_processor_settles_on_the_same)
 Test(clock, what_is_settled_stays)
 {
     rig.emu->tsc_khz = 1234;
-    clock_settle(rig.emu);
+    tsc_settle(rig.emu);
     cr_assert_eq(rig.emu->tsc_khz, 1234);
 }
 
 Test(clock, ticks_to_time)
 {
     rig.emu->tsc_khz = 2000000;
-    cr_assert_eq(clock_tsc_to_ns(rig.emu, 2000), 1000);
-    cr_assert_eq(clock_tsc_to_ns(rig.emu, 0), 0);
-    cr_assert_eq(clock_tsc_to_ns(rig.emu, UINT64_MAX), UINT64_MAX / 2, "no further than this");
+    cr_assert_eq(tsc_to_ns(rig.emu, 2000), 1000);
+    cr_assert_eq(tsc_to_ns(rig.emu, 0), 0);
+    cr_assert_eq(tsc_to_ns(rig.emu, UINT64_MAX), UINT64_MAX / 2, "no further than this");
 }
 
 Test(clock, guest_tsc_has_its_offset)
 {
-    uint64_t before = clock_host_tsc();
+    uint64_t before = tsc_host();
 
     rig.cpu->tsc_offset = 1000;
-    cr_assert(clock_guest_tsc(rig.cpu) >= before + 1000);
-    cr_assert(clock_guest_tsc(rig.cpu) <= clock_host_tsc() + 1000);
+    cr_assert(tsc_guest(rig.cpu) >= before + 1000);
+    cr_assert(tsc_guest(rig.cpu) <= tsc_host() + 1000);
 }
 
 Test(clock, now_does_not_go_back)
@@ -78,9 +79,9 @@ Test(clock, now_does_not_go_back)
 /* Of clocks read one after the other each is between its neighbours. */
 Test(clock, a_sample_is_of_one_moment)
 {
-    uint64_t tsc = clock_host_tsc(), ns = clock_now_ns();
-    struct clock_sample s = clock_sample(CLOCK_MONOTONIC);
+    uint64_t tsc = tsc_host(), ns = clock_now_ns();
+    struct tsc_sample s = tsc_sample(CLOCK_MONOTONIC);
 
-    cr_assert(tsc <= s.tsc && s.tsc <= clock_host_tsc());
+    cr_assert(tsc <= s.tsc && s.tsc <= tsc_host());
     cr_assert(ns <= s.ns && s.ns <= clock_now_ns());
 }
