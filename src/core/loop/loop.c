@@ -194,19 +194,6 @@ void loop_stop(struct loop *l)
     l->stopped = true;
 }
 
-bool loop_op_fits(const struct loop_op *op, uint64_t *done)
-{
-    bool moves = op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV;
-    uint64_t bytes = moves ? 0 : LOOP_TURN_BYTES;
-
-    for (int i = 0; moves && i < op->count; i++)
-        bytes += op->iov[i].iov_len;
-    if (*done > 0 && *done + bytes > LOOP_TURN_BYTES)
-        return false;
-    *done += bytes;
-    return true;
-}
-
 static void op_submit(struct loop *l, struct loop_op *op)
 {
     l->kernel_works += loop_op_is_work(op);

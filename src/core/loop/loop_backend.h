@@ -1,31 +1,19 @@
 #ifndef CORE_LOOP_LOOP_BACKEND_H
 #define CORE_LOOP_LOOP_BACKEND_H
 /*
- * What stands behind core/loop/loop.h: the table a backend fills, and what the loop and its backends
- * share. Only src/core/loop*.c includes it.
+ * What stands behind core/loop/loop.h: the table a backend fills, and what the loop and its
+ * backends share. Nobody outside this room includes it.
  *
  * A backend embeds struct loop as its first member. One turn of the loop is wait, then dispatch:
  * wait talks to the kernel and calls nobody, dispatch calls `done` and does not sleep. So whatever
  * a callback submits or cancels reaches the kernel in the next wait, all of it together.
  */
-#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "core/loop/loop.h"
 #include "core/loop/loop_list.h"
-
-enum loop_op_kind {
-    LOOP_OP_READV,
-    LOOP_OP_WRITEV,
-    LOOP_OP_FDATASYNC,
-    LOOP_OP_FALLOCATE,
-    LOOP_OP_ACCEPT,
-    LOOP_OP_POLL,
-    LOOP_OP_TIMER,
-};
-
-#define LOOP_OP_IDLE 0 /* every backend's loop_op.state starts and ends here */
+#include "core/loop/loop_op.h"
 
 struct loop_impl {
     const char *name;
@@ -92,28 +80,6 @@ bool watches_may_spin(void);
 bool watches_spin(struct loop *l);
 void watches_learn(struct loop *l);
 
-/* Changes to a file: where they are not done at once, a thread of the kernel's does them. */
-static inline bool loop_op_is_work(const struct loop_op *op)
-{
-    return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
-           (op->kind == LOOP_OP_WRITEV && op->offset >= 0);
-}
-
-/* On a file, which is always ready: io_uring does it at once where it can, epoll itself. */
-static inline bool loop_op_is_of_file(const struct loop_op *op)
-{
-    return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
-           ((op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV) && op->offset >= 0);
-}
-
-/* What of the work on files is done in one turn: as much as takes a few milliseconds, also where
- * each page is new to the page cache. */
-#define LOOP_TURN_BYTES (UINT64_C(4) << 20)
-
-/* Whether an operation on a file has its place in this turn, with what was done before: then its
- * part of LOOP_TURN_BYTES is added. What is not counted in bytes has a turn to itself. */
-bool loop_op_fits(const struct loop_op *op, uint64_t *done);
-
 /* The end of an operation: last touch of op before its owner has it back. */
 static inline void loop_op_finish(struct loop *l, struct loop_op *op, int res)
 {
@@ -121,14 +87,6 @@ static inline void loop_op_finish(struct loop *l, struct loop_op *op, int res)
     l->in_flight--;
     l->kernel_works -= loop_op_is_work(op);
     op->done(op, res);
-}
-
-/* What an operation on a stream waits for. */
-static inline uint32_t loop_op_readiness(const struct loop_op *op)
-{
-    if (op->kind == LOOP_OP_POLL)
-        return op->events;
-    return op->kind == LOOP_OP_WRITEV ? POLLOUT : POLLIN;
 }
 
 #endif
