@@ -47,16 +47,6 @@ static_assert(sizeof(metrics) / sizeof(metrics[0]) ==
                   sizeof(struct virtio_counters) / sizeof(uint64_t),
               "every counter has a name");
 
-static void lock(struct virtio_device *v)
-{
-    device_lock(&v->device);
-}
-
-static void unlock(struct virtio_device *v)
-{
-    device_unlock(&v->device);
-}
-
 /* The bit first: a driver that the interrupt calls finds it. */
 static void interrupt(struct virtio_device *v, uint32_t why)
 {
@@ -152,11 +142,11 @@ static void work_call(struct loop_post *post)
     struct virtio_status status;
     const char *untold;
 
-    lock(v);
+    device_lock(&v->device);
     status = v->status;
     untold = v->untold;
     v->untold = NULL;
-    unlock(v);
+    device_unlock(&v->device);
     if (untold)
         fault_tell(v, untold);
     if (status.resetting && v->phase != VIRTIO_DRAINING)
@@ -170,10 +160,10 @@ static void reset_end(struct virtio_device *v)
 {
     v->phase = VIRTIO_SETUP;
     v->failed = false;
-    lock(v);
+    device_lock(&v->device);
     clear(v);
     vcpu_gate_open(&v->gate);
-    unlock(v);
+    device_unlock(&v->device);
     if (v->held)
         virtio_quiet(v);
     if (v->gone)
@@ -269,9 +259,9 @@ void virtio_fail(struct virtio_device *v, const char *why)
         return;
     v->failed = true;
     queues_stop(v);
-    lock(v);
+    device_lock(&v->device);
     tell = needs_reset(v);
-    unlock(v);
+    device_unlock(&v->device);
     if (tell)
         fault_tell(v, why);
     interrupt(v, VIRTIO_MMIO_INT_CONFIG);
@@ -295,16 +285,30 @@ void virtio_hurry(struct virtio_device *v)
         loop_cancel(v->loop, &v->pace);
 }
 
+void virtio_quiet(struct virtio_device *v)
+{
+    void (*quiet)(struct virtio_device * v) = v->quiet;
+
+    assert(v->held);
+    for (unsigned i = 0; i < v->setup.queue_count && v->phase == VIRTIO_LIVE; i++) {
+        virtio_publish(v, i);
+        assert(v->failed || v->queue[i].ring.in_flight == 0);
+    }
+    v->quiet = NULL;
+    if (quiet)
+        quiet(v);
+}
+
 void virtio_config_update(struct virtio_device *v, uint32_t offset, const void *data, uint32_t len)
 {
     bool tell;
 
     assert(offset <= v->setup.config_len && len <= v->setup.config_len - offset);
-    lock(v);
+    device_lock(&v->device);
     memcpy((uint8_t *)v->setup.config + offset, data, len);
     v->generation++;
     tell = status_has(&v->status, VIRTIO_CONFIG_S_DRIVER_OK) && !v->status.resetting;
-    unlock(v);
+    device_unlock(&v->device);
     if (tell)
         interrupt(v, VIRTIO_MMIO_INT_CONFIG);
 }

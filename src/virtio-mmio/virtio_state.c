@@ -46,16 +46,6 @@ enum queue_field {
     QUEUE_FIELDS = 0x100,
 };
 
-static void lock(struct virtio_device *v)
-{
-    device_lock(&v->device);
-}
-
-static void unlock(struct virtio_device *v)
-{
-    device_unlock(&v->device);
-}
-
 /* Rest. */
 
 void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device *v))
@@ -67,9 +57,9 @@ void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device 
     v->quiet = quiet;
     for (unsigned i = 0; i < v->setup.queue_count; i++)
         loop_unwatch(v->loop, &v->queue[i].watch);
-    lock(v);
+    device_lock(&v->device);
     resetting = v->status.resetting;
-    unlock(v);
+    device_unlock(&v->device);
     if (resetting) { /* its end goes on here */
         if (v->phase != VIRTIO_DRAINING)
             virtio_drain(v); /* not later: whatever ends before that would find a device at rest */
@@ -80,20 +70,6 @@ void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device 
         v->ops->quiesce(v);
     else
         virtio_quiet(v);
-}
-
-void virtio_quiet(struct virtio_device *v)
-{
-    void (*quiet)(struct virtio_device * v) = v->quiet;
-
-    assert(v->held);
-    for (unsigned i = 0; i < v->setup.queue_count && v->phase == VIRTIO_LIVE; i++) {
-        virtio_publish(v, i);
-        assert(v->failed || v->queue[i].ring.in_flight == 0);
-    }
-    v->quiet = NULL;
-    if (quiet)
-        quiet(v);
 }
 
 void virtio_resume(struct virtio_device *v)
@@ -233,11 +209,11 @@ int virtio_restore(struct virtio_device *v, struct state_reader *r, struct err *
     assert(v->loop && !v->held && v->phase == VIRTIO_SETUP && v->status.bits == 0);
     assert(v->setup.config_len <= CONFIG_MAX);
     restored_get(&restored, v, &f);
-    lock(v);
+    device_lock(&v->device);
     if (state_done(&f) == 0 && v->ops->restore)
         v->ops->restore(v, restored.config, &f);
     if (state_done(&f) == 0)
         restored_put(v, &restored);
-    unlock(v);
+    device_unlock(&v->device);
     return state_done(&f);
 }
