@@ -1,12 +1,13 @@
 #ifndef EMU_X86_APIC_LAPIC_INTERNAL_H
 #define EMU_X86_APIC_LAPIC_INTERNAL_H
 /*
- * What the three files of the local APIC share: register offsets and each other's parts.
+ * What the files of the local APIC share: register offsets, and what each has for those above it.
+ * Below everything is lapic.c; then come lapic_timer.c and lapic_icr.c, lapic_regs.c, lapic_msr.c.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lapic;
+#include "emu/x86/apic/lapic.h"
 
 /* Offsets in the window (SDM 3A, table 11-1); x2APIC's MSR numbers are these / 16. */
 enum {
@@ -39,6 +40,7 @@ enum {
     LVT_LINT0,
     LVT_LINT1,
     LVT_ERROR,
+    LVT_ENTRIES,
 };
 
 #define LVT_MASKED    (1u << 16)
@@ -50,10 +52,56 @@ enum {
 #define LAPIC_TIMER_HZ \
     UINT64_C(1000000000) /* CPUID leaf 0x15 says so as the core crystal's frequency */
 
+/* IA32_APIC_BASE. */
+#define LAPIC_BASE_BSP    (UINT64_C(1) << 8)
+#define LAPIC_BASE_X2APIC (UINT64_C(1) << 10)
+#define LAPIC_BASE_ENABLE (UINT64_C(1) << 11)
+
+#define LAPIC_SVR_ENABLE (1u << 8)
+
+/* Any thread: registers that a message's sender looks at too. */
+
+static inline uint32_t lapic_shared_read(const uint32_t *reg)
+{
+    return __atomic_load_n(reg, __ATOMIC_RELAXED);
+}
+
+static inline void lapic_shared_write(uint32_t *reg, uint32_t value)
+{
+    __atomic_store_n(reg, value, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t lapic_base(const struct lapic *l)
+{
+    return __atomic_load_n(&l->base_msr, __ATOMIC_RELAXED);
+}
+
+static inline void lapic_base_set(struct lapic *l, uint64_t value)
+{
+    __atomic_store_n(&l->base_msr, value, __ATOMIC_RELAXED);
+}
+
+/* One of the 256 bits of IRR, TMR or ISR. */
+static inline bool lapic_bit_test(const uint32_t *words, uint8_t vector)
+{
+    return __atomic_load_n(&words[vector / 32], __ATOMIC_ACQUIRE) >> vector % 32 & 1u;
+}
+
 bool lapic_enabled(const struct lapic *l);
 bool lapic_is_x2apic(const struct lapic *l);
 uint32_t lapic_id(const struct lapic *l);
+
+/* Whether a logical destination names this APIC (SDM 3A, 11.6.2.2 and 11.12.10.2). */
 bool lapic_matches_logical(const struct lapic *l, uint32_t destination);
+
+/* That vCPU's thread. */
+
+/* The highest vector whose bit is set in IRR, TMR or ISR; 0: none. */
+unsigned lapic_highest(const uint32_t *words);
+
+/* The processor priority (SDM 3A, 11.8.3.1), and a write of the task priority. */
+uint32_t lapic_priority(const struct lapic *l);
+void lapic_task_priority_set(struct lapic *l, uint32_t value);
 
 /* lapic_icr.c, that vCPU's thread: the low half of the ICR was written. */
 void lapic_command(struct lapic *l);
@@ -66,5 +114,8 @@ void lapic_timer_mode(struct lapic *l, uint32_t lvt);
 void lapic_timer_deadline(struct lapic *l, uint64_t tsc);
 uint32_t lapic_timer_current(const struct lapic *l);
 void lapic_timer_served(struct lapic *l, uint8_t vector); /* an EOI */
+
+/* lapic_regs.c: the bits of each entry of the local vector table that can be written. */
+extern const uint32_t lapic_lvt_writable[LVT_ENTRIES];
 
 #endif
