@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/doctor/doctor_check.h"
+#include "api/doctor/doctor_look.h"
 #include "api/machine/machine.h"
 #include "core/base/err.h"
 #include "core/kvm/kvm.h"

@@ -2,8 +2,9 @@
 #include "api/doctor/doctor_check.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <stddef.h>
+
+#include "api/doctor/doctor_look.h"
 
 const struct doctor_row doctor_rows[] = {
     [DOCTOR_KVM_DEVICE] = { "kvm_device", "KVM device", "kvm", doctor_look_kvm_device,
@@ -43,16 +44,6 @@ const struct doctor_row doctor_rows[] = {
                                "vm.nr_hugepages=128" },
 };
 static_assert(sizeof(doctor_rows) / sizeof(doctor_rows[0]) == DOCTOR_CHECKS, "one row a check");
-
-void doctor_find(struct doctor_finding *f, enum doctor_verdict verdict, const char *fmt, ...)
-{
-    va_list args;
-
-    f->verdict = verdict;
-    va_start(args, fmt);
-    (void)vsnprintf(f->text, sizeof(f->text), fmt, args);
-    va_end(args);
-}
 
 void doctor_examine(const struct doctor_host *h, struct doctor_finding found[DOCTOR_CHECKS])
 {

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "api/doctor/doctor_check.h"
+#include "api/doctor/doctor_look.h"
 #include "core/base/err.h"
 #include "core/loop/loop.h"
 

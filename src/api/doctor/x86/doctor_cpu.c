@@ -2,11 +2,12 @@
  * What the host's processor has that makes guests fast. A guest sees these as the host has them,
  * under KVM and on the software CPU, which lets the host's units execute them.
  */
+#include <stdbool.h>
 #include <cpuid.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "api/doctor/doctor_check.h"
+#include "api/doctor/doctor_look.h"
 
 enum cpuid_reg {
     EAX,

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
 #include <criterion/criterion.h>
 
 #include "api/doctor/doctor_check.h"
+#include "api/doctor/doctor_look.h"
 #include "lib/scripted.h"
 
 static char fake_root[] = "/tmp/mote-doctor-XXXXXX";

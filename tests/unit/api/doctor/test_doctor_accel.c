@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <sys/wait.h>
 
+#include "api/doctor/doctor_look.h"
 #include "unit/api/doctor/fake_host.h"
 
 static int version = KVM_API_VERSION;

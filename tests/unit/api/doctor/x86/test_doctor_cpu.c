@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/doctor/doctor_check.h"
+#include "api/doctor/doctor_look.h"
 
 static struct doctor_finding look(void)
 {
