@@ -33,7 +33,7 @@ static bool real_enter(struct cpu *c, const struct event *ev)
     c->seg[X86_CS].selector = entry[1];
     c->seg[X86_CS].base = (uint64_t)entry[1] << 4;
     c->rip = entry[0];
-    c->rflags &= ~(INTR_IF | INTR_TF | INTR_AC);
+    c->rflags &= ~(X86_RFLAGS_IF | X86_RFLAGS_TF | X86_RFLAGS_AC);
     cpu_mode_update(c);
     return true;
 }
@@ -104,9 +104,9 @@ static bool protected_enter(struct cpu *c, const struct event *ev)
     cs.selector = (uint16_t)((cs.selector & ~3u) | cpl);
     c->seg[X86_CS] = cs;
     c->rip = rip;
-    c->rflags &= ~(INTR_TF | INTR_NT | INTR_RF | INTR_VM);
+    c->rflags &= ~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM);
     if (!(type & GATE_TRAP))
-        c->rflags &= ~INTR_IF;
+        c->rflags &= ~X86_RFLAGS_IF;
     cpu_mode_update(c);
     return true;
 }
@@ -142,12 +142,12 @@ static bool protected_return(struct cpu *c, unsigned size)
     struct x86_segment cs, ss;
     unsigned cpl;
 
-    if (c->rflags & INTR_NT)
+    if (c->rflags & X86_RFLAGS_NT)
         return tss_return(c);
     if (!stack_pop(c, &sp, &rip, size) || !stack_pop(c, &sp, &selector, size) ||
         !stack_pop(c, &sp, &flags, size))
         return false;
-    if ((flags & INTR_VM) && c->cpl == 0)
+    if ((flags & X86_RFLAGS_VM) && c->cpl == 0)
         return cpu_unable(c, "virtual-8086 mode");
     if (!seg_code(c, (uint16_t)selector, &cs) || !seg_code_returned(c, &cs))
         return false;
