@@ -17,12 +17,13 @@
 #include <sys/mman.h>
 
 #include "core/base/units.h"
+#include "emu/x86/block_build.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/mode.h"
+#include "emu/x86/decode/decode.h"
 #include "emu/x86/mem/code_pages.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/native/thunk.h"
-#include "emu/x86/op/build.h"
 
 #define ARENA_SIZE  (10u << 20)
 #define BLOCK_MAX   (sizeof(struct block) + BLOCK_OPS_MAX * sizeof(struct op))
@@ -221,7 +222,7 @@ static struct block *decode_here(struct cpu *c, uint32_t mode, gpa_t pc, const u
     page = page_of(c, pc); /* the hold comes before the first byte is read */
     block = (struct block *)(b->arena + b->used);
     *block = (struct block){ .pc = pc, .mode = mode };
-    if (!build_block(c, block, code, room))
+    if (!block_build(c, block, code, room))
         return NULL;
     (void)arena_take(b, sizeof(*block) + block->op_count * sizeof(struct op));
     block->hash_next = b->hash[hash_of(pc, mode)];
@@ -246,7 +247,7 @@ static bool within_limit(struct cpu *c, uint32_t mode, unsigned len)
 static struct block *decode_straddler(struct cpu *c, uint32_t mode, uint64_t linear, gpa_t pc)
 {
     struct block *block = c->blocks->straddler;
-    uint8_t bytes[BUILD_INSN_MAX];
+    uint8_t bytes[DECODE_BYTES_MAX];
     unsigned have = 0;
 
     if (!thunks_have_room(c->thunks))
@@ -262,7 +263,7 @@ static struct block *decode_straddler(struct cpu *c, uint32_t mode, uint64_t lin
         if (got == 0)
             return NULL;
         have += got;
-    } while (!build_block(c, block, bytes, have));
+    } while (!block_build(c, block, bytes, have));
     return block;
 }
 

@@ -7,6 +7,8 @@
  * Faults the host raises inside a thunk (#DE, #MF, #XM: all SIGFPE) are recorded by fault_signal.c,
  * which makes a register-form thunk end in op_leave and a memory-form one return early.
  */
+#include "emu/x86/native/native.h"
+
 #include <assert.h>
 #include <stddef.h>
 

@@ -1,11 +1,11 @@
 #ifndef EMU_X86_OP_BUILD_H
 #define EMU_X86_OP_BUILD_H
 /*
- * From instruction bytes to a block of ops: decode.h reads them, this chooses what runs them and
- * lays out the operands.
+ * From a decoded instruction to ops with their operands laid out.
  *
- * Most instructions run natively (native.h). The rest, whatever touches the stack, rip, ports or
- * system state, have handlers in op_*.c; each family has a build function that fills in the op.
+ * An instruction belongs to one family, which has a build function. That one chooses the handler
+ * and appends the op with the functions here. Families that touch the stack, rip, ports or system
+ * state have their handlers in op_*.c; everything else runs natively (native/native.h).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +16,6 @@
 
 struct block;
 struct cpu;
-
-#define BUILD_INSN_MAX 15u /* bytes */
 
 /* The instruction being built. */
 struct build {
@@ -32,13 +30,10 @@ struct build {
     bool last;   /* no further instruction, but the handlers go on to an op that ends the block */
 };
 
-/* Fills count, len, op_count and ops of a block whose pc and mode are set, from `room` bytes that
- * all belong to one page or to one gathered instruction. An instruction that is undefined, not
- * offered, not allowed in this mode or longer than 15 bytes becomes an op that raises the fault.
- * False: the first instruction goes on past `room`, which is less than 15; nothing is filled. */
-bool build_block(struct cpu *c, struct block *block, const uint8_t *code, unsigned room);
+/* For the build functions. */
 
-/* For the build functions of instruction families. */
+/* Appends an op with this handler for the present instruction: only where and how long that is. */
+struct op *build_append(struct build *b, op_fn *run);
 
 /* Appends an op for the present instruction; at, len, reg, rm as register operands and, for a
  * memory operand, the address are filled in (with an op in front where the address needs one).
@@ -71,8 +66,7 @@ unsigned build_far_offset(const struct build *b);
 /* The op raises this fault instead. */
 void build_fault(struct build *b, enum cpu_vector vector);
 
-/* Build functions, one a family: true when the instruction was theirs. Tried in this order before
- * native.h. */
+/* Build functions, one a family: true when the instruction was theirs. */
 bool build_branch(struct build *b); /* op_branch.c: jumps, calls, returns, far transfers, INT, IRET,
                                        system calls */
 bool build_stack(
@@ -91,6 +85,5 @@ bool build_bits(struct build *b);   /* op_bits.c: BT, BTS, BTR, BTC of memory by
 bool build_legacy(struct build *b); /* op_legacy.c: what 64-bit mode does not have: DAA, BOUND... */
 bool build_flags(
     struct build *b); /* op_flags.c: CLC, STC, CMC, CLD, STD, CLI, STI, LAHF, SAHF, CLAC, STAC */
-bool build_native(struct build *b); /* native.c: everything else */
 
 #endif

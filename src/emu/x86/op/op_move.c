@@ -4,7 +4,6 @@
  */
 #include <stddef.h>
 
-#include "emu/x86/block.h"
 #include "emu/x86/op/build.h"
 #include "emu/x86/op/op_mem.h"
 #include "emu/x86/seg/seg.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/x86/block_build.h"
 #include "emu/x86/decode/decode.h"
 #include "emu/x86/native/thunk.h"
 #include "emu/x86/op/build.h"
@@ -41,12 +42,12 @@ struct code {
 /* The block that begins with this instruction; three NOPs follow it. */
 static void build(const struct code *code)
 {
-    uint8_t bytes[BUILD_INSN_MAX + 3];
+    uint8_t bytes[DECODE_BYTES_MAX + 3];
 
     memset(bytes, 0x90, sizeof(bytes));
     memcpy(bytes, code->bytes, code->len);
     *block = (struct block){ .mode = p.cpu->mode };
-    cr_assert(build_block(p.cpu, block, bytes, code->len + 3), "%s", code->name);
+    cr_assert(block_build(p.cpu, block, bytes, code->len + 3), "%s", code->name);
 }
 
 /* SDM 3A, 9.3, and what order.c adds to it. */

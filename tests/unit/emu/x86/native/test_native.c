@@ -142,7 +142,7 @@ static unsigned operand_size(const uint8_t *bytes, enum decode_mode mode, unsign
     struct insn insn;
     unsigned size = 0;
 
-    if (decode(&insn, bytes, BUILD_INSN_MAX, mode) != DECODE_OK || !(insn.flags & INSN_MEM) ||
+    if (decode(&insn, bytes, DECODE_BYTES_MAX, mode) != DECODE_OK || !(insn.flags & INSN_MEM) ||
         insn.base != X86_RDI || insn.index != INSN_NONE || insn.disp)
         return 0;
     row = &table_rows[insn.row];
@@ -189,7 +189,7 @@ static unsigned run_legacy(enum decode_mode mode)
 
     for (unsigned i = 0; i < 1u << 17; i++) {
         unsigned opcode = i & 0xff, reg = i >> 8 & 7, prefix = i >> 11 & 3, map = i >> 13 & 3;
-        uint8_t bytes[BUILD_INSN_MAX] = { 0 };
+        uint8_t bytes[DECODE_BYTES_MAX] = { 0 };
         unsigned n = 0;
 
         if (i >> 16 && mode != DECODE_64)
@@ -215,7 +215,7 @@ static unsigned run_vex(enum decode_mode mode)
     for (unsigned i = 0; i < 3u << 16; i++) {
         unsigned opcode = i & 0xff, reg = i >> 8 & 7, third = i >> 11 & 0x1f, map = i >> 16;
         uint8_t w_vvvv = (uint8_t)((third & 0x10) << 3 | (third & 8 ? 0x70 : 0x78));
-        const uint8_t bytes[BUILD_INSN_MAX] = {
+        const uint8_t bytes[DECODE_BYTES_MAX] = {
             0xc4,
             (uint8_t)(0xe0 | (map + 1)),
             (uint8_t)(w_vvvv | (third & 7)),
