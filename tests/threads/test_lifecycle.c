@@ -1,5 +1,4 @@
-/* A whole machine under a real loop, ended from many sides at once, on both of the loop's backends.
- */
+/* A whole machine under a real loop, ended from many sides at once, on both loop backends. */
 #include <pthread.h>
 #include <stddef.h>
 
@@ -48,7 +47,7 @@ static const struct scripted_step dies[] = { { SCRIPTED_TRIPLE_FAULT, 0, 0, 0 } 
 static const struct scripted_step resets[] = {
     { SCRIPTED_OUT, BELL, 1, 1 },
     { SCRIPTED_OUT, SWITCH, 1, 1 },
-    { SCRIPTED_REPEAT, 0, 0, 0 }, /* a guest may well go on writing until it is stopped */
+    { SCRIPTED_REPEAT, 0, 0, 0 }, /* a guest may go on writing until it is stopped */
 };
 
 static const struct scripted_step works[] = {
@@ -117,7 +116,7 @@ static void machine_start(struct machine *m)
     CHECK(vm_start(&m->vm, &bsp, NULL) == 0);
 }
 
-/* Devices before the machine, and without their locks: no processor runs. */
+/* Finishes the devices before the machine, without their locks, because no processor runs. */
 static void machine_finish(struct machine *m)
 {
     vm_end(&m->vm, POWER_QUIT);
@@ -152,7 +151,7 @@ static void ends_from_all_sides(enum loop_backend backend, unsigned vcpu_count)
     }
 }
 
-/* The loop never stops pausing and resuming; a processor dies some time. */
+/* The loop pauses and resumes without end, until a processor dies or resets. */
 static void pause_races_with_the_end(enum loop_backend backend, unsigned vcpu_count)
 {
     for (int round = 0; round < 10; round++) {
@@ -182,7 +181,7 @@ static void *outsider_main(void *arg)
     return NULL;
 }
 
-/* Threads of no machine ask for the end while the processors work. */
+/* Threads outside the machine ask for the end while the processors work. */
 static void ends_from_outside(enum loop_backend backend, unsigned vcpu_count)
 {
     struct outsider outsiders[4];
@@ -204,7 +203,7 @@ static void ends_from_outside(enum loop_backend backend, unsigned vcpu_count)
     machine_finish(&m);
 }
 
-/* The operator quits while the guest dies: one end, and whichever reason came first. */
+/* The operator quits while the guest dies: there is one end, with the reason that came first. */
 static void quit_races_with_death(enum loop_backend backend, unsigned vcpu_count)
 {
     for (int round = 0; round < 20; round++) {

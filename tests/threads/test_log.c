@@ -1,6 +1,6 @@
 /*
  * The log under many threads: each thread's lines come in its order, each once or counted as lost,
- * whether the loop writes them, whoever makes them, or both in turn.
+ * whether the loop writes them, the threads that log, or both in turn.
  */
 #include "core/log/log.h"
 
@@ -51,7 +51,7 @@ static void line_judge(struct tally *t, const char *line)
     t->seen++;
 }
 
-/* Until the other end is closed. */
+/* Reads until the other end is closed. */
 static void *read_all(void *arg)
 {
     FILE *f = fdopen(ends[0], "r");

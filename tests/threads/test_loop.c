@@ -1,9 +1,9 @@
 /*
- * The event loop under many threads: posts arrive all, once and in order, a loop that sleeps is
- * always woken, and operations end once each while what they wait for and their cancellation race.
+ * The event loop under many threads: every post arrives, once and in order; a loop that sleeps is
+ * always woken; and each operation ends once while its event and its cancellation race.
  *
- * What matters as much as the facts checked here is that ThreadSanitizer has nothing to say: the
- * counters that a post hands over are plain variables.
+ * Just as important is that ThreadSanitizer reports nothing: the counters that a post hands over
+ * are plain variables.
  */
 #include "core/loop/loop.h"
 
@@ -97,8 +97,8 @@ static void rows(struct loop *l)
     free(row);
 }
 
-/* All threads post one post after changing what it is about: many posts are ignored as still
- * queued, but never does a change go unseen. */
+/* All threads change a counter and then post the same post. Many of these posts are ignored because
+ * the post is still queued, but no change goes unseen. */
 
 #define CHANGES 5000u
 
@@ -140,13 +140,13 @@ static void shared_post(struct loop *l)
     for (unsigned i = 0; i < THREADS; i++)
         thread_join(threads[i]);
     CHECK(s.calls >= 1 && s.calls <= THREADS * CHANGES);
-    /* The last thread may have been ignored, or be called once more. */
+    /* The last post may have been ignored, or may still be queued. */
     loop_post(l, &s.post);
     CHECK(loop_run(l) == 0);
 }
 
-/* A thread that waits for each call before it posts again: every post meets a loop that sleeps or
- * is just about to, and one lost wake-up would end the test in its time limit. */
+/* A thread waits for each call before it posts again: every post meets a loop that sleeps or is
+ * just about to. A lost wake-up would hang the test until its time limit. */
 
 #define ROUNDS 2000u
 
@@ -191,14 +191,14 @@ static void pingpong(struct loop *l)
     CHECK(sem_destroy(&p.called) == 0);
 }
 
-/* A thread writes a pipe while posts from another cancel the read of it, which is submitted again
- * each time: no byte is lost or read twice, and each submission ends once. */
+/* A thread writes a pipe while posts from another thread cancel the read of it, which is submitted
+ * again each time. No byte is lost or read twice, and each submission ends once. */
 
 #define BYTES 3000u
 
 struct reader {
     struct loop_op op;
-    struct loop_op timer; /* cancelled as often, close to its time */
+    struct loop_op timer; /* cancelled just as often, close to its time */
     struct loop_post cancel;
     struct loop *loop;
     struct iovec iov;
@@ -308,7 +308,7 @@ static void cancellation(struct loop *l)
     thread_join(feed);
     __atomic_store_n(&r.over, true, __ATOMIC_RELAXED);
     thread_join(harass);
-    /* The last cancellation may still be queued, and it lives on this stack. */
+    /* The last cancellation may still be queued, and its post lives on this stack. */
     r.cancel.call = reader_end;
     loop_post(l, &r.cancel);
     CHECK(loop_run(l) == 0);

@@ -1,6 +1,6 @@
 /*
- * The UART between a guest that works by interrupts and a console thread that works by the two
- * callbacks: every byte arrives, in both directions, and neither ever waits for good.
+ * The UART between a guest that is driven by interrupts and a console thread that is driven by the
+ * two callbacks: every byte arrives, in both directions, and neither side waits for ever.
  */
 #include "core/dev/serial.h"
 
@@ -51,8 +51,7 @@ static uint8_t in(unsigned reg)
     return value;
 }
 
-/* Goes through what is pending, but no more than so often: the next interrupt is to bring the rest.
- */
+/* Handles what is pending, but at most 50 times: the next interrupt must bring the rest. */
 static void handle_interrupt(uint32_t *sent)
 {
     for (unsigned rounds = 0; rounds < 50 && !(in(UART_IIR)&UART_IIR_NO_INT); rounds++) {
@@ -69,7 +68,7 @@ static void *guest(void *unused)
     uint32_t sent = 0;
 
     (void)unused;
-    out(UART_MCR, 0); /* before the FIFOs are reset: what waits keeps waiting */
+    out(UART_MCR, 0); /* before the FIFOs are reset, so that input waits and is not lost */
     out(UART_FCR, UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_8);
     out(UART_MCR, UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT2);
     out(UART_IER, UART_IER_RDI | UART_IER_THRI | UART_IER_RLSI);

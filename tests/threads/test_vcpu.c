@@ -1,5 +1,5 @@
-/* vCPU threads under storms: what ThreadSanitizer is to watch. From 1 to 32 processors, and no step
- * that waits for time. */
+/* Storms on vCPU threads, for ThreadSanitizer to watch: from 1 to 32 processors, and no step that
+ * waits for time to pass. */
 #include "core/vm/vcpu.h"
 
 #include "lib/check.h"
@@ -29,7 +29,7 @@ static const struct scripted_step hammer[] = {
 
 static const struct scripted_step die[] = { { SCRIPTED_TRIPLE_FAULT, 0, 0, 0 } };
 
-/* Sleepers, spinners and one that never stops knocking at a device. */
+/* Sleepers, spinners and one that accesses a device without end. */
 static void script_mixed(struct rig *r, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -39,7 +39,7 @@ static void script_mixed(struct rig *r, unsigned count)
     }
 }
 
-/* The device's own state is written without its lock: a pause must be enough for that. */
+/* Writes the device's state without its lock: a pause must be enough for that. */
 static void check_parked(struct rig *r, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)

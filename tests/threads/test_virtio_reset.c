@@ -2,11 +2,11 @@
  * A virtio device that is reset with I/O in flight into guest memory, again and again, while the
  * machine is paused, resumed and ended around it.
  *
- * Processor 0 brings the device up, gives it a chain, waits until the device holds it and resets.
- * The I/O is a thread of its own, as the kernel would be: it writes into the guest's buffer when
- * the reset has begun, and only then is the device drained. Behind its store of 0 the guest expects
- * Status to be 0 and the buffer to be its own; ThreadSanitizer sees if it is not. The other
- * processors look at registers and reset the device too.
+ * Processor 0 brings the device up, gives it a chain, waits until the device holds the chain, and
+ * resets it. A thread of its own does the I/O, as the kernel would: it writes into the guest's
+ * buffer when the reset has begun, and only then is the device drained. After its store of 0 the
+ * guest expects Status to be 0 and the buffer to be its own; ThreadSanitizer sees if it is not. The
+ * other processors read registers and reset the device too.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
@@ -88,14 +88,14 @@ struct machine {
 
     /* The I/O. */
     pthread_t disk;
-    sem_t begun;       /* a reset did */
-    _Atomic bool late; /* it ends only after the machine */
+    sem_t begun;       /* a reset has begun */
+    _Atomic bool late; /* the I/O ends only after the machine */
     _Atomic bool closing;
-    sem_t over; /* the machine is */
+    sem_t over; /* the machine has ended */
     struct loop_post finished;
     bool late_begun;
 
-    struct loop_post life; /* what the loop does to it */
+    struct loop_post life; /* what the loop does with the machine */
     unsigned pauses;
     bool gone;
 };
@@ -127,7 +127,8 @@ static const struct device_ops barrier_ops = {
     .write = barrier_write,
 };
 
-/* Where another processor's reset came first the chain never comes. */
+/* Opens the barrier once the device holds the chain, or after 100 turns: if another processor's
+ * reset came first, the chain never comes. */
 static void barrier_look(struct loop_post *post)
 {
     struct machine *m = container_of(post, struct machine, barrier_post);
@@ -245,7 +246,7 @@ static void gone(struct virtio_device *v)
     loop_stop(m->loop);
 }
 
-/* In the order that vm.h and plug.h ask for. */
+/* In the order that vm.h and plug.h demand. */
 static void machine_finish(struct machine *m)
 {
     struct accel *a = m->vm.accel;
@@ -268,7 +269,7 @@ static void machine_finish(struct machine *m)
     (void)sem_destroy(&m->over);
 }
 
-/* What happens to it, each posting itself until it ends the machine. */
+/* What happens to the machine: each of these posts itself until it ends the machine. */
 
 /* Pauses and resumes. */
 static void pause_and_resume(struct loop_post *post)
@@ -285,7 +286,7 @@ static void pause_and_resume(struct loop_post *post)
         loop_post(m->loop, post);
 }
 
-/* Nothing but so many resets. */
+/* Only waits for a number of resets. */
 static void leave_alone(struct loop_post *post)
 {
     struct machine *m = container_of(post, struct machine, life);

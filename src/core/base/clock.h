@@ -1,10 +1,9 @@
 #ifndef CORE_BASE_CLOCK_H
 #define CORE_BASE_CLOCK_H
 /*
- * The one clock that deadlines, windows and timelines are measured with: CLOCK_MONOTONIC, in
- * nanoseconds.
+ * The one clock for deadlines, windows and timelines: CLOCK_MONOTONIC, in nanoseconds.
  *
- * Pure code takes its time as an argument; whoever calls it reads the clock here.
+ * Pure code takes the time as an argument; its caller reads the clock here.
  */
 #include <stdint.h>
 #include <time.h>

@@ -3,10 +3,14 @@
 /*
  * What went wrong, as a sentence for the operator.
  *
- * A function that can fail because of the operator or the host takes a `struct err *` last, returns
- * a negative errno and leaves one sentence that says what, where and what to do. Callers on the way
- * up put their context in front with err_wrap; the end of the line is the command's message or the
- * API's reply. The caller owns the struct; every function here accepts NULL for it.
+ * A function that can fail because of the operator or the host takes a `struct err *` as its last
+ * argument. When it fails it returns a negative errno and leaves one sentence that says what went
+ * wrong, where, and what to do. Its callers put their context in front of that with err_wrap; at
+ * the top it becomes the command's message or the API's reply. The caller owns the struct; every
+ * function here accepts NULL for it.
+ *
+ * This room is what every other room may stand on: errors, the clock, a lock, counters, the
+ * timeline, snapshot records, and I/O that does not sleep. It must not know any other room.
  */
 
 struct err {

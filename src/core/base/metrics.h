@@ -1,11 +1,11 @@
 #ifndef CORE_BASE_METRICS_H
 #define CORE_BASE_METRICS_H
 /*
- * Counters that an operator can read: named, in one group for each owner, listed for printing.
+ * Counters that an operator can read: named, one group for each owner, listed for printing.
  *
  * A counter is a plain uint64_t in its owner's own struct. One thread at a time adds to it (the
- * owner's, or whoever holds the owner's lock), any thread may read it; so counting costs a load and
- * a store, and a reader sees each counter whole, if not all of them of one moment.
+ * owner's, or the one that holds the owner's lock); any thread may read it. So counting costs a
+ * load and a store. A reader sees each counter whole, but not all counters at the same moment.
  *
  *   struct blk_counters { uint64_t reads, writes; };
  *   static const struct metric blk_metrics[] = {
@@ -21,17 +21,18 @@ struct metric {
     size_t offset;    /* of the uint64_t in the owner's struct */
 };
 
-#define METRIC(type, member)            \
-    {                                   \
-#member, offsetof(type, member) \
+#define METRIC(type, member)                              \
+    {                                                     \
+        .name = #member, .offset = offsetof(type, member) \
     }
 
-/* One owner's counters. The owner fills the upper part and keeps it until metrics_remove. */
+/* One owner's counters. The owner fills in all but `next` and keeps the group until
+ * metrics_remove. */
 struct metrics_group {
-    const char *name;             /* "block.rootfs": kind and, where there are several, which */
+    const char *name;             /* "block.rootfs": the kind and, where there are several, which */
     const struct metric *metrics; /* a table of `count` */
     unsigned count;
-    const void *counters; /* what the offsets are into */
+    const void *counters; /* the owner's struct, which holds the counters at their offsets */
     struct metrics_group *next;
 };
 
@@ -50,7 +51,7 @@ void metrics_remove(struct metrics *m, struct metrics_group *g);
 /* Any thread: counter number `index` of a group that exists. */
 uint64_t metrics_read(const struct metrics_group *g, unsigned index);
 
-/* The counter's one thread. */
+/* The one thread that may add to the counter at the time. */
 static inline void metric_add(uint64_t *counter, uint64_t n)
 {
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);

@@ -1,19 +1,20 @@
 /*
  * Stream I/O that does not sleep.
  *
- * A descriptor may be shared with other processes, a terminal with the user's shell: setting
- * O_NONBLOCK on it would change it under them. So each call says for itself that it must not wait,
- * in the first way that this kind of descriptor and this kernel understand:
+ * A descriptor may be shared with other processes, as a terminal is with the user's shell. Setting
+ * O_NONBLOCK would change it for them too, so each call asks for itself not to wait, in the first
+ * of these ways that the descriptor and the kernel support:
  *
- *   RWF_NOWAIT          pipes and sockets, on kernels new enough for them (6.5) that allow the call
+ *   RWF_NOWAIT          pipes and sockets, on kernels that know it there (6.5) and allow the call
  *   MSG_DONTWAIT        every socket
  *   poll, then little   terminals, old pipes, eventfds
  *
- * The last is safe for a read or an accept, which poll promises something. For a write poll
- * promises only some room. A pipe has PIPE_BUF bytes then. A terminal's driver takes one more
- * piece, of which its buffers, counted in blocks of 256 bytes, hold 128 for sure; the line
- * discipline cuts pieces where output processing may turn a character into several. Other
- * descriptors take a write whole or not at all, so poll's word is enough.
+ * The last way is safe for a read or an accept: poll has reported that there is something to take.
+ * For a write, poll reports only that there is some room. A pipe then has room for PIPE_BUF bytes.
+ * A terminal's driver takes one more piece from the line discipline: up to 128 bytes for sure,
+ * since its buffers are counted in blocks of 256. The line discipline ends a piece before a
+ * character that output processing may turn into several. Other descriptors take a write whole or
+ * not at all, so poll's report is enough.
  */
 #include "core/base/nowait.h"
 
@@ -28,20 +29,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TTY_PIECE 128
+#define TTY_PIECE 128 /* bytes */
 
-static int result(ssize_t n)
+static int nowait_result(ssize_t n)
 {
     return n < 0 ? -errno : (int)n;
 }
 
-/* What the kernel says where there is no such way, or where a filter keeps it from us. */
-static bool is_no_way(int n)
+/* Whether the kernel does not support this way of asking, or a filter forbids it. */
+static bool nowait_is_unsupported(int n)
 {
     return n == -EOPNOTSUPP || n == -ENOSYS || n == -EPERM;
 }
 
-static bool ready(int fd, short events)
+static bool nowait_is_ready(int fd, short events)
 {
     struct pollfd p = { .fd = fd, .events = events };
 
@@ -51,18 +52,18 @@ static bool ready(int fd, short events)
 int nowait_readv(int fd, const struct iovec *iov, int count)
 {
     struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
-    int n = result(preadv2(fd, iov, count, -1, RWF_NOWAIT));
+    int n = nowait_result(preadv2(fd, iov, count, -1, RWF_NOWAIT));
 
-    if (!is_no_way(n))
+    if (!nowait_is_unsupported(n))
         return n;
-    n = result(recvmsg(fd, &message, MSG_DONTWAIT));
-    if (n != -ENOTSOCK && !is_no_way(n))
+    n = nowait_result(recvmsg(fd, &message, MSG_DONTWAIT));
+    if (n != -ENOTSOCK && !nowait_is_unsupported(n))
         return n;
-    return ready(fd, POLLIN) ? result(readv(fd, iov, count)) : -EAGAIN;
+    return nowait_is_ready(fd, POLLIN) ? nowait_result(readv(fd, iov, count)) : -EAGAIN;
 }
 
-/* The length of what a terminal's line discipline gives its driver at once. */
-static size_t tty_piece(const struct iovec *iov)
+/* The length of the first piece that a terminal's line discipline hands to its driver. */
+static size_t nowait_tty_piece(const struct iovec *iov)
 {
     const char *text = iov->iov_base;
     size_t len = 0;
@@ -72,8 +73,9 @@ static size_t tty_piece(const struct iovec *iov)
     return len > 0 ? len : 1;
 }
 
-/* How much of it a blocking descriptor takes without sleeping once poll calls it ready. */
-static size_t room(int fd, const struct iovec *iov)
+/* How many bytes from *iov on a blocking descriptor takes without sleeping, once poll has reported
+ * it ready. SIZE_MAX: all of them. */
+static size_t nowait_room(int fd, const struct iovec *iov)
 {
     struct stat st;
 
@@ -81,37 +83,38 @@ static size_t room(int fd, const struct iovec *iov)
         return SIZE_MAX;
     if (S_ISFIFO(st.st_mode))
         return PIPE_BUF;
-    return S_ISCHR(st.st_mode) && isatty(fd) ? tty_piece(iov) : SIZE_MAX;
+    return S_ISCHR(st.st_mode) && isatty(fd) ? nowait_tty_piece(iov) : SIZE_MAX;
 }
 
-static int write_polled(int fd, const struct iovec *iov, int count)
+static int nowait_write_polled(int fd, const struct iovec *iov, int count)
 {
     size_t len;
 
     if (fcntl(fd, F_GETFL) & O_NONBLOCK)
-        return result(writev(fd, iov, count));
+        return nowait_result(writev(fd, iov, count));
     for (; count > 1 && iov->iov_len == 0; count--)
         iov++;
-    len = room(fd, iov);
+    len = nowait_room(fd, iov);
     if (len == SIZE_MAX)
-        return result(writev(fd, iov, count));
-    return result(write(fd, iov->iov_base, len < iov->iov_len ? len : iov->iov_len));
+        return nowait_result(writev(fd, iov, count));
+    return nowait_result(write(fd, iov->iov_base, len < iov->iov_len ? len : iov->iov_len));
 }
 
 int nowait_writev(int fd, const struct iovec *iov, int count)
 {
     struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
-    int n = result(pwritev2(fd, iov, count, -1, RWF_NOWAIT));
+    int n = nowait_result(pwritev2(fd, iov, count, -1, RWF_NOWAIT));
 
-    if (!is_no_way(n))
+    if (!nowait_is_unsupported(n))
         return n;
-    n = result(sendmsg(fd, &message, MSG_DONTWAIT));
-    if (n != -ENOTSOCK && !is_no_way(n))
+    n = nowait_result(sendmsg(fd, &message, MSG_DONTWAIT));
+    if (n != -ENOTSOCK && !nowait_is_unsupported(n))
         return n;
-    return ready(fd, POLLOUT) ? write_polled(fd, iov, count) : -EAGAIN;
+    return nowait_is_ready(fd, POLLOUT) ? nowait_write_polled(fd, iov, count) : -EAGAIN;
 }
 
 int nowait_accept(int fd)
 {
-    return ready(fd, POLLIN) ? result(accept4(fd, NULL, NULL, SOCK_CLOEXEC)) : -EAGAIN;
+    return nowait_is_ready(fd, POLLIN) ? nowait_result(accept4(fd, NULL, NULL, SOCK_CLOEXEC))
+                                       : -EAGAIN;
 }

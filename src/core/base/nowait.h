@@ -1,11 +1,11 @@
 #ifndef CORE_BASE_NOWAIT_H
 #define CORE_BASE_NOWAIT_H
 /*
- * Reads, writes and accepts on streams of any kind that do not sleep, even where the descriptor is
- * blocking; for the epoll loop.
+ * Reads, writes and accepts that do not sleep, on streams of any kind, even where the descriptor is
+ * blocking.
  *
  * Each returns what its system call would, with -errno for a failure: -EAGAIN means not ready. A
- * write may be shorter than a non-blocking descriptor would have made it.
+ * write may take less than it would on a non-blocking descriptor.
  */
 #include <sys/uio.h>
 

@@ -10,7 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/nowait.h"
 
-static bool is_file(int fd)
+static bool patience_is_file(int fd)
 {
     struct stat st;
 
@@ -27,7 +27,7 @@ static int file_write(int fd, const struct iovec *iov)
 int patience_try(int fd, const char *text, size_t len)
 {
     const struct iovec iov = { .iov_base = (char *)text, .iov_len = len };
-    const bool file = is_file(fd);
+    const bool file = patience_is_file(fd);
     int n;
 
     do

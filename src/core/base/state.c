@@ -1,9 +1,9 @@
 /*
  * Snapshot records.
  *
- * Both sides work on the bytes as they lie, with one cursor and no table but the reader's list of
- * sections: a state of a few devices is written in some microseconds. That field numbers ascend
- * leaves no room for two fields of one number, and lets a search end early.
+ * Writer and reader work on the bytes in place, with one cursor; the only table is the reader's
+ * list of sections. A state of a few devices is written in some microseconds. Because field numbers
+ * ascend, no two fields can have the same number, and a search can end early.
  */
 #include "core/base/state.h"
 
@@ -28,7 +28,7 @@ struct wire_header {
     uint32_t crc;
     uint64_t len;
 };
-static_assert(sizeof(struct wire_header) == 24, "as the manual says");
+static_assert(sizeof(struct wire_header) == 24, "as state.h says");
 
 struct wire_section {
     uint32_t len;
@@ -36,28 +36,28 @@ struct wire_section {
     uint8_t flags;
     uint8_t name_len;
 };
-static_assert(sizeof(struct wire_section) == 8, "as the manual says");
+static_assert(sizeof(struct wire_section) == 8, "as state.h says");
 
 struct wire_field {
     uint16_t number;
     uint16_t zero;
     uint32_t len;
 };
-static_assert(sizeof(struct wire_field) == 8, "as the manual says");
+static_assert(sizeof(struct wire_field) == 8, "as state.h says");
 
-static uint64_t padded(uint64_t len)
+static uint64_t state_padded(uint64_t len)
 {
     return (len + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
 }
 
-static uint32_t crc_of(const uint8_t *data, size_t len)
+static uint32_t state_crc(const uint8_t *data, size_t len)
 {
     return (uint32_t)crc32_z(0, data + sizeof(struct wire_header),
                              len - sizeof(struct wire_header));
 }
 
-/* Printable: it will be in a sentence. */
-static bool name_is_sound(const char *name, size_t len)
+/* The name must be printable because messages quote it. */
+static bool section_name_is_valid(const char *name, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         if (name[i] <= ' ' || name[i] > '~' || name[i] == '\'')
@@ -67,10 +67,10 @@ static bool name_is_sound(const char *name, size_t len)
 
 /* Writing. */
 
-/* Room for so many bytes at the end, zeroed; NULL once anything has failed. */
-static uint8_t *extend(struct state_writer *w, uint64_t len)
+/* Appends `len` zeroed bytes and padding. Returns NULL once anything has failed. */
+static uint8_t *state_extend(struct state_writer *w, uint64_t len)
 {
-    uint64_t need = w->len + padded(len);
+    uint64_t need = w->len + state_padded(len);
     uint8_t *at;
 
     if (w->failed || len > UINT32_MAX) {
@@ -88,12 +88,12 @@ static uint8_t *extend(struct state_writer *w, uint64_t len)
         w->size = size < SIZE_MIN ? SIZE_MIN : size;
     }
     at = w->data + w->len;
-    memset(at, 0, padded(len));
+    memset(at, 0, state_padded(len));
     w->len = need;
     return at;
 }
 
-/* The section's length is known once the next one begins. */
+/* Fills in the open section's length, now that its fields are complete. */
 static void section_end(struct state_writer *w)
 {
     uint64_t len = w->len - w->section - sizeof(struct wire_section);
@@ -112,7 +112,7 @@ void state_begin(struct state_writer *w)
     w->len = 0;
     w->section = 0;
     w->failed = false;
-    (void)extend(w, sizeof(struct wire_header));
+    (void)state_extend(w, sizeof(struct wire_header));
 }
 
 void state_section(struct state_writer *w, const char *name, uint16_t version, uint8_t flags)
@@ -123,11 +123,11 @@ void state_section(struct state_writer *w, const char *name, uint16_t version, u
                                           .name_len = (uint8_t)name_len };
     uint8_t *at;
 
-    assert(name_is_sound(name, name_len));
+    assert(section_name_is_valid(name, name_len));
     section_end(w);
     w->section = w->len;
     w->last = 0;
-    at = extend(w, sizeof(section) + name_len);
+    at = state_extend(w, sizeof(section) + name_len);
     if (!at)
         return;
     memcpy(at, &section, sizeof(section));
@@ -141,7 +141,7 @@ void state_put(struct state_writer *w, uint16_t field, const void *bytes, size_t
 
     assert(w->failed || (w->section > 0 && field >= w->last));
     w->last = field + 1u;
-    at = extend(w, sizeof(f) + (uint64_t)len);
+    at = state_extend(w, sizeof(f) + (uint64_t)len);
     if (!at)
         return;
     memcpy(at, &f, sizeof(f));
@@ -185,7 +185,7 @@ int state_end(struct state_writer *w, uint16_t flags, struct err *e)
     memcpy(header.magic, MAGIC, MAGIC_LEN);
     header.len = htole64(w->len);
     if (flags & STATE_CHECKSUM)
-        header.crc = htole32(crc_of(w->data, w->len));
+        header.crc = htole32(state_crc(w->data, w->len));
     memcpy(w->data, &header, sizeof(header));
     return 0;
 }
@@ -196,9 +196,9 @@ void state_free(struct state_writer *w)
     *w = (struct state_writer){ .data = NULL };
 }
 
-/* Judging the layout. */
+/* Checking the layout. */
 
-/* The field at `at` of a section's fields: its header in host order. False: it does not fit. */
+/* Reads the header of the field at offset `at`, in host order. false: the field does not fit. */
 static bool field_read(const uint8_t *fields, size_t len, size_t at, struct wire_field *f)
 {
     if (len - at < sizeof(*f))
@@ -207,7 +207,7 @@ static bool field_read(const uint8_t *fields, size_t len, size_t at, struct wire
     f->number = le16toh(f->number);
     f->zero = le16toh(f->zero);
     f->len = le32toh(f->len);
-    return padded(f->len) <= len - at - sizeof(*f);
+    return state_padded(f->len) <= len - at - sizeof(*f);
 }
 
 static int fields_check(const struct state_entry *s, struct err *e)
@@ -215,18 +215,18 @@ static int fields_check(const struct state_entry *s, struct err *e)
     struct wire_field f;
     uint32_t least = 0;
 
-    for (size_t at = 0; at < s->len; at += sizeof(f) + padded(f.len)) {
+    for (size_t at = 0; at < s->len; at += sizeof(f) + state_padded(f.len)) {
         if (!field_read(s->fields, s->len, at, &f))
             return err_set(e, EINVAL, "section '%s' ends in the middle of a field", s->name);
         if (f.number < least || f.zero != 0)
-            return err_set(e, EINVAL, "section '%s' has field %u where it cannot be", s->name,
-                           f.number);
+            return err_set(e, EINVAL, "section '%s' has field %u out of place", s->name, f.number);
         least = f.number + 1u;
     }
     return 0;
 }
 
-/* Reads the section of which `left` bytes are there into the next entry; *used is its length. */
+/* Reads the section at `at` into the next entry. `left` bytes remain there; the section takes
+ * *used of them. */
 static int section_read(struct state_reader *r, const uint8_t *at, uint64_t left, uint64_t *used,
                         struct err *e)
 {
@@ -240,12 +240,12 @@ static int section_read(struct state_reader *r, const uint8_t *at, uint64_t left
         return err_set(e, EINVAL, "it ends in the middle of section %u", r->count + 1);
     memcpy(&section, at, sizeof(section));
     len = le32toh(section.len);
-    name_len = padded(section.name_len);
+    name_len = state_padded(section.name_len);
     if (len > left - sizeof(section) || len % ALIGN != 0 || name_len > len)
         return err_set(e, EINVAL, "it ends in the middle of section %u", r->count + 1);
     at += sizeof(section);
-    if (!name_is_sound((const char *)at, section.name_len))
-        return err_set(e, EINVAL, "section %u has no name", r->count + 1);
+    if (!section_name_is_valid((const char *)at, section.name_len))
+        return err_set(e, EINVAL, "section %u has no valid name", r->count + 1);
     *s = (struct state_entry){ .fields = at + name_len,
                                .len = (uint32_t)(len - name_len),
                                .version = le16toh(section.version),
@@ -258,26 +258,28 @@ static int section_read(struct state_reader *r, const uint8_t *at, uint64_t left
     return fields_check(s, e);
 }
 
-static int header_check(const uint8_t *data, size_t len, size_t *state_len, struct err *e)
+static int state_header_check(const uint8_t *data, size_t len, size_t *state_len, struct err *e)
 {
     struct wire_header header;
     uint16_t flags;
 
     if (len < sizeof(header) || memcmp(data, MAGIC, MAGIC_LEN) != 0)
-        return err_set(e, EINVAL, "it is none of mote's");
+        return err_set(e, EINVAL, "it is not a state of mote's");
     memcpy(&header, data, sizeof(header));
     flags = le16toh(header.flags);
     if (le16toh(header.version) != STATE_VERSION || flags & ~STATE_CHECKSUM)
-        return err_set(e, ENOTSUP, "it has format %u, this mote reads %u", le16toh(header.version),
-                       STATE_VERSION);
+        return err_set(
+            e, ENOTSUP,
+            "it has format %u and flags 0x%x, this mote reads format %u and flags up to 0x%x",
+            le16toh(header.version), flags, STATE_VERSION, STATE_CHECKSUM);
     header.len = le64toh(header.len);
     if (header.len > len)
         return err_set(e, EINVAL, "it is cut off: %llu bytes of %llu", (unsigned long long)len,
                        (unsigned long long)header.len);
     if (header.len < sizeof(header) || header.len % ALIGN != 0)
-        return err_set(e, EINVAL, "it cannot have %llu bytes", (unsigned long long)header.len);
+        return err_set(e, EINVAL, "it cannot be %llu bytes long", (unsigned long long)header.len);
     *state_len = header.len;
-    if (flags & STATE_CHECKSUM && crc_of(data, *state_len) != le32toh(header.crc))
+    if (flags & STATE_CHECKSUM && state_crc(data, *state_len) != le32toh(header.crc))
         return err_set(e, EINVAL, "it is damaged: its checksum does not match");
     return 0;
 }
@@ -285,7 +287,7 @@ static int header_check(const uint8_t *data, size_t len, size_t *state_len, stru
 int state_open(struct state_reader *r, const void *data, size_t len, struct err *e)
 {
     size_t at = sizeof(struct wire_header), state_len = 0;
-    int ret = header_check(data, len, &state_len, e);
+    int ret = state_header_check(data, len, &state_len, e);
     uint64_t used = 0;
 
     r->count = 0;
@@ -300,7 +302,7 @@ int state_open(struct state_reader *r, const void *data, size_t len, struct err 
 
 /* Reading. */
 
-/* Its place, or r->count. */
+/* The index of the section of this name, or r->count. */
 static unsigned entry_find(const struct state_reader *r, const char *name)
 {
     unsigned i = 0;
@@ -339,16 +341,17 @@ struct state_fields state_find(struct state_reader *r, const char *name, uint16_
     return f;
 }
 
-/* The field's bytes and length, or NULL; the cursor stays where the search ended. Goes on from the
- * last one found, or from the beginning. The layout was judged. */
-static const uint8_t *look_up(struct state_fields *f, uint16_t field, size_t *len)
+/* Returns the field's bytes and sets their length, or returns NULL. The search starts at the cursor
+ * or, if that is behind the field, at the beginning; the cursor stays where the search ends.
+ * state_open has checked the layout. */
+static const uint8_t *field_find(struct state_fields *f, uint16_t field, size_t *len)
 {
     struct wire_field is;
 
     if (f->at < f->len && field_read(f->data, f->len, f->at, &is) && is.number > field)
         f->at = 0;
     while (f->at < f->len && field_read(f->data, f->len, f->at, &is) && is.number < field)
-        f->at += sizeof(is) + padded(is.len);
+        f->at += sizeof(is) + state_padded(is.len);
     if (f->at >= f->len) {
         f->at = 0;
         return NULL;
@@ -357,8 +360,8 @@ static const uint8_t *look_up(struct state_fields *f, uint16_t field, size_t *le
     return is.number == field ? f->data + f->at + sizeof(is) : NULL;
 }
 
-/* Only the first thing that goes wrong is told. */
-static void fail(struct state_fields *f, uint16_t field, const char *what)
+/* Reports only the first error. */
+static void field_fail(struct state_fields *f, uint16_t field, const char *what)
 {
     if (f->failed == 0)
         f->failed = err_set(f->e, EINVAL, "section '%s': field %u %s", f->name, field, what);
@@ -368,27 +371,27 @@ bool state_has(struct state_fields *f, uint16_t field)
 {
     size_t len;
 
-    return look_up(f, field, &len);
+    return field_find(f, field, &len);
 }
 
 uint64_t state_get(struct state_fields *f, uint16_t field, uint64_t max)
 {
     size_t len = 0;
-    const uint8_t *at = look_up(f, field, &len);
+    const uint8_t *at = field_find(f, field, &len);
     uint64_t value = 0;
 
     if (!at) {
-        fail(f, field, "is missing");
+        field_fail(f, field, "is missing");
         return 0;
     }
     if (len != 1 && len != 2 && len != 4 && len != 8) {
-        fail(f, field, "is no integer");
+        field_fail(f, field, "is not an integer");
         return 0;
     }
     memcpy(&value, at, len);
     value = le64toh(value);
     if (value > max) {
-        fail(f, field, "is out of range");
+        field_fail(f, field, "is out of range");
         return 0;
     }
     return value;
@@ -396,10 +399,10 @@ uint64_t state_get(struct state_fields *f, uint16_t field, uint64_t max)
 
 const void *state_get_blob(struct state_fields *f, uint16_t field, size_t max, size_t *len)
 {
-    const uint8_t *at = look_up(f, field, len);
+    const uint8_t *at = field_find(f, field, len);
 
     if (!at || *len > max) {
-        fail(f, field, at ? "is too long" : "is missing");
+        field_fail(f, field, at ? "is too long" : "is missing");
         *len = 0;
         return NULL;
     }
@@ -412,7 +415,7 @@ const void *state_get_bytes(struct state_fields *f, uint16_t field, size_t len)
     const void *at = state_get_blob(f, field, len, &is);
 
     if (at && is < len) {
-        fail(f, field, "is too short");
+        field_fail(f, field, "is too short");
         return NULL;
     }
     return at;

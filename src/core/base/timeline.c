@@ -1,4 +1,4 @@
-/* The timeline of one machine: a mark a phase, and the words for them. */
+/* The timeline of one machine: one mark for each phase, and the marks' names. */
 #include "core/base/timeline.h"
 
 #include <assert.h>
@@ -18,7 +18,7 @@ static const struct {
     [TIMELINE_BOOT_TIMER] = { "boot-timer write", "boot_timer_write" },
     [TIMELINE_END] = { "end", "end" },
 };
-static_assert(sizeof(names) / sizeof(names[0]) == TIMELINE_MARKS, "one name a mark");
+static_assert(sizeof(names) / sizeof(names[0]) == TIMELINE_MARKS, "one name for each mark");
 
 void timeline_mark(struct timeline *t, enum timeline_mark mark)
 {

@@ -1,7 +1,7 @@
 #ifndef CORE_BASE_UNITS_H
 #define CORE_BASE_UNITS_H
 /*
- * Sizes that everything counts in, in bytes.
+ * Sizes in bytes.
  */
 #include <stdint.h>
 
@@ -9,7 +9,7 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-/* Pages of the processors that mote knows, the host's and the guests'. */
+/* Page sizes of the processors that mote knows, on the host and in guests. */
 #define PAGE_4K (4 * KIB)
 #define PAGE_2M (2 * MIB)
 

@@ -1,8 +1,8 @@
 /*
- * What becomes of a failed assert: the C library's sentence, but on a stderr that nobody reads it
- * does not wait for ever, and the log's last lines, which may say how it came to that, go first.
+ * A failed assert writes the log's last lines, which may say how it came about, then the sentence
+ * that the C library writes, and aborts. Where nobody reads stderr it waits for a second at most.
  *
- * Takes the place of the C library's function of this name.
+ * __assert_fail replaces the C library's function of this name.
  */
 #include <assert.h>
 #include <stdio.h>

@@ -1,8 +1,6 @@
 /*
- * The log: format a line, put it into the ring.
- *
- * What becomes of it there is core/log/log_out.c's: nobody who says something waits for whoever reads
- * it.
+ * The log: formats a line and hands it to core/log/log_out.c, which never makes a thread that logs
+ * wait for the log's reader.
  */
 #include "core/log/log.h"
 
@@ -38,15 +36,15 @@ static const struct {
     [LOG_WARN] = { "warn", "WARN" },    [LOG_INFO] = { "info", "INFO" },
     [LOG_DEBUG] = { "debug", "DEBUG" }, [LOG_TRACE] = { "trace", "TRACE" },
 };
-static_assert(sizeof(levels) / sizeof(levels[0]) == LOG_LEVELS, "one name a level");
+static_assert(sizeof(levels) / sizeof(levels[0]) == LOG_LEVELS, "one name for each level");
 
 int log_open(const struct log_config *config, struct err *e)
 {
     int fd = STDERR_FILENO;
 
     if (config->path) {
-        /* For reading too: that opens a FIFO nobody reads yet, and a reader that goes away later
-         * makes writes fill the FIFO instead of raising SIGPIPE. */
+        /* Opened for reading too: a FIFO then opens although nobody reads it yet, and when its
+         * reader goes away later, writes fill it instead of raising SIGPIPE. */
         fd = open(config->path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
                   0600);
         if (fd < 0)
@@ -114,9 +112,9 @@ void log_line(enum log_level level, const char *fmt, ...)
     errno = errno_before;
 }
 
-/* Lock-free: whoever moves the window on counts itself as its first line and takes the count of
- * those held back. A thread that comes in between counts against the old window, which only ever
- * holds back one line too many. */
+/* Lock-free. The thread that starts a new window counts its own line as the first and takes the
+ * number of lines held back. A thread that comes in between still counts against the old window; at
+ * worst that holds back one line too many. */
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint32_t *held)
 {
     uint64_t start_ns = __atomic_load_n(&limit->window_ns, __ATOMIC_RELAXED);

@@ -1,17 +1,21 @@
 #ifndef CORE_LOG_LOG_H
 #define CORE_LOG_LOG_H
 /*
- * The log: one line an event, for the operator, to stderr or a file.
+ * The log: one line for each event, for the operator, to stderr or a file.
  *
  *   2026-01-02T03:04:05.678901234 [demo:fc_vcpu 0:WARN] serial: the console lost 12 bytes
  *
- * Time is UTC, then instance id, thread name, level. A line is one write of printable ASCII: any
- * other byte of it stands as \xNN. What a guest can provoke without limit goes through LOG_LIMITED:
- * at most 10 lines in 5 s from one place, then a count.
+ * The time is UTC; instance id, thread name and level follow. A line is one write of printable
+ * ASCII; any other byte appears as \xNN. Whatever a guest can provoke without limit is logged with
+ * LOG_LIMITED: at most 10 lines in 5 s from one place in the code, then a count of those held back.
  *
- * Saying something never waits for whoever reads it: lines wait in a ring, and what that cannot
- * hold is lost and counted; the log says so in its place. Still nothing is logged under a lock: a
- * line costs its maker about a microsecond and a system call.
+ * A thread that logs never waits for the log's reader: lines wait in a ring. Lines that the ring
+ * cannot hold are lost and counted, and a line in their place says how many. Still, log nothing
+ * under a lock: a line costs its thread about a microsecond and a system call.
+ *
+ * This room is the log: the form of a line, the ring, and the way to a descriptor. It knows
+ * core/base only. It must not know the event loop, which takes the log over through log_out.h, nor
+ * devices or machines.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,36 +38,36 @@ struct log_config {
     enum log_level level;
 };
 
-/* Before other threads exist. Without it: stderr, LOG_WARN. A second call replaces the first; a
+/* Before other threads exist. Without a call: stderr, LOG_WARN. A second call replaces the first; a
  * failing one changes nothing. A FIFO needs no reader yet. */
 int log_open(const struct log_config *config, struct err *e);
 
-/* "off", "error", "warn" or "warning", "info", "debug", "trace", in any case. false: none of them.
- */
+/* "off", "error", "warn" or "warning", "info", "debug", "trace", in any case. false: it is none. */
 bool log_level_parse(const char *word, enum log_level *level);
 
 /* Any thread. */
 
 bool log_wants(enum log_level level);
 
-/* Longer than about 900 bytes is cut. */
+/* A message longer than about 900 bytes is cut. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Lines that could not be written since the start. */
+/* The number of lines that were lost since the start. */
 uint64_t log_lost(void);
 
-/* Writes what waits, until the clock says until_ns (core/base/clock.h); 0: what is taken at once. For
- * whoever ends the process; async-signal-safe. */
+/* Writes the lines that wait, until the clock says until_ns (core/base/clock.h); 0: only what the
+ * descriptor takes at once. For code that ends the process; async-signal-safe. */
 void log_flush(uint64_t until_ns);
 
-struct log_limit {      /* atomics; zero before the first use */
+/* Atomics; zero before the first use. */
+struct log_limit {
     uint64_t window_ns; /* start of the present window */
     uint32_t lines;     /* let through in it */
     uint32_t held;      /* held back in it */
 };
 
-/* Counts one line against a limit; false: hold it back. *held: how many were held back in the
- * window that just ended. */
+/* Counts one line against a limit; false: hold it back. *held is 0 or, with the first line of a new
+ * window, the number of lines held back before. */
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint32_t *held);
 bool log_limit_now(struct log_limit *limit, uint32_t *held);
 

@@ -1,12 +1,12 @@
 /*
  * The form of a log line.
  *
- * A line may carry what a guest or a stranger chose (a device's text, a file name, a request's
- * path), so it is escaped as a whole: no newline forges a line, no escape sequence reaches the
- * operator's terminal. Only ASCII passes, since the C1 controls hide in UTF-8.
+ * A line may carry text that a guest or a stranger chose (a device's text, a file name, a request's
+ * path), so it is escaped as a whole: no newline can forge a line, and no escape sequence reaches
+ * the operator's terminal. Only ASCII passes, because UTF-8 can encode the C1 control characters.
  *
- * The calendar is computed here because gmtime_r reads the time zone's file on its first use, which
- * a jailed thread may not.
+ * The calendar date is computed here because gmtime_r reads the time zone's file on its first use,
+ * which a jailed thread is not allowed to do.
  */
 #include "core/log/log_format.h"
 
@@ -21,7 +21,7 @@ static int days_of_year(int year)
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 366 : 365;
 }
 
-/* Days since 1970-01-01 to a date. */
+/* Converts days since 1970-01-01 to a date. */
 static void date_of_days(int64_t days, int *year, int *month, int *day)
 {
     static const uint8_t days_of_month[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };

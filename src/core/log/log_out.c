@@ -1,12 +1,12 @@
 /*
  * The log's way out.
  *
- * One thread at a time is the writer: it has `busy`, which is tried and never waited for. Who finds
- * it taken leaves, since the writer looks at the ring once more after it has given `busy` back. The
- * outlet keeps it from log_outlet_next to the end of its write.
+ * One thread at a time is the writer: the one that has taken `busy`. No thread ever waits for it. A
+ * thread that finds it taken leaves its line in the ring, because the writer looks at the ring once
+ * more after it has given `busy` back. The outlet has it from log_outlet_next to log_outlet_wrote.
  *
- * A line is one write of at most PIPE_BUF bytes, so that one to a pipe goes whole or not at all;
- * only terminals and sockets take parts, whose rest goes first the next time.
+ * A line is one write of at most PIPE_BUF bytes, so a pipe takes it whole or not at all. Terminals
+ * and sockets may take a part; then the next write begins with the rest.
  */
 #include "core/log/log_out.h"
 
@@ -21,15 +21,15 @@
 #include "core/log/log_format.h"
 
 #define TEXT_LEN (LOG_RING_TEXT * 4 + 1) /* every byte as \xNN, and the newline */
-static_assert(TEXT_LEN <= PIPE_BUF, "a line to a pipe is whole or absent");
+static_assert(TEXT_LEN <= PIPE_BUF, "a pipe takes a line whole or not at all");
 
 struct writer {
     struct log_raw raw;
-    bool has_raw;   /* raw is to be written: first of the lines lost before it, then itself */
-    bool passes;    /* the last line did */
-    uint32_t count; /* of lines that text stands for: itself, or those that were lost */
-    bool is_notice; /* ... the latter */
-    size_t at, len; /* of text, what is still to be written */
+    bool has_raw;   /* to be written: a notice of the lines lost before raw, then raw itself */
+    bool passes;    /* the last write succeeded */
+    bool is_notice; /* text is a notice of lost lines */
+    uint32_t count; /* lines that text stands for: 1 or, for a notice, those that were lost */
+    size_t at, len; /* what is left to write: text[at] to text[len - 1] */
     char text[TEXT_LEN];
 };
 
@@ -38,12 +38,12 @@ static struct {
     const char *id;
     struct log_ring ring;
     struct log_outlet *outlet; /* atomic */
-    uint32_t busy;             /* atomic: somebody has the writer */
-    bool held;                 /* ... the outlet */
-    uint32_t unsaid;           /* atomic: of the lost lines, those not told of yet */
-    uint64_t lost;             /* atomic */
+    uint32_t busy;             /* atomic: some thread is the writer */
+    bool held;                 /* the outlet is the writer */
+    uint32_t unsaid;           /* atomic: lost lines that no notice has told of yet */
+    uint64_t lost;             /* atomic: all lost lines */
     struct writer *writer;
-    struct writer writers[2]; /* the second is for when the first was abandoned */
+    struct writer writers[2]; /* the second replaces an abandoned first */
 } out = { .fd = STDERR_FILENO, .id = "mote", .writer = out.writers };
 
 static bool writer_take(void)
@@ -56,14 +56,15 @@ static void writer_give(void)
     (void)__atomic_exchange_n(&out.busy, 0, __ATOMIC_SEQ_CST);
 }
 
-static void lose(uint32_t lines, uint32_t unsaid)
+/* Counts lost lines; `unsaid` of them are for the next notice to tell of. */
+static void lines_lose(uint32_t lines, uint32_t unsaid)
 {
     (void)__atomic_fetch_add(&out.lost, lines, __ATOMIC_RELAXED);
     (void)__atomic_fetch_add(&out.unsaid, unsaid, __ATOMIC_RELAXED);
 }
 
-/* The next from the ring. Where it is empty, what was lost since is still to be told, but only
- * where lines pass: a descriptor that fails would fail for ever. */
+/* Takes the next line from the ring. If there is none, lines lost since may still need a notice.
+ * That waits until writes succeed: if they fail, there would be notices for ever. */
 static bool raw_take(struct writer *w)
 {
     if (w->has_raw)
@@ -76,7 +77,7 @@ static bool raw_take(struct writer *w)
     return w->has_raw;
 }
 
-static void text_of_notice(struct writer *w)
+static void notice_load(struct writer *w)
 {
     char line[LOG_RING_TEXT];
     size_t len = log_head(line, sizeof(line), out.id, "WARN");
@@ -89,7 +90,7 @@ static void text_of_notice(struct writer *w)
     w->has_raw = w->raw.len > 0;
 }
 
-/* Whether there is something to write. */
+/* Makes sure that there is text to write; false: there is nothing. */
 static bool text_load(struct writer *w)
 {
     if (w->at < w->len)
@@ -99,7 +100,7 @@ static bool text_load(struct writer *w)
     w->at = 0;
     w->is_notice = w->raw.lost > 0;
     if (w->is_notice) {
-        text_of_notice(w);
+        notice_load(w);
     } else {
         w->len = log_escape(w->text, w->raw.text, w->raw.len);
         w->count = 1;
@@ -109,7 +110,7 @@ static bool text_load(struct writer *w)
     return true;
 }
 
-static void text_wrote(struct writer *w, int res)
+static void text_written(struct writer *w, int res)
 {
     if (res == -EAGAIN || res == -EINTR || res == -ECANCELED)
         return;
@@ -118,23 +119,24 @@ static void text_wrote(struct writer *w, int res)
         w->at += (size_t)res;
         return;
     }
-    lose(w->is_notice ? 0 : 1, w->count);
+    lines_lose(w->is_notice ? 0 : 1, w->count);
     w->at = w->len = 0;
 }
 
-/* Writes what the descriptor takes, until until_ns. false: there is more than it takes. */
-static bool write_all(struct writer *w, uint64_t until_ns)
+/* Writes, waiting for the descriptor until until_ns. false: it did not take everything. */
+static bool writer_drain(struct writer *w, uint64_t until_ns)
 {
     while (text_load(w)) {
         int res = patience_try(out.fd, w->text + w->at, w->len - w->at);
-        text_wrote(w, res);
+        text_written(w, res);
         if (res == -EAGAIN && (until_ns == 0 || !patience_wait(out.fd, until_ns)))
             return false;
     }
     return true;
 }
 
-/* False: there is no outlet. Read once: a loop that fails gives it up while others say things. */
+/* false: there is no outlet. The pointer is read once, because a loop that fails takes its outlet
+ * away while other threads log. */
 static bool outlet_tell(void)
 {
     struct log_outlet *o = __atomic_load_n(&out.outlet, __ATOMIC_ACQUIRE);
@@ -144,15 +146,15 @@ static bool outlet_tell(void)
     return o != NULL;
 }
 
-/* Whoever left because the writer was taken is served by its last look at the ring. */
-static void write_now(void)
+/* Looks at the ring again after giving the writer back, for threads that found it taken. */
+static void writer_run(void)
 {
     bool all = true;
 
     do {
         if (!writer_take())
             return;
-        all = write_all(out.writer, 0);
+        all = writer_drain(out.writer, 0);
         writer_give();
     } while (all && log_ring_has(&out.ring));
     if (!all)
@@ -169,9 +171,9 @@ void log_out_put(struct log_raw *raw)
 {
     raw->lost = __atomic_exchange_n(&out.unsaid, 0, __ATOMIC_RELAXED);
     if (!log_ring_put(&out.ring, raw))
-        lose(1, raw->lost + 1);
+        lines_lose(1, raw->lost + 1);
     if (!outlet_tell())
-        write_now();
+        writer_run();
 }
 
 uint64_t log_out_lost(void)
@@ -184,13 +186,13 @@ void log_out_flush(uint64_t until_ns)
     struct writer own;
 
     if (writer_take()) {
-        (void)write_all(out.writer, until_ns);
+        (void)writer_drain(out.writer, until_ns);
         writer_give();
         return;
     }
     own.has_raw = own.passes = false;
     own.at = own.len = 0;
-    (void)write_all(&own, until_ns);
+    (void)writer_drain(&own, until_ns);
 }
 
 void log_outlet_set(struct log_outlet *o)
@@ -203,7 +205,7 @@ bool log_outlet_next(struct iovec *rest, int *fd)
     struct writer *w = out.writer;
 
     if (!out.held && !writer_take())
-        return false; /* who has it calls `ready` if anything is left */
+        return false; /* the thread that has it calls `ready` if anything is left */
     out.held = text_load(w);
     if (!out.held) {
         writer_give();
@@ -216,7 +218,7 @@ bool log_outlet_next(struct iovec *rest, int *fd)
 
 void log_outlet_wrote(int res)
 {
-    text_wrote(out.writer, res);
+    text_written(out.writer, res);
     out.held = false;
     writer_give();
 }

@@ -1,23 +1,23 @@
 /*
  * A bounded queue of lines without locks.
  *
- * Each place counts its turns: whoever wants to fill or empty one sees by the count whether it is
- * his turn there, takes the place by moving tail or head on, and gives it away by the next count.
- * Zero is the count of a ring that was never used.
+ * Each place has a turn count. A thread that wants to fill or empty a place sees from the count
+ * whether the place is ready for that. It claims the place by advancing tail or head, and hands it
+ * on by storing the next count. The counts of an unused ring are zero.
  */
 #include "core/log/log_ring.h"
 
 #include <string.h>
 
-/* The count at which it is the turn of position `at` to be filled. */
-static uint64_t turn_of(uint64_t at)
+/* The turn count at which the place of position `at` is free to be filled for it. */
+static uint64_t position_turn(uint64_t at)
 {
     return at / LOG_RING_LINES * 2;
 }
 
-/* Takes the position at *end once its place has come to the turn that is `odd` more than for
- * filling. false: it has not. */
-static bool position_take(struct log_ring *r, uint64_t *end, uint64_t odd, uint64_t *taken)
+/* Claims the position at *end (tail or head) if its place is ready: to be filled where `odd` is 0,
+ * to be emptied where it is 1. false: it is not ready. */
+static bool position_claim(struct log_ring *r, uint64_t *end, uint64_t odd, uint64_t *taken)
 {
     uint64_t at = __atomic_load_n(end, __ATOMIC_RELAXED);
 
@@ -25,7 +25,7 @@ static bool position_take(struct log_ring *r, uint64_t *end, uint64_t odd, uint6
         uint64_t before = at;
         uint64_t turn = __atomic_load_n(&r->place[at % LOG_RING_LINES].turn, __ATOMIC_ACQUIRE);
 
-        if (turn == turn_of(at) + odd) {
+        if (turn == position_turn(at) + odd) {
             if (__atomic_compare_exchange_n(end, &at, at + 1, false, __ATOMIC_RELAXED,
                                             __ATOMIC_RELAXED))
                 break;
@@ -39,7 +39,7 @@ static bool position_take(struct log_ring *r, uint64_t *end, uint64_t odd, uint6
     return true;
 }
 
-static void copy(struct log_raw *to, const struct log_raw *from)
+static void raw_copy(struct log_raw *to, const struct log_raw *from)
 {
     to->lost = from->lost;
     to->len = from->len;
@@ -50,10 +50,10 @@ bool log_ring_put(struct log_ring *r, const struct log_raw *raw)
 {
     uint64_t at;
 
-    if (!position_take(r, &r->tail, 0, &at))
+    if (!position_claim(r, &r->tail, 0, &at))
         return false;
-    copy(&r->place[at % LOG_RING_LINES].raw, raw);
-    __atomic_store_n(&r->place[at % LOG_RING_LINES].turn, turn_of(at) + 1, __ATOMIC_RELEASE);
+    raw_copy(&r->place[at % LOG_RING_LINES].raw, raw);
+    __atomic_store_n(&r->place[at % LOG_RING_LINES].turn, position_turn(at) + 1, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -61,10 +61,10 @@ bool log_ring_take(struct log_ring *r, struct log_raw *raw)
 {
     uint64_t at;
 
-    if (!position_take(r, &r->head, 1, &at))
+    if (!position_claim(r, &r->head, 1, &at))
         return false;
-    copy(raw, &r->place[at % LOG_RING_LINES].raw);
-    __atomic_store_n(&r->place[at % LOG_RING_LINES].turn, turn_of(at) + 2, __ATOMIC_RELEASE);
+    raw_copy(raw, &r->place[at % LOG_RING_LINES].raw);
+    __atomic_store_n(&r->place[at % LOG_RING_LINES].turn, position_turn(at) + 2, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -73,5 +73,5 @@ bool log_ring_has(const struct log_ring *r)
     uint64_t at = __atomic_load_n(&r->head, __ATOMIC_SEQ_CST);
 
     return __atomic_load_n(&r->place[at % LOG_RING_LINES].turn, __ATOMIC_SEQ_CST) ==
-           turn_of(at) + 1;
+           position_turn(at) + 1;
 }

@@ -1,11 +1,11 @@
 #ifndef CORE_LOG_LOG_RING_H
 #define CORE_LOG_LOG_RING_H
 /*
- * The log's lines between those who have something to say and the one who writes it down: a bounded
- * ring that nobody ever waits at.
+ * The log's lines on their way from the threads that log to the one that writes: a bounded ring at
+ * which nobody ever waits.
  *
- * Lock-free, with any number of threads on either end, in a signal handler too. A thread that is
- * held up between taking a place and filling it holds up the lines behind it, never a thread.
+ * Lock-free, for any number of threads on either end and in signal handlers. A thread that is held
+ * up between taking a place and filling it holds up the lines behind it, but no other thread.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,11 +19,13 @@ struct log_raw {
     char text[LOG_RING_TEXT];
 };
 
-struct log_ring {  /* zero is empty */
-    uint64_t tail; /* atomics; the next place to fill, and to empty; they only grow */
-    uint64_t head;
+/* Zeroed is empty. A position only grows; its place is position % LOG_RING_LINES. */
+struct log_ring {
+    uint64_t tail; /* atomic; the next position to fill */
+    uint64_t head; /* atomic; the next position to empty */
     struct {
-        uint64_t turn; /* atomic; 2n: free for its nth line, 2n+1: holds it */
+        /* Atomic; 2n: the place is free for its line number n; 2n + 1: it holds that line. */
+        uint64_t turn;
         struct log_raw raw;
     } place[LOG_RING_LINES];
 };
@@ -31,10 +33,10 @@ struct log_ring {  /* zero is empty */
 /* Copies the first len bytes of the text. false: the ring is full. */
 bool log_ring_put(struct log_ring *r, const struct log_raw *raw);
 
-/* false: there is none, or it is not there yet. */
+/* false: there is no line, or the next one is still being copied in. */
 bool log_ring_take(struct log_ring *r, struct log_raw *raw);
 
-/* Whether one could be taken now. */
+/* Whether log_ring_take would find a line now. */
 bool log_ring_has(const struct log_ring *r);
 
 #endif

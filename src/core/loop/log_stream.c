@@ -1,4 +1,4 @@
-/* The log as a stream of the event loop's: one write at a time, one line a write. */
+/* The log written by the event loop: one write at a time, one line to a write. */
 #include "core/loop/log_stream.h"
 
 #include <stddef.h>
@@ -14,26 +14,26 @@ static struct {
     struct log_outlet outlet;
     bool attached;
     struct loop *loop;
-    struct loop_post more; /* there may be a line */
-    struct loop_op op;
+    struct loop_post more; /* posted where there may be a line to write */
+    struct loop_op op;     /* the write */
     struct iovec iov;
-    bool writing; /* op is under way */
+    bool writing; /* op is in flight */
     bool closing;
-    struct loop_op patience; /* while closing: a timer */
-    bool waiting;            /* patience is under way */
+    struct loop_op patience; /* a timer that limits closing */
+    bool waiting;            /* patience is in flight */
 } stream;
 
-static bool is_quiet(void)
+static bool log_stream_is_quiet(void)
 {
     return !stream.writing && !__atomic_load_n(&stream.more.queued, __ATOMIC_ACQUIRE);
 }
 
-static void write_next(void)
+static void log_stream_write_next(void)
 {
     int fd;
 
     if (stream.closing) {
-        if (is_quiet())
+        if (log_stream_is_quiet())
             loop_cancel(stream.loop, &stream.patience);
         return;
     }
@@ -43,29 +43,29 @@ static void write_next(void)
     loop_writev(stream.loop, &stream.op, fd, &stream.iov, 1, -1);
 }
 
-static void written(struct loop_op *op, int res)
+static void log_stream_written(struct loop_op *op, int res)
 {
     (void)op;
     stream.writing = false;
-    if (!stream.attached) /* abandoned, and yet it came */
+    if (!stream.attached) /* the write ended although the stream was abandoned */
         return;
     log_outlet_wrote(res);
-    write_next();
+    log_stream_write_next();
 }
 
-static void more_call(struct loop_post *post)
+static void log_stream_more(struct loop_post *post)
 {
     (void)post;
-    write_next();
+    log_stream_write_next();
 }
 
-static void outlet_ready(struct log_outlet *o)
+static void log_stream_ready(struct log_outlet *o)
 {
     (void)o;
     loop_post(stream.loop, &stream.more);
 }
 
-static void patience_over(struct loop_op *op, int res)
+static void log_stream_patience_over(struct loop_op *op, int res)
 {
     (void)op;
     (void)res;
@@ -75,20 +75,20 @@ static void patience_over(struct loop_op *op, int res)
 
 void log_stream_attach(struct loop *l)
 {
-    stream.outlet.ready = outlet_ready;
+    stream.outlet.ready = log_stream_ready;
     stream.loop = l;
-    stream.more.call = more_call;
-    stream.op.done = written;
-    stream.patience.done = patience_over;
+    stream.more.call = log_stream_more;
+    stream.op.done = log_stream_written;
+    stream.patience.done = log_stream_patience_over;
     stream.closing = false;
     stream.attached = true;
     log_outlet_set(&stream.outlet);
     loop_post(l, &stream.more);
 }
 
-/* Cancelling ends a write to a stream at once; to a file it is the kernel's to end it, which may
- * take as long as the disk does. */
-static void close_begin(void)
+/* Cancelling ends a write to a pipe, socket or terminal at once. A write to a file may take as long
+ * as the disk does. */
+static void log_stream_close_begin(void)
 {
     log_outlet_set(NULL);
     stream.closing = true;
@@ -104,10 +104,10 @@ bool log_stream_detach(void)
 
     if (!stream.attached)
         return true;
-    close_begin();
+    log_stream_close_begin();
     while (stream.waiting && ret == 0)
         ret = loop_run(stream.loop);
-    if (ret < 0 || !is_quiet()) {
+    if (ret < 0 || !log_stream_is_quiet()) {
         log_stream_abandon();
         return false;
     }

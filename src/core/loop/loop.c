@@ -1,16 +1,17 @@
 /*
- * The event loop: posts and turns; the operations themselves are the backend's.
+ * The event loop: posts and turns. The operations themselves are the backend's.
  *
  * Posts form a stack that any thread pushes onto with one compare-exchange. The loop takes the
- * whole stack at once and turns it over, so calls run in the order they were posted; nothing is
- * ever popped singly, so a node may come back at once without confusing anybody (no ABA), and a
- * signal handler that interrupts a push just makes it try again.
+ * whole stack at once and reverses it, so calls run in the order they were posted. Nothing is ever
+ * popped singly, so a node may be pushed again at once (there is no ABA problem), and a signal
+ * handler that interrupts a push just makes it try again.
  *
  * Before it sleeps the loop puts a mark, `asleep`, at the bottom of the empty stack. Only the post
  * that lands directly on the mark writes the eventfd: posts to a loop that is awake, and further
  * posts to one that is about to wake, cost no system call. The write cannot be missed, because the
- * mark is there before the kernel is asked to wait and the eventfd holds its count until read.
- * Watches (loop_watch.c) rest behind the mark: what they find goes before a sleep all the same.
+ * mark is there before the kernel is asked to wait, and the eventfd holds its count until read.
+ * Watches (loop_watch.c) are told to rest after the mark is there; if one finds something to do,
+ * the loop does not sleep.
  */
 #include "core/loop/loop.h"
 
@@ -40,8 +41,8 @@ static int wake_init(struct loop *l, struct err *e)
 
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake_fd < 0)
-        return err_sys(e, "the event loop cannot have an eventfd");
-    /* loop_post has nobody to tell that it failed, and the loop would sleep for ever. */
+        return err_sys(e, "cannot create an eventfd for the event loop");
+    /* Tried now because loop_post cannot report a failure, and the loop would sleep for ever. */
     if (write(l->wake_fd, &nothing, sizeof(nothing)) < 0)
         return err_sys(e, "the event loop cannot be woken");
     l->wake_iov = (struct iovec){ .iov_base = &l->wake_count, .iov_len = sizeof(l->wake_count) };
@@ -50,7 +51,6 @@ static int wake_init(struct loop *l, struct err *e)
     return 0;
 }
 
-/* io_uring if the host lets us. */
 static int backend_create(struct loop **out, enum loop_backend backend, struct err *e)
 {
     struct err why = { 0 };
@@ -88,7 +88,7 @@ void loop_destroy(struct loop *l)
 {
     if (!l)
         return;
-    assert(l->in_flight == 1); /* the wake-up's own */
+    assert(l->in_flight == 1); /* l->wake */
     assert(l->watch_count == 0);
     l->stopped = false;
     loop_cancel(l, &l->wake);
@@ -103,7 +103,7 @@ const char *loop_backend_name(const struct loop *l)
     return l->impl->name;
 }
 
-/* Moves what was posted behind what is still to be called. */
+/* Appends what was posted to the posts that are still to be called. */
 static void posts_take(struct loop *l)
 {
     struct loop_post *post = __atomic_exchange_n(&l->posted, NULL, __ATOMIC_ACQUIRE);
@@ -121,23 +121,23 @@ static void posts_take(struct loop *l)
     *end = oldest;
 }
 
-/* Those posted meanwhile wait for the next turn, so that a call which posts itself again starves
- * no operation. */
+/* Posts that come meanwhile wait for the next turn, so that a call which posts itself again cannot
+ * starve operations. */
 static void posts_call(struct loop *l)
 {
     posts_take(l);
     while (l->taken && !l->stopped) {
         struct loop_post *post = l->taken;
         l->taken = post->next;
-        /* An exchange, not a store: whoever found it queued and left has published what the call
-         * is to see. */
+        /* An exchange, not a store: the call must see what a thread wrote before its loop_post
+         * found the post still queued. */
         (void)__atomic_exchange_n(&post->queued, 0, __ATOMIC_ACQ_REL);
         post->call(post);
     }
 }
 
-/* False: there are posts. */
-static bool mark_put(struct loop *l)
+/* Puts the mark. false: there are posts. */
+static bool sleep_mark_put(struct loop *l)
 {
     struct loop_post *none = NULL;
 
@@ -145,13 +145,13 @@ static bool mark_put(struct loop *l)
                                        __ATOMIC_RELAXED);
 }
 
-/* False: there is something to do, do not sleep. A loop that waits awake gives the kernel first
- * what it has for it: that may be done at once. */
+/* Returns whether to sleep. A loop that would wait awake first does not, but submits, while it has
+ * operations for the kernel: those may complete at once. */
 static bool sleep_begin(struct loop *l)
 {
     if (watches_look(l) || (l->spin_ns > 0 && l->impl->due(l)) || watches_spin(l))
         return false;
-    return mark_put(l) && !watches_rest(l);
+    return sleep_mark_put(l) && !watches_rest(l);
 }
 
 static void sleep_end(struct loop *l)
@@ -160,7 +160,7 @@ static void sleep_end(struct loop *l)
 
     watches_learn(l);
 
-    /* Where a post lies on the mark, posts_take drops both. */
+    /* Fails where a post lies on the mark; then posts_take drops the mark. */
     (void)__atomic_compare_exchange_n(&l->posted, &mark, NULL, false, __ATOMIC_RELAXED,
                                       __ATOMIC_RELAXED);
 }
@@ -209,8 +209,8 @@ static void op_begin(struct loop *l, struct loop_op *op, enum loop_op_kind kind,
     l->in_flight++;
 }
 
-static void submit_rw(struct loop *l, struct loop_op *op, enum loop_op_kind kind, int fd,
-                      const struct iovec *iov, int count, int64_t offset)
+static void op_submit_rw(struct loop *l, struct loop_op *op, enum loop_op_kind kind, int fd,
+                         const struct iovec *iov, int count, int64_t offset)
 {
     op_begin(l, op, kind, fd);
     op->iov = iov;
@@ -222,13 +222,13 @@ static void submit_rw(struct loop *l, struct loop_op *op, enum loop_op_kind kind
 void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
                 int64_t offset)
 {
-    submit_rw(l, op, LOOP_OP_READV, fd, iov, count, offset);
+    op_submit_rw(l, op, LOOP_OP_READV, fd, iov, count, offset);
 }
 
 void loop_writev(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
                  int64_t offset)
 {
-    submit_rw(l, op, LOOP_OP_WRITEV, fd, iov, count, offset);
+    op_submit_rw(l, op, LOOP_OP_WRITEV, fd, iov, count, offset);
 }
 
 void loop_fdatasync(struct loop *l, struct loop_op *op, int fd)

@@ -4,12 +4,15 @@
  * The event loop: one thread on which all device state lives, and one io_uring under it.
  *
  * Everything the loop thread waits for is an operation: a struct loop_op embedded in whatever needs
- * it, submitted once, completed once by a call of its `done` on the loop thread, never from inside
- * the submitting call. Nothing is allocated and nothing is looked up on the way. Submissions
- * gathered during one round of callbacks enter the kernel together.
+ * it. It is submitted once and completes once, by a call of its `done` on the loop thread, never
+ * from inside the submitting call. Nothing is allocated or looked up on the way. Operations that
+ * one round of callbacks submits enter the kernel together.
  *
  * Where io_uring is forbidden (container profiles, kernel.io_uring_disabled) the same interface
- * stands on epoll and plain system calls; LOOP_AUTO says so once in the log.
+ * stands on epoll and plain system calls; LOOP_AUTO then logs one warning.
+ *
+ * This room is the event loop: one thread, one ring. It knows descriptors, times, callbacks and the
+ * log; it must not know guest memory, devices or machines.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,18 +27,16 @@ enum loop_backend {
     LOOP_EPOLL,
 };
 
-/*
- *  idle -> submitted -> idle      the loop moves it; `done` is called after the last arrow, so it
- *                                 may submit again or free
- */
+/* Idle -> submitted -> idle. The op is idle again before `done` is called, which may therefore
+ * submit or free it. */
 struct loop_op {
     /* Loop thread. res: what the system call would return, with -errno for a failure. */
     void (*done)(struct loop_op *op, int res);
-    bool remote; /* a file's call may sleep for long: on io_uring not on the loop thread */
+    /* For a file whose calls may sleep for long: io_uring then gives them to a kernel thread. */
+    bool remote;
 
     /* The loop's own from here on; zero before the first use. */
-    struct loop_op *next; /* in the one list of the backend that holds it, if any */
-    struct loop_op *prev;
+    struct loop_op *next, *prev; /* in the backend's list that holds the op, if any */
     union {
         const struct iovec *iov; /* reads and writes */
         int64_t len;             /* fallocates */
@@ -46,14 +47,14 @@ struct loop_op {
     };
     int fd;
     union {
-        int count;       /* reads and writes: of iov */
+        int count;       /* reads and writes: length of iov */
         int mode;        /* fallocates */
         uint32_t events; /* polls */
     };
-    int res; /* once it is known but not yet delivered */
+    int res; /* from when it is known until `done` is called */
     uint8_t kind;
-    uint8_t state; /* the backend's; 0 is idle */
-    uint8_t cancel;
+    uint8_t state;  /* the backend's; 0 is idle */
+    uint8_t cancel; /* the backend's; 0 is not cancelled */
 };
 
 /* A call handed to the loop thread from elsewhere. Caller-owned; free to reuse once `call` has
@@ -66,12 +67,12 @@ struct loop_post {
 
 /* Memory that others write and the loop thread reads: a queue with a guest's driver. */
 struct loop_watch {
-    /* Loop thread, in every turn and while the loop waits for a moment before it sleeps: is there
-     * something to do? Does it then. */
+    /* Loop thread, in every turn and, while the loop waits awake, repeatedly. Does what there is
+     * to do, and returns whether there was anything. */
     bool (*look)(struct loop_watch *w);
 
-    /* Loop thread. The loop is about to sleep: whoever writes from now on has to wake it. True:
-     * somebody wrote before that; it is dealt with, and the loop does not sleep. */
+    /* Loop thread, just before the loop sleeps. Arranges that whoever writes from now on wakes the
+     * loop, then does what there is to do. True: there was something, and the loop stays awake. */
     bool (*rest)(struct loop_watch *w);
 
     /* The loop's own; zero before the first use. */
@@ -91,20 +92,20 @@ void loop_destroy(struct loop *l);
 /* "io_uring" or "epoll". */
 const char *loop_backend_name(const struct loop *l);
 
-/* Completes operations and posts until loop_stop. Returns 0, or -errno when the kernel refused to
- * wait. Can be called again. */
+/* Takes turns until loop_stop: each calls what was posted, enters the kernel once, and completes
+ * what is ready. Returns 0, or -errno when the kernel refused to wait. Can be called again. */
 int loop_run(struct loop *l);
 
-/* Loop thread. Which turn this is: one look at the timers, one call of all who are ready. */
+/* Loop thread. The number of the present turn. */
 uint64_t loop_turn(const struct loop *l);
 
-/* Loop thread. loop_run returns once the present callback did, or at once if it is yet to be
- * called. What else was due stays for the next loop_run. */
+/* Loop thread. loop_run returns after the present callback or, if it is not running, as soon as it
+ * is called. Whatever else was due stays for the next loop_run. */
 void loop_stop(struct loop *l);
 
-/* Loop thread: submit. op->done is set by the caller; iov and what it points to stay valid, and fd
- * stays open, until done. Streams are waited for whether or not they are O_NONBLOCK. Whoever writes
- * to streams has SIGPIPE ignored. Each turn does 4 MiB of the work on files, or one operation. */
+/* Loop thread: submit. The caller has set op->done. Until done, iov and what it points to stay
+ * valid and fd stays open. Streams are waited for whether or not they are O_NONBLOCK. A process
+ * that writes to streams ignores SIGPIPE. A turn does 4 MiB of work on files, or one operation. */
 
 /* offset -1: the descriptor's own position, or a stream. res: bytes, as preadv2/pwritev2. */
 void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
@@ -120,31 +121,30 @@ void loop_fallocate(struct loop *l, struct loop_op *op, int fd, int mode, int64_
 /* res: a new descriptor with CLOEXEC set, as accept4. */
 void loop_accept(struct loop *l, struct loop_op *op, int fd);
 
-/* Once. events and res: POLLIN, POLLOUT, ... as poll(2). A descriptor that cannot be polled (a
- * regular file) is ready. */
+/* One-shot. events and res: POLLIN, POLLOUT, ... as in poll(2). A descriptor that cannot be polled
+ * (a regular file) is always ready. */
 void loop_poll(struct loop *l, struct loop_op *op, int fd, uint32_t events);
 
-/* res: 0 once CLOCK_MONOTONIC (core/base/clock.h) reached at_ns. */
+/* res: 0 once the clock (core/base/clock.h) has reached at_ns. */
 void loop_timer(struct loop *l, struct loop_op *op, uint64_t at_ns);
 
-/* Ends a submitted operation early: done still comes, later, with -ECANCELED unless it finished
- * first. An idle op is ignored. */
+/* Ends a submitted operation early: done is still called, later, with -ECANCELED unless the
+ * operation finished first. An idle op is ignored. */
 void loop_cancel(struct loop *l, struct loop_op *op);
 
-/* The loop keeps the file behind fd at hand, so that operations on fd cost less (io_uring's
- * registered files); a hint, which may do nothing. The file stays open until it is unregistered,
- * whoever closes fd: unregister first, with no operation on it in flight. A descriptor that is not
- * registered is ignored. */
+/* A hint that makes operations on fd cost less (io_uring's registered files), or does nothing. The
+ * loop keeps the file open until it is unregistered, even if fd is closed: unregister first, with
+ * no operation on fd in flight. Unregistering a descriptor that is not registered does nothing. */
 void loop_register(struct loop *l, int fd);
 void loop_unregister(struct loop *l, int fd);
 
-/* Until unwatched; a watch more than one of these is ignored. Nobody counts on being looked at
- * without delay: a loop that is busy is late. */
+/* A second loop_watch or loop_unwatch of the same watch does nothing. A busy loop looks late, so
+ * nobody may rely on a prompt look. */
 void loop_watch(struct loop *l, struct loop_watch *w);
 void loop_unwatch(struct loop *l, struct loop_watch *w);
 
-/* Any thread, never blocks, also safe from a signal handler. Calls run in the order they were
- * posted. A post that is still queued is ignored. */
+/* Any thread, never blocks, also in a signal handler. Calls run in the order they were posted. A
+ * post that is still queued is ignored. */
 void loop_post(struct loop *l, struct loop_post *post);
 
 #endif

@@ -1,19 +1,19 @@
 /*
  * The event loop on epoll, for hosts that forbid io_uring.
  *
- * An operation on a stream waits in its descriptor's watch, a row of a table indexed by descriptor,
- * until epoll reports the descriptor; then it is executed, and waits again if somebody was faster.
- * All operations of one descriptor share its one registration. Files, which are always ready and
- * which epoll refuses, are simply executed in the next dispatch that has room for them, behind all
- * that is due: the loop thread sleeps in the disk then, which is the price of this fallback.
+ * An operation on a stream waits in its descriptor's row, in a table indexed by descriptor, until
+ * epoll reports the descriptor. Then it is executed, and waits again if somebody else was faster.
+ * All operations on a descriptor share its one registration. Files are always ready, and epoll
+ * refuses them: operations on them are executed in the next dispatch that has room for them, after
+ * everything that is due. The loop thread sleeps in the disk then, the price of this fallback.
  *
- * A registration fires once (EPOLLONESHOT) and is made good for the operations that still or newly
- * wait before the next sleep, once for all that changed in a turn. So a descriptor on which nothing
- * waits is silent in the kernel, and its owner may close it and meet its number again: that the
- * kernel has forgotten the old registration shows when the new one is armed.
+ * A registration fires once (EPOLLONESHOT). Before the next sleep it is renewed for the operations
+ * that still wait or are new, once for all that changed in a turn. So a descriptor on which nothing
+ * waits is silent in the kernel. Its owner may close it and then get the same number again: arming
+ * the new registration shows whether the kernel has dropped the old one.
  *
- * Timers are a list, earliest first; the first one is set in a timerfd. Insertion looks from the
- * end, where timers of one period belong; there are few of others.
+ * Timers are a list, earliest first, and a timerfd is set to the first one. Insertion searches from
+ * the end, where timers of one period belong; other timers are few.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,45 +30,46 @@
 #include "core/loop/loop_backend.h"
 
 #define EVENTS_MAX 64
-#define FDS_MAX    (1 << 20) /* the kernel's default limit on them */
+#define FDS_MAX    (1 << 20) /* the kernel's default limit of descriptors (fs.nr_open) */
 
 /*
- *   IDLE -> WAITING -> READY -> IDLE      streams
- *              ^         |                  nothing there after all
- *              \_________/
- *   IDLE -> TIMING -> FINISHED -> IDLE    timers
- *   IDLE -> FILE -> IDLE                  files
+ *   streams   IDLE --> WAITING --> READY --> IDLE
+ *                         ^          |
+ *                         +----------+          -EAGAIN: somebody else was faster
+ *   timers    IDLE --> TIMING --> FINISHED --> IDLE
+ *   files     IDLE --> FILE --> IDLE
  *
- *   WAITING -> FILE                       epoll refuses it: a file
- *   any -> FINISHED -> IDLE               cancelled, failed, or a poll that is answered
+ *   WAITING --> FILE                  epoll has refused the descriptor: it is a file
+ *   any --> FINISHED --> IDLE         cancelled, failed, or a poll that is answered
  */
 enum epoll_state {
-    EPOLL_WAITING = 1, /* in its watch */
+    EPOLL_WAITING = 1, /* in its descriptor's row */
     EPOLL_TIMING,      /* in `timers` */
     EPOLL_READY,       /* in `due`, to be executed without sleeping */
     EPOLL_FILE,        /* in `files`, to be executed */
     EPOLL_FINISHED,    /* in `due`, res is known */
 };
 
-struct watch {
+/* What waits on one descriptor, and what epoll knows of it. */
+struct fd_row {
     struct op_list waiting;
-    uint32_t armed;  /* what the kernel will report, with EPOLLONESHOT; 0: nothing */
-    int next_stale;  /* in the list of those to be looked at before the next sleep */
-    bool stale;      /* ... it is in that list */
-    bool registered; /* epoll has an entry for it, unless it was closed since */
+    uint32_t armed;  /* the events that epoll will report, with EPOLLONESHOT; 0: none */
+    int next_stale;  /* the next descriptor in the list of stale rows; -1: none */
+    bool stale;      /* in that list: to be updated before the next sleep */
+    bool registered; /* epoll has an entry for the descriptor, unless it was closed since */
 };
 
 struct epoll_loop {
     struct loop loop;
     int epoll_fd;
     int timer_fd;
-    uint64_t timer_ns; /* what timer_fd is set to; 0: nothing */
-    struct watch *watches;
-    int watch_count;
-    int first_stale; /* -1: none */
+    uint64_t timer_ns; /* the time that timer_fd is set to; 0: none */
+    struct fd_row *rows;
+    int row_count;
+    int first_stale; /* the first descriptor in the list of stale rows; -1: none */
     struct op_list timers;
-    struct op_list due;   /* to be executed or finished by dispatch */
-    struct op_list files; /* to be executed by it, as far as a turn goes */
+    struct op_list due;   /* to be executed or finished by the next dispatch */
+    struct op_list files; /* to be executed by dispatch, a turn's share at a time */
 };
 
 static struct epoll_loop *epoll_of(struct loop *l)
@@ -76,139 +77,139 @@ static struct epoll_loop *epoll_of(struct loop *l)
     return (struct epoll_loop *)l;
 }
 
-static void make_due(struct epoll_loop *e, struct loop_op *op, enum epoll_state state, int res)
+static void op_make_due(struct epoll_loop *e, struct loop_op *op, enum epoll_state state, int res)
 {
     op->state = (uint8_t)state;
     op->res = res;
     op_list_append(state == EPOLL_FILE ? &e->files : &e->due, op);
 }
 
-/* Room for descriptor fd; 0 or -errno. */
-static int watches_grow(struct epoll_loop *e, int fd)
+/* Makes sure that fd has a row. Returns 0 or -errno. */
+static int fd_rows_grow(struct epoll_loop *e, int fd)
 {
-    struct watch *grown;
+    struct fd_row *grown;
     int count;
 
     if (fd < 0 || fd >= FDS_MAX)
         return -EBADF;
-    if (fd < e->watch_count)
+    if (fd < e->row_count)
         return 0;
     count = (fd / 64 + 1) * 64;
-    grown = realloc(e->watches, (size_t)count * sizeof(*grown));
+    grown = realloc(e->rows, (size_t)count * sizeof(*grown));
     if (!grown)
         return -ENOMEM;
-    memset(grown + e->watch_count, 0, (size_t)(count - e->watch_count) * sizeof(*grown));
-    e->watches = grown;
-    e->watch_count = count;
+    memset(grown + e->row_count, 0, (size_t)(count - e->row_count) * sizeof(*grown));
+    e->rows = grown;
+    e->row_count = count;
     return 0;
 }
 
-static void watch_stale(struct epoll_loop *e, int fd)
+static void fd_row_mark_stale(struct epoll_loop *e, int fd)
 {
-    struct watch *w = &e->watches[fd];
+    struct fd_row *row = &e->rows[fd];
 
-    if (w->stale)
+    if (row->stale)
         return;
-    w->stale = true;
-    w->next_stale = e->first_stale;
+    row->stale = true;
+    row->next_stale = e->first_stale;
     e->first_stale = fd;
 }
 
-static void watch_wait(struct epoll_loop *e, struct loop_op *op)
+static void fd_row_wait(struct epoll_loop *e, struct loop_op *op)
 {
-    int ret = watches_grow(e, op->fd);
+    int ret = fd_rows_grow(e, op->fd);
 
     if (ret < 0) {
-        make_due(e, op, EPOLL_FINISHED, ret);
+        op_make_due(e, op, EPOLL_FINISHED, ret);
         return;
     }
     op->state = EPOLL_WAITING;
-    op_list_append(&e->watches[op->fd].waiting, op);
-    watch_stale(e, op->fd);
+    op_list_append(&e->rows[op->fd].waiting, op);
+    fd_row_mark_stale(e, op->fd);
 }
 
-static int watch_arm(struct epoll_loop *e, int fd, uint32_t events)
+static int fd_row_arm(struct epoll_loop *e, int fd, uint32_t events)
 {
-    struct watch *w = &e->watches[fd];
+    struct fd_row *row = &e->rows[fd];
     struct epoll_event event = { .events = events, .data.fd = fd };
     int ret = -1;
 
-    if (w->registered)
+    if (row->registered)
         ret = epoll_ctl(e->epoll_fd, EPOLL_CTL_MOD, fd, &event);
-    if (ret < 0) /* a new one, or closed since and its number met again */
+    if (ret < 0) /* it is new, or the descriptor was closed and its number is in use again */
         ret = epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     if (ret < 0)
         return -errno;
-    w->registered = true;
-    w->armed = events;
+    row->registered = true;
+    row->armed = events;
     return 0;
 }
 
-/* What epoll refuses with -EPERM is a file: always ready. */
-static void watch_refused(struct epoll_loop *e, struct watch *w, int reason)
+/* epoll refuses files with -EPERM; those are always ready. */
+static void fd_row_refused(struct epoll_loop *e, struct fd_row *row, int reason)
 {
     const uint32_t always = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
     struct loop_op *op;
 
-    w->registered = false;
-    w->armed = 0;
-    while ((op = op_list_take(&w->waiting))) {
+    row->registered = false;
+    row->armed = 0;
+    while ((op = op_list_take(&row->waiting))) {
         if (reason != -EPERM)
-            make_due(e, op, EPOLL_FINISHED, reason);
+            op_make_due(e, op, EPOLL_FINISHED, reason);
         else if (op->kind == LOOP_OP_POLL)
-            make_due(e, op, EPOLL_FINISHED, (int)(op->events & always));
+            op_make_due(e, op, EPOLL_FINISHED, (int)(op->events & always));
         else
-            make_due(e, op, EPOLL_FILE, 0);
+            op_make_due(e, op, EPOLL_FILE, 0);
     }
 }
 
-/* Makes what the kernel reports of a descriptor what its operations wait for. */
-static void watch_update(struct epoll_loop *e, int fd)
+/* Makes the kernel report the events that the descriptor's operations wait for. */
+static void fd_row_update(struct epoll_loop *e, int fd)
 {
-    struct watch *w = &e->watches[fd];
-    uint32_t wanted = w->waiting.first ? EPOLLONESHOT : 0;
+    struct fd_row *row = &e->rows[fd];
+    uint32_t wanted = row->waiting.first ? EPOLLONESHOT : 0;
     int ret;
 
-    for (struct loop_op *op = w->waiting.first; op; op = op->next)
+    for (struct loop_op *op = row->waiting.first; op; op = op->next)
         wanted |= loop_op_readiness(op);
-    if (wanted == w->armed)
+    if (wanted == row->armed)
         return;
     if (wanted == 0) {
         (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-        w->registered = false;
-        w->armed = 0;
+        row->registered = false;
+        row->armed = 0;
         return;
     }
-    ret = watch_arm(e, fd, wanted);
+    ret = fd_row_arm(e, fd, wanted);
     if (ret < 0)
-        watch_refused(e, w, ret);
+        fd_row_refused(e, row, ret);
 }
 
-static void watches_update(struct epoll_loop *e)
+static void fd_rows_update(struct epoll_loop *e)
 {
     while (e->first_stale >= 0) {
         int fd = e->first_stale;
-        e->first_stale = e->watches[fd].next_stale;
-        e->watches[fd].stale = false;
-        watch_update(e, fd);
+        e->first_stale = e->rows[fd].next_stale;
+        e->rows[fd].stale = false;
+        fd_row_update(e, fd);
     }
 }
 
-/* The registration fired, and thereby disarmed itself. */
-static void watch_fired(struct epoll_loop *e, int fd, uint32_t events)
+/* The registration has fired, and has thereby disarmed itself. */
+static void fd_row_fired(struct epoll_loop *e, int fd, uint32_t events)
 {
-    struct watch *w = &e->watches[fd];
+    struct fd_row *row = &e->rows[fd];
     struct loop_op *next;
 
-    w->armed = 0;
-    watch_stale(e, fd);
-    for (struct loop_op *op = w->waiting.first; op; op = next) {
+    row->armed = 0;
+    fd_row_mark_stale(e, fd);
+    for (struct loop_op *op = row->waiting.first; op; op = next) {
         uint32_t mine = events & (loop_op_readiness(op) | EPOLLERR | EPOLLHUP);
         next = op->next;
         if (!mine)
             continue;
-        op_list_remove(&w->waiting, op);
-        make_due(e, op, op->kind == LOOP_OP_POLL ? EPOLL_FINISHED : EPOLL_READY, (int)mine);
+        op_list_remove(&row->waiting, op);
+        op_make_due(e, op, op->kind == LOOP_OP_POLL ? EPOLL_FINISHED : EPOLL_READY, (int)mine);
     }
 }
 
@@ -222,7 +223,7 @@ static void timer_insert(struct epoll_loop *e, struct loop_op *op)
     op_list_insert(&e->timers, before, op);
 }
 
-/* Sets the timerfd to the first timer's time. */
+/* Sets timer_fd to the first timer's time. */
 static int timers_arm(struct epoll_loop *e)
 {
     struct itimerspec at = { 0 };
@@ -246,7 +247,7 @@ static void timers_expire(struct epoll_loop *e)
 
     e->timer_ns = 0;
     while (e->timers.first && e->timers.first->at_ns <= now_ns)
-        make_due(e, op_list_take(&e->timers), EPOLL_FINISHED, 0);
+        op_make_due(e, op_list_take(&e->timers), EPOLL_FINISHED, 0);
 }
 
 static void epoll_submit(struct loop *l, struct loop_op *op)
@@ -260,17 +261,17 @@ static void epoll_submit(struct loop *l, struct loop_op *op)
     case LOOP_OP_READV:
     case LOOP_OP_WRITEV:
         if (op->offset >= 0)
-            make_due(e, op, EPOLL_FILE, 0);
+            op_make_due(e, op, EPOLL_FILE, 0);
         else
-            watch_wait(e, op);
+            fd_row_wait(e, op);
         break;
     case LOOP_OP_FDATASYNC:
     case LOOP_OP_FALLOCATE:
-        make_due(e, op, EPOLL_FILE, 0);
+        op_make_due(e, op, EPOLL_FILE, 0);
         break;
     case LOOP_OP_ACCEPT:
     case LOOP_OP_POLL:
-        watch_wait(e, op);
+        fd_row_wait(e, op);
         break;
     }
 }
@@ -281,17 +282,17 @@ static void epoll_cancel(struct loop *l, struct loop_op *op)
 
     switch ((enum epoll_state)op->state) {
     case EPOLL_WAITING:
-        op_list_remove(&e->watches[op->fd].waiting, op);
-        watch_stale(e, op->fd);
-        make_due(e, op, EPOLL_FINISHED, -ECANCELED);
+        op_list_remove(&e->rows[op->fd].waiting, op);
+        fd_row_mark_stale(e, op->fd);
+        op_make_due(e, op, EPOLL_FINISHED, -ECANCELED);
         break;
     case EPOLL_TIMING:
         op_list_remove(&e->timers, op);
-        make_due(e, op, EPOLL_FINISHED, -ECANCELED);
+        op_make_due(e, op, EPOLL_FINISHED, -ECANCELED);
         break;
     case EPOLL_FILE:
         op_list_remove(&e->files, op);
-        make_due(e, op, EPOLL_FINISHED, -ECANCELED);
+        op_make_due(e, op, EPOLL_FINISHED, -ECANCELED);
         break;
     case EPOLL_READY:
         op->state = EPOLL_FINISHED;
@@ -308,7 +309,7 @@ static int epoll_sleep(struct loop *l, bool block)
     struct epoll_event events[EVENTS_MAX];
     int count, ret;
 
-    watches_update(e);
+    fd_rows_update(e);
     ret = timers_arm(e);
     if (ret < 0)
         return ret;
@@ -320,7 +321,7 @@ static int epoll_sleep(struct loop *l, bool block)
         if (events[i].data.fd == e->timer_fd)
             timers_expire(e);
         else
-            watch_fired(e, events[i].data.fd, events[i].events);
+            fd_row_fired(e, events[i].data.fd, events[i].events);
     }
     return 0;
 }
@@ -359,7 +360,7 @@ static int stream_execute(const struct loop_op *op)
     return nowait_readv(op->fd, op->iov, op->count);
 }
 
-static void execute(struct epoll_loop *e, struct loop_op *op)
+static void op_execute(struct epoll_loop *e, struct loop_op *op)
 {
     int res = op->res;
 
@@ -368,14 +369,14 @@ static void execute(struct epoll_loop *e, struct loop_op *op)
     if (op->state == EPOLL_READY)
         res = stream_execute(op);
     if (op->state == EPOLL_READY && res == -EAGAIN)
-        watch_wait(e, op);
+        fd_row_wait(e, op);
     else
         loop_op_finish(&e->loop, op, res);
 }
 
-/* The operations up to `last` of a list, those of files as far as they have room. A callback may
- * have taken the rest of them away, the last too. */
-static void execute_upto(struct epoll_loop *e, struct op_list *list, const struct loop_op *last)
+/* Executes the operations of a list up to `last`; of `files`, only as many as fit into the turn. A
+ * callback may take any of the rest off the list, `last` too. */
+static void op_list_execute(struct epoll_loop *e, struct op_list *list, const struct loop_op *last)
 {
     uint64_t done = 0;
     bool more = last;
@@ -384,7 +385,7 @@ static void execute_upto(struct epoll_loop *e, struct op_list *list, const struc
         if (list == &e->files && !loop_op_fits(list->first, &done))
             return;
         more = list->first != last;
-        execute(e, op_list_take(list));
+        op_execute(e, op_list_take(list));
     }
 }
 
@@ -393,8 +394,8 @@ static void epoll_dispatch(struct loop *l)
     struct epoll_loop *e = epoll_of(l);
     const struct loop_op *last_file = e->files.last;
 
-    execute_upto(e, &e->due, e->due.last);
-    execute_upto(e, &e->files, last_file);
+    op_list_execute(e, &e->due, e->due.last);
+    op_list_execute(e, &e->files, last_file);
 }
 
 static void epoll_destroy(struct loop *l)
@@ -405,7 +406,7 @@ static void epoll_destroy(struct loop *l)
         (void)close(e->timer_fd);
     if (e->epoll_fd >= 0)
         (void)close(e->epoll_fd);
-    free(e->watches);
+    free(e->rows);
     free(e);
 }
 
@@ -431,10 +432,10 @@ int loop_epoll_create(struct loop **out, struct err *err)
     e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     e->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     event.data.fd = e->timer_fd;
-    /* Edge-triggered, so that nobody need read it. */
+    /* Edge-triggered, so that nobody need read the timerfd. */
     if (e->epoll_fd < 0 || e->timer_fd < 0 ||
         epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->timer_fd, &event) < 0) {
-        ret = err_sys(err, "the event loop cannot have an epoll instance and a timer");
+        ret = err_sys(err, "cannot create an epoll instance and a timer for the event loop");
         epoll_destroy(&e->loop);
         return ret;
     }

@@ -1,17 +1,17 @@
 #ifndef CORE_LOOP_LOOP_LIST_H
 #define CORE_LOOP_LOOP_LIST_H
-/* Lists of operations, in which a backend keeps those that wait. An operation is in one at most. */
+/* Lists of operations, in which a backend keeps those that wait. An operation is in at most one. */
 #include <stddef.h>
 
 #include "core/loop/loop.h"
 
-/* A list of operations through next and prev; zeroed is empty. */
+/* Linked through loop_op.next and prev; zeroed is empty. */
 struct op_list {
     struct loop_op *first;
     struct loop_op *last;
 };
 
-/* Behind `after`, or in front where that is NULL. */
+/* Inserts op behind `after`, or in front where that is NULL. */
 static inline void op_list_insert(struct op_list *list, struct loop_op *after, struct loop_op *op)
 {
     op->prev = after;
@@ -32,7 +32,7 @@ static inline void op_list_remove(struct op_list *list, struct loop_op *op)
     op->next = op->prev = NULL;
 }
 
-/* The first, taken off; NULL: empty. */
+/* Removes the first operation and returns it; NULL: the list is empty. */
 static inline struct loop_op *op_list_take(struct op_list *list)
 {
     struct loop_op *op = list->first;

@@ -1,9 +1,9 @@
 #ifndef CORE_LOOP_LOOP_OP_H
 #define CORE_LOOP_LOOP_OP_H
 /*
- * What kind an operation is, and what follows from that for whoever does it. Pure.
+ * The kinds of operation, and what the backends need to know of each. Pure.
  *
- * Nobody outside this room includes it.
+ * No room but this one includes it.
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -21,28 +21,30 @@ enum loop_op_kind {
     LOOP_OP_TIMER,
 };
 
-#define LOOP_OP_IDLE 0 /* every backend's loop_op.state starts and ends here */
+#define LOOP_OP_IDLE 0 /* where loop_op.state starts and ends on every backend */
 
-/* Changes to a file: where they are not done at once, a thread of the kernel's does them. */
+/* Whether the operation changes a file: what does not complete at once, a kernel thread does. */
 static inline bool loop_op_is_work(const struct loop_op *op)
 {
     return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
            (op->kind == LOOP_OP_WRITEV && op->offset >= 0);
 }
 
-/* On a file, which is always ready: io_uring does it at once where it can, epoll itself. */
+/* Whether the operation is known to be on a regular file or block device. Those are always ready:
+ * io_uring tries reads and writes at once, and the epoll backend performs them all itself. */
 static inline bool loop_op_is_of_file(const struct loop_op *op)
 {
     return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
            ((op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV) && op->offset >= 0);
 }
 
-/* What of the work on files is done in one turn: as much as takes a few milliseconds, also where
- * each page is new to the page cache. */
+/* How many bytes of files one turn reads and writes: a few milliseconds' worth, even where every
+ * page is new to the page cache. */
 #define LOOP_TURN_BYTES (UINT64_C(4) << 20)
 
-/* Whether an operation on a file has its place in this turn, with what was done before: then its
- * part of LOOP_TURN_BYTES is added. What is not counted in bytes has a turn to itself. */
+/* Whether an operation on a file fits into a turn that has used up *done of its LOOP_TURN_BYTES;
+ * adds the operation's part if so. The first one always fits. One that is not counted in bytes (a
+ * flush, an allocation) uses up a whole turn. */
 static inline bool loop_op_fits(const struct loop_op *op, uint64_t *done)
 {
     bool moves = op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV;
@@ -56,7 +58,7 @@ static inline bool loop_op_fits(const struct loop_op *op, uint64_t *done)
     return true;
 }
 
-/* What an operation on a stream waits for. */
+/* The poll events that an operation on a stream waits for. */
 static inline uint32_t loop_op_readiness(const struct loop_op *op)
 {
     if (op->kind == LOOP_OP_POLL)

@@ -1,19 +1,20 @@
 /*
  * The event loop on io_uring: an operation is one submission and one completion of one ring.
  *
- * Submitted operations queue up in lists and are written into the ring just before the one system
- * call that both submits and waits; so a full submission queue loses nothing, and what does not fit
- * goes with the next turn. Of reads and writes of files a turn takes a share only: what lies in the
- * page cache the kernel copies in that very call. The completion queue may overflow too: the kernel
- * then keeps what did not fit (IORING_FEAT_NODROP) and hands it over when entered again.
+ * Submitted operations wait in lists. They are written into the ring just before the one system
+ * call that both submits and waits, so a full submission queue loses nothing: what does not fit
+ * goes with the next turn. A turn takes only a share of the reads and writes of files, because the
+ * kernel copies what lies in the page cache during that very call. When the completion queue
+ * overflows, the kernel keeps what did not fit (IORING_FEAT_NODROP) and delivers it when entered
+ * again.
  *
- * The kernel waits for readiness itself, except that some descriptors answer -EAGAIN where they are
- * O_NONBLOCK; then the operation polls first and is tried again.
+ * The kernel itself waits for readiness, except that some O_NONBLOCK descriptors complete with
+ * -EAGAIN; then the operation polls first and is tried again.
  *
- * A cancellation names its operation by address. It can hit no later operation at that address:
- * the kernel executes cancellations as it takes them, in the queue's order, and the operation's
- * next life can only be behind it there. Whether it hit is told by the operation's own completion
- * alone.
+ * A cancellation names its operation by address. It cannot hit a later operation at that address:
+ * the kernel executes cancellations as it takes them off the queue, in order, and the later
+ * operation can only be behind the cancellation there. Only the operation's own completion tells
+ * whether it was cancelled.
  */
 #include <assert.h>
 #include <errno.h>
@@ -25,43 +26,52 @@
 #include "core/base/err.h"
 #include "core/loop/loop_backend.h"
 
-#define SQ_ENTRIES 128u /* and twice as many completions */
-#define FILES_MAX  1024u
+#define SQ_ENTRIES 128u  /* the completion queue has twice as many */
+#define FILES_MAX  1024u /* descriptors from here on are not registered */
 
 /*
- *   IDLE -> QUEUED -> ISSUED -> IDLE
- *              ^        | -EAGAIN
- *              |        v
- *              |     POLL_QUEUED -> POLL_ISSUED -> QUEUED      ready, try again
- *              v        v
- *              CANCELLED -> IDLE      cancelled before the kernel had it
+ *          submitted         in the ring        completed
+ *   IDLE ------------> QUEUED ---------> ISSUED ---------> IDLE
+ *                       |  ^               |
+ *                       |  | ready         | completed with -EAGAIN
+ *                       |  |               v
+ *             cancelled | POLL_ISSUED <- POLL_QUEUED
+ *                       |     in the ring  |
+ *                       |                  | cancelled
+ *                       v                  v
+ *                   CANCELLED <------------+
+ *                       |
+ *                       v
+ *                      IDLE
+ *
+ * A poll that fails or is cancelled goes from POLL_ISSUED to IDLE.
  */
 enum uring_state {
-    URING_QUEUED = 1,  /* in `queued`, or in `copies` */
-    URING_ISSUED,      /* the kernel's */
+    URING_QUEUED = 1,  /* in `queued` or `copies` */
+    URING_ISSUED,      /* the kernel has it */
     URING_POLL_QUEUED, /* in `queued`, to poll for readiness */
-    URING_POLL_ISSUED, /* the kernel's */
-    URING_CANCELLED,   /* in `cancelled` */
+    URING_POLL_ISSUED, /* the kernel has the poll */
+    URING_CANCELLED,   /* in `cancelled`; the kernel never had it */
 };
 
 enum uring_cancel {
     CANCEL_NONE,
     CANCEL_QUEUED, /* ISSUED or POLL_ISSUED, and in `cancels` */
-    CANCEL_ISSUED, /* ... and the kernel knows */
+    CANCEL_ISSUED, /* ISSUED or POLL_ISSUED, and the kernel has the cancellation */
 };
 
 struct uring_loop {
     struct loop loop;
     struct io_uring ring;
     struct op_list queued;    /* to be submitted */
-    struct op_list copies;    /* ... a turn's share at a time */
+    struct op_list copies;    /* reads and writes of files, to be submitted in shares */
     struct op_list cancels;   /* to be cancelled in the kernel */
     struct op_list cancelled; /* to be finished with -ECANCELED */
-    /* A timer's time, by its submission's slot: the kernel reads it while submitting. */
+    /* A timer's time, by its submission queue entry: the kernel reads it on submission. */
     struct __kernel_timespec times[SQ_ENTRIES];
-    /* Registered files have their descriptor's number in the kernel's table too. */
+    /* A registered file's index in the kernel's table is its descriptor. */
     enum { FILES_UNTRIED, FILES_READY, FILES_REFUSED } files;
-    uint64_t registered[FILES_MAX / 64]; /* a bit for each */
+    uint64_t registered[FILES_MAX / 64]; /* one bit for each index */
 };
 
 static struct uring_loop *uring_of(struct loop *l)
@@ -69,23 +79,24 @@ static struct uring_loop *uring_of(struct loop *l)
     return (struct uring_loop *)l;
 }
 
-/* Where it waits to be submitted. Flushing and allocating is never done in that call. */
-static struct op_list *list_of(struct uring_loop *u, const struct loop_op *op)
+/* The list in which op waits to be submitted. Flushes and allocations need not be shared out: the
+ * kernel never does them within the submitting call. */
+static struct op_list *uring_list_of(struct uring_loop *u, const struct loop_op *op)
 {
     bool copies = op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV;
 
     return copies && loop_op_is_of_file(op) && op->state == URING_QUEUED ? &u->copies : &u->queued;
 }
 
-static void queue(struct uring_loop *u, struct loop_op *op, enum uring_state state)
+static void uring_queue(struct uring_loop *u, struct loop_op *op, enum uring_state state)
 {
     op->state = (uint8_t)state;
-    op_list_append(list_of(u, op), op);
+    op_list_append(uring_list_of(u, op), op);
 }
 
 static void uring_submit(struct loop *l, struct loop_op *op)
 {
-    queue(uring_of(l), op, URING_QUEUED);
+    uring_queue(uring_of(l), op, URING_QUEUED);
 }
 
 static void uring_cancel(struct loop *l, struct loop_op *op)
@@ -95,7 +106,7 @@ static void uring_cancel(struct loop *l, struct loop_op *op)
     switch ((enum uring_state)op->state) {
     case URING_QUEUED:
     case URING_POLL_QUEUED:
-        op_list_remove(list_of(u, op), op);
+        op_list_remove(uring_list_of(u, op), op);
         op->state = URING_CANCELLED;
         op_list_append(&u->cancelled, op);
         break;
@@ -111,16 +122,16 @@ static void uring_cancel(struct loop *l, struct loop_op *op)
     }
 }
 
-static bool is_registered(const struct uring_loop *u, int fd)
+static bool uring_is_registered(const struct uring_loop *u, int fd)
 {
     unsigned i = (unsigned)fd;
 
     return i < FILES_MAX && u->registered[i / 64] >> (i % 64) & 1;
 }
 
-/* The table is empty and made for the first file. A kernel before 5.19 has none of this kind, and a
- * process that may have few descriptors gets none. */
-static bool files_prepare(struct uring_loop *u)
+/* Makes the kernel's table, empty, when the first file is registered. Kernels before 5.19 have no
+ * sparse tables, and a process with a low limit of descriptors gets none. */
+static bool uring_files_prepare(struct uring_loop *u)
 {
     if (u->files == FILES_UNTRIED)
         u->files =
@@ -133,7 +144,7 @@ static void uring_register_file(struct loop *l, int fd)
     struct uring_loop *u = uring_of(l);
     unsigned i = (unsigned)fd;
 
-    if (i < FILES_MAX && files_prepare(u) &&
+    if (i < FILES_MAX && uring_files_prepare(u) &&
         io_uring_register_files_update(&u->ring, i, &fd, 1) == 1)
         u->registered[i / 64] |= UINT64_C(1) << (i % 64);
 }
@@ -144,14 +155,14 @@ static void uring_unregister_file(struct loop *l, int fd)
     const int none = -1;
     unsigned i = (unsigned)fd;
 
-    if (!is_registered(u, fd))
+    if (!uring_is_registered(u, fd))
         return;
     (void)io_uring_register_files_update(&u->ring, i, &none, 1);
     u->registered[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
-/* A single buffer, the common case, spares the kernel copying the vector. */
-static void prep_rw(struct io_uring_sqe *sqe, const struct loop_op *op)
+/* For a single buffer, the common case, the kernel need not copy the vector. */
+static void sqe_prep_rw(struct io_uring_sqe *sqe, const struct loop_op *op)
 {
     static const uint8_t opcodes[2][2] = {
         { IORING_OP_READV, IORING_OP_READ },
@@ -167,9 +178,9 @@ static void prep_rw(struct io_uring_sqe *sqe, const struct loop_op *op)
         io_uring_prep_rw(opcode, sqe, op->fd, op->iov, (unsigned)op->count, (uint64_t)op->offset);
 }
 
-/* From now on, not at a time: the kernel takes a time for one of its own clock, from which a time
- * namespace's may be years away. */
-static void prep_timer(struct uring_loop *u, struct io_uring_sqe *sqe, uint64_t at_ns)
+/* A relative timeout: the kernel takes an absolute one as a time of its own clock, and a time
+ * namespace's clock may be years away from that. */
+static void sqe_prep_timer(struct uring_loop *u, struct io_uring_sqe *sqe, uint64_t at_ns)
 {
     struct __kernel_timespec *in = &u->times[sqe - u->ring.sq.sqes];
     uint64_t now_ns = clock_now_ns();
@@ -180,12 +191,12 @@ static void prep_timer(struct uring_loop *u, struct io_uring_sqe *sqe, uint64_t 
     io_uring_prep_timeout(sqe, in, 0, 0);
 }
 
-static void prep(struct uring_loop *u, struct io_uring_sqe *sqe, const struct loop_op *op)
+static void sqe_prep(struct uring_loop *u, struct io_uring_sqe *sqe, const struct loop_op *op)
 {
     switch ((enum loop_op_kind)op->kind) {
     case LOOP_OP_READV:
     case LOOP_OP_WRITEV:
-        prep_rw(sqe, op);
+        sqe_prep_rw(sqe, op);
         break;
     case LOOP_OP_FDATASYNC:
         io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
@@ -200,36 +211,39 @@ static void prep(struct uring_loop *u, struct io_uring_sqe *sqe, const struct lo
         io_uring_prep_poll_add(sqe, op->fd, op->events);
         break;
     case LOOP_OP_TIMER:
-        prep_timer(u, sqe, op->at_ns);
+        sqe_prep_timer(u, sqe, op->at_ns);
         break;
     }
 }
 
-static void issue_op(struct uring_loop *u, struct io_uring_sqe *sqe, struct loop_op *op)
+static void uring_issue_op(struct uring_loop *u, struct io_uring_sqe *sqe, struct loop_op *op)
 {
     if (op->state == URING_POLL_QUEUED) {
         io_uring_prep_poll_add(sqe, op->fd, loop_op_readiness(op));
         op->state = URING_POLL_ISSUED;
     } else {
-        prep(u, sqe, op);
-        if (op->remote) /* what is to be done at once or later sleeps now and then all the same */
+        sqe_prep(u, sqe, op);
+        /* On such a file even a call that should not sleep sometimes does: a kernel thread makes
+         * it. */
+        if (op->remote)
             sqe->flags |= IOSQE_ASYNC;
         op->state = URING_ISSUED;
     }
-    if (is_registered(u, op->fd))
+    if (uring_is_registered(u, op->fd))
         sqe->flags |= IOSQE_FIXED_FILE;
     io_uring_sqe_set_data(sqe, op);
 }
 
-static void issue_cancel(struct io_uring_sqe *sqe, struct loop_op *op)
+static void uring_issue_cancel(struct io_uring_sqe *sqe, struct loop_op *op)
 {
     io_uring_prep_cancel(sqe, op, 0);
     io_uring_sqe_set_data(sqe, NULL);
     op->cancel = CANCEL_ISSUED;
 }
 
-/* Writes as much as fits into the submission queue and the turn. Returns whether all did. */
-static bool issue_all(struct uring_loop *u)
+/* Writes as many operations into the ring as fit there and into the turn. Returns whether all
+ * did. */
+static bool uring_issue_all(struct uring_loop *u)
 {
     struct io_uring_sqe *sqe;
     uint64_t done = 0;
@@ -241,9 +255,9 @@ static bool issue_all(struct uring_loop *u)
             return false;
         sqe = io_uring_get_sqe(&u->ring);
         if (u->cancels.first)
-            issue_cancel(sqe, op_list_take(&u->cancels));
+            uring_issue_cancel(sqe, op_list_take(&u->cancels));
         else
-            issue_op(u, sqe, op_list_take(file ? &u->copies : &u->queued));
+            uring_issue_op(u, sqe, op_list_take(file ? &u->copies : &u->queued));
     }
     return true;
 }
@@ -251,12 +265,12 @@ static bool issue_all(struct uring_loop *u)
 static int uring_wait(struct loop *l, bool block)
 {
     struct uring_loop *u = uring_of(l);
-    bool sleepy = issue_all(u) && block && !u->cancelled.first;
+    bool sleepy = uring_issue_all(u) && block && !u->cancelled.first;
     int ret =
         sleepy ? io_uring_submit_and_wait(&u->ring, 1) : io_uring_submit_and_get_events(&u->ring);
 
-    /* Interrupted, short of memory, or waiting for completions to be taken: what was not submitted
-     * is still in the ring and goes next time. */
+    /* Interrupted, short of memory, or completions must be taken first: what was not submitted is
+     * still in the ring and goes next time. */
     if (ret == -EINTR || ret == -EAGAIN || ret == -EBUSY)
         return 0;
     return ret < 0 ? ret : 0;
@@ -272,34 +286,35 @@ static bool uring_due(struct loop *l)
            flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
-static bool is_io(const struct loop_op *op)
+static bool op_is_io(const struct loop_op *op)
 {
     return op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV || op->kind == LOOP_OP_ACCEPT;
 }
 
-static int result(const struct loop_op *op, int res)
+static int uring_result(const struct loop_op *op, int res)
 {
     if (op->kind == LOOP_OP_TIMER && res == -ETIME)
         return 0;
-    /* It polled first, or a kernel worker executed it and was interrupted. */
+    /* A cancelled operation that was still polling is not tried again; one that a kernel thread was
+     * executing has been interrupted. */
     if (op->cancel != CANCEL_NONE &&
         (op->state == URING_POLL_ISSUED || res == -EAGAIN || res == -EINTR))
         return -ECANCELED;
     return res;
 }
 
-static void completed(struct uring_loop *u, struct loop_op *op, int res)
+static void uring_completed(struct uring_loop *u, struct loop_op *op, int res)
 {
     bool ready = op->state == URING_POLL_ISSUED && res > 0;
-    bool not_ready = is_io(op) && res == -EAGAIN;
+    bool not_ready = op_is_io(op) && res == -EAGAIN;
 
     if (op->cancel == CANCEL_QUEUED)
         op_list_remove(&u->cancels, op);
     if (op->cancel == CANCEL_NONE && (ready || not_ready)) {
-        queue(u, op, ready ? URING_QUEUED : URING_POLL_QUEUED);
+        uring_queue(u, op, ready ? URING_QUEUED : URING_POLL_QUEUED);
         return;
     }
-    loop_op_finish(&u->loop, op, result(op, res));
+    loop_op_finish(&u->loop, op, uring_result(op, res));
 }
 
 static void uring_dispatch(struct loop *l)
@@ -316,8 +331,8 @@ static void uring_dispatch(struct loop *l)
         op = io_uring_cqe_get_data(cqe);
         res = cqe->res;
         io_uring_cqe_seen(&u->ring, cqe);
-        if (op) /* none: a cancellation's own */
-            completed(u, op, res);
+        if (op) /* NULL: the cqe is a cancellation's */
+            uring_completed(u, op, res);
     }
     while (last && !l->stopped) {
         struct loop_op *op = op_list_take(&u->cancelled);
@@ -345,7 +360,7 @@ static const struct loop_impl uring_impl = {
     .dispatch = uring_dispatch,
 };
 
-/* A filter may let a ring be made and not be entered. */
+/* Enters the ring once: a filter may allow making a ring but not entering it. */
 static int ring_try(struct io_uring *ring)
 {
     struct io_uring_cqe *cqe;
@@ -363,8 +378,9 @@ static int ring_try(struct io_uring *ring)
     return ret;
 }
 
-/* The most the kernel can do: completions run when this thread asks for them (6.1), or at least
- * interrupt it no more than they must, and a flag says that there are some (5.19). */
+/* Tries the best flags first. Since Linux 6.1 completions run only when this thread asks for them;
+ * since 5.19 they interrupt it no more than they must. In both cases a flag says that there are
+ * some. */
 static int ring_init(struct io_uring *ring)
 {
     static const unsigned flags[] = {
@@ -399,7 +415,8 @@ int loop_uring_create(struct loop **out, struct err *e)
     ret = ring_init(&u->ring);
     if (ret < 0) {
         free(u);
-        return err_set(e, -ret, "this host has or allows no io_uring: %s", strerror(-ret));
+        return err_set(e, -ret, "io_uring is missing or forbidden on this host: %s",
+                       strerror(-ret));
     }
     u->loop.impl = &uring_impl;
     *out = &u->loop;

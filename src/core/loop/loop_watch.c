@@ -1,16 +1,16 @@
 /*
- * Watches: what the loop looks at instead of being woken for it, and how long it does so before it
- * sleeps.
+ * Watches: memory that the loop looks at instead of being woken for it, and how long the loop waits
+ * awake before it sleeps.
  *
- * Whoever writes into watched memory need not ring while the loop is awake. Before each sleep every
- * watch is told to rest, which arranges for a wake-up and looks once more; so nothing is missed,
- * and a loop that sleeps costs nothing.
+ * A thread that writes into watched memory need not wake a loop that is awake. Before each sleep
+ * every watch is told to rest: it arranges for a wake-up and then looks once more. So nothing is
+ * missed, and a sleeping loop costs nothing.
  *
  * Waking up takes longer than many a disk or driver takes to come back with more. So before it
- * sleeps the loop spins for `spin_ns`, which follows what spinning brought: a wait that ended
- * within SPIN_MAX_NS doubles it, a longer one halves it. Without such waits it is 0, and the loop
- * sleeps at once. It does so too while a kernel thread does its work, as for a write into page
- * cache: that may need the very processor.
+ * sleeps the loop spins for `spin_ns`, which adapts: a wait that ended within SPIN_MAX_NS doubles
+ * it, a longer one halves it. Where all waits are long it is 0, and the loop sleeps at once. The
+ * loop also sleeps at once while a kernel thread works for it, as on a write into the page cache:
+ * that thread may need this very processor.
  */
 #include <sched.h>
 
@@ -45,8 +45,9 @@ void loop_unwatch(struct loop *l, struct loop_watch *w)
     l->watch_count--;
 }
 
-/* Each at most once; a call may take any of them away, and those that it adds come next time. */
-static bool call_each(struct loop *l, bool resting)
+/* Calls each watch at most once. A call may take any watch away; watches that it adds are called
+ * next time. */
+static bool watches_call(struct loop *l, bool resting)
 {
     unsigned left = l->watch_count;
     bool found = false;
@@ -63,15 +64,15 @@ static bool call_each(struct loop *l, bool resting)
 
 bool watches_look(struct loop *l)
 {
-    return call_each(l, false);
+    return watches_call(l, false);
 }
 
 bool watches_rest(struct loop *l)
 {
-    return call_each(l, true);
+    return watches_call(l, true);
 }
 
-/* Nobody else can get on while the only processor spins. */
+/* On a single processor nothing that the loop waits for can happen while it spins. */
 bool watches_may_spin(void)
 {
     cpu_set_t cpus;

@@ -1,12 +1,12 @@
 #ifndef CORE_VM_ACCEL_H
 #define CORE_VM_ACCEL_H
 /*
- * An accelerator: what runs the guest's processors. KVM is one, the software CPU another, the
- * tests' scripted one a third.
+ * An accelerator: what runs the guest's processors. KVM is one, the software CPU another, and the
+ * tests have a scripted one.
  *
- * An accelerator embeds struct accel (and each of its processors struct accel_vcpu) as first
- * member. It reaches memory and devices only through what accel_config names, and tells the outside
- * only through enum vcpu_exit.
+ * An accelerator embeds struct accel as its first member, and each of its processors embeds struct
+ * accel_vcpu. It reaches memory and devices only through what accel_config names, and reports to
+ * its caller only through enum vcpu_exit.
  */
 #include <stdint.h>
 
@@ -30,65 +30,65 @@ struct accel_config {
 
 /* Why a processor came back from run. */
 enum vcpu_exit {
-    VCPU_KICKED,       /* somebody asked for it; run again to go on */
-    VCPU_TRIPLE_FAULT, /* the guest's fault: its processor gave up */
+    VCPU_KICKED,       /* kick was called; the guest goes on with the next run */
+    VCPU_TRIPLE_FAULT, /* the guest's own doing: its processor shut down */
     VCPU_FAILED,       /* the accelerator could not go on; the log says why */
 };
 
 struct accel_ops {
     const char *name; /* "kvm", "emu" */
 
-    /* Loop thread, while the machine is built. On failure nothing is left behind and the sentence
+    /* Loop thread, while the machine is built. A failure leaves nothing behind, and its sentence
      * says what the operator can do about it. */
     int (*create)(const struct accel_config *config, struct accel **out, struct err *e);
 
     /* After every irq line is finished and every processor destroyed (vm.h has the order). */
     void (*destroy)(struct accel *a);
 
-    /* Fills a line the caller owns; irq_finish before destroy, while no processor runs. A second
-     * line on one gsi is -EEXIST. */
+    /* Fills in a line that the caller owns; irq_finish comes before destroy, while no processor
+     * runs. A second line on one gsi is -EEXIST. */
     int (*irq_init)(struct accel *a, struct irq_line *line, unsigned gsi, struct err *e);
     void (*irq_finish)(struct accel *a, struct irq_line *line);
 
-    /* A guest store of `size` bytes with this value to this MMIO address writes the eventfd instead
-     * of reaching the bus, without a return from run where the accelerator can. The caller keeps
-     * the descriptor. */
+    /* From now on a guest store of `size` bytes with this value to this MMIO address writes the
+     * eventfd instead of reaching the bus. Where the accelerator can, run does not return for it.
+     * The caller keeps the descriptor. */
     int (*doorbell_add)(struct accel *a, gpa_t addr, unsigned size, uint64_t value, int eventfd,
                         struct err *e);
 
-    /* [gpa, gpa + len), which is RAM, was written by somebody who is not one of the processors, or
-     * given back to the host: they may hold decoded code of it. Whatever the guest sees after the
-     * call, an answer in a queue or an interrupt, it sees with the new bytes. Any thread but a
-     * vCPU's; NULL where the hardware sees to it. */
+    /* Call after something other than the processors has written [gpa, gpa + len), which is RAM,
+     * or has given it back to the host: the processors may hold decoded code of it. Whatever the
+     * guest sees after the call (an answer in a queue, an interrupt), it sees with the new bytes.
+     * Any thread but a vCPU's; NULL where the hardware takes care of this. */
     void (*memory_written)(struct accel *a, gpa_t gpa, uint64_t len);
 
-    /* Processor `id`, 0 to vcpu_count - 1, in its architectural reset state: 0 boots, the others
-     * wait to be started by the guest. */
+    /* Creates processor `id`, 0 to vcpu_count - 1, in its architectural reset state: 0 boots, the
+     * others wait until the guest starts them. */
     int (*vcpu_create)(struct accel *a, unsigned id, struct accel_vcpu **out, struct err *e);
 };
 
 struct accel_vcpu_ops {
     void (*destroy)(struct accel_vcpu *v);
 
-    /* While that processor is not in run. */
+    /* Only while that processor is not in run. */
     int (*regs_set)(struct accel_vcpu *v, const struct vcpu_regs *regs, struct err *e);
     int (*regs_get)(struct accel_vcpu *v, struct vcpu_regs *regs, struct err *e);
 
-    /* That vCPU's thread, before its first run, or NULL: is this machine's processor one that a
-     * guest can live on? 0 where it is; -EOPNOTSUPP with what it lacks, or does too slowly, as the
-     * sentence. *mips is set, either way, once its speed is known: at least so many million
-     * instructions of a guest's kernel a second. Uses the machine's memory below 1 MiB; that and
-     * the processor are afterwards as before. A kick ends it. */
+    /* That vCPU's thread, before its first run; or NULL. Tests whether a guest can live on this
+     * processor: 0 if so, else -EOPNOTSUPP with a sentence that says what the processor lacks or
+     * does too slowly. Either way *mips is set once the speed is known: the processor executes at
+     * least that many million instructions of a guest's kernel a second. Uses the machine's memory
+     * below 1 MiB; memory and processor are afterwards as before. A kick ends the probe. */
     int (*probe)(struct accel_vcpu *v, uint64_t *mips, struct err *e);
 
-    /* That vCPU's thread. Runs the guest, its device accesses included, until there is one of the
-     * reasons above. */
+    /* That vCPU's thread. Runs the guest, device accesses included, until one of the reasons above
+     * applies. */
     enum vcpu_exit (*run)(struct accel_vcpu *v);
 
-    /* Any thread; also from a signal handler. The present run, or else the next one, returns
-     * VCPU_KICKED soon; a kick by the vCPU's own thread, in a device's access, behind the
-     * instruction that made the access. The caller also sends the vCPU's thread a signal (vcpu.h),
-     * so that a system call it sleeps in returns. */
+    /* Any thread, also in a signal handler. The present run, or else the next one, returns
+     * VCPU_KICKED soon. When the vCPU's own thread kicks, from inside a device access, run returns
+     * right after the instruction that made the access. The caller also sends the vCPU's thread a
+     * signal (vcpu.h), so that a system call in which it sleeps returns. */
     void (*kick)(struct accel_vcpu *v);
 };
 

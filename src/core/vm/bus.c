@@ -12,7 +12,7 @@ void bus_init(struct bus *b, const char *name)
     *b = (struct bus){ .name = name };
 }
 
-/* How many windows begin at or below addr; the last of those is the only one that can hold it. */
+/* How many windows begin at or below addr. Only the last of those can hold addr. */
 static unsigned windows_upto(const struct bus *b, uint64_t addr)
 {
     unsigned low = 0;
@@ -29,8 +29,8 @@ static unsigned windows_upto(const struct bus *b, uint64_t addr)
     return low;
 }
 
-static int overlap(const struct bus *b, uint64_t base, uint64_t last, const struct device *d,
-                   const struct bus_window *other, struct err *e)
+static int bus_refuse_overlap(const struct bus *b, uint64_t base, uint64_t last,
+                              const struct device *d, const struct bus_window *other, struct err *e)
 {
     return err_set(e, EEXIST, "%s bus: %s at 0x%llx-0x%llx overlaps %s at 0x%llx-0x%llx", b->name,
                    d->ops->name, (unsigned long long)base, (unsigned long long)last,
@@ -51,9 +51,9 @@ int bus_add(struct bus *b, uint64_t base, uint64_t len, struct device *d, struct
         return err_set(e, ENOSPC, "%s bus: no room for %s beside %u other devices", b->name,
                        d->ops->name, b->count);
     if (at > b->windows && base - at[-1].base < at[-1].len)
-        return overlap(b, base, last, d, &at[-1], e);
+        return bus_refuse_overlap(b, base, last, d, &at[-1], e);
     if (at < end && at->base <= last)
-        return overlap(b, base, last, d, at, e);
+        return bus_refuse_overlap(b, base, last, d, at, e);
 
     memmove(at + 1, at, (size_t)(end - at) * sizeof(*at));
     *at = (struct bus_window){ .base = base, .len = len, .device = d };

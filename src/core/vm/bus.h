@@ -3,8 +3,8 @@
 /*
  * An address space of device windows: one for port I/O, one for MMIO.
  *
- * Filled while the machine is built, then never changed, so that vCPU threads look up without a
- * lock.
+ * It is filled while the machine is built and never changes afterwards, so vCPU threads search it
+ * without a lock.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,9 +32,9 @@ void bus_init(struct bus *b, const char *name);
  * overlap, -ENOSPC where the bus is full, -EINVAL for an empty or wrapping window. */
 int bus_add(struct bus *b, uint64_t base, uint64_t len, struct device *d, struct err *e);
 
-/* That vCPU's thread. size is 1 to 8. Where no device claims the whole access a read gives all
- * ones, a write goes nowhere, and both return false. No device claims a size that is not 1, 2, 4 or
- * 8, which a guest can cause by an access across a page boundary. */
+/* A vCPU's thread. size is 1 to 8. Where no device claims the whole access, a read gives all ones,
+ * a write goes nowhere, and both return false. No device claims a size other than 1, 2, 4 or 8,
+ * which a guest can cause by an access across a page boundary. */
 bool bus_read(const struct bus *b, uint64_t addr, void *data, unsigned size);
 bool bus_write(const struct bus *b, uint64_t addr, const void *data, unsigned size);
 

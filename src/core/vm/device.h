@@ -3,10 +3,11 @@
 /*
  * A device as the buses see it: a register window behind one lock.
  *
- * A device embeds struct device as its first member and hands the bus a table. A vCPU's register
- * access takes the lock around each call of the table, whichever thread comes; the device takes the
- * same lock where the loop thread works on the state that its registers show, and goes first: a
- * guest whose processors do nothing but read a register does not keep it waiting.
+ * A device embeds struct device as its first member and hands the bus a table. On every register
+ * access the bus takes the lock, on whichever vCPU's thread, and calls the table. Where the device
+ * works on the loop thread with state that its registers show, it takes the same lock with
+ * device_lock. That goes first: a guest whose processors do nothing but read a register does not
+ * keep the loop waiting.
  */
 #include <stdint.h>
 
@@ -17,10 +18,9 @@ struct device;
 struct device_ops {
     const char *name; /* for messages: "serial", "i8042" */
 
-    /* That vCPU's thread, lock held. offset is into the window; size is 1, 2, 4 or 8 bytes and the
-     * access lies wholly inside the window; data is little-endian and of no particular alignment. A
-     * read fills all of data. The guest may do any of this at any time: there is no error to
-     * return. */
+    /* A vCPU's thread, lock held. offset is into the window; size is 1, 2, 4 or 8 bytes, and the
+     * access lies wholly inside the window. data is little-endian and of any alignment; a read
+     * fills all of it. The guest may do any of this at any time, so there is no error to return. */
     void (*read)(struct device *d, uint64_t offset, void *data, unsigned size);
     void (*write)(struct device *d, uint64_t offset, const void *data, unsigned size);
 };

@@ -3,9 +3,9 @@
 /*
  * An interrupt line as a device sees it: something to raise.
  *
- * Lines are edge-triggered: one raise is one interrupt, raises that come before the guest took the
- * first may fold into one. The accelerator fills the struct (accel.h); a device cannot tell which
- * one did.
+ * Lines are edge-triggered: one raise is one interrupt. Raises that come before the guest took the
+ * first may merge into one. The accelerator fills in the struct (accel.h); a device cannot tell
+ * which accelerator did.
  */
 #include <stdint.h>
 
@@ -14,9 +14,11 @@ struct accel;
 struct irq_line {
     /* Any thread, never blocks. */
     void (*raise)(struct irq_line *line);
-    struct accel *accel; /* whose interrupt controller it ends in */
+    struct accel *accel; /* whose interrupt controller the line leads to */
     unsigned gsi;        /* global system interrupt, as ACPI numbers them */
-    int fd; /* eventfd that raises the line when written, or -1: lets a kernel-side backend do it */
+    /* An eventfd that raises the line when written, by which code in the kernel can raise it; or
+     * -1. */
+    int fd;
 };
 
 static inline void irq_line_raise(struct irq_line *line)

@@ -1,8 +1,9 @@
-/* Guest memory: two regions of address space with guard pages, filled in by the kernel on touch.
+/*
+ * Guest memory: two regions of address space with guard pages, filled in by the kernel on touch.
  *
  * A region is first reserved as a whole, guards included, with no access; then the memory itself is
- * mapped over the middle of the reservation. So there is no moment at which something else could
- * settle in a guard, and one munmap takes all of it away.
+ * mapped over the middle of the reservation. So there is no moment at which another mapping could
+ * land in a guard, and one munmap removes everything.
  */
 #include "core/vm/mem.h"
 
@@ -17,8 +18,8 @@
 #include "core/base/err.h"
 #include "core/base/units.h"
 
-/* log2 of the page size, where both mmap and memfd_create take it (their MAP_HUGE_2MB and
- * MFD_HUGE_2MB, which glibc does not name). */
+/* log2 of the page size, in the bits where mmap and memfd_create both take it. The kernel calls it
+ * MAP_HUGE_2MB and MFD_HUGE_2MB; glibc has neither name. */
 #define FLAG_HUGE_2MB (21 << MAP_HUGE_SHIFT)
 
 static bool is_multiple(uint64_t n, uint64_t of)
@@ -26,7 +27,7 @@ static bool is_multiple(uint64_t n, uint64_t of)
     return n % of == 0;
 }
 
-static int config_check(const struct mem_config *c, struct err *e)
+static int mem_config_check(const struct mem_config *c, struct err *e)
 {
     uint64_t end;
 
@@ -39,9 +40,9 @@ static int config_check(const struct mem_config *c, struct err *e)
                        (unsigned long long)c->size);
     if (c->huge == MEM_HUGE_2M && !is_multiple(c->size, PAGE_2M))
         return err_set(e, EINVAL,
-                       "guest memory of %llu KiB is not a multiple of the 2 MiB of its huge pages",
+                       "guest memory of %llu KiB is not a multiple of 2 MiB, its huge pages' size",
                        (unsigned long long)(c->size >> 10));
-    /* Room above the gap for all of it, and for the slack that reserving adds. */
+    /* There must be room above the gap for all of it, and for what region_reserve adds. */
     if (__builtin_add_overflow(c->size, c->gap_end + 2 * PAGE_2M, &end))
         return err_set(e, ENOMEM, "guest memory of %llu MiB is more than the host can map",
                        (unsigned long long)(c->size / MIB));
@@ -60,7 +61,7 @@ static void regions_lay_out(struct mem *m, const struct mem_config *c)
             (struct mem_region){ .gpa = c->gap_end, .size = high, .fd_offset = low };
 }
 
-/* The memfd can neither shrink nor grow: a peer that maps it cannot make our own accesses fault. */
+/* The memfd can neither shrink nor grow: a peer that maps it cannot make mote's accesses fault. */
 static int memfd_open(const struct mem_config *c, struct err *e)
 {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -81,8 +82,8 @@ static int memfd_open(const struct mem_config *c, struct err *e)
     return fd;
 }
 
-/* Reserves address space for the region, trimmed to one guard page on either side. The host's
- * address is congruent with the guest's (mem.h). */
+/* Reserves address space for the region, trimmed to one guard page on either side. Host and guest
+ * address agree in their low 21 bits (mem.h). */
 static int region_reserve(const struct mem *m, struct mem_region *r, struct err *e)
 {
     uint64_t want = r->size + 2 * PAGE_4K;
@@ -120,7 +121,7 @@ static int huge_pages_missing(const struct mem *m, struct err *e)
 }
 
 /* Puts memory into the reservation. hugetlbfs pages are taken from the pool now (no MAP_NORESERVE):
- * otherwise an exhausted pool would be a SIGBUS in the running guest. */
+ * otherwise an exhausted pool would raise SIGBUS while the guest runs. */
 static int region_map(const struct mem *m, const struct mem_region *r, struct err *e)
 {
     int flags = MAP_FIXED;
@@ -138,15 +139,15 @@ static int region_map(const struct mem *m, const struct mem_region *r, struct er
         return err_sys(e, "cannot map %llu MiB of guest memory",
                        (unsigned long long)(m->size / MIB));
     }
-    /* Both are wishes: a kernel that knows neither runs the guest all the same. */
+    /* Both are only advice: a kernel that knows neither can still run the guest. */
     (void)madvise(r->host, r->size, MADV_DONTDUMP);
     if (m->huge == MEM_HUGE_TRANSPARENT)
         (void)madvise(r->host, r->size, MADV_HUGEPAGE);
     return 0;
 }
 
-/* All of the address space first: what the host cannot map at all is found before anything that
- * costs memory exists. */
+/* Reserves all address space first, so that a size which the host cannot map at all fails before
+ * anything that costs memory exists. */
 static int regions_map(struct mem *m, const struct mem_config *config, struct err *e)
 {
     int ret = 0;
@@ -164,7 +165,7 @@ static int regions_map(struct mem *m, const struct mem_config *config, struct er
 
 int mem_init(struct mem *m, const struct mem_config *config, struct err *e)
 {
-    int ret = config_check(config, e);
+    int ret = mem_config_check(config, e);
 
     *m = (struct mem){ .fd = -1 };
     if (ret < 0)
@@ -193,7 +194,7 @@ void *mem_at(const struct mem *m, gpa_t gpa, uint64_t len)
 {
     for (unsigned i = 0; i < m->count; i++) {
         const struct mem_region *r = &m->regions[i];
-        uint64_t offset = gpa - r->gpa; /* huge where gpa is below: then it is not in the region */
+        uint64_t offset = gpa - r->gpa; /* wraps where gpa is below, and is then too large */
 
         if (offset < r->size)
             return len <= r->size - offset ? r->host + offset : NULL;
@@ -221,22 +222,22 @@ bool mem_write(const struct mem *m, gpa_t gpa, const void *from, uint64_t len)
     return true;
 }
 
-static uint64_t offset_in(const struct mem_region *r, const void *host)
+static uint64_t region_offset(const struct mem_region *r, const void *host)
 {
-    return (uintptr_t)host - (uintptr_t)r->host; /* huge where it is below */
+    return (uintptr_t)host - (uintptr_t)r->host; /* wraps where host is below */
 }
 
 gpa_t mem_gpa(const struct mem *m, const void *host)
 {
     unsigned i = 0;
 
-    while (i < m->count && offset_in(&m->regions[i], host) >= m->regions[i].size)
+    while (i < m->count && region_offset(&m->regions[i], host) >= m->regions[i].size)
         i++;
     assert(i < m->count);
-    return m->regions[i].gpa + offset_in(&m->regions[i], host);
+    return m->regions[i].gpa + region_offset(&m->regions[i], host);
 }
 
-/* Of a memfd the pages have to leave the file: what is only unmapped stays there for others. */
+/* A memfd's pages must leave the file (MADV_REMOVE): if only unmapped they would stay allocated. */
 uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len)
 {
     uint64_t before = -gpa % PAGE_4K; /* to the first whole page */
@@ -250,8 +251,8 @@ uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len)
     return len;
 }
 
-/* A region begins with a whole huge page; at its end there may be less than one, where the advice
- * does nothing. */
+/* Every region begins at a multiple of 2 MiB. At its end there may be less than a huge page; there
+ * the advice does nothing. */
 void mem_expect(const struct mem *m, gpa_t gpa, uint64_t len)
 {
     gpa_t end = len < UINT64_MAX - PAGE_2M - gpa ? gpa + len : UINT64_MAX - PAGE_2M;
@@ -270,8 +271,8 @@ void mem_expect(const struct mem *m, gpa_t gpa, uint64_t len)
     }
 }
 
-/* Regions are whole pages, so rounding to pages stays inside. A kernel before 5.14 does not know
- * the advice, and faults do the work. */
+/* Regions are whole pages, so rounding to pages stays inside. Kernels before 5.14 do not know this
+ * advice; there the pages are filled in by faults. */
 void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len)
 {
     uint64_t before = gpa % PAGE_4K;
@@ -281,20 +282,20 @@ void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len)
         (void)madvise(at - before, before + len, MADV_POPULATE_WRITE);
 }
 
-/* A page of the file beyond its end would be a SIGBUS in the running guest. */
-static int file_check(int fd, uint64_t offset, uint64_t len, struct err *e)
+/* A mapped page that lies wholly behind the file's end would raise SIGBUS while the guest runs. */
+static int mem_file_check(int fd, uint64_t offset, uint64_t len, struct err *e)
 {
     struct stat st;
     uint64_t end;
 
     if (fstat(fd, &st) < 0)
-        return err_sys(e, "cannot look at the file to map into guest memory");
+        return err_sys(e, "cannot examine the file to map into guest memory");
     if (!S_ISREG(st.st_mode))
         return err_set(e, EOPNOTSUPP, "only a regular file can be mapped into guest memory");
     if (__builtin_add_overflow(offset, len, &end) ||
         end > ((uint64_t)st.st_size + PAGE_4K - 1) / PAGE_4K * PAGE_4K)
-        return err_set(e, EINVAL, "a file of %lld bytes has no %llu bytes at %llu to map",
-                       (long long)st.st_size, (unsigned long long)len, (unsigned long long)offset);
+        return err_set(e, EINVAL, "cannot map %llu bytes at offset %llu of a file of %lld bytes",
+                       (unsigned long long)len, (unsigned long long)offset, (long long)st.st_size);
     return 0;
 }
 
@@ -309,12 +310,12 @@ int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len
     if (!at || len == 0 || !is_multiple(gpa | offset | len, PAGE_4K))
         return err_set(e, EINVAL, "cannot map a file at guest address 0x%llx, length 0x%llx",
                        (unsigned long long)gpa, (unsigned long long)len);
-    ret = file_check(fd, offset, len, e);
+    ret = mem_file_check(fd, offset, len, e);
     if (ret < 0)
         return ret;
 
-    /* Mapped aside, then moved over: a filesystem may refuse after MAP_FIXED has already unmapped
-     * what was there, which would leave a hole in RAM. */
+    /* The file is mapped elsewhere, then moved here: a filesystem may refuse after MAP_FIXED has
+     * already unmapped what was here, which would leave a hole in RAM. */
     aside = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, (off_t)offset);
     if (aside == MAP_FAILED)
         return err_sys(e, "cannot map a file into guest memory");

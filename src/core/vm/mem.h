@@ -3,27 +3,28 @@
 /*
  * Guest memory: RAM at guest physical addresses, and the one door to it.
  *
- * RAM is up to two regions: below the MMIO gap and, what does not fit there, from 4 GiB. Each
- * region is reserved with an inaccessible guard page on either side and is touched by nobody until
- * the guest does (design decision 5). Regions never change between mem_init and mem_finish.
+ * RAM is up to two regions: one below the MMIO gap and, for what does not fit there, one above it.
+ * Each region is reserved with an inaccessible guard page on either side, and takes no memory of
+ * the host's until somebody touches it. Regions never change between mem_init and mem_finish.
  *
- * Host and guest addresses, and a memfd's offsets, agree in their low 21 bits, whatever kind the
- * memory is of: only then can one entry of the processor's tables map a huge page of the host's for
- * the guest. Otherwise each 4 KiB is an exit, 17,000 of them in a boot.
+ * Host addresses, guest addresses and offsets in the memfd agree in their low 21 bits, whatever
+ * kind of memory it is: only then can one entry of the processor's second-level page tables map a
+ * huge page of the host's. Otherwise each 4 KiB costs an exit: 17,000 in a boot.
  *
- * By default the host is asked for huge pages where a boot surely touches memory (MEM_HUGE_BOOT):
- * that has most of their gain, costs no memory, and leaves to the host's policy what guests give
- * back and take again, which huge pages asked for would have khugepaged fill up. A stock boot in
- * the bed, 256 MiB, policy "madvise", then idle for 30 s; the host's own time to load the bzImage:
+ * By default the host is asked for huge pages only where a boot surely touches memory
+ * (MEM_HUGE_BOOT). That brings most of their gain and costs no memory. It leaves memory that guests
+ * give back and take again to the host's policy; had huge pages been asked for there, khugepaged
+ * would fill it up again. Measured in the bed with a stock kernel and 256 MiB, booted and then idle
+ * for 30 s, under the policy "madvise"; "loading" is the host's own time to load the bzImage:
  *
  *                   exits   page faults   resident, booted and idle   loading
  *   none           20,063        17,112        79 MiB       79 MiB      38 ms
  *   boot            5,136         2,184        79 MiB       79 MiB      27 ms
  *   transparent     3,002            43        83 MiB       83 MiB      25 ms
  *
- * Whoever holds a guest physical address goes through mem_at, mem_read or mem_write; all three take
- * a length and may say no. The guest writes its memory at any moment: read once, judge the copy,
- * use the copy.
+ * The one door is mem_at, mem_read and mem_write: every access by guest physical address goes
+ * through one of them. All three take a length and may refuse. The guest may write its memory at
+ * any moment, so read once, judge the copy, use the copy.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +36,7 @@ typedef uint64_t gpa_t; /* guest physical address, bytes */
 
 enum mem_huge {
     MEM_HUGE_NONE,        /* as the host treats any process */
-    MEM_HUGE_BOOT,        /* madvise for what is mem_expected; the kernel decides */
+    MEM_HUGE_BOOT,        /* madvise for the ranges given to mem_expect; the kernel decides */
     MEM_HUGE_TRANSPARENT, /* madvise for all of it */
     MEM_HUGE_2M,          /* hugetlbfs pages, reserved at once; size must be a multiple of 2 MiB */
 };
@@ -45,7 +46,7 @@ struct mem_config {
     gpa_t gap_start; /* RAM stops here... */
     gpa_t gap_end;   /* ...and goes on here; both multiples of 2 MiB */
     enum mem_huge huge;
-    bool shared; /* sealed memfd that other processes can map, instead of private anonymous */
+    bool shared; /* a sealed memfd that other processes can map, not private anonymous memory */
 };
 
 struct mem_region {
@@ -61,13 +62,13 @@ struct mem {
     struct mem_region regions[MEM_REGIONS_MAX]; /* ascending */
     unsigned count;
     uint64_t size; /* the regions' sum */
-    int fd;        /* the memfd where shared, otherwise -1 */
+    int fd;        /* the memfd if the memory is shared, otherwise -1 */
     enum mem_huge huge;
 };
 
-/* Reserves the address space; no core dump will hold it. Nothing is left behind on failure: -ENOMEM
- * where the host cannot map it or has too few huge pages, -EINVAL for a size that is zero or not a
- * multiple of the page size. */
+/* Reserves the address space and keeps it out of core dumps. A failure leaves nothing behind:
+ * -ENOMEM where the host cannot map the memory or has too few huge pages, -EINVAL for a size that
+ * is zero or not a multiple of the page size. */
 int mem_init(struct mem *m, const struct mem_config *config, struct err *e);
 
 /* Unmaps all. Accepts a zeroed struct. Every pointer from mem_at is dead afterwards. */
@@ -84,33 +85,33 @@ void *mem_at(const struct mem *m, gpa_t gpa, uint64_t len);
 bool mem_read(const struct mem *m, gpa_t gpa, void *to, uint64_t len);
 bool mem_write(const struct mem *m, gpa_t gpa, const void *from, uint64_t len);
 
-/* The other way: the guest physical address of a host address that came through the door. */
+/* The guest physical address of a host address that came from mem_at. */
 gpa_t mem_gpa(const struct mem *m, const void *host);
 
 /* Gives the whole pages of [gpa, gpa + len) back to the host, for a guest that has no use for what
- * they hold. They stay RAM: whoever touches one gets a new page, zero or, where a file is mapped,
- * the file's. Returns how many bytes that were; 0 unless all of the range lies in one region. Pages
- * of 2 MiB are never given back: the host may hand them to another process, and the guest that
- * comes back to one would find the pool empty and die of it. The accelerator is the caller's to
- * tell (core/vm/accel.h). */
+ * they hold. They stay RAM: the next touch gets a new page, which is zero or, where a file is
+ * mapped, the file's. Returns the number of bytes given back; 0 unless all of the range lies in one
+ * region. MEM_HUGE_2M pages are never given back: the host might hand them to another process, and
+ * a guest that touched one again would find the pool empty and die of that. The caller tells the
+ * accelerator (accel_memory_written). */
 uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len);
 
 /* Before the guest starts. */
 
-/* The guest will touch all of this range soon: under MEM_HUGE_BOOT the host is asked for huge pages
- * wherever the range touches one. Whatever of it is not RAM is left out. It fails at nothing,
+/* Says that the guest will soon touch all of this range. Under MEM_HUGE_BOOT the host is then asked
+ * for every huge page that the range overlaps. Parts that are not RAM are left out. It cannot fail,
  * changes no byte, and takes no memory yet. */
 void mem_expect(const struct mem *m, gpa_t gpa, uint64_t len);
 
-/* Fills in the pages of a range that is about to be written, in one call instead of a fault each.
- * Only a matter of speed: it fails at nothing and changes no byte. */
+/* Fills in the pages of a range that is about to be written, in one call instead of one fault each.
+ * It only saves time: it cannot fail and changes no byte. */
 void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len);
 
-/* Replaces [gpa, gpa + len) by a private mapping of the file from offset: no copy, and the guest's
- * writes stay its own. All three multiples of 4 KiB; the last page may go past the file's end and
- * is zero there. A failure has changed nothing: -EOPNOTSUPP where this memory cannot hold pages of
- * this file and the caller copies instead, -EINVAL where the range is not RAM or not in the file.
- * The file must keep its length as long as the guest lives. */
+/* Replaces [gpa, gpa + len) by a private mapping of the file from offset: nothing is copied, and
+ * the guest's writes stay its own. gpa, offset and len are multiples of 4 KiB; the last page may go
+ * past the file's end and is zero there. A failure has changed nothing: -EOPNOTSUPP where this
+ * memory cannot hold pages of this file and the caller should copy, -EINVAL where the range is not
+ * RAM or not in the file. The file must keep its length as long as the guest lives. */
 int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len, struct err *e);
 
 #endif

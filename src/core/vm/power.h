@@ -3,9 +3,8 @@
 /*
  * How a machine ends, and the upward call by which a device says so.
  *
- * The i8042's reset line, the ACPI registers and the vCPU threads all know that the machine is
- * over, and none of them knows the machine: they hold a struct power, which the machine embeds and
- * implements.
+ * The i8042's reset line, the ACPI registers and the vCPU threads can all end the machine, but none
+ * of them knows it: they hold a struct power, which the machine embeds and implements.
  */
 
 enum power_end {

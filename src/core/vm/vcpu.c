@@ -1,12 +1,13 @@
-/* vCPU threads: each runs its processor, or waits to be wanted.
+/*
+ * vCPU threads: each runs its processor, or waits until it is wanted.
  *
- * One lock, and one flag under it a vCPU: `running` is set before a thread leaves the lock to run
- * and cleared when it is back, so whoever holds the lock knows exactly whom to kick. A thread that
- * is kicked after it set the flag and before it entered the guest is covered by the accelerator's
- * contract: the next run returns at once.
+ * There is one lock, and under it one flag for each vCPU: a thread sets `running` before it leaves
+ * the lock to run, and clears it when it is back. So the holder of the lock knows exactly which
+ * threads to kick. A thread may be kicked after it set the flag and before it entered the guest;
+ * the accelerator promises that its next run then returns at once.
  *
- * A processor held at a gate has kicked itself, so that its run returns, and rests like one that
- * is not wanted until the gate is open.
+ * A thread that is held at a gate has kicked itself, so that its run returns. Until the gate opens
+ * it rests like one that is not wanted.
  *
  * A thread ends the machine outside the lock and before it clears its flag. That cannot deadlock
  * with a pause that waits for it: power_end_machine posts and never blocks.
@@ -27,29 +28,29 @@
 #include "core/base/timeline.h"
 #include "core/vm/power.h"
 
-/* Fixed, because the default (RLIMIT_STACK, 8 MiB) is large enough for the kernel to back it with a
- * transparent huge page: 2 MiB resident for each thread where a few KiB are used. */
+/* Bytes. The default (RLIMIT_STACK, 8 MiB) is large enough for the kernel to back the stack with a
+ * transparent huge page: 2 MiB resident for each thread, of which it uses a few KiB. */
 #define VCPU_STACK (512u << 10)
 
-/* The processor that this thread runs; NULL on other threads. A device access has come through the
- * accelerator and a bus, neither of which says whose it is. */
+/* The vCPU of this thread; NULL on other threads. vcpu_gate_hold needs it: a device access comes
+ * through the accelerator and a bus, and neither says which processor makes it. */
 static _Thread_local struct vcpu *self;
 
-static void signal_ignore(int signal)
+static void vcpu_signal_ignore(int signal)
 {
-    (void)signal; /* that it came is all: a sleeping system call returned */
+    (void)signal; /* its arrival is enough: it makes a sleeping system call return */
 }
 
-/* No SA_RESTART, or the system call would go on sleeping. */
-static void signal_install(void)
+/* Without SA_RESTART, or the system call would go on sleeping. */
+static void vcpu_signal_install(void)
 {
-    struct sigaction action = { .sa_handler = signal_ignore };
+    struct sigaction action = { .sa_handler = vcpu_signal_ignore };
 
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(VCPU_SIGNAL, &action, NULL);
 }
 
-/* With the lock: is there nothing for this thread to do? */
+/* Call with the lock held: is there nothing for this thread to do? */
 static bool vcpu_rests(const struct vcpu *v)
 {
     switch (v->all->want) {
@@ -65,7 +66,7 @@ static bool vcpu_rests(const struct vcpu *v)
     return true;
 }
 
-/* With the lock: back from what it was wanted for. */
+/* Call with the lock held: the thread is back from running or probing. */
 static void vcpu_park(struct vcpu *v)
 {
     struct vcpus *all = v->all;
@@ -77,7 +78,7 @@ static void vcpu_park(struct vcpu *v)
         (void)pthread_cond_signal(&all->idle);
 }
 
-/* Parks until wanted; returns for what. */
+/* Parks until the thread is wanted; returns what for. */
 static enum vcpus_want vcpu_wait(struct vcpu *v)
 {
     struct vcpus *all = v->all;
@@ -96,7 +97,7 @@ static enum vcpus_want vcpu_wait(struct vcpu *v)
     return want;
 }
 
-static void vcpu_probe(struct vcpu *v)
+static void vcpu_run_probe(struct vcpu *v)
 {
     struct vcpus *all = v->all;
     struct err e;
@@ -110,7 +111,7 @@ static void vcpu_probe(struct vcpu *v)
     (void)pthread_mutex_unlock(&all->lock);
 }
 
-static void vcpu_run(struct vcpu *v)
+static void vcpu_run_guest(struct vcpu *v)
 {
     enum vcpu_exit why;
 
@@ -135,15 +136,16 @@ static void *vcpu_main(void *arg)
 
     while ((want = vcpu_wait(v)) != VCPUS_STOPPED) {
         if (want == VCPUS_PROBING)
-            vcpu_probe(v);
+            vcpu_run_probe(v);
         else
-            vcpu_run(v);
+            vcpu_run_guest(v);
     }
     return NULL;
 }
 
-/* Faults stay deliverable: blocked, they would kill the process past any handler. */
-static void thread_attr_init(pthread_attr_t *attr)
+/* The signals of faults stay unblocked: a fault whose signal is blocked kills the process without
+ * calling its handler. */
+static void vcpu_attr_init(pthread_attr_t *attr)
 {
     static const int unblocked[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
     sigset_t blocked;
@@ -173,13 +175,14 @@ static int vcpu_start(struct vcpu *v, struct accel *a, unsigned id, const pthrea
     return 0;
 }
 
-/* Where a filter refuses futexes the C library's locks end the process at the first wait. */
+/* Fails where a filter refuses futexes: there the C library's locks would end the process at the
+ * first wait. */
 static int futex_try(struct err *e)
 {
     uint32_t word = 0;
 
     if (syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) < 0)
-        return err_sys(e, "threads cannot wait for each other here: futex");
+        return err_sys(e, "threads cannot wait for each other on this host: futex");
     return 0;
 }
 
@@ -197,9 +200,9 @@ int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *p
     (void)pthread_mutex_init(&v->lock, NULL);
     (void)pthread_cond_init(&v->wanted, NULL);
     (void)pthread_cond_init(&v->idle, NULL);
-    signal_install();
+    vcpu_signal_install();
 
-    thread_attr_init(&attr);
+    vcpu_attr_init(&attr);
     for (unsigned id = 0; id < count && ret == 0; id++) {
         v->vcpu[id].all = v;
         ret = vcpu_start(&v->vcpu[id], a, id, &attr, e);
@@ -212,8 +215,8 @@ int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *p
     return ret;
 }
 
-/* With the lock, while the probe is wanted: until it is over, which after the limit is now. A kick
- * that comes before it has begun ends it in the beginning. */
+/* Call with the lock held. Waits until the probe is over, and kicks it when the limit has passed. A
+ * kick that comes before the probe has begun ends it as it begins. */
 static void probe_await(struct vcpus *v, uint64_t limit_ns)
 {
     const struct vcpu *first = &v->vcpu[0];
@@ -258,8 +261,8 @@ void vcpus_resume(struct vcpus *v)
     (void)pthread_mutex_unlock(&v->lock);
 }
 
-/* Wants parked or stopped, and returns once nobody runs. The kick comes before the signal: what the
- * signal woke must find out why, or it would go back to sleep. */
+/* Wants all threads parked or stopped, and returns once none is running. The kick comes before the
+ * signal: a thread that the signal wakes must find the kick, or it would go back to sleep. */
 static void vcpus_halt(struct vcpus *v, enum vcpus_want want)
 {
     (void)pthread_mutex_lock(&v->lock);
@@ -298,7 +301,7 @@ void vcpus_finish(struct vcpus *v)
     memset(v, 0, sizeof(*v));
 }
 
-/* The kick makes run return behind the access, whose return no gate holds up. */
+/* The gate does not hold up the access itself: the kick makes run return after it. */
 void vcpu_gate_hold(struct vcpu_gate *g)
 {
     uint32_t bit;

@@ -1,11 +1,12 @@
 #ifndef CORE_VM_VCPU_H
 #define CORE_VM_VCPU_H
 /*
- * The vCPU threads: one a processor, started, parked, resumed and stopped together.
+ * The vCPU threads: one for each processor, started, parked, resumed and stopped together.
  *
- * A thread runs its processor until kicked, then looks at what is wanted of all. Kicking is the
- * accelerator's kick plus a signal, VCPU_SIGNAL, whose handler does nothing: a system call that
- * sleeps returns with EINTR. Every other signal is blocked there and so reaches the loop thread.
+ * A thread runs its processor until it is kicked, then looks at what is wanted of all threads. A
+ * kick is the accelerator's kick plus a signal, VCPU_SIGNAL, whose handler does nothing: it makes a
+ * system call that sleeps return with EINTR. These threads block all other signals but those of
+ * faults, so that the loop thread gets them.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -22,12 +23,18 @@ struct timeline;
 #define VCPU_SIGNAL (SIGRTMIN)
 
 /*
- *   PROBING <---> PARKED <---> RUNNING     vcpus_probe, and back by itself;
- *                      \       /            vcpus_pause, vcpus_resume
- *                       STOPPED            vcpus_finish, for good
+ *            vcpus_probe             vcpus_resume
+ *           <------------           ------------->
+ *   PROBING               PARKED                   RUNNING
+ *           ------------>   |       <-------------    |
+ *           probe is over   |        vcpus_pause      |
+ *                           +------------+------------+
+ *                                        | vcpus_finish
+ *                                        v
+ *                                     STOPPED
  *
- * What the loop thread wants of all. A thread follows when it next looks; one whose processor
- * triple-faulted or failed runs no more, whatever is wanted.
+ * What the loop thread wants of all threads. A thread follows when it next looks. A thread whose
+ * processor triple-faulted or failed does not run again, whatever is wanted.
  */
 enum vcpus_want {
     VCPUS_PARKED,
@@ -42,37 +49,39 @@ struct vcpu {
     struct vcpus *all;
     struct accel_vcpu *accel; /* owned */
     pthread_t thread;
-    bool running;  /* all->lock; in run, or about to be, or judging why it came back */
-    unsigned held; /* all->lock; gates it waits at */
-    bool dead;     /* its thread's own */
+    bool running;  /* all->lock; from just before run until its result is dealt with */
+    unsigned held; /* all->lock; number of gates that hold it */
+    bool dead;     /* only its own thread; the processor triple-faulted or failed */
 };
 
 /*
- * What a vCPU waits at when a register access is not over before the loop thread has done its part:
- * a device that is reset, say, while the host still moves data into guest memory.
+ * A gate holds a vCPU after a register access until the loop thread has done its part of it: when a
+ * device is reset, for example, while the host still moves data into guest memory.
  *
- *   vCPU's thread                           loop thread
- *   the access, device lock held:
- *       vcpu_gate_hold   kicks itself
- *       loop_post ----------------------->  the post: begins its part
- *   the access returns, lock released           .
- *   run returns VCPU_KICKED before the          .   vcpus_pause, vcpus_finish: find it parked
- *   guest's next instruction                    .   like any other, with no lock held and no
- *   parks, as in a pause                        .   access open
- *       .                                   the part is done, device lock held:
- *   runs on, if RUNNING is wanted <-------      vcpu_gate_open
+ *   vCPU's thread                               loop thread
  *
- * So nobody waits inside a device: the one wait is the one that pauses use, and stopping ends it
- * whether or not the gate ever opens. A gate that is forgotten leaves nothing behind but a
- * processor that stands still.
+ *   in the access, device lock held:
+ *     vcpu_gate_hold, which kicks the vCPU
+ *     loop_post ------------------------------> the post is called; its part begins
+ *   the access returns, lock released             .
+ *   run returns VCPU_KICKED before the            .   vcpus_pause and vcpus_finish find the
+ *     guest's next instruction                    .   thread parked like any other: it holds
+ *   the thread parks, as in a pause               .   no lock and is in no access
+ *     .                                           .
+ *     .                                         its part is over; device lock held:
+ *   runs on, if RUNNING is wanted <------------   vcpu_gate_open
  *
- * Guarded by the device's lock, which is taken before vcpus.lock. Zeroed: nobody waits.
+ * So no thread waits inside a device. A held thread parks as in a pause, and stopping ends that
+ * whether or not the gate ever opens. A gate that is never opened leaves a processor standing
+ * still, and nothing else.
+ *
+ * Guarded by the device's lock, which is taken before vcpus.lock. A zeroed gate holds nobody.
  */
 struct vcpu_gate {
-    struct vcpus *all; /* whose processors wait */
-    uint32_t held;     /* bit n: processor n does */
+    struct vcpus *all; /* whose processors it holds */
+    uint32_t held;     /* bit n: it holds processor n */
 };
-static_assert(VCPUS_MAX <= 32, "a bit each in vcpu_gate.held");
+static_assert(VCPUS_MAX <= 32, "vcpu_gate.held has a bit for each processor");
 
 struct vcpus {
     struct vcpu vcpu[VCPUS_MAX];
@@ -80,13 +89,13 @@ struct vcpus {
     struct power *power;
     struct timeline *timeline;
     pthread_mutex_t lock;
-    pthread_cond_t wanted; /* want changed: the threads wait */
-    pthread_cond_t idle;   /* running fell to 0: the loop thread waits */
-    struct err *probe_err; /* lock; where a probe leaves its sentence... */
+    pthread_cond_t wanted; /* want changed, or a gate opened; the threads wait for it */
+    pthread_cond_t idle;   /* `running` fell to 0; the loop thread waits for it */
+    struct err *probe_err; /* lock; where the probe leaves its sentence... */
     uint64_t *probe_mips;  /* lock; ...the speed... */
-    int probe_ret;         /* lock; ...and its answer */
+    int probe_ret;         /* lock; ...and its result */
     enum vcpus_want want;  /* lock */
-    unsigned running;      /* lock; vCPUs with that flag */
+    unsigned running;      /* lock; number of vCPUs that have the flag set */
 };
 
 /* Loop thread, never inside a device's lock. */
@@ -98,13 +107,13 @@ struct vcpus {
 int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *power,
                struct timeline *t, struct err *e);
 
-/* Asks processor 0 whether a guest can live on it (accel_vcpu_ops.probe), on its own thread: KVM
- * charges a grace period of RCU for a processor that changes its thread. Its answer, or
- * -EOPNOTSUPP where it has none after `limit_ns`; 0 where the accelerator has no probe. *mips as
- * the probe leaves it. Before the first vcpus_resume. */
+/* Before the first vcpus_resume. Probes processor 0 (accel_vcpu_ops.probe), on its own thread: a
+ * processor that changes threads costs an RCU grace period on KVM. A probe that is not over after
+ * `limit_ns` is kicked. Returns the probe's result and leaves *mips as the probe does; 0 where the
+ * accelerator has no probe. */
 int vcpus_probe(struct vcpus *v, uint64_t limit_ns, uint64_t *mips, struct err *e);
 
-/* The threads set off; does not wait for them. */
+/* Sets the threads off; does not wait for them. */
 void vcpus_resume(struct vcpus *v);
 
 /* Returns once no processor is executing guest code or device accesses. */
@@ -113,11 +122,11 @@ void vcpus_pause(struct vcpus *v);
 /* Ends and joins the threads, destroys the processors. Accepts a zeroed struct. */
 void vcpus_finish(struct vcpus *v);
 
-/* That vCPU's thread, in a device access: the guest goes on only once the gate is open. On a thread
- * that is no vCPU's it holds nobody. */
+/* A vCPU's thread, in a device access. Its processor does not go on after the access until the gate
+ * is opened. On any other thread it does nothing. */
 void vcpu_gate_hold(struct vcpu_gate *g);
 
-/* Any thread. Whoever waits there goes on, now or when the machine does. */
+/* Any thread. The processors that the gate holds go on, now or when the machine is resumed. */
 void vcpu_gate_open(struct vcpu_gate *g);
 
 #endif

@@ -1,9 +1,9 @@
-/* The machine's life: built from the bottom up, moved by the loop thread, ended once.
+/*
+ * The machine's life: built from the bottom up, moved by the loop thread, ended once.
  *
- * The end has two doors. The loop thread calls vm_end; everybody else asks through struct power,
- * which comes back to vm_end by a post. Both set end_requested only if nothing is there yet, so the
- * first reason stays whichever way the others come in, and one post is enough for any number of
- * requests.
+ * There are two ways to end it. The loop thread calls vm_end; any other thread asks through struct
+ * power, which posts a call of vm_end. Both ways set end_requested only if it is not set yet, so
+ * the first reason stays, and one post is enough for any number of requests.
  */
 #include "core/vm/vm.h"
 
@@ -15,8 +15,8 @@
 #include "core/base/container.h"
 #include "core/base/err.h"
 
-/* What a probe may take. A usable accelerator needs well under a millisecond and an interpreting
- * one tens; the rest is for a host that is busy with something else. */
+/* How long a probe may take. A usable accelerator needs well under a millisecond, one that
+ * interprets needs tens of them; the rest is for a host that is busy with something else. */
 #define PROBE_LIMIT_NS 200000000u
 
 static const char *const state_names[] = {
@@ -25,11 +25,12 @@ static const char *const state_names[] = {
     [VM_PAUSED] = "paused",
     [VM_ENDED] = "over",
 };
-static_assert(sizeof(state_names) / sizeof(state_names[0]) == VM_ENDED + 1, "one name a state");
-static_assert(offsetof(struct vm, power) == 0, "power_requested finds the machine by it");
+static_assert(sizeof(state_names) / sizeof(state_names[0]) == VM_ENDED + 1,
+              "one name for each state");
+static_assert(offsetof(struct vm, power) == 0, "vm_power_end finds the machine by it");
 
-/* true: why is the reason; false: an earlier one is. */
-static bool end_request(struct vm *vm, enum power_end why)
+/* Whether this is the first request, whose reason stays. */
+static bool vm_request_end(struct vm *vm, enum power_end why)
 {
     uint32_t none = POWER_NONE;
 
@@ -37,22 +38,22 @@ static bool end_request(struct vm *vm, enum power_end why)
     return atomic_compare_exchange_strong(&vm->end_requested, &none, (uint32_t)why);
 }
 
-static void power_requested(struct power *p, enum power_end why)
+static void vm_power_end(struct power *p, enum power_end why)
 {
     struct vm *vm = (struct vm *)p;
 
-    if (end_request(vm, why))
+    if (vm_request_end(vm, why))
         loop_post(vm->loop, &vm->end_post);
 }
 
-static void end_posted(struct loop_post *post)
+static void vm_end_posted(struct loop_post *post)
 {
     struct vm *vm = container_of(post, struct vm, end_post);
 
     vm_end(vm, (enum power_end)atomic_load(&vm->end_requested));
 }
 
-/* Bottom up; vm_finish takes down whatever of it there is. */
+/* Builds from the bottom up. On failure vm_finish takes down as much as there is. */
 static int vm_build(struct vm *vm, const struct vm_config *config, struct err *e)
 {
     struct accel_config accel = {
@@ -89,8 +90,8 @@ int vm_init(struct vm *vm, const struct vm_config *config, struct loop *loop,
     if (config->vcpu_count < 1 || config->vcpu_count > VCPUS_MAX)
         return err_set(e, EINVAL, "a machine has 1 to %d vCPUs, not %u", VCPUS_MAX,
                        config->vcpu_count);
-    vm->power.end = power_requested;
-    vm->end_post.call = end_posted;
+    vm->power.end = vm_power_end;
+    vm->end_post.call = vm_end_posted;
     vm->loop = loop;
     vm->timeline = timeline;
     ret = vm_build(vm, config, e);
@@ -99,7 +100,8 @@ int vm_init(struct vm *vm, const struct vm_config *config, struct loop *loop,
     return ret;
 }
 
-static int state_expect(const struct vm *vm, enum vm_state wanted, const char *verb, struct err *e)
+static int vm_state_expect(const struct vm *vm, enum vm_state wanted, const char *verb,
+                           struct err *e)
 {
     if (vm->state == wanted)
         return 0;
@@ -109,7 +111,7 @@ static int state_expect(const struct vm *vm, enum vm_state wanted, const char *v
 int vm_start(struct vm *vm, const struct vcpu_regs *bsp, struct err *e)
 {
     struct accel_vcpu *first = vm->vcpus.vcpu[0].accel;
-    int ret = state_expect(vm, VM_BUILDING, "started", e);
+    int ret = vm_state_expect(vm, VM_BUILDING, "started", e);
 
     if (ret < 0)
         return ret;
@@ -123,7 +125,7 @@ int vm_start(struct vm *vm, const struct vcpu_regs *bsp, struct err *e)
 
 int vm_pause(struct vm *vm, struct err *e)
 {
-    int ret = state_expect(vm, VM_RUNNING, "paused", e);
+    int ret = vm_state_expect(vm, VM_RUNNING, "paused", e);
 
     if (ret < 0)
         return ret;
@@ -134,7 +136,7 @@ int vm_pause(struct vm *vm, struct err *e)
 
 int vm_resume(struct vm *vm, struct err *e)
 {
-    int ret = state_expect(vm, VM_PAUSED, "resumed", e);
+    int ret = vm_state_expect(vm, VM_PAUSED, "resumed", e);
 
     if (ret < 0)
         return ret;
@@ -147,7 +149,7 @@ void vm_end(struct vm *vm, enum power_end why)
 {
     if (vm->state == VM_ENDED)
         return;
-    (void)end_request(vm, why);
+    (void)vm_request_end(vm, why);
     vcpus_pause(&vm->vcpus);
     timeline_mark(vm->timeline, TIMELINE_END);
     vm->ended = (enum power_end)atomic_load(&vm->end_requested);
@@ -156,7 +158,7 @@ void vm_end(struct vm *vm, enum power_end why)
         vm->on_end(vm);
 }
 
-/* Ends up in ENDED: a post that is still queued finds nothing to do. */
+/* Leaves the state at VM_ENDED, so that an end_post which is still queued does nothing. */
 void vm_finish(struct vm *vm)
 {
     assert(vm->state != VM_RUNNING);

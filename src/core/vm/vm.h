@@ -3,18 +3,27 @@
 /*
  * A machine without its devices: memory, buses, accelerator, vCPUs, and the life they share.
  *
- *   vm_init -> BUILDING -- vm_start --> RUNNING <-- vm_pause, vm_resume --> PAUSED
- *                 \_________________________|____________________________________|
- *                                           v  vm_end, or the guest's own doing
- *                                         ENDED -- vm_finish
+ *             vm_start               vm_pause
+ *   BUILDING ----------> RUNNING -------------> PAUSED
+ *      |                  |   ^                 |   |
+ *      |                  |   +-----------------+   |
+ *      |                  |        vm_resume        |
+ *      +------------------+-------------------------+
+ *                         | vm_end, or the guest's own doing
+ *                         v
+ *                       ENDED
  *
- * Only the loop thread moves the state. Others (a device under a vCPU's access, a dying processor)
- * ask through the embedded struct power, which posts to the loop.
+ * Only the loop thread changes the state. Other threads (a device in a vCPU's access, a processor
+ * that died) ask for the end through the embedded struct power, which posts to the loop.
  *
- * Taking a machine apart is building it in reverse: the devices, then their interrupt lines
- * (irq_finish), then vm_finish. Begin in any state but RUNNING (vm_end comes from all): no
- * processor runs then, so nothing reaches a device that is gone, and whatever a device points to
- * (its line, guest memory, the accelerator) is there as long as the device.
+ * A machine is taken apart in the reverse order of building it: the devices, then their interrupt
+ * lines (irq_finish), then vm_finish. This may begin in any state but RUNNING, which vm_end leaves.
+ * No processor runs then, so none reaches a device that is gone; and whatever a device points to
+ * (its line, guest memory, the accelerator) lives longer than the device.
+ *
+ * This room is the machine without devices: its memory, buses, interrupt lines, vCPU threads and
+ * life. It reaches accelerators and devices only through the tables that accel.h and device.h
+ * declare. It must not know which of them there are, nor the guest's architecture.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,13 +47,13 @@ struct vm_config {
     struct mem_config mem;
     unsigned vcpu_count; /* 1 to VCPUS_MAX */
     const struct accel_ops *accel;
-    /* Or NULL; else an accelerator that is there but not usable is refused, and the speed that it
-     * was found to have is left here (accel_vcpu_ops.probe). */
+    /* NULL: no probe. Otherwise the accelerator is probed (accel_vcpu_ops.probe): its speed is left
+     * here, and one on which no guest can live is refused. */
     uint64_t *probe_mips;
 };
 
 struct vm {
-    struct power power; /* first member: a device's struct power * is this machine */
+    struct power power; /* first member: power.end finds the machine by it */
     struct loop *loop;  /* the caller's */
     struct timeline *timeline;
     struct mem mem;
@@ -53,17 +62,17 @@ struct vm {
     struct accel *accel;
     struct vcpus vcpus;
     enum vm_state state;            /* loop thread */
-    enum power_end ended;           /* loop thread; why, once state is VM_ENDED */
-    _Atomic uint32_t end_requested; /* any thread: the first enum power_end asked for */
+    enum power_end ended;           /* loop thread; the reason, once state is VM_ENDED */
+    _Atomic uint32_t end_requested; /* any thread; the first enum power_end that was asked for */
     struct loop_post end_post;
-    void (*on_end)(struct vm *vm); /* or NULL; loop thread, once, the vCPUs already parked */
+    void (*on_end)(struct vm *vm); /* or NULL; loop thread, once; the vCPUs are already parked */
 };
 
-/* Loop thread, all of it. */
+/* All on the loop thread. */
 
-/* Memory, accelerator and processors; RAM is empty, no device is on a bus. Needs *vm zeroed. The
- * loop and the timeline are the caller's and outlive the machine. On failure nothing is left
- * behind. */
+/* Makes memory, accelerator and processors; RAM is empty, and no device is on a bus. Needs *vm
+ * zeroed. The loop and the timeline are the caller's and outlive the machine. A failure leaves
+ * nothing behind. */
 int vm_init(struct vm *vm, const struct vm_config *config, struct loop *loop,
             struct timeline *timeline, struct err *e);
 
@@ -79,8 +88,8 @@ int vm_resume(struct vm *vm, struct err *e);
 void vm_end(struct vm *vm, enum power_end why);
 
 /* Joins the vCPU threads, destroys processors, accelerator and memory, in this order. Not while
- * RUNNING; devices and irq lines are finished before. end_post may still be queued: *vm stays where
- * it is until the loop ran it or has stopped for good. Accepts a zeroed struct. */
+ * RUNNING; devices and irq lines are finished before. end_post may still be queued, so *vm stays in
+ * place until the loop has run it or has stopped for good. Accepts a zeroed struct. */
 void vm_finish(struct vm *vm);
 
 #endif

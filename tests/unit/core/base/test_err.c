@@ -1,4 +1,4 @@
-/* Errors: the code comes back, the sentence is whole, bounded and optional. */
+/* Errors: the code is returned; the sentence is whole, bounded and optional. */
 #include "core/base/err.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-/* The lock for which some go first. */
+/* The lock with priority. */
 #include "core/base/lock.h"
 
 #include <criterion/criterion.h>
@@ -14,8 +14,8 @@ static sem_t let_go;
 static _Atomic bool held, over;
 static uint64_t accesses; /* lock */
 
-/* A processor that comes back for it at once; while it has it for the first time it waits to be
- * told. */
+/* A vCPU that comes back for the lock at once, again and again. The first holder keeps it until
+ * let_go. */
 static void *come_back(void *is_holder)
 {
     lock_take(&l);
@@ -32,7 +32,7 @@ static void *come_back(void *is_holder)
     return NULL;
 }
 
-/* Waits for the lock while it is held. */
+/* Takes the lock with priority, and notes how many accesses came before. */
 static void *go_first(void *arg)
 {
     uint64_t *seen = arg;
@@ -60,13 +60,13 @@ static void round_run(void)
         (void)sched_yield();
     (void)sem_post(&let_go);
     (void)pthread_join(first, NULL);
-    cr_assert_eq(seen, 0, "%lu went before it", (unsigned long)seen);
+    cr_assert_eq(seen, 0, "%lu accesses came before the one with priority", (unsigned long)seen);
     over = true;
     for (unsigned i = 0; i < OTHERS; i++)
         (void)pthread_join(others[i], NULL);
 }
 
-Test(lock, nobody_comes_back_before_who_goes_first)
+Test(lock, who_has_priority_goes_before_who_comes_back)
 {
     lock_init(&l);
     (void)sem_init(&let_go, 0, 0);
@@ -78,8 +78,8 @@ Test(lock, nobody_comes_back_before_who_goes_first)
     lock_finish(&l);
 }
 
-/* Two that go first, one behind the other: the rest wait for both. */
-Test(lock, all_who_go_first_do)
+/* Two threads with priority, one behind the other: the rest wait for both. */
+Test(lock, all_who_have_priority_go_first)
 {
     pthread_t first[2], other;
     uint64_t seen[2];
@@ -106,7 +106,7 @@ Test(lock, all_who_go_first_do)
     lock_finish(&l);
 }
 
-Test(lock, who_only_tries_comes_behind_too)
+Test(lock, who_only_tries_comes_after_who_has_priority)
 {
     pthread_t holder, first;
     uint64_t seen;
@@ -119,7 +119,7 @@ Test(lock, who_only_tries_comes_behind_too)
     cr_assert_not(lock_try(&l), "it is taken");
     lock_release(&l);
     __atomic_store_n(&l.first, 1, __ATOMIC_RELAXED);
-    cr_assert_not(lock_try(&l), "somebody is about to take it");
+    cr_assert_not(lock_try(&l), "one with priority is about to take it");
     __atomic_store_n(&l.first, 0, __ATOMIC_RELAXED);
     over = true;
     cr_assert_eq(pthread_create(&holder, NULL, come_back, &l), 0);
@@ -129,7 +129,7 @@ Test(lock, who_only_tries_comes_behind_too)
     (void)sem_post(&let_go);
     (void)pthread_join(first, NULL);
     (void)pthread_join(holder, NULL);
-    cr_assert(lock_try(&l), "nobody is left");
+    cr_assert(lock_try(&l), "nobody has it any more");
     lock_release(&l);
     (void)sem_destroy(&let_go);
     lock_finish(&l);

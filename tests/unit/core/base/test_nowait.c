@@ -32,7 +32,7 @@ static int read_some(int fd, char *to, size_t len)
     return nowait_readv(fd, &iov, 1);
 }
 
-/* Both ends are blocking: each of these calls would sleep if it were a plain one. */
+/* Both ends are blocking: as plain calls, those that return -EAGAIN would sleep. */
 static void stream(int in, int out)
 {
     struct iovec iov = { big, sizeof(big) };
@@ -51,10 +51,10 @@ static void stream(int in, int out)
     while ((n = read_some(in, big, sizeof(big))) > 0)
         back += n;
     cr_assert_eq(n, -EAGAIN);
-    cr_assert_eq(back, total, "short writes tell their length");
+    cr_assert_eq(back, total, "every write returned its length");
 }
 
-Test(loop_nowait, pipe)
+Test(nowait, pipe)
 {
     char byte;
     int fds[2];
@@ -71,7 +71,7 @@ Test(loop_nowait, pipe)
     close(fds[1]);
 }
 
-Test(loop_nowait, stream_socket)
+Test(nowait, stream_socket)
 {
     int fds[2];
 
@@ -96,22 +96,22 @@ static void without_rwf_nowait(int with)
     close(fds[0]), close(fds[1]);
 }
 
-Test(loop_nowait, a_kernel_that_knows_no_rwf_nowait)
+Test(nowait, a_kernel_that_knows_no_rwf_nowait)
 {
     without_rwf_nowait(EOPNOTSUPP);
 }
 
-Test(loop_nowait, a_kernel_that_knows_no_preadv2)
+Test(nowait, a_kernel_that_knows_no_preadv2)
 {
     without_rwf_nowait(ENOSYS);
 }
 
-Test(loop_nowait, a_filter_that_refuses_preadv2)
+Test(nowait, a_filter_that_refuses_preadv2)
 {
     without_rwf_nowait(EPERM);
 }
 
-Test(loop_nowait, packets_stay_whole)
+Test(nowait, packets_stay_whole)
 {
     struct iovec iov[2] = { { big, 5000 }, { big, 4000 } };
     int fds[2];
@@ -123,7 +123,7 @@ Test(loop_nowait, packets_stay_whole)
     close(fds[0]), close(fds[1]);
 }
 
-/* Writes until nobody has room; returns how much. */
+/* Writes until there is no room; returns how much. */
 static int fill(int fd, const char *text)
 {
     struct iovec iov = { big, sizeof(big) };
@@ -137,8 +137,9 @@ static int fill(int fd, const char *text)
     return total;
 }
 
-/* The slave as a console has it, its master unread for a while. Output processing is what makes
- * room hard to tell, so: with and without it, on text that grows and text that does not. */
+/* A slave as a console has it, whose master nobody reads for a while. Output processing makes it
+ * hard to know how much fits, so this runs with and without it, on text that grows and text that
+ * does not. */
 static void terminal(const char *text, bool raw, int flags)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
@@ -164,7 +165,7 @@ static void terminal(const char *text, bool raw, int flags)
     close(slave);
 }
 
-Test(loop_nowait, terminals)
+Test(nowait, terminals)
 {
     static const char *texts[] = { "\n", "x", "a\tb\r\n\x1b[1m" };
 
@@ -175,7 +176,7 @@ Test(loop_nowait, terminals)
     }
 }
 
-Test(loop_nowait, eventfd)
+Test(nowait, eventfd)
 {
     int fd = eventfd(0, EFD_CLOEXEC);
     uint64_t most = UINT64_MAX - 1, got = 0;
@@ -189,7 +190,7 @@ Test(loop_nowait, eventfd)
     close(fd);
 }
 
-Test(loop_nowait, accept_of_a_blocking_listener)
+Test(nowait, accept_of_a_blocking_listener)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sa_family_t any = AF_UNIX;
@@ -201,7 +202,7 @@ Test(loop_nowait, accept_of_a_blocking_listener)
     cr_assert_eq(nowait_accept(fd), -EBADF);
 }
 
-Test(loop_nowait, errors_are_the_system_calls_own)
+Test(nowait, errors_are_the_system_calls_own)
 {
     char byte;
     int fds[2];

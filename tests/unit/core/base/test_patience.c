@@ -1,4 +1,4 @@
-/* Writing to descriptors that nobody reads: an end in time, and the descriptor is as it was. */
+/* Writing to descriptors that nobody reads ends in time and leaves the descriptor as it was. */
 #include "core/base/patience.h"
 
 #include <criterion/criterion.h>
@@ -36,7 +36,7 @@ static void expect_patience(int reader, int writer)
     int flags = fcntl(writer, F_GETFL);
 
     cr_assert_not(flags & O_NONBLOCK);
-    cr_assert(patience_write(writer, "taken", 5, 0), "where there is room the time does not count");
+    cr_assert(patience_write(writer, "taken", 5, 0), "with room, the time does not matter");
     fill(writer);
     cr_assert_not(patience_wait(writer, in(SECOND / 100)));
     cr_assert_not(patience_write(writer, "more", 4, in(SECOND / 100)));
@@ -45,7 +45,7 @@ static void expect_patience(int reader, int writer)
     while (patience_try(writer, "x", 1) == -EAGAIN)
         cr_assert_gt(read(reader, much, sizeof(much)), 0);
     cr_assert_eq(close(reader), 0);
-    cr_assert_not(patience_write(writer, "more", 4, in(100 * SECOND)), "nobody is left");
+    cr_assert_not(patience_write(writer, "more", 4, in(100 * SECOND)), "the reader is gone");
 }
 
 Test(patience, pipe)

@@ -1,4 +1,4 @@
-/* Snapshot records: written, read back, and every way in which bytes are none. */
+/* Snapshot records: written, read back, and every way in which bytes are not a state. */
 #include "core/base/state.h"
 
 #include <criterion/criterion.h>
@@ -39,7 +39,7 @@ static void expect(int ret, int code, const char *text)
     cr_assert_str_eq(e.text, text);
 }
 
-/* Opens a state of which something was changed. */
+/* Opens a state that was changed, and expects this error. */
 static void expect_refused(int code, const char *text)
 {
     expect(state_open(&r, w.data, w.len, &e), code, text);
@@ -72,8 +72,8 @@ Test(state, comes_back_as_it_was)
     state_free(&w);
 }
 
-/* The format is a promise to files that exist: these bytes must always be read. */
-Test(state, lies_as_the_manual_says)
+/* The format is a promise to existing files: these bytes must stay readable. */
+Test(state, has_the_layout_that_the_header_describes)
 {
     static const uint8_t bytes[] = {
         'm', 'o', 't', 'e', 's', 't', 'a', 't', 1, 0, 0,   0,   0, 0, 0, 0, 64, 0, 0, 0, 0, 0,
@@ -114,7 +114,7 @@ Test(state, fields_are_found_in_any_order)
     state_free(&w);
 }
 
-/* A writer that stored it wider is understood as long as it fits. */
+/* An integer that its writer stored wider is understood as long as the value fits. */
 Test(state, an_integer_is_judged_by_its_value)
 {
     struct state_fields f;
@@ -145,7 +145,7 @@ Test(state, what_is_missing_is_told_once)
     r.entries[0].taken = false;
     f = state_find(&r, "vcpu.0", 2, &e);
     cr_assert_eq(state_get(&f, 65535, UINT64_MAX), 0);
-    expect(state_done(&f), EINVAL, "section 'vcpu.0': field 65535 is no integer");
+    expect(state_done(&f), EINVAL, "section 'vcpu.0': field 65535 is not an integer");
     r.entries[0].taken = false;
     f = state_find(&r, "vcpu.0", 2, &e);
     cr_assert_null(state_get_bytes(&f, 65535, 14));
@@ -189,25 +189,27 @@ Test(state, other_bytes_are_refused)
 {
     write_two(0);
     w.data[3] ^= 1;
-    expect_refused(EINVAL, "the machine's state: it is none of mote's");
+    expect_refused(EINVAL, "the machine's state: it is not a state of mote's");
     write_two(0);
     w.data[8] = 2;
-    expect_refused(ENOTSUP, "the machine's state: it has format 2, this mote reads 1");
+    expect_refused(ENOTSUP, "the machine's state: it has format 2 and flags 0x0, this mote reads "
+                            "format 1 and flags up to 0x1");
     write_two(0);
     w.data[10] = 2; /* a flag */
-    expect_refused(ENOTSUP, "the machine's state: it has format 1, this mote reads 1");
+    expect_refused(ENOTSUP, "the machine's state: it has format 1 and flags 0x2, this mote reads "
+                            "format 1 and flags up to 0x1");
     write_two(0);
     w.data[16] = 16;
-    expect_refused(EINVAL, "the machine's state: it cannot have 16 bytes");
+    expect_refused(EINVAL, "the machine's state: it cannot be 16 bytes long");
     write_two(0);
     w.data[16]--;
-    expect_refused(EINVAL, "the machine's state: it cannot have 151 bytes");
+    expect_refused(EINVAL, "the machine's state: it cannot be 151 bytes long");
     w.len = 0;
-    expect_refused(EINVAL, "the machine's state: it is none of mote's");
+    expect_refused(EINVAL, "the machine's state: it is not a state of mote's");
     state_free(&w);
 }
 
-/* Each byte counts. */
+/* The checksum covers every byte. */
 Test(state, damage_is_found_by_the_checksum)
 {
     write_two(STATE_CHECKSUM);
@@ -220,7 +222,7 @@ Test(state, damage_is_found_by_the_checksum)
     state_free(&w);
 }
 
-/* At every length, by a short file and by a header that says so. */
+/* At every length: first the file is shorter than its header says, then the header says so too. */
 Test(state, what_is_cut_off_is_refused)
 {
     size_t whole;
@@ -229,7 +231,7 @@ Test(state, what_is_cut_off_is_refused)
     write_two(0);
     whole = w.len;
     for (size_t len = 0; len < whole; len++) {
-        copy = malloc(len); /* so that a sanitizer sees who reads on */
+        copy = malloc(len); /* so that a sanitizer sees a read behind it */
         memcpy(copy, w.data, len);
         cr_assert_eq(state_open(&r, copy, len, &e), -EINVAL, "%zu", len);
         if (len >= 24)
@@ -239,7 +241,8 @@ Test(state, what_is_cut_off_is_refused)
     for (uint64_t len = 32; len < whole; len += 8) {
         memcpy(w.data + 16, &len, 8);
         if (state_open(&r, w.data, len, &e) == 0)
-            cr_assert(r.count == 1, "%zu: only between sections", (size_t)len);
+            cr_assert(r.count == 1, "%zu bytes are a state only if cut between sections",
+                      (size_t)len);
     }
     state_free(&w);
 }
@@ -255,7 +258,7 @@ Test(state, what_lies_behind_is_ignored)
     state_free(&w);
 }
 
-/* Places in what write_two writes. */
+/* Offsets in what write_two writes. */
 #define SECTION   24u
 #define FIELD     (SECTION + 16u)
 #define SECTION_2 (w.len - 24u)
@@ -273,13 +276,13 @@ Test(state, sections_without_sense_are_refused)
     expect_refused(EINVAL, "the machine's state: it ends in the middle of section 1");
     write_two(0);
     w.data[SECTION + 7] = 0;
-    expect_refused(EINVAL, "the machine's state: section 1 has no name");
+    expect_refused(EINVAL, "the machine's state: section 1 has no valid name");
     write_two(0);
     w.data[SECTION + 7] = 96;
     cr_assert_eq(state_open(&r, w.data, w.len, &e), -EINVAL);
     write_two(0);
     w.data[SECTION + 8 + 2] = '\n';
-    expect_refused(EINVAL, "the machine's state: section 1 has no name");
+    expect_refused(EINVAL, "the machine's state: section 1 has no valid name");
     state_free(&w);
 }
 
@@ -293,13 +296,13 @@ Test(state, fields_without_sense_are_refused)
     expect_refused(EINVAL, "the machine's state: section 'vcpu.0' ends in the middle of a field");
     write_two(0);
     w.data[FIELD + 2] = 1;
-    expect_refused(EINVAL, "the machine's state: section 'vcpu.0' has field 0 where it cannot be");
+    expect_refused(EINVAL, "the machine's state: section 'vcpu.0' has field 0 out of place");
     write_two(0);
-    w.data[FIELD] = 1; /* there are two now */
-    expect_refused(EINVAL, "the machine's state: section 'vcpu.0' has field 1 where it cannot be");
+    w.data[FIELD] = 1; /* there are two of number 1 now */
+    expect_refused(EINVAL, "the machine's state: section 'vcpu.0' has field 1 out of place");
     write_two(0);
     w.data[FIELD + 16] = 8; /* in front of 7 */
-    expect_refused(EINVAL, "the machine's state: section 'vcpu.0' has field 7 where it cannot be");
+    expect_refused(EINVAL, "the machine's state: section 'vcpu.0' has field 7 out of place");
     state_free(&w);
 }
 
@@ -332,7 +335,7 @@ Test(state, too_many_sections_are_refused)
     state_free(&w);
 }
 
-Test(state, an_empty_one_is_one)
+Test(state, may_be_empty)
 {
     state_begin(&w);
     cr_assert_eq(state_end(&w, STATE_CHECKSUM, &e), 0);
@@ -342,7 +345,7 @@ Test(state, an_empty_one_is_one)
     state_free(&w);
 }
 
-Test(state, the_longest_name_is_one)
+Test(state, takes_the_longest_name)
 {
     char name[STATE_NAME_MAX + 1] = { 0 };
 
@@ -355,7 +358,7 @@ Test(state, the_longest_name_is_one)
     state_free(&w);
 }
 
-/* Large fields lie where they can be used. */
+/* Large fields can be used in place. */
 Test(state, fields_are_aligned)
 {
     struct state_fields f;
@@ -376,19 +379,19 @@ Test(state, fields_are_aligned)
     state_free(&w);
 }
 
-/* A sanitizer's allocator would end the process. */
+/* By default a sanitizer's allocator would end the process instead. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
 
-/* Whatever fails to fit is told at the end, and nothing in between minds. */
+/* Only state_end reports the failure; the calls before it go on quietly. */
 Test(state, no_memory_is_told_at_the_end)
 {
     state_begin(&w);
     state_section(&w, "large", 1, 0);
-    w.len = w.size = (size_t)1 << 46; /* as if so much were there already */
+    w.len = w.size = (size_t)1 << 46; /* as if so much had been written already */
     state_put_u8(&w, 1, 1);
     state_section(&w, "more", 1, 0);
     state_put_u8(&w, 1, 1);

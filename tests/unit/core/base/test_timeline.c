@@ -1,4 +1,4 @@
-/* The timeline: first mark counts, every mark has its names, differences are microseconds. */
+/* The timeline: the first mark counts, every mark has names, differences are microseconds. */
 #include "core/base/timeline.h"
 
 #include <criterion/criterion.h>
@@ -55,7 +55,7 @@ Test(timeline, names_are_there_and_distinct)
         cr_assert_not_null(key);
         cr_assert_not_null(timeline_mark_label(i));
         for (const char *c = key; *c; c++)
-            cr_assert(islower(*c) || *c == '_', "%s is no JSON key of ours", key);
+            cr_assert(islower(*c) || *c == '_', "%s is not lower case with underscores", key);
         for (int j = 0; j < i; j++) {
             cr_assert_str_neq(key, timeline_mark_key(j));
             cr_assert_str_neq(timeline_mark_label(i), timeline_mark_label(j));

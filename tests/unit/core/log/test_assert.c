@@ -1,4 +1,4 @@
-/* A failed assert where nobody reads what it says: the process ends all the same. */
+/* A failed assert: what it says, and that it ends the process even if nobody reads that. */
 #include <assert.h>
 
 #include <criterion/criterion.h>
@@ -13,14 +13,14 @@
 
 static volatile int two = 2;
 
-/* A child with its stderr in the pipe logs a line and fails; its status. */
+/* A child whose stderr is fd logs a line and fails an assert. Returns its status. */
 static int fail_into(int fd)
 {
     pid_t child = fork();
     int status;
 
     if (child == 0) {
-        (void)alarm(60); /* it hangs */
+        (void)alarm(60); /* ends a child that hangs */
         (void)signal(SIGABRT, SIG_DFL);
         (void)dup2(fd, STDERR_FILENO);
         log_warn("before the end");

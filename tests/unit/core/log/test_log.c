@@ -1,4 +1,4 @@
-/* The log: the form of a line, what is kept out of it, levels, FIFOs, limits. */
+/* The log: the form of a line, escaping, levels, FIFOs, limits. */
 #include "core/log/log.h"
 
 #include <criterion/criterion.h>
@@ -63,7 +63,7 @@ static unsigned lines_in(const char *s)
     return n;
 }
 
-/* What follows "] " in the last line. */
+/* What follows the first "] " in the last line. */
 static char *message(void)
 {
     static char copy[8192];
@@ -103,7 +103,7 @@ Test(log, a_line_has_time_id_thread_and_level)
     tm.tm_year = year - 1900, tm.tm_mon = month - 1, tm.tm_mday = day;
     tm.tm_hour = hour, tm.tm_min = minute, tm.tm_sec = second;
     at = timegm(&tm);
-    cr_assert(at >= before && at <= time(NULL), "UTC, and the C library's calendar agrees");
+    cr_assert(at >= before && at <= time(NULL), "it is UTC, and the C library's calendar agrees");
 }
 
 Test(log, levels_above_the_configured_one_are_silent)
@@ -122,7 +122,7 @@ Test(log, levels_above_the_configured_one_are_silent)
 
     open_log(NULL, LOG_OFF);
     log_error("7");
-    cr_assert_eq(lines_in(read_log()), 3, "reopening appends, off is off");
+    cr_assert_eq(lines_in(read_log()), 3, "reopening appends; LOG_OFF logs nothing");
     cr_assert_not(log_wants(LOG_OFF));
 }
 
@@ -186,6 +186,7 @@ Test(log, a_failing_open_changes_nothing)
     cr_assert_eq(lines_in(read_log()), 1);
 }
 
+/* Logs until the FIFO and the ring are full and 3 lines are lost; then opens the FIFO to read. */
 static int reader_of_a_full_fifo(char *filler, size_t size)
 {
     int reader;
@@ -203,7 +204,7 @@ static int reader_of_a_full_fifo(char *filler, size_t size)
     return reader;
 }
 
-/* All that has been written, as one text. */
+/* Reads all that has been written into `text`. */
 static size_t take_all(int reader)
 {
     size_t len = 0;
@@ -215,7 +216,7 @@ static size_t take_all(int reader)
     return len;
 }
 
-/* The numbers of the lines from the text on, which follow each other; returns the next number. */
+/* Expects the lines in `text` to be numbered from `from` on. Returns the next number. */
 static unsigned count_on(unsigned from)
 {
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
@@ -239,20 +240,20 @@ Test(log, a_fifo_needs_no_reader_and_what_it_cannot_take_waits)
         next = count_on(next);
         log_flush(0);
     }
-    cr_assert_gt(next, 128, "those that waited too");
+    cr_assert_gt(next, 128, "the lines that waited came too");
     cr_assert_eq(take_all(reader), 0);
     log_warn("room again");
     take_all(reader);
     cr_assert_not_null(strstr(text, "] room again\n"), "%s", text);
-    cr_assert_eq(lines_in(text), 1, "what was lost is said once");
+    cr_assert_eq(lines_in(text), 1, "the loss is reported once");
     cr_assert_eq(log_lost(), 3);
 
     close(reader);
-    log_warn("a reader that left kills nobody");
+    log_warn("a reader that left does not end the process");
     cr_assert_eq(log_lost(), 3);
 }
 
-Test(log, what_was_lost_is_said_where_it_is_missing)
+Test(log, lost_lines_are_reported_where_they_are_missing)
 {
     char filler[800], *said, *again;
     int reader = reader_of_a_full_fifo(filler, sizeof(filler));
@@ -273,7 +274,7 @@ Test(log, what_was_lost_is_said_where_it_is_missing)
     cr_assert(said && again && said < again, "%.200s", text);
 }
 
-Test(log, a_descriptor_that_fails_costs_the_line_and_no_more)
+Test(log, a_descriptor_that_fails_costs_only_the_lines)
 {
     struct log_config config = { .path = "/dev/full", .level = LOG_WARN };
 
@@ -288,7 +289,7 @@ Test(log, a_descriptor_that_fails_costs_the_line_and_no_more)
     cr_assert_not_null(strstr(text, "log: 1000 lines were lost here\n"));
 }
 
-/* A terminal takes some of a line: the rest follows, nothing comes between. */
+/* A socket takes a part of a line: the rest follows, and nothing comes between. */
 Test(log, a_line_in_parts_is_one_line)
 {
     int saved = dup(STDERR_FILENO), s[2], size = 1;
@@ -301,7 +302,7 @@ Test(log, a_line_in_parts_is_one_line)
     cr_assert_eq(log_open(&config, NULL), 0);
     for (unsigned i = 0; i < 100; i++)
         log_warn("%u", i);
-    cr_assert_eq(fcntl(s[1], F_GETFL) & O_NONBLOCK, 0, "who shares it still blocks");
+    cr_assert_eq(fcntl(s[1], F_GETFL) & O_NONBLOCK, 0, "whoever shares it still blocks");
     len = 0;
     for (unsigned i = 0; i < 1000 && lines_in(text) < 100; i++) {
         ssize_t n = recv(s[0], text + len, sizeof(text) - 1 - len, MSG_DONTWAIT);
@@ -371,7 +372,7 @@ Test(log, a_limit_lets_ten_lines_through_in_five_seconds)
         cr_assert_eq(held, 0);
     }
     cr_assert(log_limit_pass(&limit, t0 + 5 * SECOND, &held), "a new window");
-    cr_assert_eq(held, 7, "which tells of the old one");
+    cr_assert_eq(held, 7, "which reports those of the old one");
     for (unsigned i = 0; i < 9; i++) {
         cr_assert(log_limit_pass(&limit, t0 + 6 * SECOND, &held));
         cr_assert_eq(held, 0);
@@ -400,6 +401,6 @@ Test(log, a_storm_is_ten_lines)
 {
     open_log(NULL, LOG_WARN);
     storm(100);
-    cr_assert_leq(lines_in(read_log()), 10 + 11, "one window, or two where a boundary fell in it");
+    cr_assert_leq(lines_in(read_log()), 10 + 11, "one window, or two if a new one began meanwhile");
     cr_assert_geq(lines_in(text), 10);
 }

@@ -1,4 +1,4 @@
-/* The log's ring: in order, bounded, and full without harm, however often it goes round. */
+/* The log's ring: in order, bounded, and harmless when full, however often it goes round. */
 #include "core/log/log_ring.h"
 
 #include <criterion/criterion.h>

@@ -1,8 +1,8 @@
 #ifndef UNIT_CORE_LOOP_LOOP_PROBE_H
 #define UNIT_CORE_LOOP_LOOP_PROBE_H
 /*
- * What the unit tests of the event loop share: each test on both backends, and operations that
- * remember how they ended.
+ * What the unit tests of the event loop share: running each test on both backends, and operations
+ * that remember how they ended.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -60,14 +60,14 @@ struct probe {
     void (*then)(struct probe *p);
 };
 
-static unsigned awaited; /* probes to end before the loop stops */
-static bool submitting;  /* done may not come from inside a call */
+static unsigned awaited; /* number of probes that end before the loop stops */
+static bool submitting;  /* inside a submitting call, from which done must not be called */
 
 static inline void probe_done(struct loop_op *op, int res)
 {
     struct probe *p = (struct probe *)op;
 
-    cr_assert_not(submitting, "done came from inside the submitting call");
+    cr_assert_not(submitting, "done was called from inside the submitting call");
     p->calls++;
     p->res = res;
     if (awaited > 0 && --awaited == 0)
@@ -135,6 +135,7 @@ static inline struct probe *fires(struct loop *l, uint64_t at_ns)
     return p;
 }
 
+/* Runs the loop until `count` probes have ended. */
 static inline void run(struct loop *l, unsigned count)
 {
     awaited = count;

@@ -1,4 +1,4 @@
-/* The log through the event loop: nobody waits for its reader, and nothing is told twice. */
+/* The log through the event loop: nobody waits for its reader, and no line is written twice. */
 #include "core/loop/log_stream.h"
 
 #include <stdio.h>
@@ -46,7 +46,7 @@ BOTH(lines_come_through_the_loop)
     attach(l);
     log_warn("one");
     log_warn("two");
-    cr_assert_eq(take(0), 0, "whoever logs writes nothing");
+    cr_assert_eq(take(0), 0, "the thread that logs writes nothing");
     while (lines(text) < 2) {
         run_turns(l);
         take(strlen(text));
@@ -56,7 +56,7 @@ BOTH(lines_come_through_the_loop)
     cr_assert(log_stream_detach());
 }
 
-/* What was said before there was a loop, and was not taken, is the loop's too. */
+/* Lines that were logged before the loop was attached, and still wait, are the loop's to write. */
 BOTH(lines_that_waited_come_through_the_loop)
 {
     struct log_config config = { .level = LOG_WARN };
@@ -78,7 +78,7 @@ BOTH(lines_that_waited_come_through_the_loop)
     cr_assert(log_stream_detach());
 }
 
-/* Of all lines in the text: those that were logged, and those said to be lost. */
+/* How many logged lines the text accounts for: those in it, and those it reports as lost. */
 static unsigned accounted(void)
 {
     unsigned n = lines(text), lost;
@@ -103,7 +103,7 @@ BOTH(a_reader_that_does_not_read_stops_nobody)
     }
     run_turns(l);
     cr_assert_gt(log_lost(), all - 500);
-    cr_assert_eq(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0, "who shares it still blocks");
+    cr_assert_eq(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0, "whoever shares it still blocks");
 
     for (len = take(0); accounted() < all; len = take(len))
         run_turns(l);
@@ -117,8 +117,8 @@ BOTH(a_reader_that_does_not_read_stops_nobody)
     cr_assert(log_stream_detach());
 }
 
-/* The line that is under way is not lost with the loop, and comes once. */
-BOTH(detaching_takes_nothing_along)
+/* The line whose write is under way is not lost with the loop, and comes once. */
+BOTH(detaching_loses_no_line)
 {
     size_t len;
 
@@ -152,8 +152,8 @@ BOTH(the_end_waits_no_longer_than_it_is_told_to)
     cr_assert_lt(lines(text), 100);
 }
 
-/* Who is killed while the loop waits for the reader still says what is left. */
-BOTH(a_process_that_dies_says_what_it_can)
+/* A process that is killed while the loop waits for the reader still writes what it can. */
+BOTH(a_process_that_dies_writes_what_it_can)
 {
     unsigned before;
     size_t len;
@@ -171,7 +171,7 @@ BOTH(a_process_that_dies_says_what_it_can)
     cr_assert(log_stream_detach());
 }
 
-/* A loop that fails may keep its write for ever, or not: what comes after does not need it. */
+/* A loop that fails may never end its write; lines after it do not depend on that. */
 BOTH(an_abandoned_loop_costs_at_most_its_line)
 {
     size_t len;
@@ -184,11 +184,11 @@ BOTH(an_abandoned_loop_costs_at_most_its_line)
     log_warn("after it");
     for (len = take(0); !strstr(text, "] after it\n"); len = take(len))
         log_flush(0);
-    run_turns(l); /* for loop_destroy: here it ends after all */
+    run_turns(l); /* the write ends after all, as loop_destroy needs */
     run_turns(l);
     (void)take(len);
     cr_assert_geq(lines(text), 60);
-    cr_assert_eq(text[strlen(text) - 1], '\n', "no line in another's memory");
+    cr_assert_eq(text[strlen(text) - 1], '\n', "no line was written over another");
     for (unsigned i = 0; i < 60; i++) {
         char line[16], *at;
 

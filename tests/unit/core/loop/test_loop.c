@@ -53,10 +53,10 @@ BOTH(posts_run_in_the_order_they_were_posted)
     n[4].stop = true;
     for (unsigned i = 0; i < 4; i++)
         loop_post(l, &n[i].post);
-    cr_assert_eq(noted, 0, "not from inside loop_post");
+    cr_assert_eq(noted, 0, "no call from inside loop_post");
     loop_post(l, &n[0].post);
     cr_assert_eq(loop_run(l), 0);
-    cr_assert_eq(noted, 5, "a post that is queued is ignored");
+    cr_assert_eq(noted, 5, "a post that is still queued is ignored");
     for (unsigned i = 0; i < 5; i++)
         cr_assert_eq(notes[i], i);
 }
@@ -87,7 +87,7 @@ BOTH(stop_leaves_the_rest_for_the_next_run)
     cr_assert_eq(noted, 2);
     loop_post(l, &n[0].post);
     cr_assert_eq(loop_run(l), 0);
-    cr_assert_eq(noted, 4, "the old ones first");
+    cr_assert_eq(noted, 4, "those left over come first");
     cr_assert_eq(notes[2], 2);
     n[0].stop = true;
     cr_assert_eq(loop_run(l), 0);
@@ -126,7 +126,7 @@ BOTH(stop_before_run_makes_it_return_at_once)
     cr_assert_eq(loop_run(l), 0);
     cr_assert_eq(noted, 0);
     run_turns(l);
-    cr_assert_eq(noted, 1, "and counts once");
+    cr_assert_eq(noted, 1, "and the stop counts once");
 }
 
 static struct note *signalled;
@@ -270,8 +270,8 @@ Test(loop, prefers_io_uring_silently)
     unlink(path);
 }
 
-/* A post from another thread could not wake it, and has nobody to tell. */
-Test(loop, that_cannot_be_woken_is_none)
+/* A post from another thread could not wake the loop, nor report that. */
+Test(loop, that_cannot_be_woken_is_refused)
 {
     pid_t pid = fork();
 
@@ -304,13 +304,13 @@ static void run_is_refused(enum loop_backend backend, long call)
     cr_assert_eq(child_status(pid), 0);
 }
 
-Test(loop, run_tells_when_the_kernel_refuses_to_wait)
+Test(loop, run_fails_when_the_kernel_refuses_to_wait)
 {
     run_is_refused(LOOP_URING, SYS_io_uring_enter);
     run_is_refused(LOOP_EPOLL, SYS_epoll_wait);
 }
 
-/* With descriptors for 0, 1, ... of what a loop needs, creation fails and leaves none open. */
+/* With fewer descriptors than a loop needs (0, 1, ...) creation fails and leaves none open. */
 static void descriptors_run_out(enum loop_backend backend)
 {
     int free_fd = dup(0), failures = 0;

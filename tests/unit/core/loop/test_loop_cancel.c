@@ -134,8 +134,8 @@ static void cancel_the_others(struct probe *p)
     SUBMIT(loop_poll(p->loop, &p->op, p->op.fd, POLLIN));
 }
 
-/* Whichever comes first cancels the others, whose completions are there already; all go on at once
- * with a second life, in which nobody cancels them. */
+/* Whichever comes first cancels the others, whose completions are already there. Each is submitted
+ * again at once, and nobody cancels that second operation. */
 BOTH(operations_due_together_may_cancel_each_other)
 {
     int fds[2];
@@ -163,9 +163,9 @@ static void poll_again(struct probe *p)
     SUBMIT(loop_poll(p->loop, &p->op, p->op.fd, POLLIN));
 }
 
-/* The first life of the operation ends while its cancellation is on the way; the second must not
- * be hit by it. */
-BOTH(a_cancellation_does_not_reach_the_operations_next_life)
+/* The operation completes while its cancellation is on the way, and is submitted again: the
+ * cancellation must not hit the second submission. */
+BOTH(a_cancellation_does_not_hit_the_next_submission)
 {
     int fds[2];
     struct probe *p;

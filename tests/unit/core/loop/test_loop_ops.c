@@ -63,7 +63,7 @@ BOTH(a_file_is_allocated_and_punched)
 
     SUBMIT(loop_fallocate(l, &p->op, fd, 0, 0, 0));
     run(l, 1);
-    cr_assert_eq(p->res, -EINVAL, "nothing is not a length");
+    cr_assert_eq(p->res, -EINVAL, "a length of 0 is invalid");
     close(fd);
     cr_assert_eq(pipe(pipes), 0);
     SUBMIT(loop_fallocate(l, &p->op, pipes[1], 0, 0, 1));
@@ -73,8 +73,8 @@ BOTH(a_file_is_allocated_and_punched)
     free(p);
 }
 
-/* The number is the same, the file is not. */
-BOTH(a_registered_file_is_forgotten_before_its_number_is_anothers)
+/* The descriptor's number stays the same, but another file is behind it. */
+BOTH(a_registered_file_is_dropped_before_its_number_is_reused)
 {
     int fd = temporary(), other = temporary();
     struct probe *p = probe(l);
@@ -106,7 +106,7 @@ BOTH(a_registered_file_is_forgotten_before_its_number_is_anothers)
     free(p);
 }
 
-BOTH(a_file_without_offset_goes_by_its_position)
+BOTH(without_an_offset_the_files_position_counts)
 {
     int fd = temporary();
     struct probe *w = writes(l, fd, "first "), *r;
@@ -262,9 +262,9 @@ BOTH(an_eventfd_is_waited_for_blocking_or_not)
     }
 }
 
-/* Readiness that somebody else uses up, time and again: io_uring gives up on that after 128 times
- * and answers -EAGAIN for an O_NONBLOCK descriptor, which is no result for us. A kernel worker may
- * have been faster than our own read; then that is a result. */
+/* The test takes the byte that made the pipe ready, time and again. io_uring gives up after 128
+ * times and answers -EAGAIN for an O_NONBLOCK descriptor, which must not be the operation's result.
+ * The operation may also be faster than the test; then the byte is its result. */
 BOTH(a_reader_outlasts_readiness_that_was_not_for_it)
 {
     struct probe *r;
@@ -314,8 +314,7 @@ static void read_on(struct probe *p)
         loop_stop(p->loop);
 }
 
-/* Far more than fits, with writer and reader on one loop: a write that slept would sleep forever.
- */
+/* Far more than fits, with writer and reader on one loop: a write that slept would never wake. */
 static void stream_does_not_block(struct loop *l, int in, int out)
 {
     static char data[1 << 20], sink[65536];

@@ -1,4 +1,4 @@
-/* What one turn of the loop does of the work on files. */
+/* How much work on files one turn of the loop does. */
 #include "core/loop/loop_backend.h"
 
 #include <sys/mman.h>
@@ -9,12 +9,12 @@
 #define OPS   8u
 
 static struct probe *ops[OPS];
-static uint8_t waits_as; /* the state of an operation that nobody has begun */
-static unsigned begun;   /* before this turn */
+static uint8_t waits_as; /* the state of an operation that has not begun */
+static unsigned begun;   /* operations begun before this turn */
 static unsigned turns;
 static uint64_t last_turn;
 
-/* One look at the timers: how many operations were begun since the last one. */
+/* A timer that fires in every turn: counts the operations begun since the last one. */
 static void look(struct probe *p)
 {
     unsigned count = 0, over = 0;
@@ -25,7 +25,7 @@ static void look(struct probe *p)
         count += ops[i]->op.state != waits_as;
         over += ops[i]->calls;
     }
-    cr_assert_leq((count - begun) * PIECE, LOOP_TURN_BYTES, "%u at once", count - begun);
+    cr_assert_leq((count - begun) * PIECE, LOOP_TURN_BYTES, "%u in one turn", count - begun);
     begun = count;
     turns++;
     if (over < OPS)
@@ -42,7 +42,7 @@ static struct probe *piece_read(struct loop *l, int fd, struct iovec *to, uint64
     return p;
 }
 
-/* All are in the page cache, where io_uring is done with them in the call that submits them. */
+/* All pages are in the page cache, so io_uring completes reads within the submitting call. */
 BOTH(files_have_a_share_of_each_turn)
 {
     struct iovec to = { .iov_base = malloc(PIECE), .iov_len = PIECE };
@@ -67,7 +67,7 @@ BOTH(files_have_a_share_of_each_turn)
     free(to.iov_base);
 }
 
-/* Those that wait for their turn can be taken back; which they are is known after the first. */
+/* Cancels the operations that did not fit into the first turn. */
 static void cancel_the_rest(struct probe *p)
 {
     for (unsigned i = LOOP_TURN_BYTES / PIECE; i < OPS; i++)
@@ -96,7 +96,7 @@ BOTH(what_waits_for_its_turn_is_cancelled)
     free(to.iov_base);
 }
 
-/* More than a turn's share in one operation: it goes all the same, alone. */
+/* One operation that is larger than a turn's share goes alone. */
 BOTH(one_operation_always_goes)
 {
     const uint64_t len = LOOP_TURN_BYTES + PIECE;

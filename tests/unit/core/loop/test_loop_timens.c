@@ -1,6 +1,6 @@
 /*
- * Timers in a time namespace, whose clock is another than the kernel's own: a container that was
- * restored, or given an offset. Needs a kernel with time namespaces, and root or user namespaces.
+ * Timers in a time namespace, whose clock differs from the kernel's own, as in a container that was
+ * restored. Needs a kernel with time namespaces, and root or user namespaces.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "unit/core/loop/loop_probe.h"
 
-/* Only children are in it. */
+/* Makes a time namespace for the children of this process. */
 static void namespace_enter(const char *offset)
 {
     int fd;
@@ -32,7 +32,7 @@ static void never(struct loop_op *op, int res)
 {
     (void)op;
     (void)res;
-    _exit(2); /* an hour from now is not yet */
+    _exit(2); /* its time is an hour from now */
 }
 
 static struct loop *ours;
@@ -51,7 +51,7 @@ static void story(enum loop_backend backend)
     struct loop_op far = { .done = never }, near = { .done = fire }, past = { .done = fire };
     uint64_t start_ns;
 
-    (void)alarm(60); /* it hangs */
+    (void)alarm(60); /* ends a child that hangs */
     HOLDS(loop_create(&ours, backend, NULL) == 0);
     start_ns = clock_now_ns();
     loop_timer(ours, &far, start_ns + 3600 * 1000 * MS);

@@ -9,10 +9,10 @@
 struct word {
     struct loop_watch watch;
     struct loop *loop;
-    unsigned left;        /* times that there is something */
-    unsigned left_at_end; /* ... when it is told to rest */
+    unsigned left;         /* how many looks will still find something */
+    unsigned left_at_rest; /* how many rests will */
     unsigned looks, rests;
-    void (*then)(struct word *w); /* what it does about it */
+    void (*then)(struct word *w); /* what a look does that found something */
 };
 
 static bool word_look(struct loop_watch *watch)
@@ -33,9 +33,9 @@ static bool word_rest(struct loop_watch *watch)
     struct word *w = (struct word *)watch;
 
     w->rests++;
-    if (w->left_at_end == 0)
+    if (w->left_at_rest == 0)
         return false;
-    w->left_at_end--;
+    w->left_at_rest--;
     return true;
 }
 
@@ -44,7 +44,7 @@ static struct word word(struct loop *l)
     return (struct word){ .watch = { .look = word_look, .rest = word_rest }, .loop = l };
 }
 
-/* The loop sleeps until then. */
+/* Runs the loop until a timer fires. */
 static void sleep_for(struct loop *l, uint64_t ns)
 {
     struct probe *p = fires(l, clock_now_ns() + ns);
@@ -69,13 +69,13 @@ BOTH(a_watch_rests_before_the_loop_sleeps)
     cr_assert_eq(w.looks + w.rests, 0);
 }
 
-/* Asleep nobody looks: a second takes no more turns than a millisecond. */
+/* A loop that sleeps does not look: a long sleep takes no more turns than a short one. */
 BOTH(a_sleeping_loop_looks_at_nothing)
 {
     struct word w = word(l);
 
     loop_watch(l, &w.watch);
-    for (unsigned i = 0; i < 8; i++) /* until it waits awake no more */
+    for (unsigned i = 0; i < 8; i++) /* until it no longer waits awake */
         sleep_for(l, 5 * MS);
     w.rests = w.looks = 0;
     sleep_for(l, 200 * MS);
@@ -102,18 +102,18 @@ BOTH(what_a_look_finds_keeps_the_loop_awake)
     loop_unwatch(l, &w.watch);
 }
 
-/* Written between the last look and the sleep: nobody would ring. */
+/* The word is written between the last look and the sleep, when nobody would wake the loop. */
 BOTH(what_rest_finds_keeps_the_loop_awake)
 {
     struct word late = word(l), other_one = word(l);
 
-    late.left_at_end = 1;
+    late.left_at_rest = 1;
     loop_watch(l, &late.watch);
     loop_watch(l, &other_one.watch);
     sleep_for(l, 5 * MS);
-    cr_assert_eq(late.left_at_end, 0);
-    cr_assert_geq(late.rests, 2, "in vain at first, then before the sleep");
-    cr_assert_eq(other_one.rests, late.rests, "all are told each time");
+    cr_assert_eq(late.left_at_rest, 0);
+    cr_assert_geq(late.rests, 2, "one that kept the loop awake, one before the sleep");
+    cr_assert_eq(other_one.rests, late.rests, "all watches are told each time");
     loop_unwatch(l, &late.watch);
     loop_unwatch(l, &other_one.watch);
 }
@@ -148,7 +148,7 @@ static void watch_again(struct word *w)
     loop_stop(w->loop);
 }
 
-/* As a device does that took what there was and waits for more. */
+/* The look unwatches and watches again, as a device does that took what there was. */
 BOTH(a_watch_is_looked_at_once_a_turn)
 {
     struct word w = word(l), last = word(l);
@@ -193,30 +193,30 @@ BOTH(a_post_ends_every_kind_of_wait)
         cr_assert_eq(pthread_create(&thread, NULL, post_soon, &post), 0);
         cr_assert_eq(loop_run(l), 0);
         (void)pthread_join(thread, NULL);
-        l->spin_ns = l->may_spin && i % 2 == 0 ? 10 * MS : 0; /* awake, asleep */
+        l->spin_ns = l->may_spin && i % 2 == 0 ? 10 * MS : 0; /* awake or asleep, in turn */
     }
     loop_unwatch(l, &w.watch);
 }
 
-/* What comes back at once is worth waiting for, what takes long is not. */
-Test(loop_io_uring, waits_awake_for_as_long_as_it_is_worth)
+/* Short waits are worth staying awake for, long ones are not. */
+Test(loop_io_uring, waits_awake_for_as_long_as_that_pays)
 {
     struct loop *l = loop_open(LOOP_URING);
 
-    l->may_spin = true; /* on a host with one processor too */
+    l->may_spin = true; /* even on a host with one processor */
     for (unsigned i = 0; i < 1000 && l->spin_ns == 0; i++) {
         struct probe *p = fires(l, 0);
         run(l, 1);
         free(p);
     }
-    cr_assert_gt(l->spin_ns, 0, "not one of many waits was short");
+    cr_assert_gt(l->spin_ns, 0, "none of many waits was short");
     for (unsigned i = 0; i < 8; i++)
         sleep_for(l, MS);
     cr_assert_eq(l->spin_ns, 0);
     loop_destroy(l);
 }
 
-/* A thread of the kernel's may need the very processor. */
+/* The kernel thread may need this very processor. */
 Test(loop_io_uring, sleeps_at_once_while_the_kernel_works)
 {
     struct loop *l = loop_open(LOOP_URING);

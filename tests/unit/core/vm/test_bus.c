@@ -16,7 +16,7 @@ struct probe {
     uint64_t offset;
     unsigned size;
     uint8_t written[8];
-    int lock_free; /* what an attempt on the lock said meanwhile */
+    int lock_free; /* what trylock returned during the access */
 };
 
 static void probe_read(struct device *d, uint64_t offset, void *data, unsigned size)
@@ -80,7 +80,7 @@ Test(bus, delivers_to_the_window_with_its_offset)
     cr_assert_eq(p.offset, 0xfc);
     cr_assert_eq(memcmp(p.written, &value, 4), 0);
     cr_assert_eq(p.lock_free, EBUSY, "so does write");
-    cr_assert_eq(pthread_mutex_trylock(&p.device.lock.mutex), 0, "and leaves it free");
+    cr_assert_eq(pthread_mutex_trylock(&p.device.lock.mutex), 0, "and the lock is released");
     (void)pthread_mutex_unlock(&p.device.lock.mutex);
     device_finish(&p.device);
 }
@@ -105,9 +105,9 @@ Test(bus, unclaimed_reads_are_all_ones)
 
     cr_assert_eq(read_of(&b, 0x5f, 1, false), 0xff);
     cr_assert_eq(read_of(&b, 0x65, 4, false), 0xffffffff);
-    cr_assert_eq(read_of(&b, 0x5f, 2, false), 0xffff, "in from below");
-    cr_assert_eq(read_of(&b, 0x64, 2, false), 0xffff, "out at the top");
-    cr_assert_eq(read_of(&b, 0x5f, 8, false), UINT64_MAX, "around all of it");
+    cr_assert_eq(read_of(&b, 0x5f, 2, false), 0xffff, "begins below the window");
+    cr_assert_eq(read_of(&b, 0x64, 2, false), 0xffff, "ends above the window");
+    cr_assert_eq(read_of(&b, 0x5f, 8, false), UINT64_MAX, "contains the window");
     cr_assert_not(bus_write(&b, 0x64, "xy", 2));
     cr_assert_eq(p.reads + p.writes, 0);
     device_finish(&p.device);

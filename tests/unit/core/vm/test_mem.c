@@ -86,7 +86,7 @@ Test(mem, all_memory_is_above_a_gap_that_starts_at_zero)
     mem_finish(&m);
 }
 
-Test(mem, refuses_sizes_that_are_no_memory)
+Test(mem, refuses_impossible_sizes)
 {
     struct mem_config c = config_of(0);
 
@@ -95,7 +95,7 @@ Test(mem, refuses_sizes_that_are_no_memory)
     expect_refused(&c, EINVAL, "not a multiple of 4 KiB");
     c.size = 3 * MIB;
     c.huge = MEM_HUGE_2M;
-    expect_refused(&c, EINVAL, "not a multiple of the 2 MiB");
+    expect_refused(&c, EINVAL, "not a multiple of 2 MiB");
 }
 
 Test(mem, refuses_more_than_the_host_can_map)
@@ -160,7 +160,7 @@ Test(mem, says_what_a_limit_of_the_host_prevents)
     expect_refused_under(RLIMIT_FSIZE, MIB, &c, EFBIG, "cannot size shared guest memory to 64");
 }
 
-/* A TiB of huge pages is missing everywhere, yet its address space is not. */
+/* No host has a TiB of huge pages free, but every host has the address space. */
 Test(mem, says_how_to_reserve_huge_pages)
 {
     struct mem_config c = config_of(1ull << 40);
@@ -171,7 +171,7 @@ Test(mem, says_how_to_reserve_huge_pages)
     expect_refused(&c, ENOMEM, "at least 524288 to /proc/sys/vm/nr_hugepages");
 }
 
-/* The host's pool decides which of the two it is. */
+/* Which of the two depends on the host's pool. */
 Test(mem, huge_pages_are_taken_at_once_or_refused_at_once)
 {
     for (int shared = 0; shared <= 1; shared++) {
@@ -201,7 +201,7 @@ Test(mem, finish_accepts_zeroed_and_finished)
     struct mem m = mem_of(MIB);
 
     mem_finish(&zeroed);
-    cr_assert_eq(fcntl(0, F_GETFD), 0, "descriptor 0 is not the struct's");
+    cr_assert_eq(fcntl(0, F_GETFD), 0, "descriptor 0 must stay open");
     mem_finish(&m);
     mem_finish(&m);
     cr_assert_null(mem_at(&m, 0, 1));
@@ -217,9 +217,9 @@ Test(mem, door_opens_for_ram_only)
     cr_assert_eq(mem_at(&m, 0, GAP_START), low);
     cr_assert_eq(mem_at(&m, GAP_START - 1, 1), low + GAP_START - 1);
     cr_assert_eq(mem_at(&m, GAP_END + 8191, 1), high + 8191);
-    cr_assert_eq(mem_at(&m, 4096, 0), low + 4096, "nothing at a RAM address");
+    cr_assert_eq(mem_at(&m, 4096, 0), low + 4096, "0 bytes at a RAM address");
 
-    cr_assert_null(mem_at(&m, GAP_START, 0), "nothing at no RAM address");
+    cr_assert_null(mem_at(&m, GAP_START, 0), "0 bytes at an address that is not RAM");
     cr_assert_null(mem_at(&m, GAP_START, 1));
     cr_assert_null(mem_at(&m, GAP_START - 1, 2));
     cr_assert_null(mem_at(&m, GAP_END - 1, 1));
@@ -241,7 +241,7 @@ Test(mem, door_does_not_overflow)
     mem_finish(&m);
 }
 
-/* Even where the gap is empty and the host happened to put both side by side. */
+/* Not even where the gap is empty and the host has put the regions side by side. */
 Test(mem, no_access_spans_two_regions)
 {
     uint8_t host[8192] = { 0 };
@@ -271,7 +271,7 @@ Test(mem, copies_go_in_and_out_or_not_at_all)
     cr_assert_eq(memcmp(m.regions[0].host + 0x1234, "hello", 6), 0);
 
     cr_assert_not(mem_write(&m, MIB - 3, "hello", 6));
-    cr_assert_eq(m.regions[0].host[MIB - 3], 0, "no part of it");
+    cr_assert_eq(m.regions[0].host[MIB - 3], 0, "no part of it was written");
     cr_assert_not(mem_read(&m, MIB - 3, out, 6));
     cr_assert_str_eq(out, "hello");
     mem_finish(&m);
@@ -318,9 +318,9 @@ Test(mem, file_pages_replace_ram_and_stay_private)
     mem_finish(&m);
 }
 
-/* A file's pages lie where the guest's address says, so a file whose offset agrees with it can be
- * mapped by huge pages where its page cache has them. */
-Test(mem, file_pages_keep_the_agreement)
+/* Host and guest address still agree after a file was mapped there, so huge pages of the file's
+ * page cache can be mapped for the guest. */
+Test(mem, file_pages_keep_the_addresses_congruent)
 {
     struct mem_config c = config_of(GAP_START + 4 * MIB);
     struct mem m;

@@ -1,4 +1,4 @@
-/* Guest memory given back to the host, and host addresses led back to the guest's. */
+/* Guest memory given back to the host, and host addresses turned back into guest addresses. */
 #include "core/vm/mem.h"
 
 #include <criterion/criterion.h>
@@ -28,7 +28,7 @@ static struct mem mem_of(uint64_t size)
     return m;
 }
 
-/* How many pages of the range the host has given us, as it keeps the books for this process. */
+/* How many pages of the range are present in this process, according to /proc/self/pagemap. */
 static unsigned pages_present(const struct mem *m, gpa_t gpa, uint64_t len)
 {
     uint64_t first = (uintptr_t)mem_at(m, gpa, len) / 4096;
@@ -117,7 +117,7 @@ Test(mem_give_back, ram_only)
     mem_finish(&m);
 }
 
-Test(mem_gpa, addresses_lead_back)
+Test(mem_gpa, is_the_reverse_of_mem_at)
 {
     struct mem m = mem_of(GAP_START + 8192);
 
@@ -128,7 +128,7 @@ Test(mem_gpa, addresses_lead_back)
     mem_finish(&m);
 }
 
-/* The guest's own writes are gone; what lies under them is seen again. */
+/* The guest's own writes are gone, and the file's bytes are seen again. */
 Test(mem_give_back, a_file_shows_through)
 {
     struct mem m = mem_of(MIB);

@@ -1,4 +1,5 @@
-/* Guest memory as the host sees it: guards, addresses that agree, laziness, huge pages, sharing. */
+/* Guest memory as the host sees it: guards, addresses that agree, memory taken only on touch, huge
+ * pages, sharing. */
 #include "core/vm/mem.h"
 
 #include <criterion/criterion.h>
@@ -78,7 +79,8 @@ Test(mem_host, takes_no_room_until_touched)
             m.regions[i].host[0] = 1;
             m.regions[i].host[m.regions[i].size - 1] = 1;
         }
-        cr_assert_lt(resident_pages() - before, 4096, "16 MiB, where huge pages are the default");
+        cr_assert_lt(resident_pages() - before, 4096,
+                     "less than 16 MiB, even where huge pages are the default");
         mem_finish(&m);
     }
 }
@@ -88,9 +90,9 @@ Test(mem_host, populates_exactly_the_pages_of_a_range)
     struct mem m = mem_of(4 * MIB);
     unsigned char there[5] = { 0 };
 
-    (void)madvise(m.regions[0].host, m.size, MADV_NOHUGEPAGE); /* where they are the default */
-    mem_populate(&m, 0x101fff,
-                 0x1002); /* the last byte of a page to the first of the next but one */
+    (void)madvise(m.regions[0].host, m.size, MADV_NOHUGEPAGE); /* some hosts use them by default */
+    /* From the last byte of one page to the first byte of the page after next. */
+    mem_populate(&m, 0x101fff, 0x1002);
     mem_populate(&m, 4 * MIB - 1, 2);
     mem_populate(&m, 0x200000, 0);
     cr_assert_eq(mincore(m.regions[0].host + 0x100000, sizeof(there) * 4096, there), 0);
@@ -114,9 +116,9 @@ Test(mem_host, stays_out_of_core_dumps)
     mem_finish(&m);
 }
 
-/* A second-level entry of an accelerator's tables covers 2 MiB of guest addresses where that is 2
- * MiB of one host page: host and guest address, and the memfd's offset, agree in their low 21 bits.
- */
+/* One entry of an accelerator's second-level page tables can cover 2 MiB of guest addresses only if
+ * one host page backs them: host address, guest address and memfd offset agree in their low 21
+ * bits. */
 static void expect_congruent(const struct mem_config *c)
 {
     struct mem m;
@@ -158,7 +160,7 @@ Test(mem_host, host_and_guest_addresses_agree_within_2_mib)
     }
 }
 
-/* The host's own placement of a mapping must not decide: something of an odd size stands before. */
+/* Where the host places a mapping must not matter: here one of an odd size comes before. */
 Test(mem_host, they_agree_wherever_the_host_puts_a_region)
 {
     for (uint64_t pages = 1; pages < 513; pages += 73) {
@@ -195,7 +197,7 @@ static bool is_advised(const struct mem *m, gpa_t gpa)
     return host_mapping_has(mem_at(m, gpa, 1), " hg");
 }
 
-/* Whole huge pages, outwards; whatever is not RAM is left out. */
+/* The range is rounded outwards to whole huge pages; whatever is not RAM is left out. */
 Test(mem_host, huge_pages_are_asked_for_what_is_expected)
 {
     struct mem_config c = config_of(GAP_START + 8 * MIB + 4096);
@@ -216,7 +218,7 @@ Test(mem_host, huge_pages_are_asked_for_what_is_expected)
     cr_expect_eq(is_advised(&m, 6 * MIB - 1), can);
     cr_expect_not(is_advised(&m, 6 * MIB));
 
-    mem_expect(&m, GAP_START - 1, GIB + 2); /* over the gap and into the next region */
+    mem_expect(&m, GAP_START - 1, GIB + 2); /* across the gap into the next region */
     cr_expect_not(is_advised(&m, GAP_START - 2 * MIB - 1));
     cr_expect_eq(is_advised(&m, GAP_START - 1), can);
     cr_expect_eq(is_advised(&m, GAP_END), can);
@@ -225,7 +227,7 @@ Test(mem_host, huge_pages_are_asked_for_what_is_expected)
     mem_expect(&m, GAP_START, GIB); /* nothing but gap */
     mem_expect(&m, GAP_END + 7 * MIB, UINT64_MAX);
     cr_expect_not(is_advised(&m, GAP_END + 6 * MIB - 1));
-    cr_expect_eq(is_advised(&m, GAP_END + 8 * MIB), can, "less than a whole one");
+    cr_expect_eq(is_advised(&m, GAP_END + 8 * MIB), can, "less than a whole huge page");
     mem_expect(&m, UINT64_MAX, UINT64_MAX);
     cr_expect_lt(resident_pages() - before, 64, "and no memory is taken for that");
     cr_expect_eq(host_store_signal(m.regions[1].host + m.regions[1].size), SIGSEGV);

@@ -1,5 +1,5 @@
-/* vCPU threads: how they start, park, die and end, one behaviour at a time; storms are in threads/.
- */
+/* vCPU threads: how they start, park, die and end, one behaviour at a time; storms are in
+ * tests/threads/. */
 #include "core/vm/vcpu.h"
 
 #include <criterion/criterion.h>
@@ -29,7 +29,7 @@ static const struct scripted_step ring_then_spin[] = {
     { SCRIPTED_REPEAT, 0, 0, 0 },
 };
 
-/* Calls look for each thread of this process that bears the name; returns how many did. */
+/* Calls look for each thread of this process that has the name; returns how many there are. */
 static unsigned threads_named(const char *name, void (*look)(const char *dir))
 {
     DIR *tasks = opendir("/proc/self/task");
@@ -210,8 +210,8 @@ static void expect_death(const struct scripted_step *script, enum power_end why)
     vcpus_resume(&r.vcpus);
     bell_wait(&r.bell);
     vcpus_pause(&r.vcpus);
-    cr_assert_eq(v->runs, 1, "the dead one runs no more");
-    cr_assert_eq(sem_trywait(&r.ended), -1, "and ended the machine once");
+    cr_assert_eq(v->runs, 1, "the dead one does not run again");
+    cr_assert_eq(sem_trywait(&r.ended), -1, "and it ended the machine once");
     rig_finish(&r);
 }
 
@@ -294,7 +294,8 @@ static void look_at_signals(const char *dir)
     for (int i = 0; i < 3; i++) {
         int wanted[] = { SIGTERM, SIGINT, SIGWINCH };
 
-        cr_assert(blocked & 1ull << (wanted[i] - 1), "%d is left to the loop", wanted[i]);
+        cr_assert(blocked & 1ull << (wanted[i] - 1), "signal %d is blocked, for the loop thread",
+                  wanted[i]);
     }
     cr_assert_not(blocked & 1ull << (VCPU_SIGNAL - 1));
     cr_assert_not(blocked & 1ull << (SIGSEGV - 1));
@@ -337,8 +338,8 @@ Test(vcpu, creation_that_fails_leaves_nothing)
     }
 }
 
-/* Root is exempt from the limit, so root becomes somebody else first. The soft limit alone is
- * lowered, and raised again for what a sanitizer starts at the end. */
+/* Root is exempt from the limit, so root becomes another user first. Only the soft limit is
+ * lowered, and it is raised again for the threads that a sanitizer starts at the end. */
 Test(vcpu, thread_that_does_not_start_leaves_nothing)
 {
     struct rig r;
@@ -364,8 +365,8 @@ Test(vcpu, thread_that_does_not_start_leaves_nothing)
     rig_finish(&r);
 }
 
-/* The C library would abort. */
-Test(vcpu, that_may_not_wait_do_not_start)
+/* If they started, the C library would abort. */
+Test(vcpu, threads_that_may_not_wait_do_not_start)
 {
     pid_t child = fork();
     int status;
@@ -403,7 +404,7 @@ Test(vcpu, is_probed_on_its_own_thread_and_parked_again)
     cr_assert_eq(scripted_vcpu(r.accel, 1)->probes, 0);
     cr_assert_eq(r.vcpus.want, VCPUS_PARKED);
     cr_assert_eq(atomic_load(&first->runs), 0);
-    cr_assert_eq(r.timeline.at_ns[TIMELINE_GUEST], 0, "that was no guest");
+    cr_assert_eq(r.timeline.at_ns[TIMELINE_GUEST], 0, "a probe is not the guest");
 
     first->script = ring_then_sleep;
     vcpus_resume(&r.vcpus);
@@ -412,7 +413,7 @@ Test(vcpu, is_probed_on_its_own_thread_and_parked_again)
     rig_finish(&r);
 }
 
-Test(vcpu, tells_what_the_probe_found)
+Test(vcpu, returns_what_the_probe_found)
 {
     struct rig r;
     struct err e = { "" };
@@ -422,7 +423,8 @@ Test(vcpu, tells_what_the_probe_found)
     cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &mips, &e), -EIO);
     cr_assert_str_eq(e.text, "the script says that the probe fails");
     cr_assert_eq(scripted_vcpu(r.accel, 0)->kicks, 0);
-    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &mips, NULL), -EIO, "again, to nobody");
+    cr_assert_eq(vcpus_probe(&r.vcpus, 60000000000u, &mips, NULL), -EIO,
+                 "again, without a struct err");
     cr_assert_eq(atomic_load(&r.ends), 0, "the machine has not ended");
     rig_finish(&r);
 }
@@ -440,7 +442,7 @@ Test(vcpu, ends_a_probe_at_its_limit)
     rig_finish(&r);
 }
 
-/* The scripted processor, whose accelerator has no opinion of it. */
+/* The scripted processor's table, but without a probe. */
 static struct accel_vcpu_ops without_probe;
 
 Test(vcpu, passes_without_a_probe)

@@ -1,4 +1,4 @@
-/* Gates: who is held, what a pause and an end make of it, and who goes on. */
+/* Gates: which processors are held, through pauses and until the end, and which go on. */
 #include <criterion/criterion.h>
 
 #include "lib/rig.h"
@@ -9,7 +9,7 @@
 static struct rig r;
 static struct turnstile t;
 
-/* The bell behind the turnstile tells that the guest went on. */
+/* The bell after the turnstile shows that the guest went on. */
 static const struct scripted_step passes[] = {
     { SCRIPTED_OUT, TURNSTILE, 4, 0 },
     { SCRIPTED_OUT, RIG_BELL, 4, 1 },
@@ -72,7 +72,7 @@ Test(vcpu_gate, holds_through_pauses)
     vcpus_pause(&r.vcpus);
     cr_assert_eq(r.bell.writes, 0);
     vcpus_resume(&r.vcpus);
-    turnstile_open(&t); /* while it is wanted: this alone sets it off */
+    turnstile_open(&t); /* RUNNING is wanted, so this alone sets it off */
     bell_wait(&r.bell);
     cr_assert_eq(atomic_load(&scripted_vcpu(r.accel, 0)->surprises), 0, "the read was answered");
     tear_down();
@@ -105,11 +105,11 @@ Test(vcpu_gate, opens_for_all_at_once)
     for (unsigned i = 0; i < VCPUS_MAX; i++)
         bell_wait(&r.bell);
     cr_assert_eq(t.gate.held, 0);
-    turnstile_open(&t); /* nobody there */
+    turnstile_open(&t); /* nobody is held */
     tear_down();
 }
 
-/* The gate is never opened: its device may even be gone by the time the threads end. */
+/* The gate is never opened; its device is even gone by the time the threads end. */
 Test(vcpu_gate, end_does_not_wait_for_it)
 {
     set_up(2);

@@ -1,4 +1,4 @@
-/* The machine's life: every state, every way from one to the next, and every way to fail. */
+/* The machine's life: every state, every transition, and every way to fail. */
 #include "core/vm/vm.h"
 
 #include <criterion/criterion.h>
@@ -50,7 +50,7 @@ static void vm_set_up(struct vm *vm, struct bell *bell, unsigned vcpu_count)
     cr_assert_eq(bus_add(&vm->ports, BELL, BELL_LEN, &bell->device, NULL), 0);
 }
 
-/* In the order that vm.h asks for: the device, then the machine. */
+/* In the order that vm.h demands: the device, then the machine. */
 static void vm_tear_down(struct vm *vm, struct bell *bell)
 {
     vm_end(vm, POWER_QUIT);
@@ -184,7 +184,7 @@ Test(vm, ends_without_anybody_to_tell)
     vm_tear_down(&vm, &bell);
 }
 
-/* Runs a script on processor 0 until the loop hears of the end. */
+/* Runs a script on processor 0 until the loop ends the machine. Returns the reason. */
 static enum power_end end_of(const struct scripted_step *script)
 {
     struct vm vm;
@@ -218,7 +218,7 @@ static void stop_call(struct loop_post *post)
     loop_stop(loop);
 }
 
-/* Requests are remembered in their order, not in the order in which the loop comes to them. */
+/* The order of the requests counts, not the order in which the loop handles them. */
 Test(vm, first_request_stays)
 {
     struct vm vm;
@@ -229,7 +229,7 @@ Test(vm, first_request_stays)
     vm_set_up(&vm, &bell, 1);
     power_end_machine(&vm.power, POWER_RESET);
     power_end_machine(&vm.power, POWER_OFF);
-    cr_assert_eq(vm.state, VM_BUILDING, "nothing moves before the loop does");
+    cr_assert_eq(vm.state, VM_BUILDING, "the state does not change before the loop runs");
     vm_end(&vm, POWER_QUIT);
     cr_assert_eq(vm.ended, POWER_RESET);
     cr_assert_eq(ends, 1);
@@ -289,7 +289,7 @@ static void expect_no_machine(const struct vm_config *config, int code, const ch
     vm_finish(&vm); /* allowed, and has nothing to do */
 }
 
-Test(vm, counts_of_processors_that_are_none)
+Test(vm, refuses_impossible_numbers_of_processors)
 {
     struct vm_config config = config_of(0);
 
@@ -338,13 +338,13 @@ Test(vm, finish_accepts_zeroed)
     vm_finish(&vm);
 }
 
-/* Kicks in, interrupts out: what a device will do with the accelerator of this machine. */
+/* Doorbells in, interrupts out: what a device does with the accelerator of this machine. */
 Test(vm, doorbells_and_lines_work_around_the_buses)
 {
     static const struct scripted_step script[] = {
         { SCRIPTED_STORE, 0xc0001050, 4, 0 }, /* the doorbell */
-        { SCRIPTED_STORE, 0xc0001050, 4, 1 }, /* another value: not it */
-        { SCRIPTED_STORE, 0xc0001050, 2, 0 }, /* another size: not it */
+        { SCRIPTED_STORE, 0xc0001050, 4, 1 }, /* another value, not the doorbell */
+        { SCRIPTED_STORE, 0xc0001050, 2, 0 }, /* another size, not the doorbell */
         { SCRIPTED_OUT, BELL, 1, 1 },         { SCRIPTED_HALT, 0, 0, 0 },
     };
     struct vm vm;
@@ -385,7 +385,7 @@ Test(vm, is_not_built_on_an_accelerator_that_fails_its_probe)
     config.probe_mips = &mips;
     expect_no_machine(&config, EIO, "the probe");
     cr_assert_eq(timeline.at_ns[TIMELINE_ACCEL], 0, "it was never ready");
-    cr_assert_eq(mips, SCRIPTED_MIPS, "what was found out is told all the same");
+    cr_assert_eq(mips, SCRIPTED_MIPS, "the speed that was found is returned all the same");
 }
 
 Test(vm, probes_only_where_it_is_asked)
