@@ -1,4 +1,4 @@
-/* The ACPI registers that end a machine, and those that a guest has to find beside them. */
+/* The ACPI registers that end a machine, and those that must be there beside them. */
 #include "core/dev/acpi_pm.h"
 
 #include "core/base/state.h"
@@ -7,9 +7,9 @@
 #define SLP_TYP_SHIFT 10
 #define SLP_TYP_MASK  7u
 
-/* Sleep types other than S5 are states this machine does not have; a guest was told of none. The
- * whole command is in the upper byte. */
-static void control_write(struct acpi_pm *a, uint8_t upper)
+/* SLP_EN and SLP_TYP are both in the upper byte. S5 is the only sleep type: the DSDT declares no
+ * other, and any other is ignored. */
+static void acpi_pm_control_write(struct acpi_pm *a, uint8_t upper)
 {
     unsigned value = (unsigned)upper << 8;
 
@@ -17,31 +17,31 @@ static void control_write(struct acpi_pm *a, uint8_t upper)
         power_end_machine(a->power, POWER_OFF);
 }
 
-static uint8_t byte_read(const struct acpi_pm *a, uint64_t offset)
+static uint8_t acpi_pm_byte_read(const struct acpi_pm *a, uint64_t offset)
 {
     if (offset == ACPI_PM_ENABLE || offset == ACPI_PM_ENABLE + 1)
         return a->enable[offset - ACPI_PM_ENABLE];
     return offset == ACPI_PM_CONTROL ? ACPI_PM_SCI_EN : 0;
 }
 
-static void byte_write(struct acpi_pm *a, uint64_t offset, uint8_t value)
+static void acpi_pm_byte_write(struct acpi_pm *a, uint64_t offset, uint8_t value)
 {
     if (offset == ACPI_PM_ENABLE || offset == ACPI_PM_ENABLE + 1)
         a->enable[offset - ACPI_PM_ENABLE] = value;
     else if (offset == ACPI_PM_CONTROL + 1)
-        control_write(a, value);
+        acpi_pm_control_write(a, value);
     else if (offset == ACPI_PM_RESET && value == ACPI_PM_RESET_VALUE)
         power_end_machine(a->power, POWER_RESET);
 }
 
-/* A wider access is its bytes at consecutive ports. */
+/* A wider access counts as byte accesses to consecutive ports. */
 
 static void acpi_pm_read(struct device *d, uint64_t offset, void *data, unsigned size)
 {
     uint8_t *bytes = data;
 
     for (unsigned i = 0; i < size; i++)
-        bytes[i] = byte_read((struct acpi_pm *)d, offset + i);
+        bytes[i] = acpi_pm_byte_read((struct acpi_pm *)d, offset + i);
 }
 
 static void acpi_pm_write(struct device *d, uint64_t offset, const void *data, unsigned size)
@@ -49,7 +49,7 @@ static void acpi_pm_write(struct device *d, uint64_t offset, const void *data, u
     const uint8_t *bytes = data;
 
     for (unsigned i = 0; i < size; i++)
-        byte_write((struct acpi_pm *)d, offset + i, bytes[i]);
+        acpi_pm_byte_write((struct acpi_pm *)d, offset + i, bytes[i]);
 }
 
 static const struct device_ops acpi_pm_ops = {

@@ -2,9 +2,9 @@
 #define CORE_DEV_ACPI_PM_H
 /*
  * The fixed registers by which an ACPI guest powers off and resets (ACPI 6.5, 4.8.3.1, 4.8.3.2 and
- * 4.8.3.6). The FADT (x86/acpi.h) names them.
+ * 4.8.3.6). The FADT (core/x86/tables/acpi.h) tells the guest where they are.
  *
- * No event ever comes: the status stays 0 and the SCI is never raised. ACPI mode is on for good.
+ * There are no ACPI events: the status reads 0 and the SCI is never raised. ACPI mode is always on.
  */
 #include <stdint.h>
 
@@ -15,7 +15,7 @@ struct power;
 struct state_reader;
 struct state_writer;
 
-#define ACPI_PM_STATUS  0u /* PM1: two bytes each */
+#define ACPI_PM_STATUS  0u /* offsets; the three PM1 registers are two bytes each */
 #define ACPI_PM_ENABLE  2u
 #define ACPI_PM_CONTROL 4u
 #define ACPI_PM_RESET   6u
@@ -24,7 +24,7 @@ struct state_writer;
 #define ACPI_PM_CONTROL_LEN 2u
 
 #define ACPI_PM_SCI_EN      (1u << 0)
-#define ACPI_PM_SLP_TYP_S5  5u /* in bits 10 to 12 of the control; what the DSDT's \_S5 says */
+#define ACPI_PM_SLP_TYP_S5  5u /* bits 10 to 12 of the control register; the DSDT's \_S5 has it */
 #define ACPI_PM_SLP_EN      (1u << 13)
 #define ACPI_PM_RESET_VALUE 1u
 
@@ -34,11 +34,12 @@ struct acpi_pm {
     uint8_t enable[2];
 };
 
-/* The power is the caller's and outlives the device. */
+/* `power` stays the caller's and must outlive the device. */
 void acpi_pm_init(struct acpi_pm *a, struct power *power);
 void acpi_pm_finish(struct acpi_pm *a);
 
-/* Lock held, or no processor runs. Section "acpi_pm". A failed load has changed nothing. */
+/* With the device's lock held, or while no vCPU runs. The snapshot section is "acpi_pm". A load
+ * that fails changes nothing. */
 void acpi_pm_save(const struct acpi_pm *a, struct state_writer *w);
 int acpi_pm_load(struct acpi_pm *a, struct state_reader *r, struct err *e);
 

@@ -12,7 +12,7 @@ static void boot_timer_read(struct device *d, uint64_t offset, void *data, unsig
     memset(data, 0, size);
 }
 
-/* Guests write the value with whatever width they have; it stands in the first byte of all. */
+/* Guests write the value at any width; it is always in the first byte. */
 static void boot_timer_write(struct device *d, uint64_t offset, const void *data, unsigned size)
 {
     struct boot_timer *b = (struct boot_timer *)d;

@@ -1,7 +1,7 @@
 #ifndef CORE_DEV_BOOT_TIMER_H
 #define CORE_DEV_BOOT_TIMER_H
 /*
- * The boot-timer page: a guest writes 123 to its first byte to say that its init runs.
+ * The boot-timer page: a guest writes 123 to its first byte when its init starts.
  */
 #include "core/vm/device.h"
 
@@ -15,7 +15,7 @@ struct boot_timer {
     struct timeline *timeline;
 };
 
-/* The timeline is the caller's and outlives the device. */
+/* `timeline` stays the caller's and must outlive the device. */
 void boot_timer_init(struct boot_timer *b, struct timeline *timeline);
 void boot_timer_finish(struct boot_timer *b);
 

@@ -1,11 +1,12 @@
 /*
  * The PC's clock.
  *
- * The time is read when it is asked for. As in the chip, update-in-progress is set for the last
- * 244 us of a second: who finds it clear has that long to read all of a time that does not change.
+ * A read of a time register computes it from the time of that moment. As in the chip,
+ * update-in-progress is set for the last 244 us of a second: a guest that finds it clear has that
+ * long to read all the time registers before they change.
  *
- * To set the time a guest stops the clock (SET), writes the registers and lets it go on, which is
- * where what they say becomes the difference to the host's time.
+ * To set the time, a guest stops the clock (SET), writes the registers and lets the clock run on.
+ * At that moment the registers become the new difference from the host's time.
  */
 #include "core/dev/cmos.h"
 
@@ -25,7 +26,7 @@ enum reg {
     REG_YEAR = 0x9,
     REG_A = 0xa,
     REG_B = 0xb,
-    REG_C = 0xc, /* which interrupts came: none */
+    REG_C = 0xc, /* which interrupts are pending: none */
     REG_D = 0xd,
 };
 
@@ -34,14 +35,14 @@ enum reg {
 #define B_SET      (1u << 7)
 #define B_BINARY   (1u << 2)
 #define B_24H      (1u << 1)
-#define B_WRITABLE (B_SET | B_BINARY | B_24H) /* no interrupts, square wave, summer time */
+#define B_WRITABLE (B_SET | B_BINARY | B_24H) /* no interrupts, square wave or summer time */
 #define D_VALID    (1u << 7)
 #define HOURS_PM   (1u << 7)
 
 #define UPDATE_NS 244000u
 #define DAY_S     86400
 
-static uint64_t host_now_ns(void)
+static uint64_t cmos_host_now_ns(void)
 {
     struct timespec now;
 
@@ -49,15 +50,15 @@ static uint64_t host_now_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* A date and a number of days since 1970. The year begins in March, so that a leap day is its
- * last; 400 years are 146097 days. */
+/* A date to a number of days since 1970, and back. For the arithmetic a year begins in March, so
+ * that a leap day is its last day; 400 years are 146097 days. */
 
 struct date {
     int64_t year;
     unsigned month, day;
 };
 
-static int64_t days_of(struct date d)
+static int64_t date_to_days(struct date d)
 {
     int64_t year = d.month <= 2 ? d.year - 1 : d.year;
     unsigned month = (d.month + 9) % 12; /* 0 is March */
@@ -66,16 +67,16 @@ static int64_t days_of(struct date d)
            719468;
 }
 
-static struct date date_of(int64_t days)
+static struct date date_from_days(int64_t days)
 {
     struct date d;
     int64_t from_march, of_year;
 
     days += 719468; /* since March 1st of year 0 */
     d.year = days * 400 / 146097 + 1;
-    while (days_of((struct date){ d.year, 3, 1 }) + 719468 > days)
+    while (date_to_days((struct date){ d.year, 3, 1 }) + 719468 > days)
         d.year--;
-    of_year = days - (days_of((struct date){ d.year, 3, 1 }) + 719468);
+    of_year = days - (date_to_days((struct date){ d.year, 3, 1 }) + 719468);
     from_march = (5 * of_year + 2) / 153;
     d.day = (unsigned)(of_year - (153 * from_march + 2) / 5) + 1;
     d.month = (unsigned)((from_march + 2) % 12) + 1;
@@ -84,129 +85,130 @@ static struct date date_of(int64_t days)
     return d;
 }
 
-/* Numbers as register B wants them. */
+/* Numbers and hours in the format that register B selects: BCD or binary, 24 hours or 12. */
 
-static uint8_t number_out(const struct cmos *c, unsigned value)
+static uint8_t cmos_number_out(const struct cmos *c, unsigned value)
 {
     return (uint8_t)(c->ram[REG_B] & B_BINARY ? value : value / 10 << 4 | value % 10);
 }
 
-static unsigned number_in(const struct cmos *c, uint8_t value)
+static unsigned cmos_number_in(const struct cmos *c, uint8_t value)
 {
     return c->ram[REG_B] & B_BINARY ? value : (value >> 4) * 10u + (value & 15u);
 }
 
-static uint8_t hours_out(const struct cmos *c, unsigned hours)
+static uint8_t cmos_hours_out(const struct cmos *c, unsigned hours)
 {
     if (c->ram[REG_B] & B_24H)
-        return number_out(c, hours);
-    return (uint8_t)(number_out(c, (hours + 11) % 12 + 1) | (hours >= 12 ? HOURS_PM : 0));
+        return cmos_number_out(c, hours);
+    return (uint8_t)(cmos_number_out(c, (hours + 11) % 12 + 1) | (hours >= 12 ? HOURS_PM : 0));
 }
 
-static unsigned hours_in(const struct cmos *c, uint8_t value)
+static unsigned cmos_hours_in(const struct cmos *c, uint8_t value)
 {
     if (c->ram[REG_B] & B_24H)
-        return number_in(c, value);
-    return number_in(c, value & 0x7fu) % 12 + (value & HOURS_PM ? 12 : 0);
+        return cmos_number_in(c, value);
+    return cmos_number_in(c, value & 0x7fu) % 12 + (value & HOURS_PM ? 12 : 0);
 }
 
-static bool is_stopped(const struct cmos *c)
+static bool cmos_is_stopped(const struct cmos *c)
 {
     return c->ram[REG_B] & B_SET;
 }
 
-static int64_t seconds_now(const struct cmos *c)
+static int64_t cmos_seconds_now(const struct cmos *c)
 {
     return (int64_t)(c->now_ns() / NS_PER_S) + c->ahead_s;
 }
 
-static bool is_time(uint8_t index)
+static bool cmos_is_time(uint8_t index)
 {
     return index == REG_SECONDS || index == REG_MINUTES || index == REG_HOURS ||
            (index >= REG_WEEKDAY && index <= REG_YEAR) || index == CMOS_CENTURY;
 }
 
-static uint8_t time_at(const struct cmos *c, uint8_t index, int64_t seconds)
+static uint8_t cmos_time_at(const struct cmos *c, uint8_t index, int64_t seconds)
 {
     int64_t days = seconds / DAY_S;
     unsigned of_day;
     struct date d;
 
     if (seconds < 0)
-        seconds = days = 0; /* before 1970 a guest sets it only to see what comes */
+        seconds = days = 0; /* only a test of the clock sets it to before 1970 */
     of_day = (unsigned)(seconds % DAY_S);
-    d = date_of(days);
+    d = date_from_days(days);
     switch (index) {
     case REG_SECONDS:
-        return number_out(c, of_day % 60);
+        return cmos_number_out(c, of_day % 60);
     case REG_MINUTES:
-        return number_out(c, of_day / 60 % 60);
+        return cmos_number_out(c, of_day / 60 % 60);
     case REG_HOURS:
-        return hours_out(c, of_day / 3600);
+        return cmos_hours_out(c, of_day / 3600);
     case REG_WEEKDAY: /* Sunday is 1; 1970 began on a Thursday */
-        return number_out(c, (unsigned)((days + 4) % 7) + 1);
+        return cmos_number_out(c, (unsigned)((days + 4) % 7) + 1);
     case REG_DAY:
-        return number_out(c, d.day);
+        return cmos_number_out(c, d.day);
     case REG_MONTH:
-        return number_out(c, d.month);
+        return cmos_number_out(c, d.month);
     case REG_YEAR:
-        return number_out(c, (unsigned)(d.year % 100));
+        return cmos_number_out(c, (unsigned)(d.year % 100));
     default:
-        return number_out(c, (unsigned)(d.year / 100 % 100));
+        return cmos_number_out(c, (unsigned)(d.year / 100 % 100));
     }
 }
 
-/* The clock stands: its registers hold what it showed last. */
-static void stop(struct cmos *c)
+/* Stops the clock: its registers keep what it showed last. */
+static void cmos_stop(struct cmos *c)
 {
-    int64_t seconds = seconds_now(c);
+    int64_t seconds = cmos_seconds_now(c);
 
     for (unsigned i = 0; i < CMOS_BYTES; i++)
-        if (is_time((uint8_t)i))
-            c->ram[i] = time_at(c, (uint8_t)i, seconds);
+        if (cmos_is_time((uint8_t)i))
+            c->ram[i] = cmos_time_at(c, (uint8_t)i, seconds);
 }
 
-/* The clock goes on from what the registers hold; nonsense is taken as what it adds up to. */
-static void go_on(struct cmos *c)
+/* Lets the clock run on from what the registers hold. Values out of range simply add up, but for
+ * the month: January stands for one that does not exist. */
+static void cmos_resume(struct cmos *c)
 {
     const uint8_t *r = c->ram;
-    unsigned month = number_in(c, r[REG_MONTH]);
+    unsigned month = cmos_number_in(c, r[REG_MONTH]);
     struct date d = {
-        .year = number_in(c, r[CMOS_CENTURY]) * 100 + number_in(c, r[REG_YEAR]),
+        .year = cmos_number_in(c, r[CMOS_CENTURY]) * 100 + cmos_number_in(c, r[REG_YEAR]),
         .month = month >= 1 && month <= 12 ? month : 1,
-        .day = number_in(c, r[REG_DAY]),
+        .day = cmos_number_in(c, r[REG_DAY]),
     };
-    int64_t seconds = days_of(d) * DAY_S + hours_in(c, r[REG_HOURS]) * 3600 +
-                      number_in(c, r[REG_MINUTES]) * 60 + number_in(c, r[REG_SECONDS]);
+    int64_t seconds = date_to_days(d) * DAY_S + cmos_hours_in(c, r[REG_HOURS]) * 3600 +
+                      cmos_number_in(c, r[REG_MINUTES]) * 60 + cmos_number_in(c, r[REG_SECONDS]);
 
     c->ahead_s = seconds - (int64_t)(c->now_ns() / NS_PER_S);
 }
 
-static void control_write(struct cmos *c, uint8_t value)
+static void cmos_control_write(struct cmos *c, uint8_t value)
 {
-    bool was_stopped = is_stopped(c);
+    bool was_stopped = cmos_is_stopped(c);
 
     if (was_stopped && !(value & B_SET))
-        go_on(c); /* in the form that they were written in */
+        cmos_resume(c); /* before the format changes: the registers are in the old one */
     c->ram[REG_B] = value & B_WRITABLE;
     if (!was_stopped && value & B_SET)
-        stop(c);
+        cmos_stop(c);
 }
 
-static uint8_t status(const struct cmos *c)
+static uint8_t cmos_reg_a_read(const struct cmos *c)
 {
-    bool updating = !is_stopped(c) && c->now_ns() % NS_PER_S >= NS_PER_S - UPDATE_NS;
+    bool updating = !cmos_is_stopped(c) && c->now_ns() % NS_PER_S >= NS_PER_S - UPDATE_NS;
 
     return (uint8_t)((c->ram[REG_A] & ~A_UPDATING) | (updating ? A_UPDATING : 0));
 }
 
-static uint8_t data_read(const struct cmos *c)
+static uint8_t cmos_data_read(const struct cmos *c)
 {
-    if (is_time(c->index) && !is_stopped(c))
-        return time_at(c, c->index, seconds_now(c));
+    if (cmos_is_time(c->index) && !cmos_is_stopped(c))
+        return cmos_time_at(c, c->index, cmos_seconds_now(c));
     switch (c->index) {
     case REG_A:
-        return status(c);
+        return cmos_reg_a_read(c);
     case REG_C:
         return 0;
     case REG_D:
@@ -216,23 +218,23 @@ static uint8_t data_read(const struct cmos *c)
     }
 }
 
-/* The time of a clock that runs cannot be written. */
-static void data_write(struct cmos *c, uint8_t value)
+/* The time can be written only while the clock is stopped. */
+static void cmos_data_write(struct cmos *c, uint8_t value)
 {
     if (c->index == REG_B)
-        control_write(c, value);
-    else if (!is_time(c->index) || is_stopped(c))
+        cmos_control_write(c, value);
+    else if (!cmos_is_time(c->index) || cmos_is_stopped(c))
         c->ram[c->index] = value;
 }
 
-/* A wider access is its bytes at consecutive ports; the index cannot be read. */
+/* A wider access counts as byte accesses to consecutive ports. The index cannot be read. */
 
 static void cmos_read(struct device *d, uint64_t offset, void *data, unsigned size)
 {
     uint8_t *bytes = data;
 
     for (unsigned i = 0; i < size; i++)
-        bytes[i] = offset + i == 1 ? data_read((struct cmos *)d) : 0xff;
+        bytes[i] = offset + i == 1 ? cmos_data_read((struct cmos *)d) : 0xff;
 }
 
 static void cmos_write(struct device *d, uint64_t offset, const void *data, unsigned size)
@@ -242,9 +244,9 @@ static void cmos_write(struct device *d, uint64_t offset, const void *data, unsi
 
     for (unsigned i = 0; i < size; i++) {
         if (offset + i == 1)
-            data_write(c, bytes[i]);
+            cmos_data_write(c, bytes[i]);
         else
-            c->index = bytes[i] & (CMOS_BYTES - 1); /* bit 7 masks NMI, of which there is none */
+            c->index = bytes[i] & (CMOS_BYTES - 1); /* bit 7 masks the NMI; there is none */
     }
 }
 
@@ -256,7 +258,7 @@ static const struct device_ops cmos_ops = {
 
 void cmos_init(struct cmos *c)
 {
-    *c = (struct cmos){ .now_ns = host_now_ns };
+    *c = (struct cmos){ .now_ns = cmos_host_now_ns };
     device_init(&c->device, &cmos_ops);
     c->ram[REG_A] = A_RESET;
     c->ram[REG_B] = B_24H;
@@ -273,7 +275,7 @@ enum field {
     FIELD_BYTES,
 };
 
-/* Forty thousand years, far from any overflow. */
+/* Seconds: 35,000 years, far from any overflow. */
 #define AHEAD_MAX (INT64_C(1) << 40)
 
 void cmos_save(const struct cmos *c, struct state_writer *w)
@@ -293,9 +295,9 @@ int cmos_load(struct cmos *c, struct state_reader *r, struct err *e)
     int ret;
 
     if (ahead < -AHEAD_MAX || ahead > AHEAD_MAX)
-        state_refuse(&f, "the clock is set to no time there is");
+        state_refuse(&f, "the clock's difference from the host's is out of range");
     if (ram && ram[REG_B] & ~B_WRITABLE)
-        state_refuse(&f, "the clock has no such mode");
+        state_refuse(&f, "register B has bits set that the clock does not have");
     ret = state_done(&f);
     if (ret)
         return ret;

@@ -1,10 +1,11 @@
 #ifndef CORE_DEV_CMOS_H
 #define CORE_DEV_CMOS_H
 /*
- * The PC's clock, an MC146818 with its 128 bytes, behind an index port and a data port.
+ * The PC's real-time clock: an MC146818 with 128 bytes, behind an index port and a data port.
  *
- * It tells the host's time in UTC, moved by what the guest has set. No alarm and no interrupt: the
- * bits that ask for them stay clear. The bytes that are no registers are the guest's to keep.
+ * It shows the host's time in UTC; when the guest sets the clock, the difference is kept and added.
+ * There are no alarms and no interrupts: the bits that enable them stay clear. The bytes that are
+ * not registers are plain memory for the guest.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,14 +24,17 @@ struct cmos {
     struct device device;
     uint64_t (*now_ns)(void); /* the host's time since 1970 */
     uint8_t index;
-    int64_t ahead_s;         /* of the host, as the guest has set it */
-    uint8_t ram[CMOS_BYTES]; /* bytes as written; of the time, only while it is being set */
+    int64_t ahead_s; /* how far the guest's clock is ahead of the host's; may be negative */
+
+    /* The bytes as written. Those of the time count only while the clock is stopped for setting. */
+    uint8_t ram[CMOS_BYTES];
 };
 
 void cmos_init(struct cmos *c);
 void cmos_finish(struct cmos *c);
 
-/* Lock held, or no processor runs. Section "cmos". A failed load has changed nothing. */
+/* With the device's lock held, or while no vCPU runs. The snapshot section is "cmos". A load that
+ * fails changes nothing. */
 void cmos_save(const struct cmos *c, struct state_writer *w);
 int cmos_load(struct cmos *c, struct state_reader *r, struct err *e);
 

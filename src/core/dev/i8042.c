@@ -1,17 +1,18 @@
 /*
  * An i8042 and the keyboard behind it.
  *
- * Two sources share the output buffer. The controller's own replies come first and hold one byte:
- * a command replaces a reply that nobody read. The keyboard's bytes queue up behind, and not at all
- * while the guest has disabled its interface, so that keys typed while a driver talks to the
- * controller are not taken for replies. What does not fit the queue is lost, as in a keyboard.
+ * Two sources share the output buffer. The controller's own reply goes first and is one byte: the
+ * next reply replaces one that nobody read. The keyboard's bytes queue behind it. While the guest
+ * has disabled the keyboard's interface they stay in the queue, so that a driver that talks to the
+ * controller does not take keys for replies. Bytes that do not fit the queue are lost, as in a real
+ * keyboard.
  *
- * The interrupt is an edge for each byte that comes to stand in the output buffer: drivers read one
- * byte an interrupt.
+ * Each byte that reaches the output buffer raises the interrupt once: drivers read one byte an
+ * interrupt.
  *
- * There is no mouse port. Its disable bit cannot be cleared, its test fails and bytes sent to it
- * vanish; each question gets its answer at once, because Linux waits half a second for a missing
- * one.
+ * There is no mouse port: its disable bit cannot be cleared, its test fails and bytes sent to it
+ * vanish. Commands that ask about it get their replies at once all the same, because Linux waits
+ * half a second for one that does not come.
  */
 #include "core/dev/i8042.h"
 
@@ -32,12 +33,12 @@
 #define STATUS_UNLOCKED    0x10u /* the key switch of the first PCs */
 
 #define CONTROL_KEYBOARD_IRQ 0x01u
-#define CONTROL_SYSTEM       0x04u /* shows in the status too */
+#define CONTROL_SYSTEM       0x04u /* also shown in the status register */
 #define CONTROL_KEYBOARD_OFF 0x10u
 #define CONTROL_MOUSE_OFF    0x20u
 #define CONTROL_TRANSLATE    0x40u /* scan codes to set 1 */
 
-#define OUTPUT_PORT_RUN  0x01u /* low: reset */
+#define OUTPUT_PORT_RUN  0x01u /* 0 resets the machine */
 #define OUTPUT_PORT_A20  0x02u
 #define OUTPUT_PORT_FULL 0x10u
 
@@ -74,14 +75,14 @@ enum keyboard_command {
 };
 
 #define KEYBOARD_ACK           0xfau
-#define KEYBOARD_RESEND        0xfeu /* "what was that?" */
+#define KEYBOARD_RESEND        0xfeu /* the answer to an unknown command */
 #define KEYBOARD_TEST_PASSED   0xaau
-#define KEYBOARD_ID            0xabu /* then this, which translation changes like any byte: */
-#define KEYBOARD_ID_MF2        0x83u
-#define KEYBOARD_ID_TRANSLATED 0x41u
+#define KEYBOARD_ID            0xabu /* the first byte of the identification */
+#define KEYBOARD_ID_MF2        0x83u /* the second byte */
+#define KEYBOARD_ID_TRANSLATED 0x41u /* the second byte, translated to set 1 as any other */
 #define KEYBOARD_ONLY_SET      2u
 
-/* Ctrl, Alt and Del go down and, in reverse order, up. */
+/* Ctrl, Alt and Del pressed, then released in reverse order. */
 static const uint8_t ctrl_alt_del_set1[] = { 0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d };
 static const uint8_t ctrl_alt_del_set2[] = { 0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0,
                                              0x71, 0xf0, 0x11, 0xf0, 0x14 };
@@ -89,77 +90,78 @@ static const uint8_t ctrl_alt_del_set2[] = { 0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0,
 static_assert((I8042_KEYS & (I8042_KEYS - 1)) == 0, "queue indices are masked");
 static_assert(sizeof(ctrl_alt_del_set2) <= I8042_KEYS, "the keys fit an empty queue");
 
-static bool output_full(const struct i8042 *k)
+static bool i8042_output_full(const struct i8042 *k)
 {
     return k->replied || (k->head != k->tail && !(k->control & CONTROL_KEYBOARD_OFF));
 }
 
-/* After a byte came to stand in the output buffer, or may have. */
-static void update_irq(struct i8042 *k)
+/* Call after anything that may have put a byte into the output buffer. */
+static void i8042_update_irq(struct i8042 *k)
 {
-    if (output_full(k) && k->control & CONTROL_KEYBOARD_IRQ)
+    if (i8042_output_full(k) && k->control & CONTROL_KEYBOARD_IRQ)
         irq_line_raise(k->irq);
 }
 
-static void reply(struct i8042 *k, unsigned byte)
+static void i8042_reply(struct i8042 *k, unsigned byte)
 {
     k->reply = (uint8_t)byte;
     k->replied = true;
-    update_irq(k);
+    i8042_update_irq(k);
 }
 
-static void keys_put(struct i8042 *k, const uint8_t *bytes, size_t count)
+static void keyboard_put_all(struct i8042 *k, const uint8_t *bytes, size_t count)
 {
     bool was_empty = k->head == k->tail;
 
     for (size_t i = 0; i < count && k->tail - k->head < I8042_KEYS; i++)
         k->keys[k->tail++ % I8042_KEYS] = bytes[i];
     if (was_empty)
-        update_irq(k);
+        i8042_update_irq(k);
 }
 
-static void key_put(struct i8042 *k, unsigned byte)
+static void keyboard_put(struct i8042 *k, unsigned byte)
 {
-    keys_put(k, &(uint8_t){ (uint8_t)byte }, 1);
+    keyboard_put_all(k, &(uint8_t){ (uint8_t)byte }, 1);
 }
 
-static void control_write(struct i8042 *k, unsigned value)
+static void i8042_control_write(struct i8042 *k, unsigned value)
 {
     k->control = (uint8_t)(value | CONTROL_MOUSE_OFF);
-    update_irq(k);
+    i8042_update_irq(k);
 }
 
-static void output_port_write(struct i8042 *k, unsigned value)
+static void i8042_output_port_write(struct i8042 *k, unsigned value)
 {
     if (!(value & OUTPUT_PORT_RUN))
         power_end_machine(k->power, POWER_RESET);
 }
 
-static void command_write(struct i8042 *k, uint8_t command)
+static void i8042_command_write(struct i8042 *k, uint8_t command)
 {
     k->command = 0;
     switch (command) {
     case READ_CONTROL:
-        reply(k, k->control);
+        i8042_reply(k, k->control);
         break;
     case TEST_CONTROLLER:
         k->control |= CONTROL_SYSTEM;
-        reply(k, TEST_CONTROLLER_PASSED);
+        i8042_reply(k, TEST_CONTROLLER_PASSED);
         break;
     case TEST_KEYBOARD:
-        reply(k, TEST_PASSED);
+        i8042_reply(k, TEST_PASSED);
         break;
     case TEST_MOUSE:
-        reply(k, TEST_CLOCK_STUCK_LOW);
+        i8042_reply(k, TEST_CLOCK_STUCK_LOW);
         break;
     case DISABLE_KEYBOARD:
-        control_write(k, k->control | CONTROL_KEYBOARD_OFF);
+        i8042_control_write(k, k->control | CONTROL_KEYBOARD_OFF);
         break;
     case ENABLE_KEYBOARD:
-        control_write(k, k->control & ~CONTROL_KEYBOARD_OFF);
+        i8042_control_write(k, k->control & ~CONTROL_KEYBOARD_OFF);
         break;
     case READ_OUTPUT_PORT:
-        reply(k, OUTPUT_PORT_RUN | OUTPUT_PORT_A20 | (output_full(k) ? OUTPUT_PORT_FULL : 0));
+        i8042_reply(k, OUTPUT_PORT_RUN | OUTPUT_PORT_A20 |
+                           (i8042_output_full(k) ? OUTPUT_PORT_FULL : 0));
         break;
     case WRITE_CONTROL:
     case WRITE_OUTPUT_PORT:
@@ -168,23 +170,23 @@ static void command_write(struct i8042 *k, uint8_t command)
     case WRITE_MOUSE:
         k->command = command;
         break;
-    default: /* what is not here does nothing, enabling the mouse for one */
+    default: /* the other commands do nothing: enabling the mouse, for example */
         if (command >= PULSE_OUTPUT_PORT)
-            output_port_write(k, command);
+            i8042_output_port_write(k, command);
         break;
     }
 }
 
-/* A keyboard without lights, with one rate and one scan code set: any argument will do, and only
- * the question for the set has an answer. */
+/* The keyboard has no lights, one rate and one scan code set: it accepts any argument, and only the
+ * query for the current set gets more than an acknowledgement. */
 static void keyboard_argument(struct i8042 *k, uint8_t argument)
 {
     bool asks_set = k->keyboard_command == KEYBOARD_SCAN_CODE_SET && argument == 0;
 
     k->keyboard_command = 0;
-    key_put(k, KEYBOARD_ACK);
+    keyboard_put(k, KEYBOARD_ACK);
     if (asks_set)
-        key_put(k, KEYBOARD_ONLY_SET);
+        keyboard_put(k, KEYBOARD_ONLY_SET);
 }
 
 static void keyboard_write(struct i8042 *k, uint8_t byte)
@@ -198,81 +200,81 @@ static void keyboard_write(struct i8042 *k, uint8_t byte)
     case KEYBOARD_SCAN_CODE_SET:
     case KEYBOARD_SET_RATE:
         k->keyboard_command = byte;
-        key_put(k, KEYBOARD_ACK);
+        keyboard_put(k, KEYBOARD_ACK);
         break;
     case KEYBOARD_ENABLE:
     case KEYBOARD_SET_DEFAULTS:
         k->scanning = true;
-        key_put(k, KEYBOARD_ACK);
+        keyboard_put(k, KEYBOARD_ACK);
         break;
     case KEYBOARD_DISABLE:
         k->scanning = false;
-        key_put(k, KEYBOARD_ACK);
+        keyboard_put(k, KEYBOARD_ACK);
         break;
     case KEYBOARD_IDENTIFY:
-        key_put(k, KEYBOARD_ACK);
-        key_put(k, KEYBOARD_ID);
-        key_put(k, k->control & CONTROL_TRANSLATE ? KEYBOARD_ID_TRANSLATED : KEYBOARD_ID_MF2);
+        keyboard_put(k, KEYBOARD_ACK);
+        keyboard_put(k, KEYBOARD_ID);
+        keyboard_put(k, k->control & CONTROL_TRANSLATE ? KEYBOARD_ID_TRANSLATED : KEYBOARD_ID_MF2);
         break;
     case KEYBOARD_RESET:
         k->scanning = true;
         k->head = k->tail;
-        key_put(k, KEYBOARD_ACK);
-        key_put(k, KEYBOARD_TEST_PASSED);
+        keyboard_put(k, KEYBOARD_ACK);
+        keyboard_put(k, KEYBOARD_TEST_PASSED);
         break;
     case KEYBOARD_ECHO:
-        key_put(k, KEYBOARD_ECHO);
+        keyboard_put(k, KEYBOARD_ECHO);
         break;
     default:
-        key_put(k, KEYBOARD_RESEND);
+        keyboard_put(k, KEYBOARD_RESEND);
         break;
     }
 }
 
-static void data_write(struct i8042 *k, uint8_t byte)
+static void i8042_data_write(struct i8042 *k, uint8_t byte)
 {
     uint8_t command = k->command;
 
     k->command = 0;
     switch (command) {
-    case 0: /* for the keyboard, which also switches its interface on */
-        control_write(k, k->control & ~CONTROL_KEYBOARD_OFF);
+    case 0: /* for the keyboard; that also enables its interface */
+        i8042_control_write(k, k->control & ~CONTROL_KEYBOARD_OFF);
         keyboard_write(k, byte);
         break;
     case WRITE_CONTROL:
-        control_write(k, byte);
+        i8042_control_write(k, byte);
         break;
     case WRITE_OUTPUT_PORT:
-        output_port_write(k, byte);
+        i8042_output_port_write(k, byte);
         break;
     case WRITE_KEYBOARD_BUFFER:
-    case WRITE_MOUSE_BUFFER: /* comes back as if from the keyboard: no mouse port */
-        reply(k, byte);
+    case WRITE_MOUSE_BUFFER: /* there is no mouse port: the byte comes back as the keyboard's */
+        i8042_reply(k, byte);
         break;
     default: /* for the mouse */
         break;
     }
 }
 
-static uint8_t data_read(struct i8042 *k)
+static uint8_t i8042_data_read(struct i8042 *k)
 {
     uint8_t byte = 0;
 
     if (k->replied) {
         k->replied = false;
         byte = k->reply;
-    } else if (output_full(k)) {
+    } else if (i8042_output_full(k)) {
         byte = k->keys[k->head++ % I8042_KEYS];
     }
-    update_irq(k);
+    i8042_update_irq(k);
     return byte;
 }
 
-static uint8_t status_read(const struct i8042 *k)
+static uint8_t i8042_status_read(const struct i8042 *k)
 {
     unsigned status = STATUS_UNLOCKED;
 
-    if (output_full(k))
+    if (i8042_output_full(k))
         status |= STATUS_OUTPUT_FULL;
     if (k->control & CONTROL_SYSTEM)
         status |= STATUS_SYSTEM;
@@ -281,8 +283,8 @@ static uint8_t status_read(const struct i8042 *k)
     return (uint8_t)status;
 }
 
-/* A wider access is its bytes at consecutive ports; those between the two registers are nobody's.
- */
+/* A wider access counts as byte accesses to consecutive ports. Between the two registers there is
+ * nothing: reads give 0xff. */
 
 static void i8042_read(struct device *d, uint64_t offset, void *data, unsigned size)
 {
@@ -291,9 +293,9 @@ static void i8042_read(struct device *d, uint64_t offset, void *data, unsigned s
 
     for (unsigned i = 0; i < size; i++) {
         if (offset + i == I8042_DATA)
-            bytes[i] = data_read(k);
+            bytes[i] = i8042_data_read(k);
         else if (offset + i == I8042_COMMAND)
-            bytes[i] = status_read(k);
+            bytes[i] = i8042_status_read(k);
         else
             bytes[i] = 0xff;
     }
@@ -306,9 +308,9 @@ static void i8042_write(struct device *d, uint64_t offset, const void *data, uns
 
     for (unsigned i = 0; i < size; i++) {
         if (offset + i == I8042_DATA)
-            data_write(k, bytes[i]);
+            i8042_data_write(k, bytes[i]);
         else if (offset + i == I8042_COMMAND)
-            command_write(k, bytes[i]);
+            i8042_command_write(k, bytes[i]);
         else
             continue;
         k->last_was_command = offset + i == I8042_COMMAND;
@@ -321,7 +323,7 @@ static const struct device_ops i8042_ops = {
     .write = i8042_write,
 };
 
-/* As firmware leaves it. */
+/* Starts in the state in which firmware leaves the controller. */
 void i8042_init(struct i8042 *k, struct irq_line *irq, struct power *power)
 {
     memset(k, 0, sizeof(*k));
@@ -344,9 +346,9 @@ int i8042_ctrl_alt_del(struct i8042 *k)
     device_lock(&k->device);
     if (k->scanning && k->head == k->tail) {
         if (k->control & CONTROL_TRANSLATE)
-            keys_put(k, ctrl_alt_del_set1, sizeof(ctrl_alt_del_set1));
+            keyboard_put_all(k, ctrl_alt_del_set1, sizeof(ctrl_alt_del_set1));
         else
-            keys_put(k, ctrl_alt_del_set2, sizeof(ctrl_alt_del_set2));
+            keyboard_put_all(k, ctrl_alt_del_set2, sizeof(ctrl_alt_del_set2));
         ret = 0;
     }
     device_unlock(&k->device);

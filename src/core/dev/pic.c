@@ -1,9 +1,9 @@
-/* The pair of 8259A. */
+/* The pair of 8259A interrupt controllers. */
 #include "core/dev/pic.h"
 
 #include "core/base/state.h"
 
-#define CASCADE 2u /* the first one's input from the second */
+#define CASCADE 2u /* the input of the first chip that the second drives */
 
 #define ICW1          (1u << 4)
 #define ICW1_WITH_4   (1u << 0)
@@ -18,7 +18,8 @@
 #define OCW3_SET_MASKING (1u << 6)
 #define OCW3_MASKING     (1u << 5)
 
-/* Inputs of the timer, keyboard, cascade, clock and coprocessor are edges for good. */
+/* The bits that can be set. The inputs of the timer, keyboard, cascade, clock and coprocessor are
+ * always edge-triggered. */
 static const uint8_t elcr_writable[2] = { 0xf8, 0xde };
 
 void pic_init(struct pic *p)
@@ -26,29 +27,19 @@ void pic_init(struct pic *p)
     *p = (struct pic){ .chip = { { .step = PIC_FRESH }, { .step = PIC_FRESH } } };
 }
 
-/* What waits at a chip's inputs; the second one's request is a level at the first. */
-static int request_of(const struct pic *p, unsigned n);
-
-static uint8_t waiting(const struct pic *p, unsigned n)
+/* The input of a chip that may interrupt now, of those that are pending, or -1. The first chip has
+ * the second one at its cascade input. */
+static int chip_request(const struct pic_chip *c, uint8_t pending, bool is_first)
 {
-    bool cascade = n == 0 && request_of(p, 1) >= 0;
-
-    return (uint8_t)(p->chip[n].irr | (cascade ? 1u << CASCADE : 0));
-}
-
-/* The input that may interrupt now, or -1. */
-static int request_of(const struct pic *p, unsigned n)
-{
-    const struct pic_chip *c = &p->chip[n];
     unsigned asking, serving;
 
     if (c->step != PIC_READY)
         return -1;
-    asking = waiting(p, n) & ~c->imr & 0xffu;
+    asking = pending & ~c->imr & 0xffu;
     serving = c->unmasking ? c->isr & ~c->imr & 0xffu : c->isr;
     for (unsigned i = 0; i < 8; i++) {
         unsigned line = (c->first + i) & 7u;
-        bool shared = n == 0 && line == CASCADE && c->nested;
+        bool shared = is_first && line == CASCADE && c->nested;
 
         if ((serving >> line & 1u) && !shared)
             return -1;
@@ -60,9 +51,24 @@ static int request_of(const struct pic *p, unsigned n)
     return -1;
 }
 
+/* The inputs of chip n with a pending request, masked ones included. The second chip's request is a
+ * level at the cascade input: it counts for as long as it lasts. */
+static uint8_t pic_pending(const struct pic *p, unsigned n)
+{
+    bool cascade = n == 0 && chip_request(&p->chip[1], p->chip[1].irr, false) >= 0;
+
+    return (uint8_t)(p->chip[n].irr | (cascade ? 1u << CASCADE : 0));
+}
+
+/* The input of chip n that may interrupt now, or -1. */
+static int pic_request(const struct pic *p, unsigned n)
+{
+    return chip_request(&p->chip[n], pic_pending(p, n), n == 0);
+}
+
 bool pic_asks(const struct pic *p)
 {
-    return request_of(p, 0) >= 0;
+    return pic_request(p, 0) >= 0;
 }
 
 bool pic_in_use(const struct pic *p)
@@ -85,7 +91,7 @@ bool pic_keeps(const struct pic *p, unsigned line)
     return c->step != PIC_FRESH && !(c->irr >> line % 8 & 1u);
 }
 
-static void serve(struct pic_chip *c, unsigned line)
+static void pic_chip_serve(struct pic_chip *c, unsigned line)
 {
     c->irr &= (uint8_t) ~(1u << line);
     if (!c->auto_eoi)
@@ -96,26 +102,25 @@ static void serve(struct pic_chip *c, unsigned line)
 
 uint8_t pic_take(struct pic *p)
 {
-    int line = request_of(p, 0);
+    int line = pic_request(p, 0);
     int second;
 
     if (line < 0)
         return p->chip[0].base + 7u;
     if (line != CASCADE) {
-        serve(&p->chip[0], (unsigned)line);
+        pic_chip_serve(&p->chip[0], (unsigned)line);
         return (uint8_t)(p->chip[0].base + (unsigned)line);
     }
-    second = request_of(p, 1);
-    serve(&p->chip[0], CASCADE);
+    second = pic_request(p, 1);
+    pic_chip_serve(&p->chip[0], CASCADE);
     if (second < 0)
         return p->chip[1].base + 7u;
-    serve(&p->chip[1], (unsigned)second);
+    pic_chip_serve(&p->chip[1], (unsigned)second);
     return (uint8_t)(p->chip[1].base + (unsigned)second);
 }
 
-/* Registers. */
-
-static void begin(struct pic_chip *c, uint8_t icw1)
+/* ICW1: begins the initialisation. */
+static void pic_chip_begin(struct pic_chip *c, uint8_t icw1)
 {
     *c = (struct pic_chip){
         .elcr = c->elcr,
@@ -126,8 +131,9 @@ static void begin(struct pic_chip *c, uint8_t icw1)
     };
 }
 
-/* The highest of those in service, whom an EOI without a number means. */
-static int highest_served(const struct pic_chip *c)
+/* The input in service with the highest priority, which a non-specific EOI ends; -1 if there is
+ * none. */
+static int pic_chip_highest_served(const struct pic_chip *c)
 {
     unsigned serving = c->unmasking ? c->isr & ~c->imr & 0xffu : c->isr;
 
@@ -137,13 +143,13 @@ static int highest_served(const struct pic_chip *c)
     return -1;
 }
 
-/* OCW2: bits 5 to 7 are EOI, "with this number" and rotation. */
-static void end(struct pic_chip *c, uint8_t value)
+/* OCW2: bit 5 is EOI, bit 6 says that bits 0 to 2 name the input, bit 7 is rotation. */
+static void pic_chip_end_interrupt(struct pic_chip *c, uint8_t value)
 {
     bool eoi = value & 1u << 5;
     bool numbered = value & 1u << 6;
     bool rotate = value & 1u << 7;
-    int line = numbered ? value & 7 : highest_served(c);
+    int line = numbered ? value & 7 : pic_chip_highest_served(c);
 
     if (!eoi && !numbered) {
         c->auto_rotate = rotate;
@@ -157,10 +163,10 @@ static void end(struct pic_chip *c, uint8_t value)
         c->first = (uint8_t)((line + 1) & 7);
 }
 
-static void command(struct pic_chip *c, uint8_t value)
+static void pic_chip_command(struct pic_chip *c, uint8_t value)
 {
     if (value & ICW1) {
-        begin(c, value);
+        pic_chip_begin(c, value);
     } else if (value & OCW3) {
         if (value & OCW3_POLL)
             c->polled = true;
@@ -169,18 +175,18 @@ static void command(struct pic_chip *c, uint8_t value)
         if (value & OCW3_SET_MASKING)
             c->unmasking = value & OCW3_MASKING;
     } else {
-        end(c, value);
+        pic_chip_end_interrupt(c, value);
     }
 }
 
-static void data(struct pic_chip *c, uint8_t value)
+static void pic_chip_data(struct pic_chip *c, uint8_t value)
 {
     switch (c->step) {
     case PIC_ICW2:
         c->base = value & 0xf8u;
         c->step = !c->single ? PIC_ICW3 : c->wants_icw4 ? PIC_ICW4 : PIC_READY;
         break;
-    case PIC_ICW3: /* the wiring is what it is */
+    case PIC_ICW3: /* ignored: the wiring is fixed */
         c->step = c->wants_icw4 ? PIC_ICW4 : PIC_READY;
         break;
     case PIC_ICW4:
@@ -194,15 +200,15 @@ static void data(struct pic_chip *c, uint8_t value)
     }
 }
 
-/* A poll is an acknowledgement by a read. */
-static uint8_t poll(struct pic *p, unsigned n)
+/* After a poll command a read acknowledges the interrupt. */
+static uint8_t pic_poll(struct pic *p, unsigned n)
 {
-    int line = request_of(p, n);
+    int line = pic_request(p, n);
 
     p->chip[n].polled = false;
     if (line < 0)
         return 0;
-    serve(&p->chip[n], (unsigned)line);
+    pic_chip_serve(&p->chip[n], (unsigned)line);
     return (uint8_t)(0x80u | (unsigned)line);
 }
 
@@ -219,10 +225,10 @@ uint8_t pic_read(struct pic *p, uint16_t port)
     if ((port & ~1u) == PIC_ELCR)
         return c->elcr;
     if (c->polled)
-        return poll(p, n);
+        return pic_poll(p, n);
     if (port & 1u)
         return c->imr;
-    return c->reads_isr ? c->isr : waiting(p, n);
+    return c->reads_isr ? c->isr : pic_pending(p, n);
 }
 
 void pic_write(struct pic *p, uint16_t port, uint8_t value)
@@ -232,12 +238,12 @@ void pic_write(struct pic *p, uint16_t port, uint8_t value)
     if ((port & ~1u) == PIC_ELCR)
         p->chip[port & 1u].elcr = value & elcr_writable[port & 1u];
     else if (port & 1u)
-        data(&p->chip[n], value);
+        pic_chip_data(&p->chip[n], value);
     else
-        command(&p->chip[n], value);
+        pic_chip_command(&p->chip[n], value);
 }
 
-/* The section: numbers of the second chip's fields follow those of the first. */
+/* The snapshot section. The second chip's fields have the numbers of the first's, plus FIELDS. */
 
 enum field {
     FIELD_IRR,
@@ -253,8 +259,8 @@ enum field {
 
 #define MODES 8u
 
-/* The bits of FIELD_MODES. */
-static void modes_of(struct pic_chip *c, bool *modes[MODES])
+/* The flags that FIELD_MODES holds, from bit 0 up. */
+static void pic_chip_modes(struct pic_chip *c, bool *modes[MODES])
 {
     bool *const all[MODES] = { &c->single, &c->wants_icw4, &c->auto_eoi,  &c->auto_rotate,
                                &c->nested, &c->unmasking,  &c->reads_isr, &c->polled };
@@ -263,13 +269,13 @@ static void modes_of(struct pic_chip *c, bool *modes[MODES])
         modes[i] = all[i];
 }
 
-static void chip_save(struct pic_chip c, unsigned first, struct state_writer *w)
+static void pic_chip_save(struct pic_chip c, unsigned first, struct state_writer *w)
 {
     const uint8_t values[] = { c.irr, c.isr, c.imr, c.elcr, c.base, c.first, c.step };
     bool *modes[MODES];
     uint8_t bits = 0;
 
-    modes_of(&c, modes);
+    pic_chip_modes(&c, modes);
     for (unsigned i = 0; i < MODES; i++)
         bits |= (uint8_t)((*modes[i] ? 1u : 0u) << i);
     for (unsigned i = 0; i < sizeof(values); i++)
@@ -281,33 +287,33 @@ void pic_save(const struct pic *p, struct state_writer *w)
 {
     state_section(w, "pic", 1, 0);
     for (unsigned n = 0; n < 2; n++)
-        chip_save(p->chip[n], n * FIELDS, w);
+        pic_chip_save(p->chip[n], n * FIELDS, w);
 }
 
-static uint8_t get(struct state_fields *f, unsigned field, uint8_t max)
+static uint8_t pic_field_get(struct state_fields *f, unsigned field, uint8_t max)
 {
     return (uint8_t)state_get(f, (uint16_t)field, max);
 }
 
-static void chip_load(struct pic_chip *c, unsigned n, struct state_fields *f)
+static void pic_chip_load(struct pic_chip *c, unsigned n, struct state_fields *f)
 {
     unsigned first = n * FIELDS;
     bool *modes[MODES];
     uint8_t bits;
 
-    c->irr = get(f, first + FIELD_IRR, 0xff);
-    c->isr = get(f, first + FIELD_ISR, 0xff);
-    c->imr = get(f, first + FIELD_IMR, 0xff);
-    c->elcr = get(f, first + FIELD_ELCR, 0xff);
-    c->base = get(f, first + FIELD_BASE, 0xf8);
-    c->first = get(f, first + FIELD_FIRST, 7);
-    c->step = get(f, first + FIELD_STEP, PIC_FRESH);
-    bits = get(f, first + FIELD_MODES, 0xff);
-    modes_of(c, modes);
+    c->irr = pic_field_get(f, first + FIELD_IRR, 0xff);
+    c->isr = pic_field_get(f, first + FIELD_ISR, 0xff);
+    c->imr = pic_field_get(f, first + FIELD_IMR, 0xff);
+    c->elcr = pic_field_get(f, first + FIELD_ELCR, 0xff);
+    c->base = pic_field_get(f, first + FIELD_BASE, 0xf8);
+    c->first = pic_field_get(f, first + FIELD_FIRST, 7);
+    c->step = pic_field_get(f, first + FIELD_STEP, PIC_FRESH);
+    bits = pic_field_get(f, first + FIELD_MODES, 0xff);
+    pic_chip_modes(c, modes);
     for (unsigned i = 0; i < MODES; i++)
         *modes[i] = bits >> i & 1u;
     if ((c->elcr & ~elcr_writable[n]) || c->base % 8)
-        state_refuse(f, "an interrupt controller's register has bits that it has not");
+        state_refuse(f, "an interrupt controller's register has bits set that do not exist");
 }
 
 int pic_load(struct pic *p, struct state_reader *r, struct err *e)
@@ -317,7 +323,7 @@ int pic_load(struct pic *p, struct state_reader *r, struct err *e)
     int ret;
 
     for (unsigned n = 0; n < 2; n++)
-        chip_load(&loaded.chip[n], n, &f);
+        pic_chip_load(&loaded.chip[n], n, &f);
     ret = state_done(&f);
     if (ret == 0)
         *p = loaded;

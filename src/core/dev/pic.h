@@ -1,12 +1,12 @@
 #ifndef CORE_DEV_PIC_H
 #define CORE_DEV_PIC_H
 /*
- * The PC's pair of interrupt controllers (8259A data sheet) with their edge/level registers, the
- * second one on input 2 of the first. Pure: whoever calls holds the lock.
+ * The PC's pair of 8259A interrupt controllers (data sheet) with their edge/level control registers
+ * (ELCR). The second controller drives input 2 of the first. Pure: the caller does the locking.
  *
- * Inputs are pulses (core/vm/irq.h), kept until the processor takes them or a controller is
- * initialised again; the edge/level registers can be written and read and change nothing. A pair
- * that no guest has initialised asks for nothing, and is not told of pulses.
+ * Inputs are pulses (core/vm/irq.h). A controller keeps a pulse until the processor takes the
+ * interrupt or the guest initialises the controller again. The ELCRs can be written and read back
+ * but have no effect. A controller that no guest has initialised drops pulses and requests nothing.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,10 +19,10 @@ struct state_writer;
 
 #define PIC_FIRST     0x20u /* ports: command, data */
 #define PIC_SECOND    0xa0u
-#define PIC_ELCR      0x4d0u /* one register a controller */
+#define PIC_ELCR      0x4d0u /* one register for each controller */
 #define PIC_PORTS_LEN 2u
 
-/* Which initialisation command word the data port is waiting for. */
+/* The initialisation command word that the data port expects next. */
 enum pic_step {
     PIC_READY,
     PIC_ICW2,
@@ -37,14 +37,14 @@ struct pic_chip {
     uint8_t base;  /* the vector of input 0 */
     uint8_t first; /* the input of the highest priority */
     uint8_t step;  /* enum pic_step */
-    bool single;   /* no ICW3 */
+    bool single;   /* no ICW3 follows ICW2 */
     bool wants_icw4;
     bool auto_eoi;
     bool auto_rotate;
     bool nested;    /* special fully nested mode */
     bool unmasking; /* special mask mode */
-    bool reads_isr;
-    bool polled;
+    bool reads_isr; /* the command port reads as ISR, not IRR */
+    bool polled;    /* a poll command was given: the next read acknowledges */
 };
 
 struct pic {
@@ -53,26 +53,30 @@ struct pic {
 
 void pic_init(struct pic *p);
 
-/* Whether a guest has begun to initialise it. */
+/* Whether a guest has begun to initialise the first controller. */
 bool pic_in_use(const struct pic *p);
 
-/* `line` below PIC_INPUTS. */
+/* In both, `line` is an input below PIC_INPUTS. */
+
 void pic_pulse(struct pic *p, unsigned line);
 
-/* Whether a pulse now would be an interrupt of its own: an input keeps one until it is taken,
- * masked or not, and others fold into that. `line` below PIC_INPUTS. */
+/* Whether a pulse now would become an interrupt of its own. An input, masked or not, keeps one
+ * pulse until the interrupt is taken; further pulses merge with that one. */
 bool pic_keeps(const struct pic *p, unsigned line);
 
-/* Whether the pair asks the processor for an interrupt; and the answer, its vector. The processor
- * may answer a request that is gone: that is input 7 of a controller, and nothing is in service. */
+/* Whether the pair requests an interrupt. */
 bool pic_asks(const struct pic *p);
+
+/* The processor acknowledges the request. Returns the interrupt's vector. If the request has gone
+ * meanwhile, the interrupt is spurious: the vector is that of input 7, which does not go into
+ * service. */
 uint8_t pic_take(struct pic *p);
 
 bool pic_claims(uint16_t port);
 uint8_t pic_read(struct pic *p, uint16_t port);
 void pic_write(struct pic *p, uint16_t port, uint8_t value);
 
-/* Section "pic". A failed load has changed nothing. */
+/* The snapshot section is "pic". A load that fails changes nothing. */
 void pic_save(const struct pic *p, struct state_writer *w);
 int pic_load(struct pic *p, struct state_reader *r, struct err *e);
 

@@ -5,8 +5,8 @@
 #include "core/base/state.h"
 
 #define READ_BACK   3u
-#define NOT_COUNT   (1u << 5) /* of a read-back command */
-#define NOT_STATUS  (1u << 4)
+#define NOT_COUNT   (1u << 5) /* in a read-back command: does not latch the count */
+#define NOT_STATUS  (1u << 4) /* likewise the status */
 #define STATUS_OUT  (1u << 7)
 #define STATUS_NULL (1u << 6) /* no count has been loaded since the mode was set */
 
@@ -15,7 +15,7 @@
 #define PORT61_REFRESH (1u << 4)
 #define PORT61_OUT     (1u << 5)
 
-#define REFRESH_NS 15085u /* DRAM's, of the PC/AT: software waits by it */
+#define REFRESH_NS 15085u /* the PC/AT's DRAM refresh, by which software times short waits */
 
 void pit_init(struct pit *p)
 {
@@ -25,18 +25,18 @@ void pit_init(struct pit *p)
             (struct pit_counter){ .access = PIT_BOTH, .gate = n != 2, .count = 0x10000 };
 }
 
-static bool is_periodic(const struct pit_counter *c)
+static bool counter_is_periodic(const struct pit_counter *c)
 {
     return c->mode == 2 || c->mode == 3;
 }
 
-static bool wants_trigger(const struct pit_counter *c)
+static bool counter_wants_trigger(const struct pit_counter *c)
 {
     return c->mode == 1 || c->mode == 5;
 }
 
-/* How far it has counted. */
-static uint64_t ticks(const struct pit_counter *c, uint64_t now_ns)
+/* How many ticks the counter has counted. */
+static uint64_t counter_ticks(const struct pit_counter *c, uint64_t now_ns)
 {
     uint64_t until = c->stopped_ns ? c->stopped_ns : now_ns;
 
@@ -45,17 +45,18 @@ static uint64_t ticks(const struct pit_counter *c, uint64_t now_ns)
     return (uint64_t)((unsigned __int128)(until - c->started_ns) * PIT_HZ / NS_PER_S);
 }
 
-/* When it has counted so far: the first nanosecond for which ticks() says so. */
-static uint64_t at_tick(const struct pit_counter *c, uint64_t tick)
+/* When the counter has counted `tick` ticks: the first nanosecond for which counter_ticks gives
+ * that. PIT_NEVER where it is too far off. */
+static uint64_t counter_tick_ns(const struct pit_counter *c, uint64_t tick)
 {
     unsigned __int128 ns = ((unsigned __int128)tick * NS_PER_S + PIT_HZ - 1) / PIT_HZ;
 
     return ns > PIT_NEVER / 2 ? PIT_NEVER : c->started_ns + (uint64_t)ns;
 }
 
-static bool output(const struct pit_counter *c, uint64_t now_ns)
+static bool counter_output(const struct pit_counter *c, uint64_t now_ns)
 {
-    uint64_t gone = ticks(c, now_ns);
+    uint64_t gone = counter_ticks(c, now_ns);
 
     if (!c->counting)
         return c->mode != 0;
@@ -72,16 +73,16 @@ static bool output(const struct pit_counter *c, uint64_t now_ns)
     }
 }
 
-static uint16_t decimal(uint32_t value)
+static uint16_t pit_bcd_encode(uint32_t value)
 {
     return (uint16_t)(value % 10 | value / 10 % 10 << 4 | value / 100 % 10 << 8 |
                       value / 1000 % 10 << 12);
 }
 
-/* What reading the counting element gives. */
-static uint16_t current(const struct pit_counter *c, uint64_t now_ns)
+/* What a read of the counter gives when nothing is latched. */
+static uint16_t counter_current(const struct pit_counter *c, uint64_t now_ns)
 {
-    uint64_t gone = c->counting ? ticks(c, now_ns) : 0;
+    uint64_t gone = c->counting ? counter_ticks(c, now_ns) : 0;
     uint32_t round = c->decimal ? 10000 : 0x10000;
     uint32_t left;
 
@@ -91,10 +92,10 @@ static uint16_t current(const struct pit_counter *c, uint64_t now_ns)
         left = c->count - (uint32_t)(2 * gone % c->count);
     else
         left = (c->count + round - (uint32_t)(gone % round)) % round;
-    return c->decimal ? decimal(left % round) : (uint16_t)left;
+    return c->decimal ? pit_bcd_encode(left % round) : (uint16_t)left;
 }
 
-static uint32_t count_of(const struct pit_counter *c, uint16_t written)
+static uint32_t counter_count_decode(const struct pit_counter *c, uint16_t written)
 {
     uint32_t value = written;
 
@@ -106,26 +107,27 @@ static uint32_t count_of(const struct pit_counter *c, uint16_t written)
     return value;
 }
 
-/* Modes that wait for a trigger keep counting the old count until then. */
-static void count_write(struct pit_counter *c, uint16_t written, uint64_t now_ns)
+/* In the modes that wait for a trigger, a count starts nothing. It replaces the old one at once,
+ * which the chip would keep until the trigger. */
+static void counter_count_write(struct pit_counter *c, uint16_t written, uint64_t now_ns)
 {
-    c->count = count_of(c, written);
-    if (wants_trigger(c))
+    c->count = counter_count_decode(c, written);
+    if (counter_wants_trigger(c))
         return;
     c->counting = true;
     c->started_ns = now_ns;
     c->stopped_ns = c->gate ? 0 : now_ns;
 }
 
-static void byte_write(struct pit_counter *c, uint8_t value, uint64_t now_ns)
+static void counter_byte_write(struct pit_counter *c, uint8_t value, uint64_t now_ns)
 {
     if (c->access == PIT_LOW) {
-        count_write(c, value, now_ns);
+        counter_count_write(c, value, now_ns);
     } else if (c->access == PIT_HIGH) {
-        count_write(c, (uint16_t)(value << 8), now_ns);
+        counter_count_write(c, (uint16_t)(value << 8), now_ns);
     } else if (c->write_high) {
         c->write_high = false;
-        count_write(c, (uint16_t)(c->low | value << 8), now_ns);
+        counter_count_write(c, (uint16_t)(c->low | value << 8), now_ns);
     } else {
         c->low = value;
         c->write_high = true;
@@ -134,7 +136,7 @@ static void byte_write(struct pit_counter *c, uint8_t value, uint64_t now_ns)
     }
 }
 
-static uint8_t byte_read(struct pit_counter *c, uint64_t now_ns)
+static uint8_t counter_byte_read(struct pit_counter *c, uint64_t now_ns)
 {
     uint16_t value;
 
@@ -150,62 +152,63 @@ static uint8_t byte_read(struct pit_counter *c, uint64_t now_ns)
         c->latched_bytes = 0;
         return (uint8_t)(c->latched >> 8);
     }
-    value = current(c, now_ns);
+    value = counter_current(c, now_ns);
     if (c->access == PIT_BOTH)
-        c->read_high = !c->read_high; /* of the next read, and so the reverse of this one's */
+        c->read_high = !c->read_high; /* is now the next read's, the opposite of this one's */
     if (c->access == PIT_HIGH || (c->access == PIT_BOTH && !c->read_high))
         return (uint8_t)(value >> 8);
     return (uint8_t)value;
 }
 
-static void count_latch(struct pit_counter *c, uint64_t now_ns)
+static void counter_count_latch(struct pit_counter *c, uint64_t now_ns)
 {
     if (c->latched_bytes)
-        return; /* the first one counts until it is read */
-    c->latched = current(c, now_ns);
+        return; /* the first latch holds until it is read */
+    c->latched = counter_current(c, now_ns);
     c->latched_bytes = c->access;
     c->read_high = false;
 }
 
-static void status_latch(struct pit_counter *c, uint64_t now_ns)
+static void counter_status_latch(struct pit_counter *c, uint64_t now_ns)
 {
     if (c->has_status)
         return;
     c->has_status = true;
-    c->status = (uint8_t)((output(c, now_ns) ? STATUS_OUT : 0) | (c->counting ? 0 : STATUS_NULL) |
-                          (unsigned)c->access << 4 | (unsigned)c->mode << 1 | c->decimal);
+    c->status =
+        (uint8_t)((counter_output(c, now_ns) ? STATUS_OUT : 0) | (c->counting ? 0 : STATUS_NULL) |
+                  (unsigned)c->access << 4 | (unsigned)c->mode << 1 | c->decimal);
 }
 
-static void read_back(struct pit *p, uint8_t value, uint64_t now_ns)
+static void pit_read_back(struct pit *p, uint8_t value, uint64_t now_ns)
 {
     for (unsigned n = 0; n < PIT_COUNTERS; n++) {
         if (!(value >> (n + 1) & 1u))
             continue;
         if (!(value & NOT_COUNT))
-            count_latch(&p->counter[n], now_ns);
+            counter_count_latch(&p->counter[n], now_ns);
         if (!(value & NOT_STATUS))
-            status_latch(&p->counter[n], now_ns);
+            counter_status_latch(&p->counter[n], now_ns);
     }
 }
 
-static void command(struct pit *p, uint8_t value, uint64_t now_ns)
+static void pit_command(struct pit *p, uint8_t value, uint64_t now_ns)
 {
     struct pit_counter *c;
     uint8_t mode = value >> 1 & 7u;
 
     if (value >> 6 == READ_BACK) {
-        read_back(p, value, now_ns);
+        pit_read_back(p, value, now_ns);
         return;
     }
     c = &p->counter[value >> 6];
     if ((value >> 4 & 3u) == 0) {
-        count_latch(c, now_ns);
+        counter_count_latch(c, now_ns);
         return;
     }
     if (c == &p->counter[0])
         p->owed = 0;
     *c = (struct pit_counter){
-        .mode = mode > 5 ? mode - 4 : mode, /* 6 and 7 are 2 and 3 */
+        .mode = mode > 5 ? mode - 4 : mode, /* 6 and 7 mean 2 and 3 */
         .access = value >> 4 & 3u,
         .decimal = value & 1u,
         .gate = c->gate,
@@ -213,13 +216,14 @@ static void command(struct pit *p, uint8_t value, uint64_t now_ns)
     };
 }
 
-/* What a gate does depends on the mode: it starts, starts again, or stops and lets go on. */
-static void gate_set(struct pit_counter *c, bool open, uint64_t now_ns)
+/* In modes 1 and 5, opening the gate is the trigger and shutting it does nothing. In the others,
+ * shutting it stops the counter; opening it starts modes 2 and 3 afresh and resumes 0 and 4. */
+static void counter_gate_set(struct pit_counter *c, bool open, uint64_t now_ns)
 {
     if (c->gate == open)
         return;
     c->gate = open;
-    if (wants_trigger(c)) {
+    if (counter_wants_trigger(c)) {
         if (open) {
             c->counting = true;
             c->started_ns = now_ns;
@@ -227,18 +231,18 @@ static void gate_set(struct pit_counter *c, bool open, uint64_t now_ns)
     } else if (!open) {
         c->stopped_ns = now_ns;
     } else {
-        c->started_ns = is_periodic(c) ? now_ns : c->started_ns + (now_ns - c->stopped_ns);
+        c->started_ns = counter_is_periodic(c) ? now_ns : c->started_ns + (now_ns - c->stopped_ns);
         c->stopped_ns = 0;
     }
 }
 
-static uint8_t port61_read(const struct pit *p, uint64_t now_ns)
+static uint8_t pit_port61_read(const struct pit *p, uint64_t now_ns)
 {
     const struct pit_counter *c = &p->counter[2];
 
     return (uint8_t)((c->gate ? PORT61_GATE : 0) | (p->speaker ? PORT61_SPEAKER : 0) |
                      (now_ns / REFRESH_NS % 2 ? PORT61_REFRESH : 0) |
-                     (output(c, now_ns) ? PORT61_OUT : 0));
+                     (counter_output(c, now_ns) ? PORT61_OUT : 0));
 }
 
 bool pit_claims(uint16_t port)
@@ -249,21 +253,21 @@ bool pit_claims(uint16_t port)
 uint8_t pit_read(struct pit *p, uint16_t port, uint64_t now_ns)
 {
     if (port == PIT_PORT61)
-        return port61_read(p, now_ns);
+        return pit_port61_read(p, now_ns);
     if (port == PIT_COMMAND)
         return 0xff; /* cannot be read */
-    return byte_read(&p->counter[port - PIT_FIRST], now_ns);
+    return counter_byte_read(&p->counter[port - PIT_FIRST], now_ns);
 }
 
 void pit_write(struct pit *p, uint16_t port, uint8_t value, uint64_t now_ns)
 {
     if (port == PIT_PORT61) {
         p->speaker = value & PORT61_SPEAKER;
-        gate_set(&p->counter[2], value & PORT61_GATE, now_ns);
+        counter_gate_set(&p->counter[2], value & PORT61_GATE, now_ns);
     } else if (port == PIT_COMMAND) {
-        command(p, value, now_ns);
+        pit_command(p, value, now_ns);
     } else {
-        byte_write(&p->counter[port - PIT_FIRST], value, now_ns);
+        counter_byte_write(&p->counter[port - PIT_FIRST], value, now_ns);
         if (port == PIT_FIRST)
             p->owed = 0;
     }
@@ -274,11 +278,11 @@ uint64_t pit_next(const struct pit *p, uint64_t after_ns)
     const struct pit_counter *c = &p->counter[0];
     uint64_t once;
 
-    if (!c->counting || wants_trigger(c))
+    if (!c->counting || counter_wants_trigger(c))
         return PIT_NEVER;
-    if (is_periodic(c))
-        return at_tick(c, (ticks(c, after_ns) / c->count + 1) * c->count);
-    once = at_tick(c, c->mode == 0 ? c->count : c->count + 1);
+    if (counter_is_periodic(c))
+        return counter_tick_ns(c, (counter_ticks(c, after_ns) / c->count + 1) * c->count);
+    once = counter_tick_ns(c, c->mode == 0 ? c->count : c->count + 1);
     return once > after_ns ? once : PIT_NEVER;
 }
 
@@ -287,15 +291,15 @@ void pit_owe(struct pit *p, uint64_t due_ns, uint64_t now_ns)
     const struct pit_counter *c = &p->counter[0];
     uint64_t rises = 1, most = 1;
 
-    if (is_periodic(c)) {
-        rises += (ticks(c, now_ns) - ticks(c, due_ns)) / c->count;
+    if (counter_is_periodic(c)) {
+        rises += (counter_ticks(c, now_ns) - counter_ticks(c, due_ns)) / c->count;
         most += PIT_HZ / c->count;
     }
     rises += p->owed;
     p->owed = (uint32_t)(rises < most ? rises : most);
 }
 
-/* The section: each counter's fields follow those of the one before. */
+/* The snapshot section. Counter n's fields have these numbers plus n * FIELDS. */
 
 enum field {
     FIELD_MODE,
@@ -356,8 +360,9 @@ void pit_save(const struct pit *p, struct state_writer *w, uint64_t now_ns)
     state_put_u32(w, FIELD_OWED, p->owed);
 }
 
-/* A counter that was started before this host's clock began counts from there. */
-static uint64_t ago(uint64_t now_ns, uint64_t ns)
+/* The time so many ns ago; 1 where that was before this host's clock began, because 0 in stopped_ns
+ * means that the gate is open. */
+static uint64_t pit_ns_ago(uint64_t now_ns, uint64_t ns)
 {
     return ns < now_ns ? now_ns - ns : 1;
 }
@@ -371,8 +376,8 @@ static void counter_load(struct pit_counter *c, unsigned first, struct state_fie
     c->access = (uint8_t)state_get(f, (uint16_t)(first + FIELD_ACCESS), PIT_BOTH);
     flags = (uint8_t)state_get(f, (uint16_t)(first + FIELD_FLAGS), FLAGS);
     c->count = (uint32_t)state_get(f, (uint16_t)(first + FIELD_COUNT), 0x10000);
-    c->started_ns = ago(now_ns, state_get(f, (uint16_t)(first + FIELD_STARTED), UINT64_MAX));
-    c->stopped_ns = ago(now_ns, state_get(f, (uint16_t)(first + FIELD_STOPPED), UINT64_MAX));
+    c->started_ns = pit_ns_ago(now_ns, state_get(f, (uint16_t)(first + FIELD_STARTED), UINT64_MAX));
+    c->stopped_ns = pit_ns_ago(now_ns, state_get(f, (uint16_t)(first + FIELD_STOPPED), UINT64_MAX));
     c->low = (uint8_t)state_get(f, (uint16_t)(first + FIELD_LOW), 0xff);
     c->latched_bytes = (uint8_t)state_get(f, (uint16_t)(first + FIELD_LATCHED_BYTES), PIT_BOTH);
     c->latched = (uint16_t)state_get(f, (uint16_t)(first + FIELD_LATCHED), 0xffff);
@@ -386,7 +391,7 @@ static void counter_load(struct pit_counter *c, unsigned first, struct state_fie
     if (!(flags & FLAG_STOPPED))
         c->stopped_ns = 0;
     if (c->access == 0 || c->count == 0)
-        state_refuse(f, "a timer's counter has no such setting");
+        state_refuse(f, "a timer's counter has an access mode or a count of 0");
     if (c->stopped_ns && c->stopped_ns < c->started_ns)
         c->stopped_ns = c->started_ns;
 }

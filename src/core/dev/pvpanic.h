@@ -1,12 +1,12 @@
 #ifndef CORE_DEV_PVPANIC_H
 #define CORE_DEV_PVPANIC_H
 /*
- * The port at which a guest's kernel says that it has panicked: QEMU's pvpanic ("pvpanic device" in
- * its specifications), which stock kernels find through ACPI as QEMU0001.
+ * The port by which a guest's kernel reports that it has panicked: QEMU's pvpanic ("pvpanic device"
+ * in its specifications), which stock kernels find through ACPI as QEMU0001.
  *
- * Reading it tells which events the host takes, writing it that some of them happened. A panic that
- * nobody in the guest deals with ends the machine at once; one that the guest's crash kernel deals
- * with is only kept, for whoever asks when the machine ends.
+ * A read returns the events that the host takes; a write reports which of them have happened. A
+ * panic that nothing in the guest handles ends the machine at once. One that the guest's crash
+ * kernel handles is only recorded; the machine looks at the record when it ends.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,31 +20,32 @@ struct state_writer;
 
 #define PVPANIC_LEN 1u
 
-enum pvpanic_event { /* bits */
-                     PVPANIC_PANICKED = 1,
-                     PVPANIC_CRASH_LOADED = 2,
+/* Bits of the register. */
+enum pvpanic_event {
+    PVPANIC_PANICKED = 1,
+    PVPANIC_CRASH_LOADED = 2, /* panicked, with a crash kernel that takes over */
 };
 
 struct pvpanic {
     struct device device;
     struct power *power;
-    uint8_t seen; /* enum pvpanic_event; under the device's lock, or with the vCPUs at rest */
+    uint8_t seen; /* enum pvpanic_event; needs the device's lock unless no vCPU runs */
 };
 
-/* The power is the caller's and outlives the device. */
+/* `power` stays the caller's and must outlive the device. */
 void pvpanic_init(struct pvpanic *p, struct power *power);
 void pvpanic_finish(struct pvpanic *p);
 
-/* No vCPU runs, for the rest of them. */
+/* The rest only while no vCPU runs. */
 
-/* Whether the guest's kernel has panicked, whoever dealt with it. */
+/* Whether the guest's kernel has panicked, no matter who handled it. */
 static inline bool pvpanic_seen(const struct pvpanic *p)
 {
     return p->seen != 0;
 }
 
-/* The section "pvpanic". Restoring refuses what no guest can have written, with -EINVAL or -ENOTSUP
- * and a sentence; nothing has changed then. */
+/* The snapshot section is "pvpanic". Restoring refuses a value that no guest can have written.
+ * -EINVAL or -ENOTSUP and a sentence; nothing has changed then. */
 void pvpanic_save(const struct pvpanic *p, struct state_writer *w);
 int pvpanic_restore(struct pvpanic *p, struct state_reader *r, struct err *e);
 

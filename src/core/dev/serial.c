@@ -1,22 +1,22 @@
 /*
- * A 16550A UART without time: a byte is on its way out as soon as it is written, and what waits to
- * come in has already arrived.
+ * A 16550A UART on which transmission takes no time: a byte has left as soon as it is written, and
+ * input that waits in the ring has already arrived.
  *
- * Transmitter. A driver that got a "transmitter holding register empty" interrupt writes a whole
- * FIFO without looking again, so empty means room for SERIAL_FIFO bytes. After a byte is written
- * the register counts as empty again at the guest's next access that is not another byte, or when
- * the loop thread comes back for more and finds nothing, whichever is first: a burst then brings
- * one interrupt, as it does where a FIFO must drain, and not one a byte. Where there was no room
- * the interrupt comes as soon as serial_output made some.
+ * Transmitter. A driver that gets a "transmitter holding register empty" interrupt writes a whole
+ * FIFO without looking again, so "empty" means room for SERIAL_FIFO bytes. After a byte is written,
+ * the register counts as empty again at the guest's next access other than the write of another
+ * byte, or when the loop thread comes for more output and finds none, whichever is first. So a
+ * burst brings one interrupt, as it does where a FIFO has to drain, and not one a byte. If the ring
+ * has no room, the interrupt comes as soon as serial_output has made some.
  *
- * Receiver. The FIFO is the first SERIAL_FIFO bytes of the incoming ring. Fewer than the trigger
- * level would bring their interrupt after a time of silence (character timeout); here they do at
- * once.
+ * Receiver. The FIFO is the first SERIAL_FIFO bytes of the incoming ring. In the chip, fewer bytes
+ * than the trigger level interrupt only after a time of silence (character timeout); here they do
+ * so at once.
  *
- * Interrupt. Its line is an edge, given when a cause comes up, and per cause: a second cause gets
- * its own edge while the first one is pending. Each byte read that leaves another gives one too, as
- * if that one had only now arrived. So a driver may take one thing an interrupt, or leave its
- * handler with more to do (Linux does after so many rounds): it is called again.
+ * Interrupt. The line is edge-triggered, and each cause raises it when it comes up, even while
+ * another cause is pending. A read that leaves another byte behind raises it too, as if that byte
+ * had only now arrived. So a driver may do one thing an interrupt, or leave its handler with work
+ * to do (as Linux does after so many rounds): it is called again.
  */
 #include "core/dev/serial.h"
 
@@ -37,26 +37,26 @@
 static_assert((SERIAL_TX_SIZE & (SERIAL_TX_SIZE - 1)) == 0, "ring indices are masked");
 static_assert((SERIAL_RX_SIZE & (SERIAL_RX_SIZE - 1)) == 0, "ring indices are masked");
 
-static uint32_t tx_count(const struct serial *s)
+static uint32_t serial_tx_count(const struct serial *s)
 {
     return s->tx_tail - s->tx_head;
 }
 
-static bool thr_empty(const struct serial *s)
+static bool serial_thr_empty(const struct serial *s)
 {
-    return SERIAL_TX_SIZE - tx_count(s) >= SERIAL_FIFO;
+    return SERIAL_TX_SIZE - serial_tx_count(s) >= SERIAL_FIFO;
 }
 
-/* A written transmitter holding register becomes empty, which is an interrupt's cause. */
-static void thr_settle(struct serial *s)
+/* Lets a written transmitter holding register become empty, which is a cause of an interrupt. */
+static void serial_thr_settle(struct serial *s)
 {
-    if (s->thr_written && thr_empty(s)) {
+    if (s->thr_written && serial_thr_empty(s)) {
         s->thr_written = false;
         s->thr_interrupt = true;
     }
 }
 
-static uint32_t rx_count(const struct serial *s)
+static uint32_t serial_rx_count(const struct serial *s)
 {
     if (s->mcr & UART_MCR_LOOP)
         return s->loop_count;
@@ -65,19 +65,19 @@ static uint32_t rx_count(const struct serial *s)
     return s->rx_tail - s->rx_head;
 }
 
-static uint32_t rx_trigger(const struct serial *s)
+static uint32_t serial_rx_trigger(const struct serial *s)
 {
     static const uint8_t levels[] = { 1, 4, 8, 14 };
 
     return s->fcr & UART_FCR_ENABLE_FIFO ? levels[s->fcr >> 6] : 1;
 }
 
-/* Causes that are up, as bits of the interrupt enable register. */
-static uint8_t causes(const struct serial *s)
+/* The enabled causes that are up, as bits of the interrupt enable register. */
+static uint8_t serial_causes(const struct serial *s)
 {
     unsigned up = 0;
 
-    if (rx_count(s))
+    if (serial_rx_count(s))
         up |= UART_IER_RDI;
     if (s->thr_interrupt)
         up |= UART_IER_THRI;
@@ -88,11 +88,11 @@ static uint8_t causes(const struct serial *s)
     return (uint8_t)(up & s->ier);
 }
 
-/* After anything that may have changed a cause. On a PC the interrupt passes a gate that OUT2
- * opens and that loopback, which disconnects OUT2, shuts. */
-static void update_irq(struct serial *s)
+/* Call after anything that may have changed a cause. On a PC the interrupt passes a gate that OUT2
+ * opens; loopback disconnects OUT2 and so shuts it. */
+static void serial_update_irq(struct serial *s)
 {
-    uint8_t up = (s->mcr & (UART_MCR_OUT2 | UART_MCR_LOOP)) == UART_MCR_OUT2 ? causes(s) : 0;
+    uint8_t up = (s->mcr & (UART_MCR_OUT2 | UART_MCR_LOOP)) == UART_MCR_OUT2 ? serial_causes(s) : 0;
 
     if (up & ~s->signalled)
         irq_line_raise(s->irq);
@@ -100,7 +100,7 @@ static void update_irq(struct serial *s)
 }
 
 /* Drops n bytes from the incoming ring. */
-static void rx_drop(struct serial *s, uint32_t n)
+static void serial_rx_drop(struct serial *s, uint32_t n)
 {
     s->rx_head += n;
     if (s->input_full && s->rx_tail - s->rx_head <= SERIAL_RX_SIZE / 2) {
@@ -109,7 +109,7 @@ static void rx_drop(struct serial *s, uint32_t n)
     }
 }
 
-static uint8_t loop_take(struct serial *s)
+static uint8_t serial_loop_take(struct serial *s)
 {
     uint8_t byte = s->loop[0];
 
@@ -118,8 +118,9 @@ static uint8_t loop_take(struct serial *s)
     return byte;
 }
 
-/* Without FIFOs a byte too many replaces the one that waits, with them it is lost itself. */
-static void loop_put(struct serial *s, uint8_t byte)
+/* On an overrun, the new byte replaces the waiting one where the FIFOs are off, and is lost where
+ * they are on. */
+static void serial_loop_put(struct serial *s, uint8_t byte)
 {
     bool fifo = s->fcr & UART_FCR_ENABLE_FIFO;
 
@@ -132,59 +133,60 @@ static void loop_put(struct serial *s, uint8_t byte)
         s->loop[0] = byte;
 }
 
-static uint8_t rbr_read(struct serial *s)
+static uint8_t serial_rbr_read(struct serial *s)
 {
     uint8_t byte;
 
-    if (!rx_count(s))
+    if (!serial_rx_count(s))
         return 0;
     s->signalled &= (uint8_t)~UART_IER_RDI;
     if (s->mcr & UART_MCR_LOOP)
-        return loop_take(s);
+        return serial_loop_take(s);
     byte = s->rx[s->rx_head % SERIAL_RX_SIZE];
     s->rx_bytes++;
-    rx_drop(s, 1);
+    serial_rx_drop(s, 1);
     return byte;
 }
 
-static void thr_write(struct serial *s, uint8_t byte)
+static void serial_thr_write(struct serial *s, uint8_t byte)
 {
     s->thr_written = true;
     s->thr_interrupt = false;
     if (s->mcr & UART_MCR_LOOP) {
-        loop_put(s, byte);
+        serial_loop_put(s, byte);
         return;
     }
-    if (tx_count(s) == SERIAL_TX_SIZE) {
+    if (serial_tx_count(s) == SERIAL_TX_SIZE) {
         s->tx_lost++;
         return;
     }
     s->tx[s->tx_tail++ % SERIAL_TX_SIZE] = byte;
     s->tx_bytes++;
-    if (tx_count(s) == 1)
+    if (serial_tx_count(s) == 1)
         s->sink->output_ready(s->sink);
 }
 
-/* Switching the interrupt on while the register is empty brings one at once. */
-static void ier_write(struct serial *s, uint8_t value)
+/* Enabling the transmitter's interrupt while the register is empty brings one at once. */
+static void serial_ier_write(struct serial *s, uint8_t value)
 {
     uint8_t on = value & (uint8_t)~s->ier;
 
     s->ier = value & IER_BITS;
-    if (on & UART_IER_THRI && thr_empty(s))
+    if (on & UART_IER_THRI && serial_thr_empty(s))
         s->thr_interrupt = true;
 }
 
-/* The cause of highest priority. Reading clears the transmitter's if that is the one shown. */
-static uint8_t iir_read(struct serial *s)
+/* Shows the cause of the highest priority. If that is the transmitter's, the read clears it. */
+static uint8_t serial_iir_read(struct serial *s)
 {
-    uint8_t up = causes(s);
+    uint8_t up = serial_causes(s);
     uint8_t fifos = s->fcr & UART_FCR_ENABLE_FIFO ? IIR_FIFOS : 0;
 
     if (up & UART_IER_RLSI)
         return fifos | UART_IIR_RLSI;
     if (up & UART_IER_RDI)
-        return fifos | (rx_count(s) >= rx_trigger(s) ? UART_IIR_RDI : UART_IIR_RX_TIMEOUT);
+        return fifos |
+               (serial_rx_count(s) >= serial_rx_trigger(s) ? UART_IIR_RDI : UART_IIR_RX_TIMEOUT);
     if (up & UART_IER_THRI) {
         s->thr_interrupt = false;
         return fifos | UART_IIR_THRI;
@@ -192,13 +194,13 @@ static uint8_t iir_read(struct serial *s)
     return fifos | (up & UART_IER_MSI ? UART_IIR_MSI : UART_IIR_NO_INT);
 }
 
-/* Resetting the receiver drops what is in its FIFO, not what waits behind it. Resetting the
- * transmitter drops nothing: by its own account it had sent everything. Switching the FIFOs on or
- * off resets too, and bits written without UART_FCR_ENABLE_FIFO do not count. */
-static void fcr_write(struct serial *s, uint8_t value)
+/* Resetting the receiver drops what is in its FIFO, but not what waits behind that in the ring.
+ * Resetting the transmitter drops nothing: it counts as having sent everything. Switching the FIFOs
+ * on or off resets them, too. Without UART_FCR_ENABLE_FIFO the other bits are ignored. */
+static void serial_fcr_write(struct serial *s, uint8_t value)
 {
     bool switched = (s->fcr ^ value) & UART_FCR_ENABLE_FIFO;
-    uint32_t count = rx_count(s);
+    uint32_t count = serial_rx_count(s);
 
     s->fcr = value & UART_FCR_ENABLE_FIFO ? value : 0;
     if (!switched && !(s->fcr & UART_FCR_CLEAR_RCVR))
@@ -206,11 +208,11 @@ static void fcr_write(struct serial *s, uint8_t value)
     if (s->mcr & UART_MCR_LOOP)
         s->loop_count = 0;
     else
-        rx_drop(s, count < SERIAL_FIFO ? count : SERIAL_FIFO);
+        serial_rx_drop(s, count < SERIAL_FIFO ? count : SERIAL_FIFO);
 }
 
-/* In loopback the four outputs are the four inputs. */
-static unsigned modem_lines(unsigned mcr)
+/* The modem status that a value of MCR gives: in loopback the four outputs feed the four inputs. */
+static unsigned serial_modem_lines(unsigned mcr)
 {
     unsigned lines = 0;
 
@@ -227,11 +229,11 @@ static unsigned modem_lines(unsigned mcr)
     return lines;
 }
 
-/* The loopback FIFO lives as long as loopback does. The ring indicator counts as changed only when
- * it ends. */
-static void mcr_write(struct serial *s, uint8_t value)
+/* Entering or leaving loopback empties the loopback FIFO. The ring indicator counts as changed only
+ * when it goes away (TERI). */
+static void serial_mcr_write(struct serial *s, uint8_t value)
 {
-    unsigned lines = modem_lines(value);
+    unsigned lines = serial_modem_lines(value);
     unsigned deltas = ((s->msr ^ lines) >> 4) & MSR_DELTAS;
 
     if (lines & UART_MSR_RI)
@@ -243,11 +245,11 @@ static void mcr_write(struct serial *s, uint8_t value)
     s->mcr_written = true;
 }
 
-static uint8_t lsr_read(struct serial *s)
+static uint8_t serial_lsr_read(struct serial *s)
 {
-    unsigned lsr = thr_empty(s) ? UART_LSR_THRE | UART_LSR_TEMT : 0;
+    unsigned lsr = serial_thr_empty(s) ? UART_LSR_THRE | UART_LSR_TEMT : 0;
 
-    if (rx_count(s))
+    if (serial_rx_count(s))
         lsr |= UART_LSR_DR;
     if (s->overrun)
         lsr |= UART_LSR_OE;
@@ -255,7 +257,7 @@ static uint8_t lsr_read(struct serial *s)
     return (uint8_t)lsr;
 }
 
-static uint8_t msr_read(struct serial *s)
+static uint8_t serial_msr_read(struct serial *s)
 {
     uint8_t msr = s->msr;
 
@@ -263,30 +265,30 @@ static uint8_t msr_read(struct serial *s)
     return msr;
 }
 
-/* Offset 0 is the receiver buffer, the transmitter holding register or, with DLAB, the divisor's
- * low byte; offset 1 interrupt enable or its high byte; offset 2 interrupt identification or FIFO
- * control. */
+/* Offset 0 is the receiver buffer (read), the transmitter holding register (write) or, with DLAB,
+ * the divisor's low byte. Offset 1 is interrupt enable or, with DLAB, the divisor's high byte.
+ * Offset 2 is interrupt identification (read) or FIFO control (write). */
 
-static uint8_t register_read(struct serial *s, uint64_t r)
+static uint8_t serial_register_read(struct serial *s, uint64_t r)
 {
     bool dlab = s->lcr & UART_LCR_DLAB;
 
-    thr_settle(s);
+    serial_thr_settle(s);
     switch (r) {
     case UART_RX:
-        return dlab ? s->dll : rbr_read(s);
+        return dlab ? s->dll : serial_rbr_read(s);
     case UART_IER:
         return dlab ? s->dlm : s->ier;
     case UART_IIR:
-        return iir_read(s);
+        return serial_iir_read(s);
     case UART_LCR:
         return s->lcr;
     case UART_MCR:
         return s->mcr;
     case UART_LSR:
-        return lsr_read(s);
+        return serial_lsr_read(s);
     case UART_MSR:
-        return msr_read(s);
+        return serial_msr_read(s);
     case UART_SCR:
         return s->scr;
     default:
@@ -294,15 +296,15 @@ static uint8_t register_read(struct serial *s, uint64_t r)
     }
 }
 
-static void register_write(struct serial *s, uint64_t r, uint8_t value)
+static void serial_register_write(struct serial *s, uint64_t r, uint8_t value)
 {
     bool dlab = s->lcr & UART_LCR_DLAB;
 
     if (r == UART_TX && !dlab) {
-        thr_write(s, value);
+        serial_thr_write(s, value);
         return;
     }
-    thr_settle(s);
+    serial_thr_settle(s);
     switch (r) {
     case UART_TX:
         s->dll = value;
@@ -311,16 +313,16 @@ static void register_write(struct serial *s, uint64_t r, uint8_t value)
         if (dlab)
             s->dlm = value;
         else
-            ier_write(s, value);
+            serial_ier_write(s, value);
         break;
     case UART_FCR:
-        fcr_write(s, value);
+        serial_fcr_write(s, value);
         break;
     case UART_LCR:
         s->lcr = value;
         break;
     case UART_MCR:
-        mcr_write(s, value);
+        serial_mcr_write(s, value);
         break;
     case UART_SCR:
         s->scr = value;
@@ -330,7 +332,7 @@ static void register_write(struct serial *s, uint64_t r, uint8_t value)
     }
 }
 
-/* A wider access is its bytes at consecutive ports, as an ISA bridge splits it. */
+/* A wider access counts as byte accesses to consecutive ports, as an ISA bridge splits it. */
 
 static void serial_read(struct device *d, uint64_t offset, void *data, unsigned size)
 {
@@ -338,8 +340,8 @@ static void serial_read(struct device *d, uint64_t offset, void *data, unsigned 
     uint8_t *bytes = data;
 
     for (unsigned i = 0; i < size; i++)
-        bytes[i] = register_read(s, offset + i);
-    update_irq(s);
+        bytes[i] = serial_register_read(s, offset + i);
+    serial_update_irq(s);
 }
 
 static void serial_write(struct device *d, uint64_t offset, const void *data, unsigned size)
@@ -348,8 +350,8 @@ static void serial_write(struct device *d, uint64_t offset, const void *data, un
     const uint8_t *bytes = data;
 
     for (unsigned i = 0; i < size; i++)
-        register_write(s, offset + i, bytes[i]);
-    update_irq(s);
+        serial_register_write(s, offset + i, bytes[i]);
+    serial_update_irq(s);
 }
 
 static const struct device_ops serial_ops = {
@@ -360,7 +362,7 @@ static const struct device_ops serial_ops = {
 
 void serial_init(struct serial *s, struct irq_line *irq, struct serial_sink *sink)
 {
-    memset(s, 0, offsetof(struct serial, tx)); /* the rings stay untouched pages */
+    memset(s, 0, offsetof(struct serial, tx)); /* the rings' pages stay untouched */
     device_init(&s->device, &serial_ops);
     s->irq = irq;
     s->sink = sink;
@@ -373,9 +375,9 @@ void serial_finish(struct serial *s)
     device_finish(&s->device);
 }
 
-/* A ring is copied in at most two pieces: up to its end, and on from its beginning. */
+/* A ring is copied in at most two pieces: up to its end, then from its beginning. */
 
-static size_t min_size(size_t a, size_t b)
+static size_t size_min(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -383,17 +385,17 @@ static size_t min_size(size_t a, size_t b)
 size_t serial_output(struct serial *s, void *to, size_t len)
 {
     device_lock(&s->device);
-    bool full = !thr_empty(s);
-    size_t n = min_size(len, tx_count(s));
+    bool full = !serial_thr_empty(s);
+    size_t n = size_min(len, serial_tx_count(s));
     size_t at = s->tx_head % SERIAL_TX_SIZE;
-    size_t first = min_size(n, SERIAL_TX_SIZE - at);
+    size_t first = size_min(n, SERIAL_TX_SIZE - at);
 
     memcpy(to, s->tx + at, first);
     memcpy((uint8_t *)to + first, s->tx, n - first);
     s->tx_head += (uint32_t)n;
     if (full || n == 0)
-        thr_settle(s);
-    update_irq(s);
+        serial_thr_settle(s);
+    serial_update_irq(s);
     device_unlock(&s->device);
     return n;
 }
@@ -401,16 +403,16 @@ size_t serial_output(struct serial *s, void *to, size_t len)
 size_t serial_input(struct serial *s, const void *from, size_t len)
 {
     device_lock(&s->device);
-    size_t n = min_size(len, SERIAL_RX_SIZE - (s->rx_tail - s->rx_head));
+    size_t n = size_min(len, SERIAL_RX_SIZE - (s->rx_tail - s->rx_head));
     size_t at = s->rx_tail % SERIAL_RX_SIZE;
-    size_t first = min_size(n, SERIAL_RX_SIZE - at);
+    size_t first = size_min(n, SERIAL_RX_SIZE - at);
 
     memcpy(s->rx + at, from, first);
     memcpy(s->rx, (const uint8_t *)from + first, n - first);
     s->rx_tail += (uint32_t)n;
     if (n < len)
         s->input_full = true;
-    update_irq(s);
+    serial_update_irq(s);
     device_unlock(&s->device);
     return n;
 }

@@ -1,11 +1,11 @@
 /*
  * A machine on KVM: the virtual machine, its memory, interrupt lines and doorbells.
  *
- * Every descriptor is opened while the machine is built: /dev/kvm is closed again once the virtual
- * machine exists, and a running guest needs nothing but its processors' descriptors and the
- * eventfds. Interrupts and doorbells are the kernel's own business from then on: raising a line is
- * one write to an irqfd, and a guest's doorbell store writes an ioeventfd without a return to user
- * space.
+ * Every descriptor is opened while the machine is built. /dev/kvm is closed again once the virtual
+ * machine exists, and a running guest needs only its processors' descriptors and the eventfds. From
+ * then on the kernel handles interrupts and doorbells by itself: raising a line is one write to an
+ * eventfd (KVM_IRQFD), and a guest's store to a doorbell signals an eventfd (KVM_IOEVENTFD) without
+ * a return to user space.
  */
 #include "core/kvm/kvm.h"
 
@@ -63,10 +63,11 @@ int kvm_open(const char *path, struct err *e)
     }
 }
 
-/* Appends each need that is not met to the list; returns how much of it is in use. */
-static size_t list_missing(char *list, size_t size, size_t used, const struct kvm_need *need,
-                           unsigned count, int fd,
-                           int (*ask)(int fd, unsigned long request, unsigned long argument))
+/* Appends each need that is not met to the list, of which `used` bytes are taken; returns how many
+ * are then. */
+static size_t kvm_list_missing(char *list, size_t size, size_t used, const struct kvm_need *need,
+                               unsigned count, int fd,
+                               int (*ask)(int fd, unsigned long request, unsigned long argument))
 {
     for (unsigned i = 0; i < count; i++) {
         if (ask(fd, KVM_CHECK_EXTENSION, (unsigned long)need[i].capability) > 0)
@@ -94,10 +95,10 @@ int kvm_verify(int fd, int (*ask)(int fd, unsigned long request, unsigned long a
                        "kernel",
                        version, API_VERSION);
 
-    size_t used =
-        list_missing(missing, sizeof(missing), 0, needs, sizeof(needs) / sizeof(needs[0]), fd, ask);
-    used =
-        list_missing(missing, sizeof(missing), used, kvm_arch_needs, kvm_arch_need_count, fd, ask);
+    size_t used = kvm_list_missing(missing, sizeof(missing), 0, needs,
+                                   sizeof(needs) / sizeof(needs[0]), fd, ask);
+    used = kvm_list_missing(missing, sizeof(missing), used, kvm_arch_needs, kvm_arch_need_count, fd,
+                            ask);
     if (used)
         return err_set(e, EOPNOTSUPP, "KVM lacks %s: update the host's kernel", missing);
 
@@ -120,22 +121,22 @@ int kvm_inspect(const char *device, struct err *e)
     return ret;
 }
 
-static int vm_create(int device, struct err *e)
+static int kvm_vm_create(int device, struct err *e)
 {
     int fd;
 
-    /* A signal may interrupt it: the kernel sets up notifiers that can be cancelled. */
+    /* EINTR: a signal came while the kernel registered its notifiers, which it can break off. */
     do
         fd = ioctl(device, KVM_CREATE_VM, 0);
     while (fd < 0 && errno == EINTR);
     if (fd >= 0)
         return fd;
     if (errno == EBUSY)
-        return err_sys(e, "KVM cannot have the processor: end the other hypervisor on this host");
+        return err_sys(e, "KVM cannot use the processor: end the other hypervisor on this host");
     return err_sys(e, "KVM cannot create a virtual machine (the host's dmesg may say more)");
 }
 
-static int memory_map(const struct kvm *k, struct err *e)
+static int kvm_memory_map(const struct kvm *k, struct err *e)
 {
     const struct mem *m = k->config.mem;
 
@@ -172,7 +173,7 @@ static int kvm_build(struct kvm *k, int device, struct err *e)
 
     if (ret)
         return ret;
-    k->vm_fd = vm_create(device, e);
+    k->vm_fd = kvm_vm_create(device, e);
     if (k->vm_fd < 0)
         return k->vm_fd;
     k->keeper_fd = kvm_keeper_create(k->vm_fd);
@@ -183,7 +184,7 @@ static int kvm_build(struct kvm *k, int device, struct err *e)
                        "the host's kernel",
                        run_size, sizeof(struct kvm_run));
     k->run_size = (size_t)run_size;
-    ret = memory_map(k, e);
+    ret = kvm_memory_map(k, e);
     if (ret)
         return ret;
     return kvm_arch_create(k, device, e);
@@ -215,15 +216,15 @@ out:
     return ret;
 }
 
-static void irq_raise(struct irq_line *line)
+static void kvm_irq_raise(struct irq_line *line)
 {
     const uint64_t one = 1;
 
-    /* It can only fail where the counter is full, and then the interrupt is pending already. */
+    /* The write fails only if the counter is full, and then the interrupt is pending already. */
     (void)!write(line->fd, &one, sizeof(one));
 }
 
-static int irqfd(const struct kvm *k, const struct irq_line *line)
+static int kvm_irqfd_assign(const struct kvm *k, const struct irq_line *line)
 {
     struct kvm_irqfd request = { .fd = (uint32_t)line->fd, .gsi = line->gsi };
 
@@ -239,11 +240,11 @@ static int kvm_irq_init(struct accel *a, struct irq_line *line, unsigned gsi, st
                        k->gsi_count - 1);
     if (k->gsis & 1ull << gsi)
         return err_set(e, EEXIST, "interrupt line %u is taken", gsi);
-    struct irq_line new = { .raise = irq_raise, .gsi = gsi };
+    struct irq_line new = { .raise = kvm_irq_raise, .gsi = gsi };
     new.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (new.fd < 0)
         return err_sys(e, "no eventfd for interrupt line %u: raise the limit on open files", gsi);
-    if (irqfd(k, &new) < 0) {
+    if (kvm_irqfd_assign(k, &new) < 0) {
         int ret = err_sys(e, "KVM does not connect interrupt line %u", gsi);
         (void)close(new.fd);
         return ret;
@@ -257,8 +258,8 @@ static void kvm_irq_finish(struct accel *a, struct irq_line *line)
 {
     struct kvm *k = (struct kvm *)a;
 
-    /* KVM lets go of an eventfd that nobody else has, in a worker; asked to, it would have us wait
-     * milliseconds for that. */
+    /* When the last descriptor of the eventfd is closed, KVM drops it in a worker.
+     * KVM_IRQFD_FLAG_DEASSIGN would wait milliseconds for that. */
     (void)close(line->fd);
     k->gsis &= ~(1ull << line->gsi);
     *line = (struct irq_line){ .fd = -1 };

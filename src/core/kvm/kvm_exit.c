@@ -1,9 +1,9 @@
 /*
- * What a processor's return from KVM_RUN asks for: an access to serve, or an end and its reason.
+ * What KVM_RUN returned for: a device access to serve, or an end and its reason.
  *
- * Works on struct kvm_run and the buses alone. An access is complete only when KVM_RUN is entered
- * again, which is where KVM takes over the data read here; so an access never ends a run, and
- * whoever wants the processor to stop has it stop on that next entry.
+ * This file uses struct kvm_run and the buses only. KVM completes an access, taking over the data
+ * that was read here, only when KVM_RUN is entered again. So an access never ends a run: whoever
+ * wants the processor to stop makes it stop on that next entry.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -15,7 +15,7 @@
 #include "core/log/log.h"
 #include "core/vm/bus.h"
 
-static void note_unclaimed(const char *what, uint64_t addr, unsigned size)
+static void kvm_exit_note_unclaimed(const char *what, uint64_t addr, unsigned size)
 {
     if (log_wants(LOG_DEBUG))
         LOG_LIMITED(LOG_DEBUG, "kvm: nothing answers a %s of %u bytes at %#llx", what, size,
@@ -23,7 +23,7 @@ static void note_unclaimed(const char *what, uint64_t addr, unsigned size)
 }
 
 /* One exit carries up to a page of a string instruction's elements. */
-static void serve_port(const struct accel_config *config, struct kvm_run *run)
+static void kvm_exit_serve_port(const struct accel_config *config, struct kvm_run *run)
 {
     uint8_t *data = (uint8_t *)run + run->io.data_offset;
     unsigned size = run->io.size;
@@ -37,13 +37,13 @@ static void serve_port(const struct accel_config *config, struct kvm_run *run)
             claimed &= bus_read(config->ports, port, data, size);
     }
     if (!claimed)
-        note_unclaimed(run->io.direction == KVM_EXIT_IO_OUT ? "port write" : "port read", port,
-                       size);
+        kvm_exit_note_unclaimed(run->io.direction == KVM_EXIT_IO_OUT ? "port write" : "port read",
+                                port, size);
 }
 
-/* KVM splits an access that crosses a page, so that lengths like 3 and 5 arrive. No device has a
- * register across pages: they are nobody's. */
-static void serve_mmio(const struct accel_config *config, struct kvm_run *run)
+/* KVM splits an access that crosses a page, which gives lengths like 3 and 5. No device has a
+ * register that crosses a page, so such a part goes to none. */
+static void kvm_exit_serve_mmio(const struct accel_config *config, struct kvm_run *run)
 {
     uint64_t addr = run->mmio.phys_addr;
     unsigned len = run->mmio.len;
@@ -57,10 +57,10 @@ static void serve_mmio(const struct accel_config *config, struct kvm_run *run)
     else
         memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
     if (!claimed)
-        note_unclaimed(run->mmio.is_write ? "write" : "read", addr, len);
+        kvm_exit_note_unclaimed(run->mmio.is_write ? "write" : "read", addr, len);
 }
 
-static void describe_emulation(const struct kvm_run *run, struct err *e)
+static void kvm_exit_describe_emulation(const struct kvm_run *run, struct err *e)
 {
     char bytes[3 * sizeof(run->emulation_failure.insn_bytes) + 1] = "";
     unsigned size = 0;
@@ -79,10 +79,10 @@ static void describe_emulation(const struct kvm_run *run, struct err *e)
             size ? bytes : " unknown");
 }
 
-static void describe_internal(const struct kvm_run *run, struct err *e)
+static void kvm_exit_describe_internal(const struct kvm_run *run, struct err *e)
 {
     if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
-        describe_emulation(run, e);
+        kvm_exit_describe_emulation(run, e);
     else
         err_set(e, EIO,
                 "KVM gave up (internal error %u, first datum %#llx): see the host's dmesg, update "
@@ -97,12 +97,12 @@ bool kvm_exit_serve(const struct accel_config *config, struct kvm_run *run, enum
     *why = VCPU_FAILED;
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
-        serve_port(config, run);
+        kvm_exit_serve_port(config, run);
         return true;
     case KVM_EXIT_MMIO:
-        serve_mmio(config, run);
+        kvm_exit_serve_mmio(config, run);
         return true;
-    case KVM_EXIT_HLT: /* the in-kernel interrupt controller sleeps by itself */
+    case KVM_EXIT_HLT: /* unexpected: KVM with its own interrupt controllers handles HLT itself */
         return true;
     case KVM_EXIT_INTR:
         *why = VCPU_KICKED;
@@ -110,12 +110,12 @@ bool kvm_exit_serve(const struct accel_config *config, struct kvm_run *run, enum
     case KVM_EXIT_SHUTDOWN:
         *why = VCPU_TRIPLE_FAULT;
         return false;
-    case KVM_EXIT_SYSTEM_EVENT: /* the guest told KVM, past every device, that it is over */
+    case KVM_EXIT_SYSTEM_EVENT: /* the guest told KVM itself, not a device, that it is over */
         *why = VCPU_TRIPLE_FAULT;
         err_set(e, EIO, "the guest ended itself by KVM's system event %u", run->system_event.type);
         return false;
     case KVM_EXIT_INTERNAL_ERROR:
-        describe_internal(run, e);
+        kvm_exit_describe_internal(run, e);
         return false;
     case KVM_EXIT_FAIL_ENTRY:
         err_set(e, EIO,

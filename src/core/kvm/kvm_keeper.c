@@ -1,9 +1,9 @@
 /*
- * A ring without a queue in use: all that it ever does is to hold a file.
+ * A ring whose queues nobody uses: it only holds a file.
  *
- * Only on Linux 6.6 and newer, known by a flag that older ones refuse. On Debian's 6.1, in QEMU's
- * emulation of SVM, the host stood still in six of eight runs of a test that makes a machine after
- * the other, and in none without a keeper; whose fault that is has not been found.
+ * Only on Linux 6.6 and newer: IORING_SETUP_NO_SQARRAY is a flag that older kernels refuse. On
+ * Debian's 6.1, in QEMU's emulation of SVM, the host hung in six of eight runs of a test that makes
+ * one machine after another, and in no run without a keeper. The cause has not been found.
  */
 #include "core/kvm/kvm_keeper.h"
 

@@ -3,17 +3,19 @@
 /*
  * Lets the kernel take a virtual machine down while nobody waits for it.
  *
- * Whoever drops the last reference to a virtual machine waits in the kernel until its interrupt
- * controllers and timer are gone, several RCU grace periods: 22 ms measured, against 1 ms for
- * building it. A file in an io_uring's table is referenced by the ring, and a ring is taken down by
- * a worker of the kernel's own. So a ring that holds the machine makes closing it, ending the
- * process and being killed as quick as if the machine were nothing. The guest's memory is the
- * process's and goes with it at once; what the worker frees is the kernel's.
+ * The thread that drops the last reference to a virtual machine waits in the kernel until its
+ * interrupt controllers and timer are gone. That takes several RCU grace periods: 22 ms measured,
+ * against 1 ms for building the machine. An io_uring holds a reference to each file in its table,
+ * and the kernel takes a ring down in a worker of its own. So with a ring that holds the machine,
+ * neither closing the machine nor the end of the process, even by SIGKILL, has to wait. The guest's
+ * memory belongs to the process and is freed with it at once; what the worker frees is the
+ * kernel's.
  */
 
-/* A descriptor that references vm_fd in this way: it is closed once the machine's own descriptors
- * are, or by the end of the process. -1 where the host has or allows no io_uring, or one of before
- * Linux 6.6: then closing vm_fd waits. Loop thread, while the machine is built. */
+/* Loop thread, while the machine is built. Returns the descriptor of a ring that holds vm_fd. The
+ * caller closes it after the machine's own descriptors, or leaves that to the end of the process.
+ * -1 where the host has no io_uring, forbids it, or is older than Linux 6.6: then closing vm_fd
+ * waits. */
 int kvm_keeper_create(int vm_fd);
 
 #endif

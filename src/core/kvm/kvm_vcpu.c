@@ -1,14 +1,17 @@
 /*
  * A processor on KVM: its life and the run loop.
  *
- * Stopping one is the protocol that KVM calls immediate exit. A kick sets run->immediate_exit,
- * which KVM looks at when it is entered, and the caller's signal ends a KVM_RUN that has been
- * entered already; so a kick at any moment ends the present run or the next one, and none is lost
- * between a check and the system call. The loop looks at the flag only behind KVM_RUN, which first
- * completes the access that was served, then fails with EINTR: only then is the processor's state
- * whole. Without the flag it was somebody else's signal, or work that the kernel had for the
- * thread. The flag is cleared before VCPU_KICKED is returned, so that the caller looks at what is
- * wanted after that, and a kick that comes in between costs one early return.
+ * A processor is stopped by the protocol that KVM calls immediate exit. A kick sets
+ * run->immediate_exit, which KVM_RUN checks when it is entered; the signal that the kicker sends
+ * along ends a KVM_RUN that has been entered already. So a kick at any moment ends the present run
+ * or the next one, and none is lost between a check and the system call.
+ *
+ * The loop checks the flag only after KVM_RUN has failed with EINTR. KVM_RUN first completes the
+ * access that was served, and only after that is the processor's state whole. If the flag is not
+ * set, the signal was somebody else's, or the kernel had work for the thread, and the loop goes on.
+ *
+ * The loop clears the flag before it returns VCPU_KICKED. The caller looks at what is wanted of it
+ * after that, so a kick in between is not lost; it costs one early return.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,7 +25,7 @@
 #include "core/kvm/kvm_internal.h"
 #include "core/log/log.h"
 
-static void vcpu_destroy(struct accel_vcpu *a)
+static void kvm_vcpu_destroy(struct accel_vcpu *a)
 {
     struct kvm_vcpu *v = (struct kvm_vcpu *)a;
 
@@ -35,30 +38,30 @@ static void vcpu_destroy(struct accel_vcpu *a)
     free(v);
 }
 
-static void vcpu_kick(struct accel_vcpu *a)
+static void kvm_vcpu_kick(struct accel_vcpu *a)
 {
     struct kvm_vcpu *v = (struct kvm_vcpu *)a;
 
     __atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 }
 
-static bool is_kicked(const struct kvm_vcpu *v)
+static bool kvm_vcpu_is_kicked(const struct kvm_vcpu *v)
 {
     return __atomic_load_n(&v->run->immediate_exit, __ATOMIC_SEQ_CST);
 }
 
-static enum vcpu_exit kicked(struct kvm_vcpu *v)
+static enum vcpu_exit kvm_vcpu_take_kick(struct kvm_vcpu *v)
 {
     __atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
     return VCPU_KICKED;
 }
 
-static void log_end(const struct kvm_vcpu *v, const struct err *e)
+static void kvm_vcpu_log_end(const struct kvm_vcpu *v, const struct err *e)
 {
     log_error("vCPU %u at %#llx: %s", v->vcpu.id, (unsigned long long)kvm_arch_pc(v), e->text);
 }
 
-static enum vcpu_exit vcpu_run(struct accel_vcpu *a)
+static enum vcpu_exit kvm_vcpu_run(struct accel_vcpu *a)
 {
     struct kvm_vcpu *v = (struct kvm_vcpu *)a;
     struct err e = { "" };
@@ -70,32 +73,32 @@ static enum vcpu_exit vcpu_run(struct accel_vcpu *a)
                 continue;
             break;
         }
-        if (errno == EAGAIN) /* a waiting processor was woken, not yet started */
+        if (errno == EAGAIN) /* a processor that waits to be started was woken; KVM_RUN starts it */
             continue;
-        if (errno == EINTR && !is_kicked(v))
+        if (errno == EINTR && !kvm_vcpu_is_kicked(v))
             continue;
         if (errno == EINTR)
-            return kicked(v);
+            return kvm_vcpu_take_kick(v);
         kvm_exit_failed(errno, &e);
         break;
     }
     if (why == VCPU_KICKED)
-        return kicked(v);
+        return kvm_vcpu_take_kick(v);
     if (e.text[0])
-        log_end(v, &e);
+        kvm_vcpu_log_end(v, &e);
     return why;
 }
 
-static const struct accel_vcpu_ops vcpu_ops = {
-    .destroy = vcpu_destroy,
+static const struct accel_vcpu_ops kvm_vcpu_ops = {
+    .destroy = kvm_vcpu_destroy,
     .regs_set = kvm_arch_regs_set,
     .regs_get = kvm_arch_regs_get,
     .probe = kvm_arch_probe,
-    .run = vcpu_run,
-    .kick = vcpu_kick,
+    .run = kvm_vcpu_run,
+    .kick = kvm_vcpu_kick,
 };
 
-static int vcpu_open(struct kvm_vcpu *v, struct err *e)
+static int kvm_vcpu_open(struct kvm_vcpu *v, struct err *e)
 {
     v->fd = ioctl(v->kvm->vm_fd, KVM_CREATE_VCPU, (unsigned long)v->vcpu.id);
     if (v->fd < 0)
@@ -115,12 +118,12 @@ int kvm_vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out, struc
     assert(id < k->config.vcpu_count);
     if (!v)
         return err_set(e, ENOMEM, "no memory for vCPU %u", id);
-    v->vcpu = (struct accel_vcpu){ .ops = &vcpu_ops, .id = id };
+    v->vcpu = (struct accel_vcpu){ .ops = &kvm_vcpu_ops, .id = id };
     v->kvm = k;
     v->fd = -1;
-    int ret = vcpu_open(v, e);
+    int ret = kvm_vcpu_open(v, e);
     if (ret)
-        vcpu_destroy(&v->vcpu);
+        kvm_vcpu_destroy(&v->vcpu);
     else
         *out = &v->vcpu;
     return ret;

@@ -2,12 +2,12 @@
  * CPUID policy: which leaves of the accelerator's offer a guest sees, and which are made for it.
  *
  * Two tables hold the whole policy. `kept` names every leaf that passes, with the function that
- * edits its entries; what it does not name is taken away, so that a leaf which a future host
- * invents stays the host's until somebody decides otherwise. `made` then adds or rewrites what
- * depends on the machine as a whole.
+ * edits its entries. A leaf that it does not name is taken away, so that a new leaf of some future
+ * host stays hidden until somebody decides otherwise. `made` then adds or rewrites what depends on
+ * the machine as a whole.
  *
- * The topology is the same in every leaf that speaks of it: one package, vcpu_count cores of one
- * thread each, core n with APIC id n. Where a leaf counts addressable ids rather than processors
+ * The topology is the same in every leaf that describes it: one package, vcpu_count cores of one
+ * thread each, core n with APIC id n. Where a leaf counts addressable ids instead of processors,
  * the count is rounded up to a power of two.
  */
 #include "core/x86/cpuid.h"
@@ -22,10 +22,10 @@
 
 #define BIT(n) (1u << (n))
 
-/* One shaping: the machine and what is derived from it and from the offer. */
+/* What one run of cpuid_shape works with: the machine, and what follows from it and the offer. */
 struct shape {
     const struct cpuid_machine *machine;
-    bool amd;          /* AMD or Hygon: counts processors where Intel counts ids */
+    bool amd;          /* AMD or Hygon: leaves count processors where Intel's count ids */
     unsigned id_bits;  /* bits of an APIC id in use */
     unsigned id_count; /* 1 << id_bits */
 };
@@ -40,14 +40,14 @@ struct cpuid_entry *cpuid_find(struct cpuid_table *t, uint32_t leaf, uint32_t su
     return NULL;
 }
 
-/* Leaf 1: identity and the oldest features (SDM 2A, CPUID). */
+/* Leaf 1: identity and the oldest features (SDM 2A, CPUID). Host-only in ECX: DTES64 MONITOR DS-CPL
+ * VMX SMX EIST TM2 SDBG xTPR PDCM DCA; in EDX: DS ACPI thermal-monitor PBE. */
 #define LEAF1_ECX_HOST_ONLY                                                                       \
     (BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(14) | BIT(15) | \
-     BIT(18)) /* DTES64 MONITOR DS-CPL VMX SMX EIST TM2 SDBG xTPR PDCM DCA */
+     BIT(18))
 #define LEAF1_ECX_HYPERVISOR BIT(31)
-#define LEAF1_EDX_HOST_ONLY \
-    (BIT(21) | BIT(22) | BIT(29) | BIT(31)) /* DS ACPI thermal-monitor PBE */
-#define LEAF1_EDX_HTT BIT(28)
+#define LEAF1_EDX_HOST_ONLY  (BIT(21) | BIT(22) | BIT(29) | BIT(31))
+#define LEAF1_EDX_HTT        BIT(28)
 
 static bool shape_features(struct cpuid_entry *c, const struct shape *s)
 {
@@ -62,8 +62,8 @@ static bool shape_features(struct cpuid_entry *c, const struct shape *s)
     return true;
 }
 
-/* In leaf 4 and 0x8000001d alike: EAX bits 5-7 are the cache's level, 14-25 how many share it,
- * less one. Each core has its own level 1 and 2; all share level 3. */
+/* In leaf 4 and in 0x8000001d, EAX bits 5-7 are the cache's level and bits 14-25 the number of
+ * sharers less one. Each core has its own level 1 and 2; all share level 3. */
 static uint32_t cache_sharers(uint32_t eax, unsigned all)
 {
     unsigned level = eax >> 5 & 7;
@@ -95,8 +95,8 @@ static bool shape_power(struct cpuid_entry *c, const struct shape *s)
     return true;
 }
 
-/* Leaf 7: the host keeps SGX, resource directors, processor trace, user-mode waiting, PASIDs,
- * branch records and PCONFIG; AMX goes because its state is sized at run time. */
+/* Leaf 7. Host-only are SGX, resource monitoring and allocation, processor trace, user-mode
+ * waiting, PASIDs, branch records and PCONFIG. AMX goes because its state is sized at run time. */
 #define LEAF7_0_EBX_HOST_ONLY (BIT(2) | BIT(12) | BIT(15) | BIT(25)) /* SGX RDT-M RDT-A PT */
 #define LEAF7_0_ECX_HOST_ONLY (BIT(5) | BIT(29) | BIT(30))           /* WAITPKG ENQCMD SGX_LC */
 #define LEAF7_0_EDX_HOST_ONLY (BIT(18) | BIT(19))                    /* PCONFIG ARCH_LBR */
@@ -122,9 +122,9 @@ static bool shape_extended_features(struct cpuid_entry *c, const struct shape *s
 #define XSTATE_TILECFG  17u
 #define XSTATE_TILEDATA 18u
 #define LEAFD_1_EAX_XFD BIT(4)
-#define LEAFD_1_ECX_GUESTS \
-    (BIT(11) | BIT(12)) /* IA32_XSS: shadow stacks, nothing of the host's \
-                         */
+
+/* The bits of IA32_XSS that pass: shadow stacks, and none of the host's states. */
+#define LEAFD_1_ECX_GUESTS (BIT(11) | BIT(12))
 
 static bool shape_xsave(struct cpuid_entry *c, const struct shape *s)
 {
@@ -139,13 +139,13 @@ static bool shape_xsave(struct cpuid_entry *c, const struct shape *s)
     return c->subleaf != XSTATE_TILECFG && c->subleaf != XSTATE_TILEDATA;
 }
 
-/* Leaf 0x80000001 (APM 3, appendix E). */
+/* Leaf 0x80000001 (APM 3, appendix E). Host-only: SVM IBS SKINIT WDT LWP NodeId PerfCtr{Core,NB}
+ * PTSC PerfCtrLLC MONITORX. */
 #define LEAF81_ECX_CMP_LEGACY BIT(1) /* leaf 1 counts cores, not threads */
 #define LEAF81_ECX_TOPOEXT    BIT(22)
 #define LEAF81_ECX_HOST_ONLY                                                                  \
     (BIT(2) | BIT(10) | BIT(12) | BIT(13) | BIT(15) | BIT(19) | BIT(23) | BIT(24) | BIT(27) | \
-     BIT(28) | BIT(29)) /* SVM IBS SKINIT WDT LWP NodeId PerfCtr{Core,NB} PTSC                \
-                           PerfCtrLLC MONITORX */
+     BIT(28) | BIT(29))
 
 static bool shape_features_amd(struct cpuid_entry *c, const struct shape *s)
 {
@@ -165,7 +165,7 @@ static bool shape_power_amd(struct cpuid_entry *c, const struct shape *s)
     return true;
 }
 
-/* Address sizes and, on AMD, the number of cores and the width of the id that tells them apart. */
+/* Address sizes; on AMD also the number of cores and the width of their id. */
 static bool shape_sizes(struct cpuid_entry *c, const struct shape *s)
 {
     c->ecx = s->amd ? (s->machine->vcpu_count - 1) | s->id_bits << 12 : 0;
@@ -173,17 +173,18 @@ static bool shape_sizes(struct cpuid_entry *c, const struct shape *s)
     return true;
 }
 
-/* Every leaf that passes; NULL passes it unchanged. false from the function drops the entry. */
+/* Every leaf that passes. NULL passes it unchanged; where the function returns false, the entry is
+ * dropped. */
 static const struct {
     uint32_t leaf;
     bool (*shape)(struct cpuid_entry *c, const struct shape *s);
 } kept[] = {
     { 0x0, NULL },                      /* vendor; the highest leaf is made below */
-    { 0x1, shape_features },            /* APIC id, topology, hypervisor bit; nothing host-only */
+    { 0x1, shape_features },            /* APIC id, topology, hypervisor bit; no host-only ones */
     { 0x2, NULL },                      /* cache descriptors */
     { 0x4, shape_caches_intel },        /* caches: which vCPUs share them */
     { 0x6, shape_power },               /* power management is the host's, save ARAT */
-    { 0x7, shape_extended_features },   /* nothing host-only, no AMX */
+    { 0x7, shape_extended_features },   /* no host-only ones, no AMX */
     { 0xb, NULL },                      /* topology; made below */
     { 0xd, shape_xsave },               /* no AMX state, no supervisor state of the host's */
     { 0x1f, NULL },                     /* topology; made below */
@@ -205,7 +206,7 @@ static const struct {
     { 0x80000021, NULL },               /* speculation and segmentation features */
 };
 
-static void drop_leaf(struct cpuid_table *t, uint32_t leaf)
+static void cpuid_drop_leaf(struct cpuid_table *t, uint32_t leaf)
 {
     unsigned n = 0;
 
@@ -215,7 +216,7 @@ static void drop_leaf(struct cpuid_table *t, uint32_t leaf)
     t->count = n;
 }
 
-static int add_entry(struct cpuid_table *t, struct cpuid_entry entry, struct err *e)
+static int cpuid_add_entry(struct cpuid_table *t, struct cpuid_entry entry, struct err *e)
 {
     if (t->count == CPUID_ENTRIES_MAX)
         return err_set(e, ENOSPC, "CPUID leaf %#x does not fit: the accelerator offers %u entries",
@@ -224,7 +225,7 @@ static int add_entry(struct cpuid_table *t, struct cpuid_entry entry, struct err
     return 0;
 }
 
-static uint32_t highest_leaf(const struct cpuid_table *t, uint32_t first)
+static uint32_t cpuid_highest_leaf(const struct cpuid_table *t, uint32_t first)
 {
     uint32_t highest = first;
 
@@ -243,11 +244,11 @@ static int make_highest(struct cpuid_table *t, uint32_t leaf, const struct shape
     (void)s;
     (void)e;
     if (c)
-        c->eax = highest_leaf(t, leaf);
+        c->eax = cpuid_highest_leaf(t, leaf);
     return 0;
 }
 
-/* ECX of XSAVE's first subleaf: the size of all components that are left, standard format. */
+/* ECX of XSAVE's subleaf 0: the size of all components that are left, in the standard format. */
 static int make_xsave_size(struct cpuid_table *t, uint32_t leaf, const struct shape *s,
                            struct err *e)
 {
@@ -268,7 +269,7 @@ static int make_xsave_size(struct cpuid_table *t, uint32_t leaf, const struct sh
     return 0;
 }
 
-/* Leaves 0xb and 0x1f (SDM 2A, CPUID): a level of one thread, one of all cores, the end. */
+/* Leaves 0xb and 0x1f (SDM 2A, CPUID): a level of one thread, a level of all cores, the end. */
 static int make_topology(struct cpuid_table *t, uint32_t leaf, const struct shape *s, struct err *e)
 {
     enum { THREADS = 1, CORES = 2 };
@@ -278,24 +279,24 @@ static int make_topology(struct cpuid_table *t, uint32_t leaf, const struct shap
 
     if (!cpuid_find(t, leaf, 0))
         return 0;
-    drop_leaf(t, leaf);
+    cpuid_drop_leaf(t, leaf);
     for (uint32_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-        int ret = add_entry(t,
-                            (struct cpuid_entry){ .leaf = leaf,
-                                                  .subleaf = i,
-                                                  .has_subleaf = 1,
-                                                  .eax = levels[i].id_bits,
-                                                  .ebx = levels[i].processors,
-                                                  .ecx = levels[i].type << 8 | i,
-                                                  .edx = s->machine->vcpu },
-                            e);
+        int ret = cpuid_add_entry(t,
+                                  (struct cpuid_entry){ .leaf = leaf,
+                                                        .subleaf = i,
+                                                        .has_subleaf = 1,
+                                                        .eax = levels[i].id_bits,
+                                                        .ebx = levels[i].processors,
+                                                        .ecx = levels[i].type << 8 | i,
+                                                        .edx = s->machine->vcpu },
+                                  e);
         if (ret)
             return ret;
     }
     return 0;
 }
 
-/* Leaf 0x8000001e (APM 3, E.4.17), which goes with TOPOEXT: core n, one thread, node 0. */
+/* Leaf 0x8000001e (APM 3, E.4.17), present with TOPOEXT: core n, one thread, node 0. */
 static int make_topology_amd(struct cpuid_table *t, uint32_t leaf, const struct shape *s,
                              struct err *e)
 {
@@ -303,7 +304,7 @@ static int make_topology_amd(struct cpuid_table *t, uint32_t leaf, const struct 
 
     if (!s->amd || !features || !(features->ecx & LEAF81_ECX_TOPOEXT))
         return 0;
-    return add_entry(
+    return cpuid_add_entry(
         t, (struct cpuid_entry){ .leaf = leaf, .eax = s->machine->vcpu, .ebx = s->machine->vcpu },
         e);
 }
@@ -348,12 +349,12 @@ static int make_tsc_ratio(struct cpuid_table *t, uint32_t leaf, const struct sha
     if (s->amd || s->machine->tsc_khz == 0)
         return 0;
     struct ratio r = ratio_limit(s->machine->tsc_khz, CRYSTAL_KHZ, UINT32_MAX / CRYSTAL_KHZ);
-    return add_entry(t,
-                     (struct cpuid_entry){ .leaf = leaf,
-                                           .eax = (uint32_t)r.den,
-                                           .ebx = (uint32_t)r.num,
-                                           .ecx = CRYSTAL_KHZ * 1000 },
-                     e);
+    return cpuid_add_entry(t,
+                           (struct cpuid_entry){ .leaf = leaf,
+                                                 .eax = (uint32_t)r.den,
+                                                 .ebx = (uint32_t)r.num,
+                                                 .ecx = CRYSTAL_KHZ * 1000 },
+                           e);
 }
 
 /* The hypervisors' common timing leaf: kHz of the TSC and of the local APIC's timer. */
@@ -361,27 +362,27 @@ static int make_timing(struct cpuid_table *t, uint32_t leaf, const struct shape 
 {
     if (!cpuid_find(t, 0x40000000, 0) || s->machine->tsc_khz == 0)
         return 0;
-    return add_entry(
+    return cpuid_add_entry(
         t, (struct cpuid_entry){ .leaf = leaf, .eax = s->machine->tsc_khz, .ebx = CRYSTAL_KHZ }, e);
 }
 
-/* In this order, after `kept`. */
+/* Made in this order, after `kept` has been applied. */
 static const struct {
     uint32_t leaf;
     int (*make)(struct cpuid_table *t, uint32_t leaf, const struct shape *s, struct err *e);
 } made[] = {
     { 0xb, make_topology },            /* where offered */
-    { 0xd, make_xsave_size },          /* AMX went, and was the largest part */
+    { 0xd, make_xsave_size },          /* without AMX, which is the largest part */
     { 0x15, make_tsc_ratio },          /* no calibration against the PIT at boot */
     { 0x1f, make_topology },           /* where offered */
     { 0x40000010, make_timing },       /* likewise, for guests that ask a hypervisor */
     { 0x8000001e, make_topology_amd }, /* where TOPOEXT is offered */
-    { 0x0, make_highest },             /* last: all leaves are there */
+    { 0x0, make_highest },             /* last, when all leaves are there */
     { 0x40000000, make_highest },
     { 0x80000000, make_highest },
 };
 
-static void keep_entries(struct cpuid_table *t, const struct shape *s)
+static void cpuid_keep_entries(struct cpuid_table *t, const struct shape *s)
 {
     unsigned n = 0;
 
@@ -394,7 +395,7 @@ static void keep_entries(struct cpuid_table *t, const struct shape *s)
     t->count = n;
 }
 
-static bool vendor_is_amd(struct cpuid_table *t)
+static bool cpuid_vendor_is_amd(struct cpuid_table *t)
 {
     const struct cpuid_entry *c = cpuid_find(t, 0x0, 0);
 
@@ -403,14 +404,14 @@ static bool vendor_is_amd(struct cpuid_table *t)
 
 int cpuid_shape(struct cpuid_table *t, const struct cpuid_machine *m, struct err *e)
 {
-    struct shape s = { .machine = m, .amd = vendor_is_amd(t) };
+    struct shape s = { .machine = m, .amd = cpuid_vendor_is_amd(t) };
 
     assert(m->vcpu_count >= 1 && m->vcpu_count <= VCPUS_MAX && m->vcpu < m->vcpu_count);
     while (1u << s.id_bits < m->vcpu_count)
         s.id_bits++;
     s.id_count = 1u << s.id_bits;
 
-    keep_entries(t, &s);
+    cpuid_keep_entries(t, &s);
     for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
         int ret = made[i].make(t, made[i].leaf, &s, e);
         if (ret)

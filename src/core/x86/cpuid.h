@@ -18,8 +18,7 @@ struct err;
 struct cpuid_entry {
     uint32_t leaf;
     uint32_t subleaf;
-    uint32_t has_subleaf; /* 1: subleaf tells entries of one leaf apart; 0: any subleaf gives this
-                             entry */
+    uint32_t has_subleaf; /* 1: the leaf has an entry for each subleaf; 0: one for all of them */
     uint32_t eax, ebx, ecx, edx;
 };
 
@@ -29,15 +28,15 @@ struct cpuid_table {
 };
 
 struct cpuid_machine {
-    unsigned vcpu_count; /* 1 to 32, all cores of one package */
-    unsigned vcpu;       /* which one: its APIC id too */
+    unsigned vcpu_count; /* 1 to VCPUS_MAX, all cores of one package */
+    unsigned vcpu;       /* the processor's number, which is also its APIC id */
     uint32_t tsc_khz;    /* 0: not known */
 };
 
-/* Shapes the offer in place. -ENOSPC where the added leaves do not fit. */
+/* Shapes the offer in place. -ENOSPC if the added leaves do not fit. */
 int cpuid_shape(struct cpuid_table *t, const struct cpuid_machine *m, struct err *e);
 
-/* The entry a processor would answer with, or NULL. */
+/* The entry with which a processor answers this leaf and subleaf, or NULL. */
 struct cpuid_entry *cpuid_find(struct cpuid_table *t, uint32_t leaf, uint32_t subleaf);
 
 #endif

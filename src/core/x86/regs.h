@@ -1,13 +1,12 @@
 #ifndef CORE_X86_REGS_H
 #define CORE_X86_REGS_H
 /*
- * The architectural registers of an x86 processor, in no accelerator's format.
- *
- * What a boot protocol sets and a debugger shows. Everything here is as SDM 3A chapters 2 and 3
- * name it.
+ * The architectural registers of an x86 processor, in no accelerator's format: what a boot protocol
+ * sets and a debugger shows. Names are those of SDM 3A chapters 2 and 3.
  */
 #include <stdint.h>
 
+/* In the order in which instructions encode them; so are the segment registers. */
 enum x86_gpr {
     X86_RAX,
     X86_RCX,
@@ -25,7 +24,7 @@ enum x86_gpr {
     X86_R13,
     X86_R14,
     X86_R15,
-    X86_GPRS, /* in the order instructions encode them */
+    X86_GPRS,
 };
 
 enum x86_seg {
@@ -42,9 +41,11 @@ struct x86_segment {
     uint64_t base;
     uint32_t limit; /* bytes, granularity already applied */
     uint16_t selector;
-    uint16_t access; /* bits 8-15 and 20-23 of a descriptor's high word: type, S, DPL, P in bits
-                        0-7, AVL, L, D/B, G in bits 12-15 (the VMX access-rights layout, SDM
-                        3C 25.4.1); bit 16 of that layout, unusable, is P = 0 */
+
+    /* The low 16 bits of VMX's access rights (SDM 3C 25.4.1), which are bits 8-15 and 20-23 of a
+     * descriptor's high doubleword: type, S, DPL and P in bits 0-7, AVL, L, D/B and G in bits
+     * 12-15. What VMX calls unusable (bit 16) is P = 0 here. */
+    uint16_t access;
 };
 
 struct x86_table {
@@ -69,7 +70,7 @@ struct vcpu_regs {
     uint64_t efer;
 };
 
-/* Segment access words for the flat segments every boot protocol asks for. */
+/* Access words for the flat segments that every boot protocol asks for. */
 #define X86_ACCESS_CODE32 0xc09b /* present, accessed, execute/read, 4 GiB, 32-bit */
 #define X86_ACCESS_CODE64 0xa09b /* as above, long mode */
 #define X86_ACCESS_DATA32 0xc093 /* present, accessed, read/write, 4 GiB, 32-bit */

@@ -1,9 +1,9 @@
 /*
- * What firmware would have left in a processor, as far as KVM's reset state differs from it.
+ * Sets what firmware would have left in a processor, where KVM's reset state differs from it.
  *
- * Everything else that a boot protocol wants zero (SYSENTER and SYSCALL targets, kernel GS base,
- * the TSC) KVM resets to zero; writing the TSC again would even undo the synchronisation of the
- * vCPUs. Processors other than the first get a fresh local APIC from the INIT that starts them.
+ * KVM itself zeroes everything else that a boot protocol wants to be zero (SYSENTER and SYSCALL
+ * targets, kernel GS base, the TSC). Writing the TSC again would even undo the synchronisation of
+ * the vCPUs. Processors other than the first get a fresh local APIC from the INIT that starts them.
  */
 #include <asm/kvm.h>
 #include <errno.h>
@@ -16,12 +16,12 @@
 
 /* SDM 4, table 2-2. */
 #define MSR_MISC_ENABLE         0x1a0u
-#define MISC_ENABLE_FAST_STRING (1u << 0) /* clear, Linux gives up fast string instructions */
+#define MISC_ENABLE_FAST_STRING (1u << 0) /* without it Linux gives up fast string instructions */
 #define MISC_ENABLE_NO_BTS      (1u << 11)
 #define MISC_ENABLE_NO_PEBS     (1u << 12)
 
 #define MSR_MTRR_DEF_TYPE       0x2ffu
-#define MTRR_DEF_TYPE_ENABLE    (1u << 11) /* clear, Linux gives up the page attribute table */
+#define MTRR_DEF_TYPE_ENABLE    (1u << 11) /* without it Linux gives up the page attribute table */
 #define MTRR_DEF_TYPE_WRITEBACK 6u
 
 static const struct kvm_msr_entry boot_msrs[] = {
@@ -56,7 +56,7 @@ int kvm_boot_msrs(int vcpu_fd, struct err *e)
     return 0;
 }
 
-static void lapic_set(struct kvm_lapic_state *lapic, unsigned offset, uint32_t value)
+static void kvm_lapic_set(struct kvm_lapic_state *lapic, unsigned offset, uint32_t value)
 {
     memcpy(lapic->regs + offset, &value, sizeof(value));
 }
@@ -69,8 +69,8 @@ int kvm_boot_lapic(int vcpu_fd, struct err *e)
 
     if (ioctl(vcpu_fd, KVM_GET_LAPIC, &lapic) < 0)
         return err_sys(e, "the local APIC cannot be read");
-    lapic_set(&lapic, LAPIC_LVT_LINT0, LAPIC_LVT_EXTINT);
-    lapic_set(&lapic, LAPIC_LVT_LINT1, LAPIC_LVT_NMI);
+    kvm_lapic_set(&lapic, LAPIC_LVT_LINT0, LAPIC_LVT_EXTINT);
+    kvm_lapic_set(&lapic, LAPIC_LVT_LINT1, LAPIC_LVT_NMI);
     if (ioctl(vcpu_fd, KVM_SET_LAPIC, &lapic) < 0)
         return err_sys(e, "KVM refuses the local APIC's state");
     return 0;

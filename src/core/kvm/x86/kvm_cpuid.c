@@ -1,5 +1,5 @@
 /*
- * CPUID between KVM's format and ours.
+ * Converts CPUID tables between KVM's format and struct cpuid_table.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -11,7 +11,7 @@
 
 #define LEAF1_ECX_TSC_DEADLINE (1u << 24)
 
-static struct kvm_cpuid2 *cpuid_alloc(struct err *e)
+static struct kvm_cpuid2 *kvm_cpuid_alloc(struct err *e)
 {
     struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + CPUID_ENTRIES_MAX * sizeof(c->entries[0]));
 
@@ -20,7 +20,7 @@ static struct kvm_cpuid2 *cpuid_alloc(struct err *e)
     return c;
 }
 
-static struct cpuid_entry entry_import(const struct kvm_cpuid_entry2 *c)
+static struct cpuid_entry cpuid_entry_import(const struct kvm_cpuid_entry2 *c)
 {
     return (struct cpuid_entry){
         .leaf = c->function,
@@ -33,7 +33,7 @@ static struct cpuid_entry entry_import(const struct kvm_cpuid_entry2 *c)
     };
 }
 
-static struct kvm_cpuid_entry2 entry_export(const struct cpuid_entry *c)
+static struct kvm_cpuid_entry2 cpuid_entry_export(const struct cpuid_entry *c)
 {
     return (struct kvm_cpuid_entry2){
         .function = c->leaf,
@@ -46,8 +46,9 @@ static struct kvm_cpuid_entry2 entry_export(const struct cpuid_entry *c)
     };
 }
 
-/* KVM leaves the deadline timer out because it depends on who models the local APIC. */
-static void offer_deadline_timer(int device_fd, struct cpuid_table *offer)
+/* KVM does not list the deadline timer, because it depends on who models the local APIC. Here KVM
+ * does. */
+static void kvm_cpuid_offer_deadline(int device_fd, struct cpuid_table *offer)
 {
     struct cpuid_entry *features = cpuid_find(offer, 0x1, 0);
 
@@ -57,7 +58,7 @@ static void offer_deadline_timer(int device_fd, struct cpuid_table *offer)
 
 int kvm_cpuid_offer(int device_fd, struct cpuid_table *offer, struct err *e)
 {
-    struct kvm_cpuid2 *c = cpuid_alloc(e);
+    struct kvm_cpuid2 *c = kvm_cpuid_alloc(e);
     int ret = 0;
 
     if (!c)
@@ -69,8 +70,8 @@ int kvm_cpuid_offer(int device_fd, struct cpuid_table *offer, struct err *e)
     }
     offer->count = c->nent;
     for (unsigned i = 0; i < c->nent; i++)
-        offer->entries[i] = entry_import(&c->entries[i]);
-    offer_deadline_timer(device_fd, offer);
+        offer->entries[i] = cpuid_entry_import(&c->entries[i]);
+    kvm_cpuid_offer_deadline(device_fd, offer);
 out:
     free(c);
     return ret;
@@ -78,14 +79,14 @@ out:
 
 int kvm_cpuid_set(int vcpu_fd, const struct cpuid_table *t, struct err *e)
 {
-    struct kvm_cpuid2 *c = cpuid_alloc(e);
+    struct kvm_cpuid2 *c = kvm_cpuid_alloc(e);
     int ret = 0;
 
     if (!c)
         return -ENOMEM;
     c->nent = t->count;
     for (unsigned i = 0; i < t->count; i++)
-        c->entries[i] = entry_export(&t->entries[i]);
+        c->entries[i] = cpuid_entry_export(&t->entries[i]);
     if (ioctl(vcpu_fd, KVM_SET_CPUID2, c) < 0)
         ret = err_sys(e, "KVM refuses the CPUID it offered");
     free(c);

@@ -1,22 +1,23 @@
 /*
  * Whether this KVM runs a guest's kernel as a processor does.
  *
- * Present is not usable: where the host is itself a guest, KVM may interpret ring 0 instruction by
- * instruction, at about 1 MIPS, and know only some of them; ring 3 runs at full speed even there,
- * so nothing but ring 0 tells. Processor 0 of the very machine that is about to boot therefore runs
- * a loop in long mode and ring 0, with the instruction among the others that Linux cannot do
- * without and interpreters tend to lack, cmpxchg16b. The loop's end is a port write; each return to
- * it is one pass.
+ * A KVM that is present may still be of no use. Where the host is itself a guest, KVM may interpret
+ * ring 0 instruction by instruction, at about 1 MIPS, and know only some of the instructions. Ring
+ * 3 runs at full speed even there, so only ring 0 tells. Processor 0 of the very machine that is
+ * about to boot therefore runs a loop in long mode and ring 0. The loop contains cmpxchg16b, which
+ * Linux cannot do without and interpreters tend to lack. After so many rounds it writes to a port,
+ * which returns from KVM_RUN: that is one pass.
  *
  *   page tables   where the boot protocols put theirs, one 2 MiB page mapped one to one
  *   code, data    in the page that becomes Linux's zero page
  *
  * The bar is 10 MIPS, in a wide gap: interpreters do about 1, processors thousands, and the
- * software CPU, which takes over where KVM fails, about 100. The first pass is 4096 instructions:
- * some 10 us of a processor's time, and fast enough at once. Where it was not, a pass four times as
- * long follows, and one more: touching the pages for the first time, an interruption, or (where
- * QEMU emulates the processor) an entry of half a millisecond weigh less in those, while an
- * interpreter stays what it is. That takes it 85 ms.
+ * software CPU, which takes over where KVM fails, about 100. The first pass is 4096 instructions,
+ * which take a processor some 10 us, and then the probe is over. If the pass was too slow, another
+ * follows, and if need be a third, each four times as long as the one before. In those, the first
+ * touch of a page, an interruption, or (where QEMU emulates the processor) an entry of half a
+ * millisecond weighs less, while an interpreter stays as slow as it is. The three passes take an
+ * interpreter 85 ms.
  */
 #include <asm/kvm.h>
 #include <assert.h>
@@ -34,19 +35,16 @@
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 
-#define PTE_TABLE 0x003u /* present, writable (SDM 3A 4.5.4) */
-#define PTE_LARGE 0x083u /* and a page of 2 MiB */
-
 #define CODE LAYOUT_ZERO_PAGE
 #define DATA (LAYOUT_ZERO_PAGE + PAGE_4K / 2) /* cmpxchg16b wants it aligned to 16 */
 
 #define ROUND_INSTRUCTIONS 8u
 #define ROUNDS_FIRST       512u
-#define PASS_SHIFT         2u /* each pass has so many more bits of rounds */
+#define PASS_SHIFT         2u /* each pass has 1 << this times as many rounds as the last one */
 #define PASSES             3u
 #define MIPS_MIN           10u
 
-/* RAX counts, RDX stays 0, R10 has the rounds of a pass. */
+/* RAX counts, RDX stays 0, R10 holds the rounds of a pass. */
 static const char program[] = "\x44\x89\xd7"     /* pass:  mov edi, r10d */
                               "\x48\x8d\x58\x01" /* round: lea rbx, [rax + 1] */
                               "\x48\x89\xd1"     /*        mov rcx, rdx */
@@ -66,9 +64,9 @@ static const gpa_t pages[] = { CODE, LAYOUT_PML4, LAYOUT_PDPT, LAYOUT_PD };
 
 bool kvm_probe_load(const struct mem *m, struct vcpu_regs *regs)
 {
-    const uint64_t pml4 = LAYOUT_PDPT | PTE_TABLE;
-    const uint64_t pdpt = LAYOUT_PD | PTE_TABLE;
-    const uint64_t pd = PTE_LARGE;
+    const uint64_t pml4 = LAYOUT_PDPT | X86_PTE_P | X86_PTE_RW;
+    const uint64_t pdpt = LAYOUT_PD | X86_PTE_P | X86_PTE_RW;
+    const uint64_t pd = X86_PTE_P | X86_PTE_RW | X86_PTE_PS;
 
     *regs = (struct vcpu_regs){
         .rip = CODE,
@@ -90,7 +88,7 @@ bool kvm_probe_load(const struct mem *m, struct vcpu_regs *regs)
            mem_write(m, LAYOUT_PD, &pd, sizeof(pd));
 }
 
-/* RAM is zero before anything is loaded. */
+/* Makes the pages zero again, as RAM is before anything is loaded. */
 void kvm_probe_unload(const struct mem *m)
 {
     for (size_t i = 0; i < PAGES; i++) {
@@ -117,7 +115,7 @@ int kvm_probe_judge(uint64_t mips, struct err *e)
         (unsigned long long)mips);
 }
 
-static int pass_failed(struct kvm_vcpu *v, struct err *e)
+static int probe_pass_failed(struct kvm_vcpu *v, struct err *e)
 {
     struct err why = { "" };
     enum vcpu_exit end;
@@ -127,8 +125,8 @@ static int pass_failed(struct kvm_vcpu *v, struct err *e)
                    why.text[0] ? why.text : "the processor shut down");
 }
 
-/* To the next port write. A signal that nobody kicked for (job control) only takes time. */
-static int pass_run(struct kvm_vcpu *v, uint64_t *ns, struct err *e)
+/* Runs to the next port write. A signal without a kick (job control) only takes time. */
+static int probe_pass_run(struct kvm_vcpu *v, uint64_t *ns, struct err *e)
 {
     uint64_t start_ns = clock_now_ns();
     struct kvm_run *run = v->run;
@@ -147,17 +145,17 @@ static int pass_run(struct kvm_vcpu *v, uint64_t *ns, struct err *e)
     *ns = clock_now_ns() - start_ns;
     if (run->exit_reason == KVM_EXIT_IO && run->io.port == KVM_PROBE_PORT)
         return 0;
-    return pass_failed(v, e);
+    return probe_pass_failed(v, e);
 }
 
-static int passes_run(struct kvm_vcpu *v, uint64_t *mips, struct err *e)
+static int probe_passes_run(struct kvm_vcpu *v, uint64_t *mips, struct err *e)
 {
     uint64_t instructions = ROUND_INSTRUCTIONS * ROUNDS_FIRST;
     int slow = 0;
 
     for (unsigned i = 0; i < PASSES; i++, instructions <<= PASS_SHIFT) {
         uint64_t ns = 0;
-        int ret = pass_run(v, &ns, e);
+        int ret = probe_pass_run(v, &ns, e);
 
         if (ret < 0)
             return ret;
@@ -169,8 +167,9 @@ static int passes_run(struct kvm_vcpu *v, uint64_t *mips, struct err *e)
     return slow;
 }
 
-/* KVM completes the port write on its next entry, and must before the registers change. */
-static void port_write_complete(struct kvm_vcpu *v)
+/* Has KVM complete the port write, which it does when it is entered again. The registers may change
+ * only after that. */
+static void probe_port_write_complete(struct kvm_vcpu *v)
 {
     __atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
     (void)ioctl(v->fd, KVM_RUN, 0);
@@ -187,11 +186,11 @@ int kvm_arch_probe(struct accel_vcpu *a, uint64_t *mips, struct err *e)
     if (ret < 0)
         return ret;
     if (!kvm_probe_load(mem, &regs))
-        return err_set(e, EINVAL, "this memory is too small to try KVM in");
+        return err_set(e, EINVAL, "the guest's memory is too small to try KVM in");
     ret = kvm_arch_regs_set(a, &regs, e);
     if (ret == 0) {
-        ret = passes_run(v, mips, e);
-        port_write_complete(v);
+        ret = probe_passes_run(v, mips, e);
+        probe_port_write_complete(v);
         int restored = kvm_arch_regs_set(a, &before, ret == 0 ? e : NULL);
         if (ret == 0)
             ret = restored;

@@ -1,5 +1,5 @@
 /*
- * Registers between the neutral format (regs.h) and KVM's. Pure.
+ * Converts registers between struct vcpu_regs (core/x86/regs.h) and KVM's structs. Pure.
  */
 #include <asm/kvm.h>
 #include <stddef.h>

@@ -1,8 +1,9 @@
 /*
- * The x86 side of a machine on KVM: interrupt controllers, timer, and a processor's first state.
+ * The x86 part of a machine on KVM: interrupt controllers, timer, and a processor's first state.
  *
- * PIC, I/O APIC, local APICs and PIT are the kernel's. Two ranges of the MMIO gap are lent to KVM
- * for Intel processors that cannot run real mode by themselves; a guest never sees them.
+ * KVM models the PIC, I/O APIC, local APICs and PIT in the kernel. It gets two ranges of the MMIO
+ * gap for its own use on Intel processors that cannot run real mode by themselves; the guest never
+ * sees them.
  */
 #include "core/kvm/x86/kvm_x86.h"
 
@@ -22,14 +23,15 @@ const struct kvm_need kvm_arch_needs[] = {
     { KVM_CAP_PIT2, "KVM_CAP_PIT2", "is the guest's timer at boot" },
     { KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID", "says what the processor can do" },
     { KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR", "lets Intel processors start" },
-    { KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_CAP_SET_IDENTITY_MAP_ADDR", "likewise" },
+    { KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_CAP_SET_IDENTITY_MAP_ADDR",
+      "lets Intel processors start" },
 };
 const unsigned kvm_arch_need_count = sizeof(kvm_arch_needs) / sizeof(kvm_arch_needs[0]);
 
-static int controllers_create(int vm_fd, struct err *e)
+static int kvm_controllers_create(int vm_fd, struct err *e)
 {
     const uint64_t identity = LAYOUT_KVM_IDENTITY;
-    /* Port 0x61 too: Linux gates the PIT through it. */
+    /* KVM models port 0x61, too: Linux gates the PIT through it. */
     const struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
     if (ioctl(vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0)
@@ -49,7 +51,7 @@ int kvm_arch_create(struct kvm *k, int device_fd, struct err *e)
     k->arch = calloc(1, sizeof(*k->arch));
     if (!k->arch)
         return err_set(e, ENOMEM, "no memory for the processor's description");
-    int ret = controllers_create(k->vm_fd, e);
+    int ret = kvm_controllers_create(k->vm_fd, e);
     if (ret)
         return ret;
     return kvm_cpuid_offer(device_fd, &k->arch->offer, e);
@@ -60,7 +62,7 @@ void kvm_arch_destroy(struct kvm *k)
     free(k->arch);
 }
 
-/* KVM's own reset state is the architecture's: processor 0 runs, the others wait for INIT. */
+/* KVM's reset state is the architectural one: processor 0 runs, the others wait for INIT. */
 int kvm_arch_vcpu_init(struct kvm_vcpu *v, struct err *e)
 {
     struct cpuid_table table = v->kvm->arch->offer;

@@ -18,15 +18,16 @@ struct e820_entry {
     enum e820_type type;
 };
 
-#define E820_ENTRIES_MAX (2 + MEM_REGIONS_MAX) /* around the tables: one more RAM, one reserved */
+#define E820_ENTRIES_MAX (2 + MEM_REGIONS_MAX) /* the reserved range splits the first region */
 
 struct e820 {
     unsigned count;
     struct e820_entry entries[E820_ENTRIES_MAX]; /* ascending, disjoint */
 };
 
-/* Of at least 1 MiB of memory from address 0: everything is RAM but the stretch from
- * LAYOUT_LOW_RAM_END to 1 MiB, where the ACPI and MultiProcessor tables survive the kernel. */
+/* `m` has at least 1 MiB of memory from address 0. All of it is RAM but the range from
+ * LAYOUT_LOW_RAM_END to 1 MiB: that is reserved, so that the kernel does not overwrite the ACPI and
+ * MultiProcessor tables in it. */
 void e820_build(struct e820 *map, const struct mem *m);
 
 #endif

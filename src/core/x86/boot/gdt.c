@@ -1,9 +1,9 @@
 /*
  * Flat segments.
  *
- * The guest loads a table of its own within its first instructions. Until then the hidden parts of
- * the segment registers are what counts; the table in memory serves a guest that reloads a selector
- * or takes an exception before that.
+ * The guest loads a table of its own within its first instructions. Until then the processor uses
+ * the hidden parts of the segment registers; the table in memory is for a guest that reloads a
+ * selector or takes an exception before that.
  */
 #include "core/x86/boot/gdt.h"
 
@@ -16,7 +16,7 @@
 #define TSS_LIMIT 0x67u
 
 /* SDM 3A, figure 3-8. */
-static uint64_t descriptor(const struct x86_segment *s)
+static uint64_t gdt_descriptor(const struct x86_segment *s)
 {
     uint64_t limit = s->access & ACCESS_G ? s->limit >> 12 : s->limit;
 
@@ -38,8 +38,8 @@ bool gdt_setup(const struct mem *m, uint16_t code_access, struct vcpu_regs *regs
     regs->gdt = (struct x86_table){ LAYOUT_GDT, sizeof(table) - 1 };
     regs->idt = (struct x86_table){ 0, 0 };
 
-    table[GDT_CODE / 8] = descriptor(&code);
-    table[GDT_DATA / 8] = descriptor(&data);
-    table[GDT_TSS / 8] = descriptor(&regs->tr);
+    table[GDT_CODE / 8] = gdt_descriptor(&code);
+    table[GDT_DATA / 8] = gdt_descriptor(&data);
+    table[GDT_TSS / 8] = gdt_descriptor(&regs->tr);
     return mem_write(m, LAYOUT_GDT, table, sizeof(table));
 }

@@ -1,6 +1,6 @@
 /*
- * The initrd: as high in low memory as the kernel lets it be, so that it is out of the way of
- * whatever the kernel does around itself.
+ * The initrd lies as high below the MMIO gap as the kernel allows, out of the way of whatever the
+ * kernel does around its own image.
  */
 #include "core/x86/boot/initrd.h"
 
@@ -20,8 +20,8 @@ bool initrd_place(gpa_t floor, gpa_t ceiling, uint64_t size, gpa_t *gpa)
     return *gpa >= floor;
 }
 
-static int load(const struct boot_file *f, const struct mem *m, const struct kernel *k,
-                struct initrd *out, struct err *e)
+static int initrd_load_file(const struct boot_file *f, const struct mem *m, const struct kernel *k,
+                            struct initrd *out, struct err *e)
 {
     gpa_t ceiling = m->regions[0].size;
     gpa_t gpa;
@@ -51,7 +51,7 @@ int initrd_load(const char *path, const struct mem *m, const struct kernel *k, s
     int ret = boot_file_open(&f, path, e);
 
     if (ret == 0)
-        ret = load(&f, m, k, out, e);
+        ret = initrd_load_file(&f, m, k, out, e);
     boot_file_close(&f);
     return ret < 0 ? err_wrap(e, ret, "initrd %s", path) : 0;
 }

@@ -1,6 +1,6 @@
 /*
- * Linux, 64-bit: the processor starts in long mode with the first 4 GiB mapped one to one, and RSI
- * points to the zero page (struct boot_params), which holds all else.
+ * Linux, 64-bit: the processor starts in long mode with the first 4 GiB mapped one to one. RSI
+ * points to the zero page (struct boot_params), which holds everything else.
  */
 #include "core/x86/boot/linux64.h"
 
@@ -30,7 +30,7 @@ static_assert(LAYOUT_PD + PD_PAGES * PAGE_4K <= LAYOUT_CMDLINE, "no overlap");
 static_assert(LAYOUT_BOOT_STACK >= LAYOUT_ZERO_PAGE + PAGE_4K && LAYOUT_BOOT_STACK < LAYOUT_PML4,
               "no overlap");
 
-/* A kernel that came as a bare ELF file brings no setup header of its own: this is the least that
+/* For a kernel that came as a bare ELF file, which has no setup header of its own: the least that
  * Linux looks at. */
 static const struct setup_header bare_header = {
     .boot_flag = BOOT_FLAG,
@@ -40,7 +40,7 @@ static const struct setup_header bare_header = {
     .kernel_alignment = 16u << 20,
 };
 
-static bool write_page_tables(const struct mem *m)
+static bool linux64_write_page_tables(const struct mem *m)
 {
     uint64_t *pml4 = mem_at(m, LAYOUT_PML4, PAGE_4K);
     uint64_t *pdpt = mem_at(m, LAYOUT_PDPT, PAGE_4K);
@@ -56,8 +56,8 @@ static bool write_page_tables(const struct mem *m)
     return true;
 }
 
-static bool write_zero_page(const struct mem *m, const struct kernel *k,
-                            const struct initrd *initrd, const struct e820 *map)
+static bool linux64_write_zero_page(const struct mem *m, const struct kernel *k,
+                                    const struct initrd *initrd, const struct e820 *map)
 {
     struct boot_params p = {
         .hdr = k->header.header == BZIMAGE_MAGIC ? k->header : bare_header,
@@ -92,6 +92,6 @@ bool linux64_setup(const struct mem *m, const struct kernel *k, const struct ini
     regs->cr3 = LAYOUT_PML4;
     regs->cr4 = X86_CR4_PAE;
     regs->efer = X86_EFER_LME | X86_EFER_LMA;
-    return gdt_setup(m, X86_ACCESS_CODE64, regs) && write_page_tables(m) &&
-           write_zero_page(m, k, initrd, map);
+    return gdt_setup(m, X86_ACCESS_CODE64, regs) && linux64_write_page_tables(m) &&
+           linux64_write_zero_page(m, k, initrd, map);
 }

@@ -12,8 +12,8 @@ struct initrd;
 struct kernel;
 struct vcpu_regs;
 
-/* Before the guest starts, the kernel and the command line being in place. Writes zero page and
- * page tables, and sets the zeroed *regs. false: no RAM there. */
+/* Before the guest starts, when the kernel and the command line are in place. Writes the zero page
+ * and the page tables, and sets *regs, which the caller has zeroed. False: no RAM there. */
 bool linux64_setup(const struct mem *m, const struct kernel *k, const struct initrd *initrd,
                    const struct e820 *map, struct vcpu_regs *regs);
 

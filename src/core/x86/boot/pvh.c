@@ -1,6 +1,6 @@
 /*
- * PVH: the processor starts in 32-bit protected mode without paging, on flat segments, with EBX
- * pointing to a start info, which points to all else.
+ * PVH: the processor starts in 32-bit protected mode without paging, on flat segments. EBX points
+ * to the start info, which points to everything else.
  */
 #include "core/x86/boot/pvh.h"
 
@@ -40,7 +40,7 @@ struct modlist_entry {
 struct memmap_entry {
     uint64_t addr;
     uint64_t size;
-    uint32_t type; /* as e820 has them */
+    uint32_t type; /* enum e820_type */
     uint32_t reserved;
 };
 
@@ -50,7 +50,7 @@ static_assert(sizeof(struct memmap_entry) == 24, "wire size");
 static_assert(LAYOUT_PVH_INFO + sizeof(struct start_info) <= LAYOUT_PVH_MODULES, "no overlap");
 static_assert(LAYOUT_PVH_MODULES + sizeof(struct modlist_entry) <= LAYOUT_ZERO_PAGE, "no overlap");
 
-static bool write_memmap(const struct mem *m, const struct e820 *map)
+static bool pvh_write_memmap(const struct mem *m, const struct e820 *map)
 {
     struct memmap_entry entries[E820_ENTRIES_MAX];
 
@@ -83,6 +83,6 @@ bool pvh_setup(const struct mem *m, const struct kernel *k, const struct initrd 
     regs->gpr[X86_RBX] = LAYOUT_PVH_INFO;
     regs->cr0 = X86_CR0_PE | X86_CR0_ET;
     return gdt_setup(m, X86_ACCESS_CODE32, regs) &&
-           mem_write(m, LAYOUT_PVH_MODULES, &module, sizeof(module)) && write_memmap(m, map) &&
+           mem_write(m, LAYOUT_PVH_MODULES, &module, sizeof(module)) && pvh_write_memmap(m, map) &&
            mem_write(m, LAYOUT_PVH_INFO, &info, sizeof(info));
 }

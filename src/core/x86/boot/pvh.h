@@ -13,8 +13,9 @@ struct initrd;
 struct kernel;
 struct vcpu_regs;
 
-/* Before the guest starts, the kernel and the command line being in place. Writes the start info
- * and what it points to, and sets the zeroed *regs. false: no RAM there. */
+/* Before the guest starts, when the kernel and the command line are in place. Writes the start
+ * info, the module list and the memory map, and sets *regs, which the caller has zeroed. False: no
+ * RAM there. */
 bool pvh_setup(const struct mem *m, const struct kernel *k, const struct initrd *initrd,
                const struct e820 *map, struct vcpu_regs *regs);
 

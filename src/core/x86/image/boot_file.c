@@ -9,9 +9,9 @@
 
 #include "core/base/err.h"
 
-#define READ_MAX (1ull << 30) /* bytes a read; the kernel gives at most 2 GiB */
+#define READ_MAX (1ull << 30) /* bytes a read; Linux gives at most 2 GiB */
 
-static int judge(struct boot_file *f, struct err *e)
+static int boot_file_judge(struct boot_file *f, struct err *e)
 {
     struct stat st;
     off_t end;
@@ -33,11 +33,11 @@ static int judge(struct boot_file *f, struct err *e)
 
 int boot_file_open(struct boot_file *f, const char *path, struct err *e)
 {
-    /* Non-blocking, so that a FIFO without a writer is opened, and then refused. */
+    /* Non-blocking, so that opening a FIFO without a writer does not wait; it is refused then. */
     *f = (struct boot_file){ .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) };
     if (f->fd < 0)
         return err_sys(e, "cannot be opened");
-    return judge(f, e);
+    return boot_file_judge(f, e);
 }
 
 void boot_file_close(struct boot_file *f)

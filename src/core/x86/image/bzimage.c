@@ -1,9 +1,9 @@
 /*
- * bzImage: a boot sector and real-mode code, then the protected-mode code, in which the kernel
- * proper lies as a compressed ELF file.
+ * bzImage: a boot sector and real-mode code, then the protected-mode code, which contains the
+ * kernel proper as a compressed ELF file, the payload.
  *
- * The payload's last four bytes are its unpacked size, little-endian: gzip's own trailer, and
- * appended by the kernel's build behind the stream for the other formats.
+ * The payload's last four bytes are its unpacked size, little-endian. In gzip they are part of the
+ * format's own trailer; for the other formats the kernel's build appends them to the stream.
  */
 #include "core/x86/image/bzimage.h"
 
@@ -14,9 +14,9 @@
 
 #define SECTOR          512u
 #define HEADER          0x1f1u /* where struct setup_header is in the file */
-#define JUMP_END        0x202u /* the header's jump counts from here, and to the header's end */
-#define HEADER_END_MIN  0x268u /* of protocol 2.12 */
-#define SETUP_SECTS_OLD 4u     /* what 0 means */
+#define JUMP_END        0x202u /* the header's jump leads from here to the header's end */
+#define HEADER_END_MIN  0x268u /* where the header of protocol 2.12 ends */
+#define SETUP_SECTS_OLD 4u     /* what setup_sects 0 means */
 #define UNPACKED_LEN    4u
 
 bool bzimage_is(const void *file, size_t size)
@@ -29,7 +29,8 @@ bool bzimage_is(const void *file, size_t size)
     return h.header == BZIMAGE_MAGIC;
 }
 
-static int read_header(struct setup_header *h, const uint8_t *file, size_t size, struct err *e)
+static int bzimage_read_header(struct setup_header *h, const uint8_t *file, size_t size,
+                               struct err *e)
 {
     size_t end;
 
@@ -57,8 +58,9 @@ static int read_header(struct setup_header *h, const uint8_t *file, size_t size,
     return 0;
 }
 
-/* The offset counts from the protected-mode code, which follows the setup sectors. */
-static int find_payload(const struct setup_header *h, size_t size, uint64_t *offset, struct err *e)
+/* payload_offset counts from the protected-mode code, which follows the setup sectors. */
+static int bzimage_find_payload(const struct setup_header *h, size_t size, uint64_t *offset,
+                                struct err *e)
 {
     unsigned sects = h->setup_sects ? h->setup_sects : SETUP_SECTS_OLD;
     uint64_t at = (sects + 1ull) * SECTOR + h->payload_offset;
@@ -84,9 +86,9 @@ int bzimage_read(struct bzimage *b, const void *file, size_t size, struct err *e
     int ret;
 
     *b = (struct bzimage){ 0 };
-    ret = read_header(&b->header, bytes, size, e);
+    ret = bzimage_read_header(&b->header, bytes, size, e);
     if (ret == 0)
-        ret = find_payload(&b->header, size, &at, e);
+        ret = bzimage_find_payload(&b->header, size, &at, e);
     if (ret < 0)
         return ret;
 

@@ -17,16 +17,16 @@ struct err;
 #define BZIMAGE_PROTOCOL_MIN 0x020cu     /* the first with a 64-bit entry */
 
 struct bzimage {
-    struct setup_header header;   /* the kernel's own; zeros beyond what it declares */
+    struct setup_header header;   /* the kernel's own; zeros beyond the length it declares */
     struct inflate_input payload; /* points into the file */
-    uint32_t unpacked;            /* bytes it claims to unpack to; never 0 */
+    uint32_t unpacked;            /* bytes that the payload claims to unpack to; never 0 */
 };
 
 /* Whether these bytes claim to be a bzImage at all. */
 bool bzimage_is(const void *file, size_t size);
 
-/* Judges the header of a whole file and where the payload lies. -ENOEXEC or -ENOTSUP and a sentence
- * for what cannot be booted. The file's bytes stay the caller's and are still needed to unpack. */
+/* Checks the header of a whole file and finds the payload. -ENOEXEC or -ENOTSUP and a sentence for
+ * what cannot be booted. The file's bytes stay the caller's; b->payload points into them. */
 int bzimage_read(struct bzimage *b, const void *file, size_t size, struct err *e);
 
 #endif

@@ -26,7 +26,7 @@ static const struct {
     { EM_IA_64, "Itanium" },
 };
 
-static bool inside(uint64_t offset, uint64_t len, uint64_t size)
+static bool elf_range_inside(uint64_t offset, uint64_t len, uint64_t size)
 {
     return offset <= size && len <= size - offset;
 }
@@ -36,7 +36,7 @@ bool elf_is(const void *head, size_t len)
     return len >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0;
 }
 
-static int judge_machine(uint16_t machine, struct err *e)
+static int elf_judge_machine(uint16_t machine, struct err *e)
 {
     if (machine == EM_X86_64)
         return 0;
@@ -46,7 +46,7 @@ static int judge_machine(uint16_t machine, struct err *e)
     return err_set(e, ENOEXEC, "is for ELF machine %u, not for x86-64", machine);
 }
 
-static int judge_type(uint16_t type, struct err *e)
+static int elf_judge_type(uint16_t type, struct err *e)
 {
     switch (type) {
     case ET_EXEC:
@@ -64,7 +64,8 @@ static int judge_type(uint16_t type, struct err *e)
     }
 }
 
-static int read_header(Elf64_Ehdr *h, const void *head, size_t len, uint64_t size, struct err *e)
+static int elf_read_header(Elf64_Ehdr *h, const void *head, size_t len, uint64_t size,
+                           struct err *e)
 {
     int ret;
 
@@ -81,10 +82,10 @@ static int read_header(Elf64_Ehdr *h, const void *head, size_t len, uint64_t siz
         return err_set(e, ENOEXEC, "is a 32-bit ELF file: take the distribution's x86-64 kernel");
     if (h->e_ident[EI_DATA] != ELFDATA2LSB)
         return err_set(e, ENOEXEC, "is a big-endian ELF file; an x86-64 kernel is needed");
-    ret = judge_machine(h->e_machine, e);
+    ret = elf_judge_machine(h->e_machine, e);
     if (ret < 0)
         return ret;
-    ret = judge_type(h->e_type, e);
+    ret = elf_judge_type(h->e_type, e);
     if (ret < 0)
         return ret;
 
@@ -96,15 +97,15 @@ static int read_header(Elf64_Ehdr *h, const void *head, size_t len, uint64_t siz
     if (h->e_phentsize != sizeof(Elf64_Phdr))
         return err_set(e, ENOEXEC, "has program headers of %u bytes instead of %zu", h->e_phentsize,
                        sizeof(Elf64_Phdr));
-    if (!inside(h->e_phoff, h->e_phnum * sizeof(Elf64_Phdr), size))
+    if (!elf_range_inside(h->e_phoff, h->e_phnum * sizeof(Elf64_Phdr), size))
         return err_set(e, ENOEXEC, "is cut short: %zu bytes do not hold its program headers",
                        (size_t)size);
-    if (!inside(h->e_phoff, h->e_phnum * sizeof(Elf64_Phdr), len))
+    if (!elf_range_inside(h->e_phoff, h->e_phnum * sizeof(Elf64_Phdr), len))
         return err_set(e, ENOEXEC, "has its program headers beyond the first %zu bytes", len);
     return 0;
 }
 
-static int judge_segment(const struct elf_segment *s, uint64_t size, struct err *e)
+static int elf_judge_segment(const struct elf_segment *s, uint64_t size, struct err *e)
 {
     if (s->filesz > s->memsz)
         return err_set(e, ENOEXEC,
@@ -112,7 +113,7 @@ static int judge_segment(const struct elf_segment *s, uint64_t size, struct err 
                        "memory (0x%llx)",
                        (unsigned long long)s->paddr, (unsigned long long)s->filesz,
                        (unsigned long long)s->memsz);
-    if (s->filesz > 0 && !inside(s->offset, s->filesz, size))
+    if (s->filesz > 0 && !elf_range_inside(s->offset, s->filesz, size))
         return err_set(e, ENOEXEC,
                        "is cut short or lies: the segment at 0x%llx takes 0x%llx bytes from offset "
                        "0x%llx of 0x%llx",
@@ -124,8 +125,8 @@ static int judge_segment(const struct elf_segment *s, uint64_t size, struct err 
     return 0;
 }
 
-/* Keeps the segments ascending, so that neighbours are all that can overlap. */
-static int add_segment(struct elf_image *image, const struct elf_segment *s, struct err *e)
+/* Keeps the segments in ascending order, so that only neighbours can overlap. */
+static int elf_add_segment(struct elf_image *image, const struct elf_segment *s, struct err *e)
 {
     unsigned at = image->segment_count;
 
@@ -148,11 +149,11 @@ static int add_segment(struct elf_image *image, const struct elf_segment *s, str
     return 0;
 }
 
-static int add_notes(struct elf_image *image, const Elf64_Phdr *p, uint64_t size, struct err *e)
+static int elf_add_notes(struct elf_image *image, const Elf64_Phdr *p, uint64_t size, struct err *e)
 {
     if (image->notes_count == ELF_NOTES_MAX)
         return err_set(e, ENOEXEC, "has more than %u note segments", ELF_NOTES_MAX);
-    if (!inside(p->p_offset, p->p_filesz, size))
+    if (!elf_range_inside(p->p_offset, p->p_filesz, size))
         return err_set(e, ENOEXEC, "is cut short or lies: its notes lie outside the file");
     image->notes[image->notes_count++] = (struct elf_notes){
         .offset = p->p_offset,
@@ -162,29 +163,29 @@ static int add_notes(struct elf_image *image, const Elf64_Phdr *p, uint64_t size
     return 0;
 }
 
-static int read_program_header(struct elf_image *image, const Elf64_Phdr *p, uint64_t size,
-                               struct err *e)
+static int elf_read_program_header(struct elf_image *image, const Elf64_Phdr *p, uint64_t size,
+                                   struct err *e)
 {
     if (p->p_type == PT_NOTE)
-        return add_notes(image, p, size, e);
+        return elf_add_notes(image, p, size, e);
     if (p->p_type != PT_LOAD || (p->p_memsz == 0 && p->p_filesz == 0))
         return 0;
 
     struct elf_segment s = {
-        .offset = p->p_filesz > 0 ? p->p_offset : 0, /* of nothing it may be anything */
+        .offset = p->p_filesz > 0 ? p->p_offset : 0, /* without bytes it may be anything */
         .filesz = p->p_filesz,
         .memsz = p->p_memsz,
         .vaddr = p->p_vaddr,
         .paddr = p->p_paddr,
     };
-    int ret = judge_segment(&s, size, e);
-    return ret < 0 ? ret : add_segment(image, &s, e);
+    int ret = elf_judge_segment(&s, size, e);
+    return ret < 0 ? ret : elf_add_segment(image, &s, e);
 }
 
 int elf_read(struct elf_image *image, const void *head, size_t len, uint64_t size, struct err *e)
 {
     Elf64_Ehdr h;
-    int ret = read_header(&h, head, len, size, e);
+    int ret = elf_read_header(&h, head, len, size, e);
 
     if (ret < 0)
         return ret;
@@ -192,7 +193,7 @@ int elf_read(struct elf_image *image, const void *head, size_t len, uint64_t siz
     for (unsigned i = 0; i < h.e_phnum; i++) {
         Elf64_Phdr p;
         memcpy(&p, (const uint8_t *)head + h.e_phoff + i * sizeof(p), sizeof(p));
-        ret = read_program_header(image, &p, size, e);
+        ret = elf_read_program_header(image, &p, size, e);
         if (ret < 0)
             return ret;
     }
@@ -218,15 +219,16 @@ int elf_fits(const struct elf_image *image, gpa_t start, gpa_t end, struct err *
     return 0;
 }
 
-static bool note_is_pvh(const Elf64_Nhdr *n, const uint8_t *name)
+static bool elf_note_is_pvh(const Elf64_Nhdr *n, const uint8_t *name)
 {
     return n->n_type == NOTE_PHYS32_ENTRY && n->n_namesz == sizeof(NOTE_OWNER_XEN) &&
            memcmp(name, NOTE_OWNER_XEN, sizeof(NOTE_OWNER_XEN)) == 0 &&
            (n->n_descsz == 4 || n->n_descsz == 8);
 }
 
-/* A note is a header, the owner's name and the value, the latter two padded to the alignment. */
-static bool find_pvh(const uint8_t *at, uint64_t left, unsigned align, uint64_t *entry)
+/* A note is a header, the owner's name and the value; the name and the value are padded to the
+ * alignment. */
+static bool elf_find_pvh(const uint8_t *at, uint64_t left, unsigned align, uint64_t *entry)
 {
     while (left >= sizeof(Elf64_Nhdr)) {
         Elf64_Nhdr n;
@@ -237,7 +239,7 @@ static bool find_pvh(const uint8_t *at, uint64_t left, unsigned align, uint64_t 
         uint64_t next = (value + n.n_descsz + mask) & ~mask;
         if (value + n.n_descsz > left)
             return false;
-        if (note_is_pvh(&n, at + sizeof(n))) {
+        if (elf_note_is_pvh(&n, at + sizeof(n))) {
             *entry = 0;
             memcpy(entry, at + value, n.n_descsz);
             return true;
@@ -255,7 +257,7 @@ void elf_read_notes(struct elf_image *image, const void *file)
     for (unsigned i = 0; i < image->notes_count && !image->has_pvh; i++) {
         const struct elf_notes *n = &image->notes[i];
         image->has_pvh =
-            find_pvh((const uint8_t *)file + n->offset, n->size, n->align, &image->pvh_entry);
+            elf_find_pvh((const uint8_t *)file + n->offset, n->size, n->align, &image->pvh_entry);
     }
 }
 

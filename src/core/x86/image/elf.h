@@ -1,10 +1,10 @@
 #ifndef CORE_X86_IMAGE_ELF_H
 #define CORE_X86_IMAGE_ELF_H
 /*
- * Reads the headers of an ELF kernel: bytes in, one judged struct out. Pure.
+ * Reads the headers of an ELF kernel: bytes in, one checked struct out. Pure.
  *
- * After elf_read every segment lies inside the file and wraps nowhere, so that whoever loads it
- * needs no checks of its own besides the guest's memory (elf_fits).
+ * After elf_read every segment lies inside the file and none wraps around the address space. All
+ * that is left to check before loading is whether the segments fit guest memory (elf_fits).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,10 +15,10 @@
 struct err;
 
 #define ELF_HEADERS_MAX  64 /* program headers of any type */
-#define ELF_SEGMENTS_MAX 16 /* of them, to be loaded */
-#define ELF_NOTES_MAX    8  /* of them, holding notes */
+#define ELF_SEGMENTS_MAX 16 /* of those, PT_LOAD */
+#define ELF_NOTES_MAX    8  /* of those, PT_NOTE */
 
-/* How much of a file's beginning holds all headers, as every linker places them. */
+/* The first bytes of a file, in which every linker places all the headers. */
 #define ELF_HEAD 4096u
 
 struct elf_segment {
@@ -36,7 +36,7 @@ struct elf_notes {
 };
 
 struct elf_image {
-    uint64_t entry; /* as the header has it; see elf_physical */
+    uint64_t entry; /* as in the header, physical or virtual; see elf_physical */
     uint64_t pvh_entry;
     bool has_pvh;
     unsigned segment_count;
@@ -48,22 +48,22 @@ struct elf_image {
 /* Whether these bytes claim to be an ELF file at all. */
 bool elf_is(const void *head, size_t len);
 
-/* Judges the headers of a file of `size` bytes, whose first `len` are at head (all of them, or at
- * least ELF_HEAD). -ENOEXEC and a sentence for what is not an x86-64 kernel we can load. */
+/* Reads and checks the headers of a file of `size` bytes, of which head holds the first `len`: all,
+ * or at least ELF_HEAD. -ENOEXEC and a sentence for what cannot be loaded as an x86-64 kernel. */
 int elf_read(struct elf_image *image, const void *head, size_t len, uint64_t size, struct err *e);
 
 /* Whether all segments lie in [start, end) of guest memory: 0, or -EFAULT and a sentence. */
 int elf_fits(const struct elf_image *image, gpa_t start, gpa_t end, struct err *e);
 
-/* Looks through the notes of the whole file, of which elf_read saw the head, for the entry point of
- * the PVH boot protocol (owner "Xen", type 18): has_pvh and pvh_entry. */
+/* Looks through the notes for the entry point of the PVH boot protocol (owner "Xen", type 18) and
+ * sets has_pvh and pvh_entry. `file` is the whole file that elf_read was given the head of. */
 void elf_read_notes(struct elf_image *image, const void *file);
 
-/* Whether a segment puts bytes of the file at this address. */
+/* Whether a segment puts bytes of the file at this guest physical address. */
 bool elf_holds(const struct elf_image *image, gpa_t gpa);
 
-/* Where an entry point is in guest memory: what is held there is physical already, anything else is
- * looked up among the segments' virtual addresses. false: no segment holds it. */
+/* Where an entry point is in guest memory. An address for which elf_holds is true is physical
+ * already; any other is looked up among the segments' virtual addresses. False: none has it. */
 bool elf_physical(const struct elf_image *image, uint64_t address, gpa_t *gpa);
 
 /* The end of the highest segment. */

@@ -1,10 +1,14 @@
 /*
- * What a boot surely touches. Found by looking at which pages a stock Linux had when its init ran:
- * of 80 MiB in a guest of 256, four stretches, and next to nothing between them.
+ * What a boot is sure to touch. Found by looking at which pages a stock Linux had touched when its
+ * init started: 80 MiB of a guest's 256. From low addresses to high, they were these, with next to
+ * nothing between them:
  *
- *   [kernel, its bss included][16 MiB]..[6 MiB]...........[4 MiB of tables][page map][initrd]
- *                              \_______________/           top of memory, handed out downwards
- *                    the page allocator's first, upwards; with gaps in its latter part
+ *   kernel with its bss      expected
+ *   16 MiB right behind it   expected   the page allocator's first pages, handed out upwards
+ *   6 MiB further up                    more of those, with gaps between them
+ *   4 MiB of tables                     this and the rest: from the top of memory downwards
+ *   page map                 expected
+ *   initrd                   expected
  */
 #include "core/x86/image/expect.h"
 
@@ -12,7 +16,7 @@
 #include "core/x86/image/elf.h"
 
 #define BEHIND_KERNEL  (16ull << 20)
-#define PAGE_MAP_SHARE 64 /* of memory: 64 bytes a page */
+#define PAGE_MAP_SHARE 64 /* the page map is this part of memory: 64 bytes a page of 4 KiB */
 
 void expect_kernel(const struct mem *m, const struct elf_image *image)
 {

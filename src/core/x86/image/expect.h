@@ -1,18 +1,17 @@
 #ifndef CORE_X86_IMAGE_EXPECT_H
 #define CORE_X86_IMAGE_EXPECT_H
 /*
- * What a boot surely touches, told to guest memory (mem_expect) before anything is written there.
+ * Tells guest memory what a boot is sure to touch (mem_expect), before anything is written there.
  */
 #include "core/vm/mem.h"
 
 struct elf_image;
 
-/* A kernel of which every segment lies in RAM, from its first byte to what a Linux takes behind its
- * end. */
+/* The kernel, whose segments all lie in RAM, and what Linux takes first, right behind its end. */
 void expect_kernel(const struct mem *m, const struct elf_image *image);
 
-/* An initrd of so many bytes, 0 where there is none, and what a Linux takes from the top of memory
- * down. */
+/* The initrd, of `size` bytes or 0 if there is none, and what Linux takes from the top of memory
+ * downwards. */
 void expect_top(const struct mem *m, gpa_t gpa, uint64_t size);
 
 #endif

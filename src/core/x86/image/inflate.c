@@ -1,10 +1,10 @@
 /*
  * Payload decompression: gzip, lz4, zstd and xz.
  *
- * Each decoder serves both inflate_head and inflate_all: it fills the output, and where all is
- * wanted the input must then be at its end, too. A decoder says 0, -EBADMSG or -ENOMEM and leaves
- * the sentence to its caller. The libraries check the checksums that the formats carry; lz4's
- * legacy frame carries none.
+ * Each decoder serves both inflate_head and inflate_all. It fills the output; if `all` is set, the
+ * input must then be at its end, too. A decoder returns 0, -EBADMSG or -ENOMEM and leaves the
+ * sentence to its caller. The libraries verify the checksums that the formats carry; lz4's legacy
+ * frame carries none.
  */
 #include "core/x86/image/inflate.h"
 
@@ -21,7 +21,7 @@
 #include "core/base/err.h"
 
 #define LZ4_MAGIC_LEN       4u
-#define LZ4_BLOCK_MAX       (8 << 20)  /* of the legacy frame, unpacked */
+#define LZ4_BLOCK_MAX       (8 << 20)  /* unpacked bytes of a block in the legacy frame */
 #define XZ_DECODER_MEMORY   (1u << 20) /* what liblzma takes besides the window, generously */
 #define ZSTD_WINDOW_LOG_MAX 27
 
@@ -50,8 +50,8 @@ static int gzip_decode(const struct inflate_input *in, void *to, size_t size, bo
     return ret == Z_STREAM_END || ret == Z_OK || ret == Z_BUF_ERROR ? 0 : -EBADMSG;
 }
 
-/* The legacy frame: a magic number, then blocks, each a 32-bit length and that many bytes, none of
- * which refers to an earlier block. */
+/* The legacy frame: a magic number, then blocks, each a 32-bit length and that many bytes. No block
+ * refers to an earlier one. */
 static int lz4_decode(const struct inflate_input *in, void *to, size_t size, bool all)
 {
     const char *at = (const char *)in->data + LZ4_MAGIC_LEN;
@@ -83,7 +83,7 @@ static int lz4_decode(const struct inflate_input *in, void *to, size_t size, boo
     return size == 0 ? 0 : -EBADMSG;
 }
 
-/* A stream keeps a window of its own, which is only worth it for a glance at the head. */
+/* Decoding as a stream takes a window of its own, which only pays when a part is enough. */
 static int zstd_decode_head(const struct inflate_input *in, void *to, size_t size)
 {
     ZSTD_DStream *stream = ZSTD_createDStream();
@@ -125,7 +125,7 @@ static int xz_decode(const struct inflate_input *in, void *to, size_t size, bool
     s.avail_in = in->size;
     s.next_out = to;
     s.avail_out = size;
-    while (ret == LZMA_OK && (all || s.avail_out > 0)) /* LZMA_BUF_ERROR ends a standstill */
+    while (ret == LZMA_OK && (all || s.avail_out > 0)) /* without progress: LZMA_BUF_ERROR */
         ret = lzma_code(&s, LZMA_FINISH);
     lzma_end(&s);
 
@@ -150,7 +150,7 @@ static const struct format {
     [INFLATE_XZ] = { "xz", xz_decode, 6, { 0xfd, '7', 'z', 'X', 'Z', 0 } },
 };
 
-/* What a kernel can be built with, too. */
+/* What kernels can also be compressed with, but is not read here. */
 static const struct format others[] = {
     { "bzip2", NULL, 3, { 'B', 'Z', 'h' } },
     { "lzma", NULL, 3, { 0x5d, 0, 0 } },
@@ -159,7 +159,7 @@ static const struct format others[] = {
 
 static_assert(sizeof(formats) / sizeof(formats[0]) == INFLATE_FORMATS, "one row a format");
 
-static bool matches(const struct format *f, const void *data, size_t size)
+static bool format_matches(const struct format *f, const void *data, size_t size)
 {
     return size >= f->magic_len && memcmp(data, f->magic, f->magic_len) == 0;
 }
@@ -172,13 +172,13 @@ const char *inflate_name(enum inflate_format format)
 int inflate_detect(const void *data, size_t size, enum inflate_format *format, struct err *e)
 {
     for (unsigned i = 0; i < INFLATE_FORMATS; i++) {
-        if (matches(&formats[i], data, size)) {
+        if (format_matches(&formats[i], data, size)) {
             *format = (enum inflate_format)i;
             return 0;
         }
     }
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        if (matches(&others[i], data, size))
+        if (format_matches(&others[i], data, size))
             return err_set(e, ENOTSUP,
                            "is compressed with %s; gzip, lz4, zstd and xz are known: unpack it "
                            "first, a bzImage with Linux's scripts/extract-vmlinux",
@@ -186,7 +186,8 @@ int inflate_detect(const void *data, size_t size, enum inflate_format *format, s
     return err_set(e, ENOTSUP, "is in no known compression format; gzip, lz4, zstd and xz are");
 }
 
-static int decode(const struct inflate_input *in, void *to, size_t size, bool all, struct err *e)
+static int inflate_decode(const struct inflate_input *in, void *to, size_t size, bool all,
+                          struct err *e)
 {
     int ret = formats[in->format].decode(in, to, size, all);
 
@@ -203,10 +204,10 @@ static int decode(const struct inflate_input *in, void *to, size_t size, bool al
 
 int inflate_head(const struct inflate_input *in, void *to, size_t size, struct err *e)
 {
-    return decode(in, to, size, false, e);
+    return inflate_decode(in, to, size, false, e);
 }
 
 int inflate_all(const struct inflate_input *in, void *to, size_t size, struct err *e)
 {
-    return decode(in, to, size, true, e);
+    return inflate_decode(in, to, size, true, e);
 }

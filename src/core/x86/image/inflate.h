@@ -31,16 +31,17 @@ struct inflate_input {
 /* "gzip", "lz4", ... */
 const char *inflate_name(enum inflate_format format);
 
-/* Tells the format by its magic number. -ENOTSUP names the format where it is one of the kernel's
- * that is not read here. */
+/* Tells the format by its magic number. -ENOTSUP for any other; the sentence names it if it is one
+ * that kernels use. */
 int inflate_detect(const void *data, size_t size, enum inflate_format *format, struct err *e);
 
-/* Writes the first `size` bytes of what the input unpacks to, and looks at no more of it than that
- * takes. -EBADMSG for damaged input or one that ends earlier. */
+/* Unpacks the first `size` bytes and reads no more of the input than that takes. -EBADMSG if the
+ * input is damaged or unpacks to less; -ENOMEM if the decoder needs more memory than it may have or
+ * than there is. */
 int inflate_head(const struct inflate_input *in, void *to, size_t size, struct err *e);
 
-/* Unpacks all of the input, which must give exactly `size` bytes and end there, checksum included.
- * -EBADMSG otherwise, with part of the output written. */
+/* Unpacks all of the input, which must give exactly `size` bytes and end there, and whose checksum,
+ * if any, must be right. Fails as inflate_head does; part of the output may have been written. */
 int inflate_all(const struct inflate_input *in, void *to, size_t size, struct err *e);
 
 #endif

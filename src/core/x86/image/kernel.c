@@ -1,4 +1,4 @@
-/* Kernel files: which format one is in, and where its processor starts. */
+/* Kernel files: which format one has, and where the processor starts in it. */
 #include "core/x86/image/kernel.h"
 
 #include <assert.h>
@@ -23,9 +23,9 @@ static const char *const bzimage_labels[] = {
 static_assert(sizeof(bzimage_labels) / sizeof(bzimage_labels[0]) == INFLATE_FORMATS,
               "one label a format");
 
-/* PVH wherever the kernel offers it: its entry needs no page tables and no zero page. It is
- * physical by definition; an ELF header's entry may be virtual. */
-static int choose_entry(const struct elf_image *image, struct kernel *k, struct err *e)
+/* Takes PVH wherever the kernel offers it, because that entry needs no page tables and no zero
+ * page. A PVH entry is physical by definition; the one in the ELF header may be virtual. */
+static int kernel_choose_entry(const struct elf_image *image, struct kernel *k, struct err *e)
 {
     if (image->has_pvh) {
         k->protocol = BOOT_PVH;
@@ -41,8 +41,8 @@ static int choose_entry(const struct elf_image *image, struct kernel *k, struct 
                    image->has_pvh ? "PVH " : "", (unsigned long long)k->entry);
 }
 
-static int load_vmlinux(const struct boot_file *f, struct mem *m, struct elf_image *image,
-                        struct boot_stats *stats, struct err *e)
+static int kernel_load_vmlinux(const struct boot_file *f, struct mem *m, struct elf_image *image,
+                               struct boot_stats *stats, struct err *e)
 {
     int ret = elf_read(image, f->data, f->size, f->size, e);
 
@@ -55,8 +55,8 @@ static int load_vmlinux(const struct boot_file *f, struct mem *m, struct elf_ima
     return vmlinux_load(f, image, m, stats, e);
 }
 
-static int load_bzimage(const struct boot_file *f, struct mem *m, struct elf_image *image,
-                        struct kernel *k, struct boot_stats *stats, struct err *e)
+static int kernel_load_bzimage(const struct boot_file *f, struct mem *m, struct elf_image *image,
+                               struct kernel *k, struct boot_stats *stats, struct err *e)
 {
     struct bzimage b;
     int ret = bzimage_read(&b, f->data, f->size, e);
@@ -69,8 +69,8 @@ static int load_bzimage(const struct boot_file *f, struct mem *m, struct elf_ima
     return unpack_load(&b, m, image, stats, e);
 }
 
-/* What people take for a kernel, and what they do about it. */
-static int refuse(const struct boot_file *f, struct err *e)
+/* Says what a file is that people take for a kernel, and what they can do about it. */
+static int kernel_refuse(const struct boot_file *f, struct err *e)
 {
     enum inflate_format format;
 
@@ -79,13 +79,13 @@ static int refuse(const struct boot_file *f, struct err *e)
                        inflate_name(format));
     if (f->size >= 2 && memcmp(f->data, "MZ", 2) == 0)
         return err_set(e, ENOEXEC,
-                       "is an EFI program and no bzImage: out of a unified kernel image, 'objcopy "
-                       "-O binary -j .linux' takes the kernel");
+                       "is an EFI program, not a bzImage: to get the kernel out of a unified "
+                       "kernel image, use 'objcopy -O binary -j .linux'");
     return err_set(e, ENOEXEC, "is not a kernel: neither an ELF file nor a bzImage");
 }
 
-static int load(struct boot_file *f, struct mem *m, struct kernel *k, struct boot_stats *stats,
-                struct err *e)
+static int kernel_load_file(struct boot_file *f, struct mem *m, struct kernel *k,
+                            struct boot_stats *stats, struct err *e)
 {
     struct elf_image image;
     int ret = boot_file_map(f, e);
@@ -93,17 +93,17 @@ static int load(struct boot_file *f, struct mem *m, struct kernel *k, struct boo
     if (ret < 0)
         return ret;
     if (elf_is(f->data, f->size))
-        ret = load_vmlinux(f, m, &image, stats, e);
+        ret = kernel_load_vmlinux(f, m, &image, stats, e);
     else if (bzimage_is(f->data, f->size))
-        ret = load_bzimage(f, m, &image, k, stats, e);
+        ret = kernel_load_bzimage(f, m, &image, k, stats, e);
     else
-        ret = refuse(f, e);
+        ret = kernel_refuse(f, e);
     if (ret < 0)
         return ret;
 
     k->end = elf_end(&image);
     stats->kernel_end = k->end;
-    ret = choose_entry(&image, k, e);
+    ret = kernel_choose_entry(&image, k, e);
     stats->protocol = k->protocol;
     return ret;
 }
@@ -116,7 +116,7 @@ int kernel_load(const char *path, struct mem *m, struct kernel *k, struct boot_s
 
     *k = (struct kernel){ .initrd_last = LAYOUT_GAP_START - 1 };
     if (ret == 0)
-        ret = load(&f, m, k, stats, e);
+        ret = kernel_load_file(&f, m, k, stats, e);
     boot_file_close(&f);
     return ret < 0 ? err_wrap(e, ret, "kernel %s", path) : 0;
 }

@@ -2,6 +2,10 @@
 #define CORE_X86_IMAGE_KERNEL_H
 /*
  * Loads a kernel file, whatever its format, into guest memory.
+ *
+ * This room is kernel files: their formats, decompression, and the way into guest memory. It knows
+ * files, guest memory and the machine's layout; it must not know registers, the tables that boot
+ * protocols want, devices or accelerators.
  */
 #include <asm/bootparam.h>
 
@@ -18,8 +22,9 @@ struct kernel {
     struct setup_header header; /* the bzImage's own; zeros for an ELF file */
 };
 
-/* Before the guest starts, into memory that nobody has written yet. Fills *k, and of *stats what is
- * about the kernel. On failure the sentence names the file; guest memory may have been written. */
+/* Before the guest starts, into memory that nobody has written yet. Fills *k, and the fields of
+ * *stats that are about the kernel. On failure the sentence names the file, and guest memory may
+ * have been written. */
 int kernel_load(const char *path, struct mem *m, struct kernel *k, struct boot_stats *stats,
                 struct err *e);
 

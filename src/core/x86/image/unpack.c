@@ -1,25 +1,25 @@
 /*
  * Unpacking in place.
  *
- * A compressed kernel is an ELF file, tens of megabytes of it, and decompression has to write them
- * somewhere. It writes them to guest memory, with the file's first byte at such an address that the
- * first segment comes to lie exactly where it belongs:
+ * A compressed kernel is an ELF file of tens of megabytes, which decompression has to write
+ * somewhere. It writes the file to guest memory, at the address that brings the first segment
+ * exactly where it belongs:
  *
  *   unpacked   |hdr.|text......|..|data...|....|percpu|init.....|tables|
  *   in place        |text......|..|data...|percpu|init.....|           then zeros
  *
  * Linkers align file offsets more generously than physical addresses, so later segments have to
- * move, but only down; and as segments ascend and do not overlap, moving them in order writes over
- * nothing that is still to be moved: the end of one's place is not above the next one's place,
- * which is not above where the next one still lies. Text and data, most of a Linux kernel, stay.
- * Then whatever belongs to no segment is zeroed; what lies before the first, 2 MiB of it that a
- * Linux finds no use for in its boot, is given back.
+ * move, but only down. Segments ascend and do not overlap, so moving them in order never overwrites
+ * one that has yet to move: the place of a segment ends at or below the place of the next, and that
+ * is at or below where the next still lies. Text and data, most of a Linux kernel, do not move.
+ * Afterwards whatever belongs to no segment is zeroed. What lies before the first segment, 2 MiB
+ * for which Linux has no use in its boot, is given back.
  *
- * Where the segments do not allow this, or the whole file finds no room where its segments alone
- * do, it is unpacked to the heap and copied.
+ * If the segments do not allow this, or memory has room for the segments but not for the whole
+ * file, the file is unpacked to the heap and the segments are copied.
  *
- * The headers are judged once, from a separate glance at the file's first bytes, before anything is
- * allocated or written.
+ * The headers are checked once, before anything is allocated or written: the file's first bytes are
+ * unpacked separately for that.
  */
 #include "core/x86/image/unpack.h"
 
@@ -53,8 +53,9 @@ bool unpack_base(const struct elf_image *image, uint64_t size, gpa_t start, gpa_
     return found && *base >= start && *base <= end && size <= end - *base;
 }
 
-/* The headers, from the first bytes of what the payload unpacks to. */
-static int judge(const struct bzimage *b, gpa_t ram_end, struct elf_image *image, struct err *e)
+/* Unpacks the first bytes of the file and checks the headers in them. */
+static int unpack_judge(const struct bzimage *b, gpa_t ram_end, struct elf_image *image,
+                        struct err *e)
 {
     uint8_t head[ELF_HEAD];
     size_t len = b->unpacked < sizeof(head) ? b->unpacked : sizeof(head);
@@ -73,7 +74,7 @@ static int judge(const struct bzimage *b, gpa_t ram_end, struct elf_image *image
     return elf_fits(image, LAYOUT_HIGH_RAM, ram_end, e);
 }
 
-static void zero(const struct mem *m, gpa_t from, gpa_t to)
+static void unpack_zero(const struct mem *m, gpa_t from, gpa_t to)
 {
     void *at = from < to ? mem_at(m, from, to - from) : NULL;
 
@@ -81,17 +82,18 @@ static void zero(const struct mem *m, gpa_t from, gpa_t to)
         memset(at, 0, to - from);
 }
 
-/* Whatever of a range can be had back is nobody's again, and zero. Returns where that ends. */
-static gpa_t drop(const struct mem *m, gpa_t from, gpa_t to)
+/* Gives a range back, after which it is zero. Returns its end; or, if not all of it could be given
+ * back, its beginning, from which the caller then has to zero it. */
+static gpa_t unpack_give_back(const struct mem *m, gpa_t from, gpa_t to)
 {
     bool whole = from < to && mem_give_back(m, from, to - from) == to - from;
 
     return whole ? to : from;
 }
 
-/* Moves the segments of the file at base to their places and clears the rest of it. */
-static void settle(const struct mem *m, gpa_t base, uint64_t size, const struct elf_image *image,
-                   struct boot_stats *stats)
+/* Moves the segments of the file at base to their places and zeroes the rest of the file. */
+static void unpack_settle(const struct mem *m, gpa_t base, uint64_t size,
+                          const struct elf_image *image, struct boot_stats *stats)
 {
     gpa_t done = base;
 
@@ -104,14 +106,14 @@ static void settle(const struct mem *m, gpa_t base, uint64_t size, const struct 
         memmove(to, from, s->filesz);
         stats->moved += s->filesz;
     }
-    done = drop(m, base, image->segments[0].paddr);
+    done = unpack_give_back(m, base, image->segments[0].paddr);
     for (unsigned i = 0; i < image->segment_count; i++) {
         const struct elf_segment *s = &image->segments[i];
-        zero(m, done, s->paddr < base + size ? s->paddr : base + size);
+        unpack_zero(m, done, s->paddr < base + size ? s->paddr : base + size);
         if (done < s->paddr + s->filesz)
             done = s->paddr + s->filesz;
     }
-    zero(m, done, base + size);
+    unpack_zero(m, done, base + size);
 }
 
 static int unpack_in_place(const struct bzimage *b, struct mem *m, gpa_t base,
@@ -128,7 +130,7 @@ static int unpack_in_place(const struct bzimage *b, struct mem *m, gpa_t base,
     if (ret < 0)
         return ret;
     elf_read_notes(image, to);
-    settle(m, base, b->unpacked, image, stats);
+    unpack_settle(m, base, b->unpacked, image, stats);
     return 0;
 }
 
@@ -159,7 +161,7 @@ int unpack_load(const struct bzimage *b, struct mem *m, struct elf_image *image,
 {
     gpa_t ram_end = m->regions[0].size;
     gpa_t base;
-    int ret = judge(b, ram_end, image, e);
+    int ret = unpack_judge(b, ram_end, image, e);
 
     if (ret < 0)
         return ret;

@@ -13,12 +13,12 @@ struct bzimage;
 struct elf_image;
 struct err;
 
-/* Pure. Where in guest memory, of which [start, end) may be used, the file's first byte can go so
- * that the segments need only be moved down, in ascending order. false: nowhere. */
+/* Pure. Where in [start, end) of guest memory to put the file, which has `size` bytes, so that its
+ * segments reach their places by moving only down, in ascending order. False: nowhere. */
 bool unpack_base(const struct elf_image *image, uint64_t size, gpa_t start, gpa_t end, gpa_t *base);
 
-/* Before the guest starts, into memory that nobody has written yet. Fills *image, its notes
- * included, and counts unpacked and moved bytes in *stats. On failure guest memory may have been
+/* Before the guest starts, into memory that nobody has written yet. Fills *image, with what its
+ * notes say, and counts unpacked and moved bytes in *stats. On failure guest memory may have been
  * written. */
 int unpack_load(const struct bzimage *b, struct mem *m, struct elf_image *image,
                 struct boot_stats *stats, struct err *e);

@@ -1,13 +1,13 @@
 /*
- * vmlinux: each segment is a private mapping of the kernel file wherever file offset and physical
- * address agree within a page.
+ * vmlinux: maps each segment privately from the kernel file, wherever its file offset and its
+ * physical address have the same offset in a page.
  *
  *   file     ...|####|####|##...      the last page holds other bytes of the file, too
  *   guest    ...|mapd|mapd|cp00|0000
  *
- * A first or last page of which the segment has only a part is copied, so that nothing foreign
- * shows up behind the segment's end, where the kernel expects its zeroed bss. What no file page
- * covers is zero because nobody has touched it.
+ * A first or last page that the segment fills only in part is copied, so that no other bytes of the
+ * file show up behind the segment's end, where the kernel expects its zeroed bss. Memory that no
+ * page of the file covers is zero because nobody has touched it.
  */
 #include "core/x86/image/vmlinux.h"
 
@@ -20,8 +20,8 @@
 #include "core/x86/image/elf.h"
 #include "core/x86/image/expect.h"
 
-static int copy(const struct boot_file *f, uint64_t offset, struct mem *m, gpa_t gpa, uint64_t len,
-                struct boot_stats *stats, struct err *e)
+static int vmlinux_copy(const struct boot_file *f, uint64_t offset, struct mem *m, gpa_t gpa,
+                        uint64_t len, struct boot_stats *stats, struct err *e)
 {
     void *to = mem_at(m, gpa, len);
 
@@ -32,20 +32,20 @@ static int copy(const struct boot_file *f, uint64_t offset, struct mem *m, gpa_t
     return boot_file_read(f, offset, to, len, e);
 }
 
-static int map(const struct boot_file *f, uint64_t offset, struct mem *m, gpa_t gpa, uint64_t len,
-               struct boot_stats *stats, struct err *e)
+static int vmlinux_map(const struct boot_file *f, uint64_t offset, struct mem *m, gpa_t gpa,
+                       uint64_t len, struct boot_stats *stats, struct err *e)
 {
     int ret = mem_map_file(m, gpa, f->fd, offset, len, e);
 
     if (ret == -EOPNOTSUPP)
-        return copy(f, offset, m, gpa, len, stats, e);
+        return vmlinux_copy(f, offset, m, gpa, len, stats, e);
     if (ret == 0)
         stats->mapped += len;
     return ret;
 }
 
-static int load_segment(const struct boot_file *f, const struct elf_segment *s, struct mem *m,
-                        struct boot_stats *stats, struct err *e)
+static int vmlinux_load_segment(const struct boot_file *f, const struct elf_segment *s,
+                                struct mem *m, struct boot_stats *stats, struct err *e)
 {
     uint64_t head = -s->paddr & (PAGE_4K - 1);
     uint64_t whole, tail;
@@ -54,15 +54,15 @@ static int load_segment(const struct boot_file *f, const struct elf_segment *s, 
     if (s->filesz == 0)
         return 0;
     if (((s->paddr ^ s->offset) & (PAGE_4K - 1)) != 0 || s->filesz < head + PAGE_4K)
-        return copy(f, s->offset, m, s->paddr, s->filesz, stats, e);
+        return vmlinux_copy(f, s->offset, m, s->paddr, s->filesz, stats, e);
     whole = (s->filesz - head) & ~(PAGE_4K - 1);
     tail = s->filesz - head - whole;
 
-    ret = map(f, s->offset + head, m, s->paddr + head, whole, stats, e);
+    ret = vmlinux_map(f, s->offset + head, m, s->paddr + head, whole, stats, e);
     if (ret == 0 && head > 0)
-        ret = copy(f, s->offset, m, s->paddr, head, stats, e);
+        ret = vmlinux_copy(f, s->offset, m, s->paddr, head, stats, e);
     if (ret == 0 && tail > 0)
-        ret = copy(f, s->offset + head + whole, m, s->paddr + head + whole, tail, stats, e);
+        ret = vmlinux_copy(f, s->offset + head + whole, m, s->paddr + head + whole, tail, stats, e);
     return ret;
 }
 
@@ -73,6 +73,6 @@ int vmlinux_load(const struct boot_file *f, const struct elf_image *image, struc
 
     expect_kernel(m, image);
     for (unsigned i = 0; i < image->segment_count && ret == 0; i++)
-        ret = load_segment(f, &image->segments[i], m, stats, e);
+        ret = vmlinux_load_segment(f, &image->segments[i], m, stats, e);
     return ret;
 }

@@ -10,8 +10,9 @@ struct boot_stats;
 struct elf_image;
 struct err;
 
-/* Before the guest starts, into memory that nobody has written yet; the image is this file's and
- * fits. Maps whole pages from the page cache and copies the rest; counts both in *stats. */
+/* Before the guest starts, into memory that nobody has written yet. `image` was read from this file
+ * and fits (elf_fits). Maps whole pages from the page cache and copies the rest; counts the bytes
+ * of both in *stats. */
 int vmlinux_load(const struct boot_file *f, const struct elf_image *image, struct mem *m,
                  struct boot_stats *stats, struct err *e);
 

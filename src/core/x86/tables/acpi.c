@@ -5,14 +5,14 @@
  *                        -> DSDT
  *                -> MADT
  *
- * The machine is not "hardware-reduced" (ACPI 6.5, 4.1), though it could be: of such a one Linux
- * believes that it has neither 8259 nor 8254, and then `noapic` and `nolapic` leave it without any
- * interrupt.
+ * The machine is not "hardware-reduced" (ACPI 6.5, 4.1), though it could be. Linux assumes that a
+ * hardware-reduced machine has neither 8259 nor 8254, and with `noapic` or `nolapic` it would then
+ * have no interrupts at all.
  *
- * The clock at port 0x70 is announced nowhere: NO_CMOS_RTC is set. Linux reads it all the same
- * where it has no better one. Without the flag its driver takes interrupt 8, the fourth virtio
- * device fails with EBUSY (6.1), and the time of a guest that knows it better is set to the half
- * second.
+ * The tables do not announce the clock at port 0x70: NO_CMOS_RTC is set. Linux reads the clock all
+ * the same if it has no better one. Without the flag, Linux's RTC driver takes interrupt 8, so that
+ * the fourth virtio device fails with EBUSY (6.1), and sets the time of a guest that knew it better
+ * to within half a second.
  *
  * The structures name their fields as the specification does. They are packed: table offsets are
  * the specification's, not the compiler's.
@@ -53,7 +53,7 @@ static_assert(sizeof(struct header) == 36, "5.2.6");
 /* 5.2.5.3 */
 struct rsdp {
     char signature[8];
-    uint8_t checksum; /* of the first 20 bytes, all that revision 0 had */
+    uint8_t checksum; /* of the first 20 bytes, which are all that revision 0 had */
     char oem_id[6];
     uint8_t revision;
     uint32_t rsdt_address;
@@ -89,7 +89,7 @@ struct generic_address {
 #define ACCESS_BYTE       1u
 #define ACCESS_WORD       2u
 
-/* 5.2.9. The stretches left out describe hardware that is not there. */
+/* 5.2.9. A name with _to_ in it stands for a run of fields about hardware that is not there. */
 struct fadt {
     struct header header;
     uint32_t firmware_ctrl;
@@ -97,7 +97,7 @@ struct fadt {
     uint8_t int_model;
     uint8_t preferred_pm_profile;
     uint16_t sci_int;
-    uint8_t smi_cmd_to_s4bios_req[8]; /* none: ACPI mode is on */
+    uint8_t smi_cmd_to_s4bios_req[8]; /* zero: ACPI mode is always on */
     uint32_t pm1a_evt_blk;
     uint32_t pm1b_evt_blk;
     uint32_t pm1a_cnt_blk;
@@ -141,10 +141,11 @@ static_assert(sizeof(struct fadt) == 276, "5.2.9");
 #define FADT_PROC_C1       (1u << 2)
 #define FADT_PWR_BUTTON    (1u << 4) /* no fixed power button */
 #define FADT_SLP_BUTTON    (1u << 5) /* no fixed sleep button */
-#define FADT_FIX_RTC       (1u << 6) /* no fixed bit says that the clock woke the machine */
+#define FADT_FIX_RTC       (1u << 6) /* no fixed bit for a wake-up by the clock */
 #define FADT_RESET_REG_SUP (1u << 10)
 
-#define NO_C2 101u /* latencies beyond what the specification allows */
+/* Latencies in us. These are longer than the specification allows: the state does not exist. */
+#define NO_C2 101u
 #define NO_C3 1001u
 
 #define IAPC_LEGACY_DEVICES (1u << 0) /* the serial port */
@@ -203,8 +204,8 @@ struct local_apic_nmi {
 
 #define MADT_PCAT_COMPAT (1u << 0) /* a pair of 8259 */
 
-/* 5.2.12. Interrupt source overrides are for ISA interrupts that are not wired one to one, edge and
- * active-high: none, not even the timer's. */
+/* 5.2.12. There are no interrupt source overrides: every ISA interrupt, even the timer's, is wired
+ * one to one, edge-triggered and active-high. */
 struct madt {
     struct header header;
     uint32_t local_interrupt_controller_address;
@@ -224,16 +225,16 @@ static_assert(VCPUS_MAX < EVERY_PROCESSOR, "APIC ids are bytes, and 0xff is all 
 
 #define TABLE_ALIGN 16u
 
-/* Guest memory that fills up with tables. */
+/* The range of guest memory that is filled with tables. */
 struct area {
     uint8_t *to;
-    gpa_t gpa;   /* of to */
+    gpa_t gpa;   /* the guest physical address of `to` */
     size_t size; /* a multiple of TABLE_ALIGN, as the tables' places are */
     size_t len;  /* bytes taken */
     bool full;   /* a table did not fit */
 };
 
-static struct header header_of(const char *signature, uint8_t revision, size_t len)
+static struct header acpi_header(const char *signature, uint8_t revision, size_t len)
 {
     struct header h = {
         .length = (uint32_t)len,
@@ -249,9 +250,9 @@ static struct header header_of(const char *signature, uint8_t revision, size_t l
     return h;
 }
 
-/* Puts `len` bytes that begin with a header, of which all but the checksum is there. Returns where,
- * or 0. */
-static gpa_t area_put(struct area *a, const void *table, size_t len)
+/* Appends a table of `len` bytes, header included, and fills in its checksum. `table` may be the
+ * place itself. Returns the table's address, or 0 if it does not fit. */
+static gpa_t acpi_area_put(struct area *a, const void *table, size_t len)
 {
     uint8_t *to = a->to + a->len;
     gpa_t gpa = a->gpa + a->len;
@@ -261,13 +262,13 @@ static gpa_t area_put(struct area *a, const void *table, size_t len)
         return 0;
     }
     memmove(to, table, len);
-    to[offsetof(struct header, checksum)] = checksum(to, len);
+    to[offsetof(struct header, checksum)] = table_checksum(to, len);
     a->len += (len + TABLE_ALIGN - 1) & ~(size_t)(TABLE_ALIGN - 1);
     return gpa;
 }
 
-/* Its AML is long, and therefore made in its place. */
-static gpa_t put_dsdt(struct area *a, const struct acpi_config *config)
+/* The AML is long and therefore written directly to its place. */
+static gpa_t acpi_put_dsdt(struct area *a, const struct acpi_config *config)
 {
     uint8_t *table = a->to + a->len;
     size_t room = a->size - a->len;
@@ -280,12 +281,12 @@ static gpa_t put_dsdt(struct area *a, const struct acpi_config *config)
         a->full = true;
         return 0;
     }
-    h = header_of("DSDT", 2, sizeof(h) + aml);
+    h = acpi_header("DSDT", 2, sizeof(h) + aml);
     memcpy(table, &h, sizeof(h));
-    return area_put(a, table, h.length);
+    return acpi_area_put(a, table, h.length);
 }
 
-static struct generic_address ports(uint64_t address, unsigned bytes, uint8_t access)
+static struct generic_address acpi_port_address(uint64_t address, unsigned bytes, uint8_t access)
 {
     return (struct generic_address){
         .address_space_id = ADDRESS_SYSTEM_IO,
@@ -295,8 +296,8 @@ static struct generic_address ports(uint64_t address, unsigned bytes, uint8_t ac
     };
 }
 
-/* Has no header, and must come first: the area is aligned as it has to be. */
-static gpa_t put_facs(struct area *a)
+/* The FACS has no struct header. It must come first: the area begins at the alignment it needs. */
+static gpa_t acpi_put_facs(struct area *a)
 {
     const struct facs t = { .signature = "FACS", .length = sizeof(t), .version = 2 };
     gpa_t gpa = a->gpa + a->len;
@@ -307,13 +308,13 @@ static gpa_t put_facs(struct area *a)
     return gpa;
 }
 
-/* Both the old and the wide address of a register block are given, where there are two. */
-static gpa_t put_fadt(struct area *a, gpa_t facs, gpa_t dsdt)
+/* Where the FADT has both a 32-bit and a 64-bit address for a register block, both are given. */
+static gpa_t acpi_put_fadt(struct area *a, gpa_t facs, gpa_t dsdt)
 {
     const uint32_t event = LAYOUT_ACPI_PM + ACPI_PM_STATUS;
     const uint32_t control = LAYOUT_ACPI_PM + ACPI_PM_CONTROL;
     struct fadt t = {
-        .header = header_of("FACP", 6, sizeof(t)),
+        .header = acpi_header("FACP", 6, sizeof(t)),
         .firmware_ctrl = (uint32_t)facs,
         .dsdt = (uint32_t)dsdt,
         .sci_int = LAYOUT_GSI_SCI,
@@ -327,22 +328,22 @@ static gpa_t put_fadt(struct area *a, gpa_t facs, gpa_t dsdt)
         .iapc_boot_arch = IAPC_LEGACY_DEVICES | IAPC_8042 | IAPC_NO_VGA | IAPC_NO_CMOS_RTC,
         .flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_FIX_RTC |
                  FADT_RESET_REG_SUP,
-        .reset_reg = ports(LAYOUT_ACPI_PM + ACPI_PM_RESET, 1, ACCESS_BYTE),
+        .reset_reg = acpi_port_address(LAYOUT_ACPI_PM + ACPI_PM_RESET, 1, ACCESS_BYTE),
         .reset_value = ACPI_PM_RESET_VALUE,
         .minor_version = 5,
         .x_dsdt = dsdt,
-        .x_pm1a_evt_blk = ports(event, ACPI_PM_EVENT_LEN, ACCESS_WORD),
-        .x_pm1a_cnt_blk = ports(control, ACPI_PM_CONTROL_LEN, ACCESS_WORD),
+        .x_pm1a_evt_blk = acpi_port_address(event, ACPI_PM_EVENT_LEN, ACCESS_WORD),
+        .x_pm1a_cnt_blk = acpi_port_address(control, ACPI_PM_CONTROL_LEN, ACCESS_WORD),
     };
 
-    return area_put(a, &t, sizeof(t));
+    return acpi_area_put(a, &t, sizeof(t));
 }
 
-static gpa_t put_madt(struct area *a, unsigned vcpu_count)
+static gpa_t acpi_put_madt(struct area *a, unsigned vcpu_count)
 {
     size_t len = offsetof(struct madt, local_apic) + vcpu_count * sizeof(struct local_apic);
     struct madt t = {
-        .header = header_of("APIC", 6, len),
+        .header = acpi_header("APIC", 6, len),
         .local_interrupt_controller_address = LAYOUT_LAPIC,
         .flags = MADT_PCAT_COMPAT,
         .io_apic = {
@@ -368,20 +369,20 @@ static gpa_t put_madt(struct area *a, unsigned vcpu_count)
             .flags = LOCAL_APIC_ENABLED,
         };
     }
-    return area_put(a, &t, len);
+    return acpi_area_put(a, &t, len);
 }
 
-static gpa_t put_xsdt(struct area *a, gpa_t fadt, gpa_t madt)
+static gpa_t acpi_put_xsdt(struct area *a, gpa_t fadt, gpa_t madt)
 {
     struct xsdt t = {
-        .header = header_of("XSDT", 1, sizeof(t)),
+        .header = acpi_header("XSDT", 1, sizeof(t)),
         .entry = { fadt, madt },
     };
 
-    return area_put(a, &t, sizeof(t));
+    return acpi_area_put(a, &t, sizeof(t));
 }
 
-static struct rsdp rsdp_to(gpa_t xsdt)
+static struct rsdp acpi_rsdp(gpa_t xsdt)
 {
     struct rsdp r = {
         .signature = "RSD PTR ",
@@ -391,8 +392,8 @@ static struct rsdp rsdp_to(gpa_t xsdt)
         .xsdt_address = xsdt,
     };
 
-    r.checksum = checksum(&r, RSDP_REVISION0);
-    r.extended_checksum = checksum(&r, sizeof(r));
+    r.checksum = table_checksum(&r, RSDP_REVISION0);
+    r.extended_checksum = table_checksum(&r, sizeof(r));
     return r;
 }
 
@@ -407,10 +408,10 @@ int acpi_write(const struct mem *m, const struct acpi_config *config, struct err
     if (!a.to)
         return err_set(e, ENOSPC, "guest memory ends below the ACPI tables' place, %#llx to %#llx",
                        LAYOUT_ACPI, LAYOUT_RSDP + sizeof(rsdp));
-    facs = put_facs(&a);
-    fadt = put_fadt(&a, facs, put_dsdt(&a, config));
-    madt = put_madt(&a, config->vcpu_count);
-    rsdp = rsdp_to(put_xsdt(&a, fadt, madt));
+    facs = acpi_put_facs(&a);
+    fadt = acpi_put_fadt(&a, facs, acpi_put_dsdt(&a, config));
+    madt = acpi_put_madt(&a, config->vcpu_count);
+    rsdp = acpi_rsdp(acpi_put_xsdt(&a, fadt, madt));
     if (a.full)
         return err_set(e, ENOSPC, "ACPI tables for %u devices do not fit into %zu bytes",
                        config->virtio_count, a.size);

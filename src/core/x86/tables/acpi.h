@@ -3,8 +3,12 @@
 /*
  * The ACPI tables (ACPI 6.5): RSDP, XSDT, FADT, FACS, MADT and DSDT.
  *
- * The DSDT announces the serial port, the keyboard controller, \_S5 and every virtio-mmio window
- * (LNRO0005).
+ * This room is what a PC's firmware leaves in guest memory: the ACPI and MultiProcessor tables, the
+ * reset vector and the reset flag. It knows guest memory, the machine's layout and the numbers of
+ * the devices that it announces; it must not know how those work, kernel images or boot protocols.
+ *
+ * The DSDT announces the serial port, the keyboard controller, pvpanic, \_S5 and every virtio-mmio
+ * window (LNRO0005).
  */
 #include "core/vm/mem.h"
 #include "core/x86/tables/dsdt.h"
@@ -12,14 +16,14 @@
 struct err;
 
 struct acpi_config {
-    unsigned vcpu_count; /* 1 to VCPUS_MAX; processor n has APIC id n, the I/O APIC vcpu_count */
+    unsigned vcpu_count; /* 1 to VCPUS_MAX; APIC ids: processor n has n, the I/O APIC vcpu_count */
     const struct acpi_virtio *virtio;
     unsigned virtio_count;
 };
 
 /* Before the guest starts. Writes the tables at LAYOUT_ACPI, the RSDP at LAYOUT_RSDP and the reset
- * vector, by which guests of such tables may restart. -ENOSPC where the tables do not fit between
- * the two or memory ends below one of them. */
+ * vector, by which an ACPI guest may restart. -ENOSPC if the tables do not fit below the RSDP, or
+ * memory ends below one of the three. */
 int acpi_write(const struct mem *m, const struct acpi_config *config, struct err *e);
 
 #endif

@@ -2,9 +2,8 @@
  * An encoder for the ACPI Machine Language.
  *
  * A length stands before what it counts, takes one to four bytes itself and counts those too (ACPI
- * 6.5, 20.2.4). Closing therefore moves what was written since opening up by as much as the length
- * turns out to need. Contents are short and nest three deep, so each byte moves a few times at
- * most.
+ * 6.5, 20.2.4). Closing an object therefore moves its content up to make room for the length.
+ * Contents are short and nest three deep, so each byte moves a few times at most.
  */
 #include "core/x86/tables/aml.h"
 
@@ -51,7 +50,7 @@ void aml_init(struct aml *a, void *to, size_t size)
     a->overflow = false;
 }
 
-static void put(struct aml *a, const void *bytes, size_t count)
+static void aml_put(struct aml *a, const void *bytes, size_t count)
 {
     if (a->overflow || a->size - a->len < count) {
         a->overflow = true;
@@ -62,49 +61,49 @@ static void put(struct aml *a, const void *bytes, size_t count)
 }
 
 /* The low `count` bytes of a value, least significant first. */
-static void put_le(struct aml *a, uint64_t value, size_t count)
+static void aml_put_le(struct aml *a, uint64_t value, size_t count)
 {
     uint8_t bytes[8];
 
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)(value >> 8 * i);
-    put(a, bytes, count);
+    aml_put(a, bytes, count);
 }
 
-static void put_byte(struct aml *a, unsigned value)
+static void aml_put_byte(struct aml *a, unsigned value)
 {
-    put_le(a, value, 1);
+    aml_put_le(a, value, 1);
 }
 
-/* Puts bytes between what was written before `at` and since. */
-static void insert(struct aml *a, size_t at, const uint8_t *bytes, size_t count)
+/* Inserts bytes at offset `at` and moves up what follows. */
+static void aml_insert(struct aml *a, size_t at, const uint8_t *bytes, size_t count)
 {
     size_t tail = a->len - at;
 
-    put(a, bytes, count); /* for the room */
+    aml_put(a, bytes, count); /* only to make room */
     if (a->overflow)
         return;
     memmove(a->to + at + count, a->to + at, tail);
     memcpy(a->to + at, bytes, count);
 }
 
-static void put_name(struct aml *a, const char *name)
+static void aml_put_name(struct aml *a, const char *name)
 {
     char segment[NAME_SEGMENT] = { '_', '_', '_', '_' };
     size_t len = strlen(name);
 
     assert(len >= 1 && len <= NAME_SEGMENT);
     memcpy(segment, name, len);
-    put(a, segment, sizeof(segment));
+    aml_put(a, segment, sizeof(segment));
 }
 
 size_t aml_scope(struct aml *a, const char *name)
 {
     size_t opened;
 
-    put_byte(a, SCOPE_OP);
+    aml_put_byte(a, SCOPE_OP);
     opened = a->len;
-    put_name(a, name);
+    aml_put_name(a, name);
     return opened;
 }
 
@@ -112,10 +111,10 @@ size_t aml_device(struct aml *a, const char *name)
 {
     size_t opened;
 
-    put_byte(a, EXT_PREFIX);
-    put_byte(a, EXT_DEVICE);
+    aml_put_byte(a, EXT_PREFIX);
+    aml_put_byte(a, EXT_DEVICE);
     opened = a->len;
-    put_name(a, name);
+    aml_put_name(a, name);
     return opened;
 }
 
@@ -123,14 +122,14 @@ size_t aml_package(struct aml *a, uint8_t elements)
 {
     size_t opened;
 
-    put_byte(a, PACKAGE_OP);
+    aml_put_byte(a, PACKAGE_OP);
     opened = a->len;
-    put_byte(a, elements);
+    aml_put_byte(a, elements);
     return opened;
 }
 
-/* One byte holds six bits. More bytes leave four bits to the first, below the count of those that
- * follow. */
+/* A length of one byte has six bits. In a longer one, the first byte holds the number of bytes that
+ * follow (in bits 6 and 7) and the low four bits of the length; the others hold the rest. */
 void aml_close(struct aml *a, size_t opened)
 {
     uint8_t bytes[4];
@@ -146,43 +145,43 @@ void aml_close(struct aml *a, size_t opened)
     bytes[0] = (uint8_t)(more ? more << 6 | (length & 0xf) : length);
     for (size_t i = 1; i <= more; i++)
         bytes[i] = (uint8_t)(length >> (4 + 8 * (i - 1)));
-    insert(a, opened, bytes, 1 + more);
+    aml_insert(a, opened, bytes, 1 + more);
 }
 
 void aml_name(struct aml *a, const char *name)
 {
-    put_byte(a, NAME_OP);
-    put_name(a, name);
+    aml_put_byte(a, NAME_OP);
+    aml_put_name(a, name);
 }
 
 void aml_integer(struct aml *a, uint64_t value)
 {
     if (value == 0) {
-        put_byte(a, ZERO_OP);
+        aml_put_byte(a, ZERO_OP);
     } else if (value == 1) {
-        put_byte(a, ONE_OP);
+        aml_put_byte(a, ONE_OP);
     } else if (value <= UINT8_MAX) {
-        put_byte(a, BYTE_PREFIX);
-        put_le(a, value, 1);
+        aml_put_byte(a, BYTE_PREFIX);
+        aml_put_le(a, value, 1);
     } else if (value <= UINT16_MAX) {
-        put_byte(a, WORD_PREFIX);
-        put_le(a, value, 2);
+        aml_put_byte(a, WORD_PREFIX);
+        aml_put_le(a, value, 2);
     } else if (value <= UINT32_MAX) {
-        put_byte(a, DWORD_PREFIX);
-        put_le(a, value, 4);
+        aml_put_byte(a, DWORD_PREFIX);
+        aml_put_le(a, value, 4);
     } else {
-        put_byte(a, QWORD_PREFIX);
-        put_le(a, value, 8);
+        aml_put_byte(a, QWORD_PREFIX);
+        aml_put_le(a, value, 8);
     }
 }
 
 void aml_string(struct aml *a, const char *text)
 {
-    put_byte(a, STRING_OP);
-    put(a, text, strlen(text) + 1);
+    aml_put_byte(a, STRING_OP);
+    aml_put(a, text, strlen(text) + 1);
 }
 
-static unsigned hex_digit(char c)
+static unsigned aml_hex_digit(char c)
 {
     assert((c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'));
     return (unsigned)(c <= '9' ? c - '0' : c - 'A' + 10);
@@ -200,77 +199,77 @@ void aml_eisaid(struct aml *a, const char *id)
         value = value << 5 | ((unsigned)id[i] & 0x1f);
     }
     for (unsigned i = 3; i < 7; i++)
-        value = value << 4 | hex_digit(id[i]);
+        value = value << 4 | aml_hex_digit(id[i]);
     aml_integer(a, __builtin_bswap32(value));
 }
 
 size_t aml_resources(struct aml *a)
 {
-    put_byte(a, BUFFER_OP);
+    aml_put_byte(a, BUFFER_OP);
     return a->len;
 }
 
 void aml_io(struct aml *a, uint16_t port, uint8_t len)
 {
-    put_byte(a, RES_IO);
-    put_byte(a, IO_DECODE16);
-    put_le(a, port, 2); /* the lowest base there can be, and the highest */
-    put_le(a, port, 2);
-    put_byte(a, 1); /* alignment */
-    put_byte(a, len);
+    aml_put_byte(a, RES_IO);
+    aml_put_byte(a, IO_DECODE16);
+    aml_put_le(a, port, 2); /* the lowest possible base, then the highest */
+    aml_put_le(a, port, 2);
+    aml_put_byte(a, 1); /* alignment */
+    aml_put_byte(a, len);
 }
 
 void aml_irq(struct aml *a, unsigned irq)
 {
     assert(irq < 16);
-    put_byte(a, RES_IRQ);
-    put_le(a, 1u << irq, 2);
+    aml_put_byte(a, RES_IRQ);
+    aml_put_le(a, 1u << irq, 2);
 }
 
 void aml_interrupt(struct aml *a, uint32_t gsi)
 {
-    put_byte(a, RES_INTERRUPT);
-    put_le(a, 6, 2); /* bytes that follow */
-    put_byte(a, INTERRUPT_CONSUMER | INTERRUPT_EDGE);
-    put_byte(a, 1); /* interrupts */
-    put_le(a, gsi, 4);
+    aml_put_byte(a, RES_INTERRUPT);
+    aml_put_le(a, 6, 2); /* bytes that follow */
+    aml_put_byte(a, INTERRUPT_CONSUMER | INTERRUPT_EDGE);
+    aml_put_byte(a, 1); /* interrupts */
+    aml_put_le(a, gsi, 4);
 }
 
-/* The short descriptor where it can say it, otherwise an address space that cannot move. */
+/* The short descriptor if the numbers fit it, otherwise an address space with both ends fixed. */
 void aml_memory(struct aml *a, uint64_t base, uint64_t len)
 {
     assert(len && base + (len - 1) >= base);
     if (base + (len - 1) <= UINT32_MAX && len <= UINT32_MAX) {
-        put_byte(a, RES_MEMORY32);
-        put_le(a, 9, 2);
-        put_byte(a, MEMORY_WRITABLE);
-        put_le(a, base, 4);
-        put_le(a, len, 4);
+        aml_put_byte(a, RES_MEMORY32);
+        aml_put_le(a, 9, 2);
+        aml_put_byte(a, MEMORY_WRITABLE);
+        aml_put_le(a, base, 4);
+        aml_put_le(a, len, 4);
         return;
     }
-    put_byte(a, RES_QWORD);
-    put_le(a, 0x2b, 2);
-    put_byte(a, 0); /* memory */
-    put_byte(a, ADDRESS_CONSUMER | ADDRESS_FIXED);
-    put_byte(a, MEMORY_WRITABLE);
-    put_le(a, 0, 8); /* granularity */
-    put_le(a, base, 8);
-    put_le(a, base + (len - 1), 8);
-    put_le(a, 0, 8); /* translation */
-    put_le(a, len, 8);
+    aml_put_byte(a, RES_QWORD);
+    aml_put_le(a, 0x2b, 2);
+    aml_put_byte(a, 0); /* memory */
+    aml_put_byte(a, ADDRESS_CONSUMER | ADDRESS_FIXED);
+    aml_put_byte(a, MEMORY_WRITABLE);
+    aml_put_le(a, 0, 8); /* granularity */
+    aml_put_le(a, base, 8);
+    aml_put_le(a, base + (len - 1), 8);
+    aml_put_le(a, 0, 8); /* translation */
+    aml_put_le(a, len, 8);
 }
 
-/* A template is a buffer, whose size is an integer between the length and the bytes. A checksum of
- * zero in the end tag says that there is none, as compilers write it. */
+/* A template is a buffer: between its length and its bytes stands its size, an integer. A checksum
+ * of zero in the end tag means that there is none; compilers write it so. */
 void aml_resources_close(struct aml *a, size_t opened)
 {
     uint8_t bytes[9];
     struct aml size;
 
-    put_byte(a, RES_END);
-    put_byte(a, 0);
+    aml_put_byte(a, RES_END);
+    aml_put_byte(a, 0);
     aml_init(&size, bytes, sizeof(bytes));
     aml_integer(&size, a->len - opened);
-    insert(a, opened, bytes, size.len);
+    aml_insert(a, opened, bytes, size.len);
     aml_close(a, opened);
 }

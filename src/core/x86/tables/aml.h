@@ -4,9 +4,9 @@
  * An encoder for the ACPI Machine Language (ACPI 6.5, chapter 20): as much as it takes to declare
  * devices and their resources. Pure.
  *
- * Everything goes to the end of the caller's buffer; what does not fit sets `overflow`, after which
- * nothing is written any more, so that a caller looks once, at the end. What contains other things
- * is opened and closed; its length is put in front when it closes:
+ * Every call appends to the caller's buffer. The first thing that does not fit sets `overflow`, and
+ * nothing is written after that, so a caller checks once, at the end. An object that contains
+ * others is opened and closed; closing it puts its length in front:
  *
  *   size_t device = aml_device(a, "COM1");
  *   aml_name(a, "_HID");
@@ -28,7 +28,7 @@ struct aml {
 
 void aml_init(struct aml *a, void *to, size_t size);
 
-/* Each returns what aml_close wants; innermost first. */
+/* Each returns what aml_close takes. The innermost is closed first. */
 size_t aml_scope(struct aml *a, const char *name);
 size_t aml_device(struct aml *a, const char *name);
 size_t aml_package(struct aml *a, uint8_t elements);
@@ -42,7 +42,7 @@ void aml_integer(struct aml *a, uint64_t value);
 void aml_string(struct aml *a, const char *text);
 void aml_eisaid(struct aml *a, const char *id);
 
-/* A resource template (ACPI 6.5, 6.4), which is an object too, and its descriptors. */
+/* A resource template (ACPI 6.5, 6.4), which is an object too, and the descriptors in it. */
 size_t aml_resources(struct aml *a);
 void aml_io(struct aml *a, uint16_t port, uint8_t len);
 void aml_irq(struct aml *a, unsigned irq);       /* ISA 0 to 15: edge, active-high, exclusive */

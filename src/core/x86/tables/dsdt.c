@@ -4,10 +4,10 @@
  *   \_S5       the sleep type that powers off
  *   \_SB.COM1  the serial port
  *   \_SB.PS2K  the keyboard behind the i8042
- *   \_SB.PEVT  where the guest's kernel says that it panicked
- *   \_SB.V000  a virtio-mmio window, and so on
+ *   \_SB.PEVT  the port by which the guest's kernel reports a panic (pvpanic)
+ *   \_SB.V000  the first virtio-mmio window, and so on
  *
- * Nothing has a method: all of it is known before the guest starts. Devices without _STA are
+ * No device has methods: everything is known before the guest starts. Devices without _STA are
  * present, and on x86 those without _CCA are cache-coherent.
  */
 #include "core/x86/tables/dsdt.h"
@@ -22,12 +22,12 @@
 
 #define VIRTIO_NAMES 0x1000u /* three hexadecimal digits */
 
-static void declare_s5(struct aml *a)
+static void dsdt_declare_s5(struct aml *a)
 {
     size_t package;
 
     aml_name(a, "_S5");
-    package = aml_package(a, 4); /* PM1a, PM1b, two reserved: of these the machine has the first */
+    package = aml_package(a, 4); /* PM1a, PM1b, two reserved; the machine has only PM1a */
     aml_integer(a, ACPI_PM_SLP_TYP_S5);
     aml_integer(a, 0);
     aml_integer(a, 0);
@@ -35,7 +35,7 @@ static void declare_s5(struct aml *a)
     aml_close(a, package);
 }
 
-static void declare_serial(struct aml *a)
+static void dsdt_declare_serial(struct aml *a)
 {
     size_t device = aml_device(a, "COM1");
     size_t crs;
@@ -52,7 +52,7 @@ static void declare_serial(struct aml *a)
     aml_close(a, device);
 }
 
-static void declare_keyboard(struct aml *a)
+static void dsdt_declare_keyboard(struct aml *a)
 {
     size_t device = aml_device(a, "PS2K");
     size_t crs;
@@ -68,7 +68,7 @@ static void declare_keyboard(struct aml *a)
     aml_close(a, device);
 }
 
-static void declare_pvpanic(struct aml *a)
+static void dsdt_declare_pvpanic(struct aml *a)
 {
     size_t device = aml_device(a, "PEVT");
     size_t crs;
@@ -82,7 +82,7 @@ static void declare_pvpanic(struct aml *a)
     aml_close(a, device);
 }
 
-static void declare_virtio(struct aml *a, unsigned n, const struct acpi_virtio *v)
+static void dsdt_declare_virtio(struct aml *a, unsigned n, const struct acpi_virtio *v)
 {
     char name[sizeof("V000")];
     size_t device, crs;
@@ -108,13 +108,13 @@ size_t dsdt_aml(const struct acpi_virtio *virtio, unsigned count, uint8_t *to, s
     size_t scope;
 
     aml_init(&a, to, size);
-    declare_s5(&a);
+    dsdt_declare_s5(&a);
     scope = aml_scope(&a, "_SB");
-    declare_serial(&a);
-    declare_keyboard(&a);
-    declare_pvpanic(&a);
+    dsdt_declare_serial(&a);
+    dsdt_declare_keyboard(&a);
+    dsdt_declare_pvpanic(&a);
     for (unsigned n = 0; n < count; n++)
-        declare_virtio(&a, n, &virtio[n]);
+        dsdt_declare_virtio(&a, n, &virtio[n]);
     aml_close(&a, scope);
     return a.overflow ? 0 : a.len;
 }

@@ -15,8 +15,8 @@ struct acpi_virtio {
     unsigned gsi;
 };
 
-/* Writes the table's AML, without its header. Returns its length in bytes, or 0 where it does not
- * fit. */
+/* Writes the table's AML, without the table header. Returns its length in bytes, or 0 if it does
+ * not fit. */
 size_t dsdt_aml(const struct acpi_virtio *virtio, unsigned count, uint8_t *to, size_t size);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * The MultiProcessor Specification 1.4 tables.
  *
- * One structure holds everything but the processors, in the specification's order, which puts
- * those first: the base table is the header, vcpu_count processor entries and then the rest. The
- * interrupts above 15 stand as ISA interrupts too: the specification has no other word for an
- * edge-triggered, active-high line, and guests take the number as they find it.
+ * The base table is the header, vcpu_count processor entries, and then everything else, which is
+ * one structure (struct mp_wiring); that is the specification's order. The interrupts above 15 are
+ * listed as ISA interrupts too: the specification has no other way to describe an edge-triggered,
+ * active-high line, and guests take the number as they find it.
  */
 #include "core/x86/tables/mptable.h"
 
@@ -30,10 +30,10 @@
 struct mp_floating_pointer {
     char signature[4];
     uint32_t physical_address_pointer;
-    uint8_t length; /* in 16 bytes */
+    uint8_t length; /* in units of 16 bytes */
     uint8_t spec_rev;
     uint8_t checksum;
-    uint8_t feature_bytes[5]; /* zero: there is a table, and no PIC mode */
+    uint8_t feature_bytes[5]; /* zero: there is a table, and PIC mode is not implemented */
 } PACKED;
 
 /* 4.2 */
@@ -75,9 +75,9 @@ struct mp_processor {
 #define CPU_ENABLED   1u
 #define CPU_BOOTSTRAP 2u
 
-/* Guests ask CPUID; the specification still wants an answer. */
-#define CPU_SIGNATURE 0x600u /* family 6 */
-#define CPU_FEATURES  0x201u /* FPU and APIC */
+/* Guests ask CPUID instead, but the specification wants these filled in. */
+#define MP_CPU_SIGNATURE 0x600u /* family 6 */
+#define MP_CPU_FEATURES  0x201u /* FPU and APIC */
 
 /* 4.3.2 */
 struct mp_bus {
@@ -97,11 +97,11 @@ struct mp_io_apic {
 
 #define IO_APIC_ENABLED 1u
 
-/* 4.3.4 and 4.3.5: the destination is a pin of the I/O APIC or of a local APIC */
+/* 4.3.4 and 4.3.5: the destination is a pin of the I/O APIC or of a local APIC. */
 struct mp_interrupt {
     uint8_t entry_type;
     uint8_t interrupt_type;
-    uint16_t interrupt_flag; /* zero: trigger and polarity as the bus has them */
+    uint16_t interrupt_flag; /* zero: trigger mode and polarity are those of the bus */
     uint8_t source_bus_id;
     uint8_t source_bus_irq;
     uint8_t destination_apic_id;
@@ -134,7 +134,7 @@ static_assert(sizeof(struct mp_floating_pointer) + sizeof(struct mp_header) +
                   LAYOUT_ACPI - LAYOUT_MPTABLE,
               "the largest table fits its place");
 
-static struct mp_floating_pointer floating_pointer(void)
+static struct mp_floating_pointer mptable_floating_pointer(void)
 {
     struct mp_floating_pointer p = {
         .signature = "_MP_",
@@ -143,11 +143,11 @@ static struct mp_floating_pointer floating_pointer(void)
         .spec_rev = SPEC_REV,
     };
 
-    p.checksum = checksum(&p, sizeof(p));
+    p.checksum = table_checksum(&p, sizeof(p));
     return p;
 }
 
-static struct mp_header header(size_t len, unsigned vcpu_count)
+static struct mp_header mptable_header(size_t len, unsigned vcpu_count)
 {
     return (struct mp_header){
         .signature = "PCMP",
@@ -160,20 +160,20 @@ static struct mp_header header(size_t len, unsigned vcpu_count)
     };
 }
 
-static struct mp_processor processor(unsigned n)
+static struct mp_processor mptable_processor(unsigned n)
 {
     return (struct mp_processor){
         .entry_type = MP_PROCESSOR,
         .local_apic_id = (uint8_t)n,
         .local_apic_version = APIC_VERSION,
         .cpu_flags = n ? CPU_ENABLED : CPU_ENABLED | CPU_BOOTSTRAP,
-        .cpu_signature = CPU_SIGNATURE,
-        .feature_flags = CPU_FEATURES,
+        .cpu_signature = MP_CPU_SIGNATURE,
+        .feature_flags = MP_CPU_FEATURES,
     };
 }
 
-static struct mp_interrupt interrupt(enum mp_entry entry, unsigned type, unsigned irq,
-                                     unsigned apic, unsigned pin)
+static struct mp_interrupt mptable_interrupt(enum mp_entry entry, unsigned type, unsigned irq,
+                                             unsigned apic, unsigned pin)
 {
     return (struct mp_interrupt){
         .entry_type = (uint8_t)entry,
@@ -185,7 +185,7 @@ static struct mp_interrupt interrupt(enum mp_entry entry, unsigned type, unsigne
     };
 }
 
-static struct mp_wiring wiring(unsigned io_apic_id)
+static struct mp_wiring mptable_wiring(unsigned io_apic_id)
 {
     struct mp_wiring w = {
         .isa = { .entry_type = MP_BUS, .bus_id = ISA_BUS, .bus_type_string = "ISA   " },
@@ -196,17 +196,17 @@ static struct mp_wiring wiring(unsigned io_apic_id)
             .io_apic_flags = IO_APIC_ENABLED,
             .io_apic_address = LAYOUT_IOAPIC,
         },
-        .lint0 = interrupt(MP_LOCAL_INTERRUPT, INTERRUPT_EXTINT, 0, EVERY_APIC, 0),
-        .lint1 = interrupt(MP_LOCAL_INTERRUPT, INTERRUPT_NMI, 0, EVERY_APIC, 1),
+        .lint0 = mptable_interrupt(MP_LOCAL_INTERRUPT, INTERRUPT_EXTINT, 0, EVERY_APIC, 0),
+        .lint1 = mptable_interrupt(MP_LOCAL_INTERRUPT, INTERRUPT_NMI, 0, EVERY_APIC, 1),
     };
 
     for (unsigned pin = 0; pin < IO_APIC_PINS; pin++)
-        w.interrupt[pin] = interrupt(MP_IO_INTERRUPT, INTERRUPT_INT, pin, io_apic_id, pin);
+        w.interrupt[pin] = mptable_interrupt(MP_IO_INTERRUPT, INTERRUPT_INT, pin, io_apic_id, pin);
     return w;
 }
 
-/* Copies to where the last one ended. Returns where this one does. */
-static uint8_t *append(uint8_t *to, const void *bytes, size_t len)
+/* Copies bytes to `to`, the end of the last ones. Returns the end of these. */
+static uint8_t *mptable_append(uint8_t *to, const void *bytes, size_t len)
 {
     memcpy(to, bytes, len);
     return to + len;
@@ -216,9 +216,9 @@ int mptable_write(const struct mem *m, unsigned vcpu_count, struct err *e)
 {
     size_t len = sizeof(struct mp_header) + vcpu_count * sizeof(struct mp_processor) +
                  sizeof(struct mp_wiring);
-    struct mp_floating_pointer p = floating_pointer();
-    struct mp_header h = header(len, vcpu_count);
-    struct mp_wiring w = wiring(vcpu_count);
+    struct mp_floating_pointer p = mptable_floating_pointer();
+    struct mp_header h = mptable_header(len, vcpu_count);
+    struct mp_wiring w = mptable_wiring(vcpu_count);
     uint8_t *to, *table;
 
     assert(vcpu_count >= 1 && vcpu_count <= VCPUS_MAX);
@@ -226,13 +226,13 @@ int mptable_write(const struct mem *m, unsigned vcpu_count, struct err *e)
     if (!to)
         return err_set(e, ENOSPC, "guest memory ends below the MP table's place, %#llx to %#llx",
                        LAYOUT_MPTABLE, LAYOUT_MPTABLE + sizeof(p) + len);
-    table = append(to, &p, sizeof(p));
-    to = append(table, &h, sizeof(h));
+    table = mptable_append(to, &p, sizeof(p));
+    to = mptable_append(table, &h, sizeof(h));
     for (unsigned n = 0; n < vcpu_count; n++) {
-        struct mp_processor cpu = processor(n);
-        to = append(to, &cpu, sizeof(cpu));
+        struct mp_processor cpu = mptable_processor(n);
+        to = mptable_append(to, &cpu, sizeof(cpu));
     }
-    (void)append(to, &w, sizeof(w));
-    table[offsetof(struct mp_header, checksum)] = checksum(table, len);
+    (void)mptable_append(to, &w, sizeof(w));
+    table[offsetof(struct mp_header, checksum)] = table_checksum(table, len);
     return 0;
 }

@@ -7,9 +7,9 @@
 
 struct err;
 
-/* Before the guest starts. Writes floating pointer and table at LAYOUT_MPTABLE; vcpu_count is 1 to
- * VCPUS_MAX, processor n has APIC id n and the I/O APIC vcpu_count, which takes ISA interrupts 0 to
- * 15 and GSIs up to 23 one to one. -ENOSPC where memory ends before. */
+/* Before the guest starts. Writes the floating pointer and the table at LAYOUT_MPTABLE. vcpu_count
+ * is 1 to VCPUS_MAX; processor n has APIC id n. The I/O APIC has id vcpu_count and takes ISA
+ * interrupts 0 to 15 and GSIs up to 23 one to one. -ENOSPC if memory ends below the table's end. */
 int mptable_write(const struct mem *m, unsigned vcpu_count, struct err *e);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * The reset flag of the BIOS data area.
  *
- * The value that it starts with is none that any firmware or kernel gives a meaning, and neither of
- * those that Linux writes. Linux keeps the first page for the firmware and never clears it.
+ * No firmware or kernel gives a meaning to the value that it starts with, and Linux never writes
+ * it. Linux reserves the first page for the firmware and does not clear it.
  */
 #include "core/x86/tables/reset_flag.h"
 
@@ -27,14 +27,14 @@ int reset_flag_write(const struct mem *m, struct err *e)
     return 0;
 }
 
-/* What Linux has understood of the "reboot=" words so far. */
+/* The modes that the "reboot=" words read so far have set. */
 struct modes {
-    bool warm;       /* any reset is */
-    bool panic_warm; /* a panic's is */
+    bool warm;       /* every reset is warm */
+    bool panic_warm; /* the reset after a panic is warm */
 };
 
-/* One of the items between the commas. Linux looks at its first character alone. */
-static void item_read(struct modes *modes, const char *item)
+/* Reads one of the items between commas. Linux looks only at an item's first character. */
+static void reboot_item_read(struct modes *modes, const char *item)
 {
     const bool panic = strncmp(item, "panic_", 6) == 0;
     bool *mode = panic ? &modes->panic_warm : &modes->warm;
@@ -45,16 +45,16 @@ static void item_read(struct modes *modes, const char *item)
         break;
     case 'c': /* cold */
     case 'h': /* hard */
-    case 's': /* soft; or "smp", which is none, and asks for a processor */
+    case 's': /* soft; Linux's "smp" is no mode, but names a processor */
     case 'g': /* gpio */
         *mode = false;
         break;
-    default: /* a method */
+    default: /* a method, not a mode */
         break;
     }
 }
 
-static void word_read(struct modes *modes, const char *word, size_t len)
+static void reboot_word_read(struct modes *modes, const char *word, size_t len)
 {
     static const char name[] = "reboot=";
     const char *at = word + sizeof(name) - 1, *end = word + len;
@@ -62,7 +62,7 @@ static void word_read(struct modes *modes, const char *word, size_t len)
     if (len < sizeof(name) - 1 || strncmp(word, name, sizeof(name) - 1) != 0)
         return;
     while (at < end) {
-        item_read(modes, at);
+        reboot_item_read(modes, at);
         at = memchr(at, ',', (size_t)(end - at));
         if (!at)
             return;
@@ -70,8 +70,8 @@ static void word_read(struct modes *modes, const char *word, size_t len)
     }
 }
 
-/* Words end at spaces that are not in quotes; those behind "--" are init's. */
-static size_t word_length(const char *word)
+/* A word ends at a space that is not in quotes. */
+static size_t cmdline_word_length(const char *word)
 {
     bool quoted = false;
     size_t len = 0;
@@ -88,10 +88,10 @@ bool reset_flag_tells_panics(const char *cmdline)
 
     for (const char *word = cmdline; *word != '\0'; word += len) {
         word += strspn(word, " ");
-        len = word_length(word);
+        len = cmdline_word_length(word);
         if (len == 2 && memcmp(word, "--", 2) == 0)
-            break;
-        word_read(&modes, word, len);
+            break; /* the rest is for init */
+        reboot_word_read(&modes, word, len);
     }
     return modes.panic_warm && !modes.warm;
 }

@@ -1,10 +1,10 @@
 /*
  * The reset vector.
  *
- * Guests restart by jumping to it in real mode when nothing else did, and Linux on a hardware-
- * reduced machine does so first: it takes such a machine for one with EFI, whose reset service it
- * prefers to the reset register, and without EFI the next way is this one. Zeroes there would run
- * for ever.
+ * A guest that has found no other way to restart jumps to it in real mode; zeroes there would run
+ * for ever. On a hardware-reduced machine, which this one is not (acpi.c), Linux would do so first:
+ * it expects EFI there and prefers EFI's reset service to the reset register, and without EFI this
+ * is its next choice.
  */
 #include "core/x86/tables/reset_vector.h"
 
@@ -18,15 +18,20 @@
 #define RESET_PORT (LAYOUT_ACPI_PM + ACPI_PM_RESET)
 
 static const uint8_t code[] = {
+    /* mov dx, RESET_PORT */
     0xba,
     RESET_PORT & 0xff,
-    RESET_PORT >> 8, /* mov dx, RESET_PORT */
+    RESET_PORT >> 8,
+    /* mov al, ACPI_PM_RESET_VALUE */
     0xb0,
-    ACPI_PM_RESET_VALUE, /* mov al, ACPI_PM_RESET_VALUE */
-    0xee,                /* out dx, al */
-    0xf4,                /* hlt, until that has worked */
+    ACPI_PM_RESET_VALUE,
+    /* out dx, al */
+    0xee,
+    /* hlt, until that has worked */
+    0xf4,
+    /* jmp to the hlt */
     0xeb,
-    0xfd, /* jmp to the hlt */
+    0xfd,
 };
 
 static_assert(LAYOUT_RESET_VECTOR + sizeof(code) <= LAYOUT_HIGH_RAM, "16 bytes below 1 MiB");

@@ -8,7 +8,7 @@
 
 struct err;
 
-/* Before the guest starts. Writes LAYOUT_RESET_VECTOR. -ENOSPC where memory ends before. */
+/* Before the guest starts. Writes the code to LAYOUT_RESET_VECTOR. -ENOSPC if memory ends below. */
 int reset_vector_write(const struct mem *m, struct err *e);
 
 #endif

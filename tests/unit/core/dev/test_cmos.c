@@ -76,7 +76,7 @@ Test(cmos, shows_the_hosts_time)
     expect((uint8_t[]){ 0, 6, 23, 1, 29, 11, 26, 20 });
 }
 
-Test(cmos, twelve_hours_have_their_half_of_the_day)
+Test(cmos, shows_hours_from_1_to_12_with_am_and_pm)
 {
     static const uint8_t expected[24] = { 0x12, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07,
                                           0x08, 0x09, 0x10, 0x11, 0x92, 0x81, 0x82, 0x83,
@@ -88,7 +88,7 @@ Test(cmos, twelve_hours_have_their_half_of_the_day)
         cr_assert_eq(get(4), expected[hour]);
 }
 
-/* Beside the C library's, from 1970 to 2399, every day but a few. */
+/* Compared with the C library's calendar, about every third day from 1970 to 2399. */
 Test(cmos, knows_the_calendar)
 {
     put(B, H24 | BINARY);
@@ -104,7 +104,7 @@ Test(cmos, knows_the_calendar)
     }
 }
 
-/* Who finds the bit clear has 244 us to read all of it. */
+/* A guest that finds the bit clear has 244 us to read the time. */
 Test(cmos, says_when_it_is_about_to_change)
 {
     cr_assert_eq(get(A), 0x26);
@@ -116,7 +116,7 @@ Test(cmos, says_when_it_is_about_to_change)
     cr_assert_eq(get(A), 0x26);
     put(B, H24 | SET);
     now += NS_PER_S - 1;
-    cr_assert_eq(get(A), 0x26, "not while it stands still");
+    cr_assert_eq(get(A), 0x26, "not while the clock is stopped");
 }
 
 Test(cmos, has_no_interrupts)
@@ -135,7 +135,7 @@ Test(cmos, can_be_set)
     cr_assert_eq(get(0), 0x59, "not while it runs");
     put(B, H24 | SET);
     now += 5 * NS_PER_S;
-    cr_assert_eq(get(0), 0x59, "it stands still");
+    cr_assert_eq(get(0), 0x59, "the clock is stopped");
     for (unsigned i = 0; i < sizeof(registers); i++)
         put(registers[i], values[i]);
     expect(values);
@@ -165,7 +165,7 @@ Test(cmos, keeps_the_other_bytes)
     put(1, 0x12);
     cr_assert_eq(get(0x0f), 0x0a);
     cr_assert_eq(get(0x7f), 0x56);
-    cr_assert_eq(get(1), 0x12, "an alarm, that nobody keeps");
+    cr_assert_eq(get(1), 0x12, "an alarm, which never comes");
     cr_assert_eq(get(A), 0x26);
 }
 

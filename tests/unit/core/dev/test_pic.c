@@ -1,5 +1,5 @@
-/* The pair of 8259A: initialisation, priorities, ends of interrupt, what is asked of a pair that
- * nobody has initialised, and its state. */
+/* The pair of 8259A: initialisation, priorities, ends of interrupt, a pair that nobody has
+ * initialised, and snapshots. */
 #include "core/dev/pic.h"
 
 #include <criterion/criterion.h>
@@ -47,7 +47,7 @@ Test(pic, a_pair_that_nobody_initialised_asks_for_nothing)
     cr_assert_not(pic_asks(&pic));
     initialise(PIC_FIRST, 0x30, 4, 1);
     cr_assert(pic_in_use(&pic));
-    cr_assert_not(pic_asks(&pic), "nor of what came before");
+    cr_assert_not(pic_asks(&pic), "nor for pulses from before");
 }
 
 Test(pic, a_pulse_is_one_interrupt)
@@ -71,7 +71,7 @@ Test(pic, says_whether_a_pulse_would_be_an_interrupt_of_its_own)
         pic_pulse(&pic, line);
         cr_assert_not(pic_keeps(&pic, line));
         (void)pic_take(&pic);
-        cr_assert(pic_keeps(&pic, line), "in service");
+        cr_assert(pic_keeps(&pic, line), "while it is in service");
         pic_write(&pic, PIC_FIRST, 0x20);
     }
     pic_init(&pic);
@@ -130,7 +130,7 @@ Test(pic, special_fully_nested_mode_lets_the_second_one_nest)
     cr_assert_not(pic_asks(&pic));
 }
 
-Test(pic, an_answer_to_nothing_is_line_7)
+Test(pic, a_request_that_has_gone_is_a_spurious_line_7)
 {
     pic_pulse(&pic, 4);
     pic_write(&pic, PIC_FIRST + 1, 0xff);
@@ -170,7 +170,7 @@ Test(pic, special_mask_mode_lets_lower_ones_in)
     expect_take(0x35);
 }
 
-Test(pic, a_poll_takes)
+Test(pic, a_poll_acknowledges)
 {
     pic_pulse(&pic, 6);
     pic_write(&pic, PIC_FIRST, 0x0c);
@@ -250,7 +250,7 @@ Test(pic, goes_through_a_snapshot)
     pic_pulse(&pic, 4);
     pic_pulse(&pic, 9);
     expect_take(0x34);
-    pic_write(&pic, PIC_FIRST, 0x11); /* in the middle of it */
+    pic_write(&pic, PIC_FIRST, 0x11); /* in the middle of an initialisation */
     pic_write(&pic, PIC_FIRST + 1, 0x40);
     save();
     cr_assert_eq(load(&other), 0, "%s", e.text);

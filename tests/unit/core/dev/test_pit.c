@@ -22,7 +22,7 @@ static void set_up(void)
 
 TestSuite(pit, .init = set_up);
 
-/* The first nanosecond at which a counter started at START has counted so far. */
+/* The first nanosecond at which a counter that was started at START has counted so many ticks. */
 static uint64_t at(uint64_t tick)
 {
     return START + (tick * NS_PER_S + PIT_HZ - 1) / PIT_HZ;
@@ -38,7 +38,7 @@ static uint8_t in(uint16_t port)
     return pit_read(&pit, port, now);
 }
 
-/* Counter, mode, low and high byte. */
+/* Sets a counter's mode, then its count. */
 static void set(unsigned n, unsigned mode, uint16_t count)
 {
     out(PIT_COMMAND, (uint8_t)(n << 6 | PIT_BOTH << 4 | mode << 1));
@@ -99,7 +99,7 @@ Test(pit, a_one_shot_comes_once)
     cr_assert_eq(pit_next(&pit, at(1001)), PIT_NEVER);
 }
 
-/* Their gate is never opened, so their trigger never comes. */
+/* Counter 0's gate is always open, so it never gets the trigger that modes 1 and 5 wait for. */
 Test(pit, counter_0_has_no_trigger)
 {
     set(0, 1, 1000);
@@ -173,7 +173,7 @@ Test(pit, latches_hold_until_they_are_read)
     out(PIT_COMMAND, 0x00);
     now = at(0x456);
     out(PIT_COMMAND, 0x00);
-    cr_assert_eq(count(0), 0x5000 - 0x123, "of the first command");
+    cr_assert_eq(count(0), 0x5000 - 0x123, "the first latch");
     cr_assert_eq(count(0), 0x5000 - 0x456);
     now = at(0x789);
     out(PIT_COMMAND, 0xc2); /* count and status */
@@ -211,7 +211,7 @@ Test(pit, single_bytes_and_decimal_counts)
     cr_assert_eq(pit_next(&pit, now), at(1000));
     now = at(1);
     cr_assert_eq(count(0), 0x0999);
-    set(0, 7, 0x100); /* is 3 */
+    set(0, 7, 0x100); /* means 3 */
     cr_assert_eq(pit.counter[0].mode, 3);
     cr_assert_eq(in(PIT_COMMAND), 0xff);
 }
@@ -240,7 +240,7 @@ Test(pit, no_more_than_a_second_is_owed)
     set(0, 0, 4772);
     pit_owe(&pit, at(4772), at(UINT64_C(4772) * 100));
     pit_owe(&pit, at(4772), at(UINT64_C(4772) * 100));
-    cr_assert_eq(pit.owed, 1, "there is no second one of a one-shot");
+    cr_assert_eq(pit.owed, 1, "a one-shot comes only once");
 }
 
 Test(pit, a_new_setting_owes_nothing)
@@ -248,7 +248,7 @@ Test(pit, a_new_setting_owes_nothing)
     set(0, 2, 4772);
     pit.owed = 7;
     out(PIT_COMMAND, 0x00); /* a latch */
-    out(PIT_COMMAND, 0xb4); /* of counter 2 */
+    out(PIT_COMMAND, 0xb4); /* counter 2's mode */
     out(PIT_FIRST + 2, 1);
     cr_assert_eq(pit.owed, 7);
     out(PIT_COMMAND, 0x34);
@@ -298,7 +298,7 @@ static int load(struct pit *to, uint64_t at_ns)
     return pit_load(to, &r, at_ns, &e);
 }
 
-/* On a host whose clock shows another time it goes on where it was. */
+/* On a host whose clock shows another time the timer goes on where it was. */
 Test(pit, goes_through_a_snapshot)
 {
     const uint64_t later = 777 * NS_PER_S;

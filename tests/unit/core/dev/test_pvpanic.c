@@ -1,4 +1,4 @@
-/* A guest's word that it panicked, and the port that takes it. */
+/* The port by which a guest reports that it has panicked. */
 #include "core/dev/pvpanic.h"
 
 #include <criterion/criterion.h>
@@ -46,7 +46,7 @@ Test(pvpanic, tells_which_events_it_takes)
     cr_assert_eq(events, 3, "panicked and crash loaded");
     out(PVPANIC_CRASH_LOADED);
     p.device.ops->read(&p.device, 0, &events, 1);
-    cr_assert_eq(events, 3, "whatever happened");
+    cr_assert_eq(events, 3, "whatever has been reported");
 }
 
 Test(pvpanic, a_panic_ends_the_machine_at_once)
@@ -97,7 +97,7 @@ Test(pvpanic, a_snapshot_keeps_what_was_seen)
         cr_assert_eq(pvpanic_restore(&p, &r, &e), 0, "%s", e.text);
         cr_assert_eq(state_close(&r, &e), 0, "%s", e.text);
         cr_assert_eq(p.seen, seen);
-        cr_assert_eq(ended, POWER_NONE, "what is restored happened elsewhere");
+        cr_assert_eq(ended, POWER_NONE, "restoring a panic does not end the machine");
     }
     state_free(&w);
 }

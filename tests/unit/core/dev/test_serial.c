@@ -107,7 +107,7 @@ static void send_bytes(unsigned n)
         out(UART_TX, (uint8_t)i);
 }
 
-/* As the console does: until there is nothing. */
+/* As the console does: until there is nothing more. */
 static size_t take_all(void)
 {
     static uint8_t bytes[SERIAL_TX_SIZE];

@@ -1,4 +1,4 @@
-/* What is said where KVM is missing, forbidden, something else, or not enough. */
+/* The sentences for a KVM that is missing, forbidden, something else, or not enough. */
 #include "core/kvm/kvm_internal.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 static struct err e;
 
-/* A KVM as it should be, save for what a test takes away. */
+/* A KVM that lacks nothing but what a test takes away. */
 static int version = 12;
 static int missing[16];
 static unsigned missing_count;

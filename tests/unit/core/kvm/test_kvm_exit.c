@@ -1,4 +1,4 @@
-/* What a processor's return asks for, on a struct kvm_run of our own. */
+/* What is done about each return from KVM_RUN, with a struct kvm_run that the tests fill in. */
 #include "core/kvm/kvm_internal.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #define IO_DATA 4096u /* where KVM puts port data: a page after struct kvm_run's */
 
-/* Notes each access and reads as a running number. */
+/* A device that notes each access; its n-th read gives bytes of n. */
 struct probe {
     struct device device;
     unsigned reads, writes;
@@ -149,7 +149,7 @@ Test(kvm_exit, mmio_of_every_size)
     }
 }
 
-Test(kvm_exit, the_parts_of_a_split_access_are_nobodys)
+Test(kvm_exit, the_parts_of_a_split_access_go_to_no_device)
 {
     cr_assert(serve_mmio(0, 3, 0xc0001000));
     cr_assert_arr_eq(u.run.mmio.data, "\xff\xff\xff", 3);
@@ -176,7 +176,7 @@ Test(kvm_exit, an_interrupted_run_is_a_kick)
     cr_assert_str_empty(e.text);
 }
 
-Test(kvm_exit, shutdown_is_a_triple_fault_and_no_error_of_ours)
+Test(kvm_exit, shutdown_is_a_triple_fault_without_a_sentence)
 {
     cr_assert_not(serve(KVM_EXIT_SHUTDOWN));
     cr_assert_eq(why, VCPU_TRIPLE_FAULT);

@@ -14,7 +14,7 @@
 
 #include "lib/forbid.h"
 
-/* Whether the pipe's other end is there; where it must go, waits for it. */
+/* Whether the pipe still has a writer after timeout_ms. Returns at once when the last one goes. */
 static bool has_writer(int reader, int timeout_ms)
 {
     struct pollfd p = { .fd = reader };
@@ -22,7 +22,8 @@ static bool has_writer(int reader, int timeout_ms)
     return poll(&p, 1, timeout_ms) == 0;
 }
 
-/* Linux 6.6 and newer. Elsewhere there is no keeper, and that is all there is to see. */
+/* Linux 6.6 and newer have keepers. On an older host all there is to test is that creating one
+ * fails, which this does. */
 static bool host_has_keepers(void)
 {
     unsigned major = 0, minor = 0;

@@ -1,4 +1,4 @@
-/* The probe's judgement, and its program on the one processor that is always there. */
+/* The probe's judgement, and its program on the software CPU, which is there on every host. */
 #include <errno.h>
 #include <string.h>
 

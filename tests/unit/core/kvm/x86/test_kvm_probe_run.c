@@ -1,5 +1,5 @@
-/* A probed KVM's answers, of every kind that stands between `auto` and a good KVM: an ioctl of this
- * file's own plays the kernel, and a clock of its own the time it takes. */
+/* What the probe makes of every kind of KVM. An ioctl of this file's own plays the kernel, and its
+ * own clock measures the time that the kernel is said to take. */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
@@ -24,19 +24,19 @@
 #define RUNS_MAX    8u
 #define INTERPRETED 1000u /* nanoseconds an instruction */
 
-/* What KVM_RUN does, one a call; the last goes on for ever. */
+/* What one call of KVM_RUN does; the last answer is repeated for ever. */
 struct answer {
     int error;       /* errno, or 0 */
-    unsigned exit;   /* where that is 0 */
+    unsigned exit;   /* the exit reason, if error is 0 */
     unsigned port;   /* of KVM_EXIT_IO */
-    uint64_t ns;     /* that it takes */
-    bool kicked;     /* meanwhile somebody kicks */
+    uint64_t ns;     /* how long the call takes */
+    bool kicked;     /* somebody kicks meanwhile */
     uint64_t *dirty; /* where the guest writes meanwhile, or NULL */
 };
 
 static struct answer answers[RUNS_MAX];
-static unsigned runs;         /* with the guest let in */
-static unsigned completions;  /* without: KVM_RUN only to finish the exit before */
+static unsigned runs;         /* calls of KVM_RUN that entered the guest */
+static unsigned completions;  /* calls that only completed the exit before */
 static unsigned long refused; /* the request that fails, or 0 */
 static struct kvm_regs kregs = { .rip = RIP };
 static struct kvm_sregs ksregs;
@@ -52,7 +52,7 @@ static uint64_t mips;
 static struct kvm kvm = { .config = { .mem = &mem, .ports = &ports, .mmio = &mmio } };
 static struct kvm_vcpu vcpu = { .kvm = &kvm, .fd = VCPU_FD, .run = &run };
 
-/* In front of the C library's: time stands still but for what KVM_RUN takes. */
+/* Replaces the C library's: time passes only in KVM_RUN. */
 int clock_gettime(clockid_t clock, struct timespec *to)
 {
     if (clock != CLOCK_MONOTONIC)
@@ -82,7 +82,7 @@ static int answer_run(void)
     return a->error ? -1 : 0;
 }
 
-/* In front of the C library's. */
+/* Replaces the C library's. */
 int ioctl(int fd, unsigned long request, ...)
 {
     va_list args;
@@ -117,7 +117,7 @@ int ioctl(int fd, unsigned long request, ...)
     }
 }
 
-/* A processor's: 2 instructions a nanosecond. */
+/* A pass on a processor, at 2 instructions a nanosecond. */
 static const struct answer pass = { .exit = KVM_EXIT_IO, .port = KVM_PROBE_PORT, .ns = 2048 };
 
 static void set_up(void)
@@ -145,7 +145,8 @@ static int probe(void)
     return kvm_arch_probe(&vcpu.vcpu, &mips, &e);
 }
 
-/* All of memory, whatever the probe and its guest wrote, and no port write left half done. */
+/* All of memory is zero, whatever the probe and its guest wrote, and no port write is left half
+ * done. */
 static void expect_memory_clean(void)
 {
     static const uint8_t nothing[1 << 20];

@@ -6,7 +6,7 @@
 #include "core/base/units.h"
 #include "core/x86/layout.h"
 
-/* What the machine's memory of this size looks like; nothing is mapped. */
+/* The regions of a machine's memory of this size; nothing is mapped. */
 static struct mem mem_of(uint64_t size)
 {
     uint64_t low = size < LAYOUT_GAP_START ? size : LAYOUT_GAP_START;

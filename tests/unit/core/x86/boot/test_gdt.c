@@ -1,4 +1,4 @@
-/* Flat segments: registers and table say the same. */
+/* Flat segments: the registers and the table agree. */
 #include "core/x86/boot/gdt.h"
 
 #include <criterion/criterion.h>

@@ -76,7 +76,7 @@ Test(bzimage, no_setup_sectors_means_four)
 Test(bzimage, every_truncation_is_refused)
 {
     struct image image = sample(INFLATE_ZSTD);
-    size_t whole = image.size - 77; /* padding that no header speaks of */
+    size_t whole = image.size - 77; /* without padding that no header mentions */
     struct bzimage b;
 
     for (size_t size = 0; size < whole; size++) {

@@ -21,7 +21,7 @@ static const Elf64_Phdr one_load = {
     .p_memsz = 0x1000,
 };
 
-/* Expects the reader to refuse a file with exactly this beginning of a sentence, and frees it. */
+/* Expects the reader to refuse the file with a sentence that begins with `why`; frees the file. */
 static void refuse(struct image image, const char *why)
 {
     struct elf_image elf;
@@ -37,7 +37,7 @@ static void refuse_headers(const Elf64_Phdr *headers, unsigned count, const char
     refuse(image_elf(headers, count, 0x100000, SIZE), why);
 }
 
-/* A file that is right but for `len` bytes of its header. */
+/* Likewise, for a file that is right but for `len` bytes of its header. */
 static void refuse_patched(size_t offset, const void *bytes, size_t len, const char *why)
 {
     struct image image = image_elf(&one_load, 1, 0x100000, SIZE);
@@ -233,7 +233,7 @@ Test(elf, empty_segments_are_ignored_and_bss_needs_no_file)
     cr_assert_eq(elf_read(&elf, image.data, image.size, image.size, NULL), 0);
     cr_expect_eq(elf.segment_count, 2);
     cr_expect_eq(elf_end(&elf), 0x201000);
-    cr_expect_eq(elf.segments[1].offset, 0, "nobody adds to a pointer what was nowhere judged");
+    cr_expect_eq(elf.segments[1].offset, 0, "an offset that was not checked is not kept");
     image_free(&image);
 }
 

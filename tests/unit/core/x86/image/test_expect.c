@@ -1,4 +1,4 @@
-/* What a boot surely touches: huge pages are asked for that, and for nothing else. */
+/* Huge pages are asked for what a boot is sure to touch, and for nothing else. */
 #include "core/x86/image/expect.h"
 
 #include <criterion/criterion.h>
@@ -59,7 +59,7 @@ Test(expect, nothing_is_behind_one_that_fills_memory)
     mem_finish(&m);
 }
 
-/* 256 MiB have a page map of 4. */
+/* 256 MiB of memory have a page map of 4 MiB. */
 Test(expect, the_page_map_is_at_the_top_or_below_the_initrd)
 {
     struct mem m = mem_of(256 * MIB, MEM_HUGE_BOOT);
@@ -92,7 +92,7 @@ Test(expect, the_top_of_memory_may_be_above_the_gap)
     expect_advised(&m, 5 * GIB - 64 * MIB, 5 * GIB);
     mem_finish(&m);
 
-    m = mem_of(3 * GIB + 4096, MEM_HUGE_BOOT); /* hardly a top */
+    m = mem_of(3 * GIB + 4096, MEM_HUGE_BOOT); /* one page above the gap */
     expect_top(&m, 3 * GIB - 4 * MIB, 4 * MIB);
     expect_advised(&m, 4 * GIB, 4 * GIB + 4096);
     mem_finish(&m);

@@ -106,7 +106,8 @@ Test(inflate, lz4_crosses_its_blocks)
     sample_free(&s);
 }
 
-/* More than is claimed is a decompression bomb; the buffer's exact size lets a sanitizer see it. */
+/* A stream that holds more than it claims is a decompression bomb. The buffer has the claimed size
+ * exactly, so that a sanitizer sees any write behind it. */
 Test(inflate, a_lying_size_is_refused)
 {
     EACH_FORMAT(f)

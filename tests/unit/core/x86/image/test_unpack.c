@@ -53,7 +53,7 @@ Test(unpack, in_place_moves_only_what_does_not_fall_in_place)
     image_free(&elf);
 }
 
-/* The file's first bytes, up to the first segment, are nobody's. */
+/* The file's first bytes, up to the first segment, belong to no segment. */
 Test(unpack, what_lies_before_the_kernel_is_given_back)
 {
     struct image elf = image_kernel(0x201200);
@@ -96,7 +96,8 @@ Test(unpack, aside_gives_the_same_memory)
     image_free(&elf);
 }
 
-/* Moving down over oneself, over one's neighbour's old place, and a bss over everything's. */
+/* A segment moves down over itself, or over its neighbour's old place; a bss covers the old places
+ * of all. */
 Test(unpack, segments_may_slide_over_each_other)
 {
     const Elf64_Phdr headers[] = {
@@ -139,7 +140,7 @@ Test(unpack, segments_in_the_wrong_order_go_aside)
           .p_paddr = 0x204000,
           .p_filesz = 0x1800,
           .p_memsz = 0x1900 },
-        /* nothing of the file, and it says from where */
+        /* no bytes of the file, but an offset all the same */
         { .p_type = PT_LOAD, .p_offset = UINT64_MAX - 7, .p_paddr = 0x206000, .p_memsz = 0x100 },
     };
     struct image elf = image_elf(headers, 3, 0x203000, 0x4000);
@@ -216,7 +217,7 @@ Test(unpack, a_payload_that_is_no_kernel_is_refused)
     image_free(&elf);
 }
 
-/* Either way of unpacking, and either way of lying. */
+/* Both ways of unpacking, with a size that is too small and one that is too large. */
 Test(unpack, a_payload_that_lies_about_its_size_is_refused)
 {
     struct image elf = image_kernel(0);

@@ -1,5 +1,5 @@
-/* The ACPI tables as a guest walks them, from the root pointer, at the specification's offsets; and
- * as the reference compiler reads them. */
+/* The ACPI tables as a guest walks them, from the root pointer and at the specification's offsets;
+ * and as the reference compiler reads them. */
 #include "core/x86/tables/acpi.h"
 
 #include <errno.h>
@@ -71,7 +71,7 @@ static uint8_t sum(const uint8_t *at, size_t len)
     return s;
 }
 
-/* The table there, whose header has been judged. */
+/* The table at this address; checks its header. */
 static const uint8_t *table(gpa_t gpa, const char *signature)
 {
     const uint8_t *t = mem_at(&mem, gpa, 36);
@@ -132,7 +132,7 @@ static void expect_ports(const uint8_t *address, unsigned port, unsigned bytes)
     cr_assert_eq(le(address + 4, 8), port);
 }
 
-/* Of a hardware-reduced machine Linux believes that it has no 8259 and no 8254. */
+/* Linux believes that a hardware-reduced machine has no 8259 and no 8254. */
 Test(acpi, fadt_describes_the_fixed_hardware)
 {
     cr_assert_eq(write_tables(1, 0), 0);
@@ -232,7 +232,7 @@ Test(acpi, needs_memory_where_the_tables_go)
     cr_assert_eq(write_tables(1, 1), 0);
 }
 
-/* Nobody has so many devices, but then the guest's memory ends well before its image. */
+/* No machine has so many devices; still, the tables must not grow over what follows them. */
 Test(acpi, refuses_more_than_fits)
 {
     for (unsigned n = 0; n < 4096; n++)
@@ -255,9 +255,9 @@ static void save(const char *dir, const char *name, const uint8_t *t)
     cr_assert_eq(fclose(f), 0);
 }
 
-/* ACPICA's compiler (Debian: acpica-tools) takes each table apart and puts it together again
- * without a remark, into the same bytes behind the header, which it signs; and the DSDT's source
- * says so often what it should. */
+/* ACPICA's compiler (Debian: acpica-tools) disassembles each table and compiles it again without a
+ * remark, to the same bytes except for the header, in which it names itself. The DSDT's source
+ * holds each of the lines below as often as the number in front of it says. */
 static const char oracle[] =
     "cd '%s' && { for t in facp apic xsdt dsdt; do\n"
     "    iasl -d $t.dat && iasl $t.dsl && cmp -i 36 $t.dat $t.aml || exit\n"
@@ -265,9 +265,8 @@ static const char oracle[] =
     "! grep -E '[1-9][0-9]* (Errors|Warnings|Remarks)|nvalid|ncorrect' log || exit\n"
     "! grep -E 'Buffer' dsdt.dsl || exit\n"
     "while read -r count source; do\n"
-    "    [ $(grep -cF \"$source\" dsdt.dsl) = $count ] || { echo \"not $count: $source\" >&2; exit "
-    "1; "
-    "}\n"
+    "    [ $(grep -cF \"$source\" dsdt.dsl) = $count ] ||\n"
+    "        { echo \"not $count: $source\" >&2; exit 1; }\n"
     "done; } <<'END'\n"
     "1 Name (_S5, Package (0x04)\n"
     "1 Name (_HID, EisaId (\"PNP0501\")\n"

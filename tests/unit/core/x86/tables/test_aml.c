@@ -91,8 +91,8 @@ Test(aml, containers_carry_their_length)
     EXPECT(0x12, 0x05, 0x02, 0x0a, 0x05, 0x00);
 }
 
-/* Around each size at which the length grows a byte: that the length counts itself, and that the
- * content moved whole. */
+/* On both sides of each size at which the length grows by a byte: the length counts itself, and the
+ * content has moved as a whole. */
 Test(aml, lengths_take_one_to_four_bytes)
 {
     static const struct {
@@ -170,7 +170,8 @@ Test(aml, memory_below_and_above_4_gib)
     cr_assert_eq(buf[0], 0x8a, "a length that needs more than 32 bits");
 }
 
-/* A device as the DSDT has them, into every smaller buffer: an error, and not a byte too far. */
+/* A device like those of the DSDT, into every buffer that is too small: the overflow is noted, and
+ * no byte is written behind the buffer. */
 Test(aml, overflows_once_and_for_all)
 {
     size_t needed = 0;

@@ -23,7 +23,7 @@ static void declare(unsigned devices)
     cr_assert_gt(len, 0);
 }
 
-/* How often these bytes stand in it. */
+/* How often these bytes occur in the AML. */
 static unsigned count(const void *bytes, size_t size)
 {
     unsigned n = 0;

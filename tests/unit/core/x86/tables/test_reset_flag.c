@@ -1,4 +1,4 @@
-/* The reset flag: what a guest's last word says, and by which command lines it can be believed. */
+/* The reset flag: what it says about a guest's end, and which command lines let it tell panics. */
 #include "core/x86/tables/reset_flag.h"
 
 #include <criterion/criterion.h>
@@ -40,7 +40,7 @@ Test(reset_flag, says_nothing_where_nobody_wrote_it)
     cr_assert_eq(reset_flag_judge(&m, POWER_TRIPLE_FAULT, true), POWER_TRIPLE_FAULT);
 }
 
-Test(reset_flag, makes_a_reset_of_a_triple_fault_that_was_announced)
+Test(reset_flag, takes_an_announced_triple_fault_for_a_reset)
 {
     announce(0);
     cr_assert_eq(reset_flag_judge(&m, POWER_TRIPLE_FAULT, true), POWER_RESET);
@@ -49,7 +49,7 @@ Test(reset_flag, makes_a_reset_of_a_triple_fault_that_was_announced)
     cr_assert_eq(reset_flag_judge(&m, POWER_TRIPLE_FAULT, false), POWER_RESET);
 }
 
-Test(reset_flag, makes_a_panic_of_a_warm_reset_where_that_is_told)
+Test(reset_flag, takes_a_warm_reset_for_a_panic_where_it_tells_panics)
 {
     announce(0x1234);
     cr_assert_eq(reset_flag_judge(&m, POWER_RESET, true), POWER_PANIC);
@@ -98,7 +98,7 @@ Test(reset_flag, tells_panics_by_the_words_that_linux_reads)
         { "console=ttyS0 reboot=panic_warm,k panic=1", true },
         { "reboot=k,panic_w", true },
         { "reboot=panic_warm reboot=t", true },
-        /* Taken back, or lost among other warm resets. */
+        /* Taken back, or not to be told from other warm resets. */
         { "reboot=panic_warm reboot=panic_cold", false },
         { "reboot=panic_warm,warm", false },
         { "reboot=panic_warm,k quiet reboot=w", false },

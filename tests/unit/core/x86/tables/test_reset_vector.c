@@ -1,4 +1,4 @@
-/* The code at the reset vector, run by hand: the bytes are few. */
+/* The code at the reset vector, byte for byte. */
 #include "core/x86/tables/reset_vector.h"
 
 #include <errno.h>
