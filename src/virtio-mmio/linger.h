@@ -1,18 +1,20 @@
 #ifndef VIRTIO_MMIO_LINGER_H
 #define VIRTIO_MMIO_LINGER_H
 /*
- * What only one process may have is not free at once when that process is killed: the kernel holds
- * its files until their I/O has ended and the io_uring is taken apart, some 30 ms after the process
- * is gone. Whoever starts a machine anew in its place waits for that.
+ * Waiting for what a killed process still holds: the lock of a disk image, a tap, a socket's path.
+ *
+ * The kernel keeps the files of a killed process open until their I/O has ended and its io_uring is
+ * torn down, some 30 ms after the process is gone. A machine that is started in its place waits for
+ * that.
  */
 #include <stdbool.h>
 #include <time.h>
 
 #define LINGER_PAUSE_NS 2000000l
-#define LINGER_PAUSES   250u /* half a second; then it is somebody's who lives */
+#define LINGER_PAUSES   250u /* half a second; a holder that outlasts it is alive */
 
-/* Any thread; sleeps. False once it has been called LINGER_PAUSES times with this count, which
- * begins at 0. */
+/* Any thread. Sleeps LINGER_PAUSE_NS and counts that in *pauses, which begins at 0. Returns false
+ * without sleeping once *pauses is LINGER_PAUSES. */
 static inline bool linger_wait(unsigned *pauses)
 {
     const struct timespec pause = { .tv_nsec = LINGER_PAUSE_NS };

@@ -1,4 +1,4 @@
-/* The register window: addresses to fields, nothing else. */
+/* The register window: maps offsets to fields and calls, nothing else. */
 #include "virtio-mmio/mmio.h"
 
 #include <linux/virtio_config.h>
@@ -12,7 +12,7 @@
 #define MAGIC   0x74726976u /* "virt" */
 #define VERSION 2u
 #define VENDOR  0x65746f6du /* "mote" */
-#define NOTHING 0xffffffffu /* base and length of shared memory that there is none of */
+#define NO_SHM  0xffffffffu /* base and length of a shared memory region that does not exist */
 
 /* The queue that QueueSel names, or NULL. */
 static struct virtq *queue_selected(struct virtio_device *v)
@@ -20,14 +20,14 @@ static struct virtq *queue_selected(struct virtio_device *v)
     return v->queue_sel < v->setup.queue_count ? &v->queue[v->queue_sel].ring : NULL;
 }
 
-static uint32_t queue_read(const struct virtq *q, uint64_t offset)
+static uint32_t queue_register_read(const struct virtq *q, uint64_t offset)
 {
     if (!q)
         return 0;
     return offset == VIRTIO_MMIO_QUEUE_NUM_MAX ? q->size_max : q->ready;
 }
 
-static uint32_t register_read(struct virtio_device *v, uint64_t offset)
+static uint32_t mmio_register_read(struct virtio_device *v, uint64_t offset)
 {
     switch (offset) {
     case VIRTIO_MMIO_MAGIC_VALUE:
@@ -42,7 +42,7 @@ static uint32_t register_read(struct virtio_device *v, uint64_t offset)
         return status_offered(&v->status, v->device_features_sel);
     case VIRTIO_MMIO_QUEUE_NUM_MAX:
     case VIRTIO_MMIO_QUEUE_READY:
-        return queue_read(queue_selected(v), offset);
+        return queue_register_read(queue_selected(v), offset);
     case VIRTIO_MMIO_INTERRUPT_STATUS:
         return __atomic_load_n(&v->interrupts, __ATOMIC_ACQUIRE);
     case VIRTIO_MMIO_STATUS:
@@ -51,7 +51,7 @@ static uint32_t register_read(struct virtio_device *v, uint64_t offset)
     case VIRTIO_MMIO_SHM_LEN_HIGH:
     case VIRTIO_MMIO_SHM_BASE_LOW:
     case VIRTIO_MMIO_SHM_BASE_HIGH:
-        return NOTHING;
+        return NO_SHM;
     case VIRTIO_MMIO_CONFIG_GENERATION:
         return v->generation;
     default:
@@ -59,15 +59,15 @@ static uint32_t register_read(struct virtio_device *v, uint64_t offset)
     }
 }
 
-static void half_set(gpa_t *gpa, bool high, uint32_t value)
+static void gpa_half_set(gpa_t *gpa, bool high, uint32_t value)
 {
     unsigned shift = high ? 32 : 0;
 
     *gpa = (*gpa & ~(UINT64_C(0xffffffff) << shift)) | (uint64_t)value << shift;
 }
 
-/* What a driver says of the selected queue. Fixed while the queue is ready (4.2.2.2). */
-static void queue_write(struct virtio_device *v, uint64_t offset, uint32_t value)
+/* A write of one of the selected queue's registers, which are fixed while it is ready (4.2.2.2). */
+static void queue_register_write(struct virtio_device *v, uint64_t offset, uint32_t value)
 {
     struct virtq *q = queue_selected(v);
 
@@ -85,22 +85,22 @@ static void queue_write(struct virtio_device *v, uint64_t offset, uint32_t value
         break;
     case VIRTIO_MMIO_QUEUE_DESC_LOW:
     case VIRTIO_MMIO_QUEUE_DESC_HIGH:
-        half_set(&q->desc_gpa, offset == VIRTIO_MMIO_QUEUE_DESC_HIGH, value);
+        gpa_half_set(&q->desc_gpa, offset == VIRTIO_MMIO_QUEUE_DESC_HIGH, value);
         break;
     case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
     case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
-        half_set(&q->avail_gpa, offset == VIRTIO_MMIO_QUEUE_AVAIL_HIGH, value);
+        gpa_half_set(&q->avail_gpa, offset == VIRTIO_MMIO_QUEUE_AVAIL_HIGH, value);
         break;
     case VIRTIO_MMIO_QUEUE_USED_LOW:
     case VIRTIO_MMIO_QUEUE_USED_HIGH:
-        half_set(&q->used_gpa, offset == VIRTIO_MMIO_QUEUE_USED_HIGH, value);
+        gpa_half_set(&q->used_gpa, offset == VIRTIO_MMIO_QUEUE_USED_HIGH, value);
         break;
     }
 }
 
-/* Where the accelerator's doorbell did not take the store (another width, say): as it would have.
- */
-static void notify(struct virtio_device *v, uint32_t queue)
+/* The accelerator's doorbell did not take this store (it has another width, say), so it is done
+ * here: the eventfd is written. */
+static void queue_notify(struct virtio_device *v, uint32_t queue)
 {
     const uint64_t one = 1;
 
@@ -108,7 +108,7 @@ static void notify(struct virtio_device *v, uint32_t queue)
         (void)!write(v->queue[queue].eventfd, &one, sizeof(one));
 }
 
-static void register_write(struct virtio_device *v, uint64_t offset, uint32_t value)
+static void mmio_register_write(struct virtio_device *v, uint64_t offset, uint32_t value)
 {
     switch (offset) {
     case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
@@ -124,7 +124,7 @@ static void register_write(struct virtio_device *v, uint64_t offset, uint32_t va
         v->queue_sel = value;
         break;
     case VIRTIO_MMIO_QUEUE_NOTIFY:
-        notify(v, value);
+        queue_notify(v, value);
         break;
     case VIRTIO_MMIO_INTERRUPT_ACK:
         __atomic_fetch_and(&v->interrupts, ~value, __ATOMIC_ACQ_REL);
@@ -133,7 +133,7 @@ static void register_write(struct virtio_device *v, uint64_t offset, uint32_t va
         virtio_status_write(v, value);
         break;
     default:
-        queue_write(v, offset, value);
+        queue_register_write(v, offset, value);
         break;
     }
 }
@@ -175,7 +175,7 @@ static void window_read(struct device *d, uint64_t offset, void *data, unsigned 
     memset(data, 0, size);
     if (!is_register(offset, size))
         return;
-    value = register_read(v, offset);
+    value = mmio_register_read(v, offset);
     memcpy(data, &value, sizeof(value));
 }
 
@@ -191,7 +191,7 @@ static void window_write(struct device *d, uint64_t offset, const void *data, un
     if (!is_register(offset, size))
         return;
     memcpy(&value, data, sizeof(value));
-    register_write(v, offset, value);
+    mmio_register_write(v, offset, value);
 }
 
 const struct device_ops mmio_device_ops = {

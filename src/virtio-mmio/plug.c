@@ -1,13 +1,16 @@
 /*
  * Plugging and unplugging.
  *
- * A queue's eventfd is blocking: io_uring then waits for it with one operation. It keeps its count
- * while nobody reads it, so that a read submitted again when the last one is done misses nothing.
+ * A queue's eventfd is blocking, so that io_uring waits for it with one operation. It keeps its
+ * count while nobody reads it, so the next read, submitted when the last one is done, misses no
+ * kick.
  *
- * Unplugging ends in the device's own post, whose call it has replaced: once that call has begun
- * the post is out of the loop's queue, and nobody is left who would post it again. Other posts of
- * the device's may be queued behind it when it finds the device idle, as what ended last has posted
- * them. So it then goes to the end of the queue once more; an idle device posts nothing.
+ * Unplugging takes over the device's post `work` and runs as its call, unplug_step. It is posted
+ * again whenever one thing less is under way. When a step finds the device idle, other posts of the
+ * device may still be queued behind it, made by whatever ended last. So it posts itself once more,
+ * to the end of the queue. When that call comes, those posts have been called and have posted
+ * nothing, as the device is idle. Nobody is left who would post `work` again, so the device may be
+ * freed.
  */
 #include "virtio-mmio/plug.h"
 
@@ -31,7 +34,7 @@ static void bell_listen(struct virtio_queue *q)
     loop_readv(q->owner->loop, &q->bell, q->eventfd, &q->iov, 1, -1);
 }
 
-/* Only a host that refuses the very system call does so. */
+/* Only a host that refuses the system call itself comes here. */
 static void bell_broke(struct virtio_device *v, int res)
 {
     LOG_LIMITED(LOG_ERROR, "%s: a doorbell cannot be read: %s", v->setup.name, strerror(-res));
@@ -91,7 +94,7 @@ static int doorbells_add(struct virtio_device *v, const struct virtio_slot *at, 
     return 0;
 }
 
-static int connect_all(struct virtio_device *v, const struct virtio_slot *at, struct err *e)
+static int plug_connect(struct virtio_device *v, const struct virtio_slot *at, struct err *e)
 {
     int ret = eventfds_open(v, e);
 
@@ -115,7 +118,7 @@ int virtio_plug(struct virtio_device *v, const struct virtio_slot *at, struct er
     int ret;
 
     device_init(&v->device, &mmio_device_ops);
-    ret = connect_all(v, at, e);
+    ret = plug_connect(v, at, e);
     if (ret < 0) {
         eventfds_close(v);
         device_finish(&v->device);
@@ -134,7 +137,7 @@ int virtio_plug(struct virtio_device *v, const struct virtio_slot *at, struct er
     return 0;
 }
 
-static void finish(struct virtio_device *v)
+static void unplug_finish(struct virtio_device *v)
 {
     if (v->metrics)
         metrics_remove(v->metrics, &v->group);
@@ -144,8 +147,8 @@ static void finish(struct virtio_device *v)
     v->gone(v);
 }
 
-/* The device's work from then on: posted at first, and whenever it is one step nearer. */
-static void leave(struct loop_post *post)
+/* The call of `work` while the device is being unplugged. */
+static void unplug_step(struct loop_post *post)
 {
     struct virtio_device *v = container_of(post, struct virtio_device, work);
 
@@ -155,7 +158,7 @@ static void leave(struct loop_post *post)
         v->leaving = true;
         loop_post(v->loop, &v->work);
     } else if (v->leaving) {
-        finish(v);
+        unplug_finish(v);
     }
 }
 
@@ -166,7 +169,7 @@ bool virtio_unplug(struct virtio_device *v, void (*gone)(struct virtio_device *v
     v->gone = gone;
     v->quiet = NULL;
     v->leaving = false;
-    v->work.call = leave;
+    v->work.call = unplug_step;
     for (unsigned i = 0; i < v->setup.queue_count; i++)
         loop_cancel(v->loop, &v->queue[i].bell);
     virtio_hurry(v);

@@ -1,19 +1,20 @@
 /*
  * Token buckets.
  *
- * Tokens come in whole ones and a remainder, so that a slow rate asked often loses nothing to
- * rounding. Products of a rate and a time need 96 bits, hence the wide type.
+ * A bucket counts whole tokens and a remainder, so that a slow rate that is asked often loses
+ * nothing to rounding. The product of a rate and a time can need 128 bits, hence the wide type.
  */
 #include "virtio-mmio/rate_limit.h"
 
 #include "core/base/clock.h"
 
-/* What a bucket holds and what it may owe: beyond any use, and two of them do not overflow. */
+/* The most tokens that a bucket holds or owes: more than any use needs, and the sum of two such
+ * amounts does not overflow. */
 #define LEVEL_MAX (INT64_C(1) << 61)
 
 __extension__ typedef unsigned __int128 wide;
 
-static int64_t capacity(const struct rate_bucket *b)
+static int64_t bucket_capacity(const struct rate_bucket *b)
 {
     return b->rate.per_s < (uint64_t)LEVEL_MAX ? (int64_t)b->rate.per_s : LEVEL_MAX;
 }
@@ -21,20 +22,20 @@ static int64_t capacity(const struct rate_bucket *b)
 static void bucket_init(struct rate_bucket *b, struct rate rate, uint64_t now_ns)
 {
     *b = (struct rate_bucket){ .rate = rate, .at_ns = now_ns };
-    b->level = capacity(b);
+    b->level = bucket_capacity(b);
 }
 
 static void bucket_fill(struct rate_bucket *b, uint64_t now_ns)
 {
-    uint64_t room = (uint64_t)(capacity(b) - b->level);
-    wide come;
+    uint64_t room = (uint64_t)(bucket_capacity(b) - b->level);
+    wide come; /* billionths of a token */
 
     if (now_ns <= b->at_ns)
         return;
     come = (wide)(now_ns - b->at_ns) * b->rate.per_s + b->part;
     b->at_ns = now_ns;
     if (come / NS_PER_S >= room) {
-        b->level = capacity(b);
+        b->level = bucket_capacity(b);
         b->part = 0;
         return;
     }

@@ -1,4 +1,4 @@
-/* Status and features: bits that only ever come, until all of them go. */
+/* Status and features: which of a driver's writes take effect. */
 #include "virtio-mmio/status.h"
 
 #include <linux/virtio_config.h>
@@ -9,7 +9,7 @@
     (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK | \
      VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FAILED)
 
-static enum status_effect reset(struct virtio_status *s)
+static enum status_effect status_reset(struct virtio_status *s)
 {
     if (!s->resetting && !status_has(s, VIRTIO_CONFIG_S_FEATURES_OK))
         return STATUS_CLEAR;
@@ -41,7 +41,7 @@ enum status_effect status_write(struct virtio_status *s, uint32_t value)
     uint8_t added = (uint8_t)(value & DRIVER_BITS & ~(uint32_t)before);
 
     if (value == 0)
-        return reset(s);
+        return status_reset(s);
     if (s->resetting || before & DRIVER_BITS & ~value)
         return STATUS_NOTHING;
     if (added & VIRTIO_CONFIG_S_FEATURES_OK && !features_agree(s))

@@ -1,18 +1,19 @@
 /*
- * A virtio device's life on the loop thread, and what a vCPU sets going there.
+ * A virtio device's life on the loop thread, and what a vCPU starts there.
  *
- * A vCPU changes the status under the lock and posts `work`; the loop thread looks at the status
- * and follows. The order of a kick and of DRIVER_OK does not matter: a kick that is seen before the
- * device is LIVE is dropped, and becoming LIVE kicks each queue.
+ * A vCPU changes the status under the lock and posts `work`; the loop thread then reads the status
+ * and moves the phase. The order of a kick and DRIVER_OK does not matter: a kick that is seen
+ * before the device is LIVE is dropped, and becoming LIVE kicks each queue.
  *
- * A reset: under the lock the vCPU marks it, shuts the gate behind itself and posts. The loop
- * thread finds the mark, gives no more chains to the device and asks it to drain. Once it has,
- * everything that the driver sees is cleared and the gate opened, under the lock again. What other
- * vCPUs do meanwhile finds either the old device, which takes no write, or the new one.
+ * A reset begins under the lock: the vCPU sets status.resetting, holds itself at the gate and posts
+ * `work`. The loop thread sees that, gives no more chains to the device and asks it to drain. Once
+ * the device has drained, the loop thread takes the lock again, clears everything that the driver
+ * sees and opens the gate. Other vCPUs meanwhile find either the old device, which ignores writes,
+ * or the new one.
  *
- * Resets cost the host more than the guest: a driver that does nothing else has a pace. So many go
- * at once, as a boot or two may want; from then on the gate opens no more often than a timer says.
- * The vCPU waits there, the loop does not.
+ * Resets cost the host more than the guest, so a driver that resets without end is paced:
+ * RESETS_PER_S may follow each other at once, which is enough for a boot or two. After that a timer
+ * opens the gate, RESETS_PER_S times a second at most. The vCPU waits for it, the loop does not.
  */
 #include "virtio-mmio/virtio.h"
 
@@ -31,7 +32,7 @@
 
 static_assert(offsetof(struct virtio_device, device) == 0, "the buses find the device by it");
 
-#define RESETS_PER_S 100u /* and as many at once */
+#define RESETS_PER_S 100u
 
 #define TRANSPORT_FEATURES                                                            \
     (UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC | \
@@ -47,16 +48,16 @@ static_assert(sizeof(metrics) / sizeof(metrics[0]) ==
                   sizeof(struct virtio_counters) / sizeof(uint64_t),
               "every counter has a name");
 
-/* The bit first: a driver that the interrupt calls finds it. */
-static void interrupt(struct virtio_device *v, uint32_t why)
+/* Sets the bit first, so that the driver finds it when the interrupt comes. */
+static void virtio_interrupt(struct virtio_device *v, uint32_t why)
 {
     __atomic_fetch_or(&v->interrupts, why, __ATOMIC_RELEASE);
     irq_line_raise(v->irq);
 }
 
-/* With the lock: all that the driver sees, as it was before the first one came. The configuration
- * space's generation counts on. */
-static void clear(struct virtio_device *v)
+/* Call with the lock held. Clears all that the driver sees, except the configuration space and its
+ * generation, which goes on counting. */
+static void virtio_clear(struct virtio_device *v)
 {
     for (unsigned i = 0; i < v->setup.queue_count; i++)
         virtq_reset(&v->queue[i].ring);
@@ -67,8 +68,9 @@ static void clear(struct virtio_device *v)
     __atomic_store_n(&v->interrupts, 0, __ATOMIC_RELAXED);
 }
 
-/* With the lock. One fault is enough until the reset: true, this is it, and to be told. */
-static bool needs_reset(struct virtio_device *v)
+/* Call with the lock held. Only the first fault before a reset counts: returns true for that one,
+ * which the caller then logs. */
+static bool fault_mark(struct virtio_device *v)
 {
     if (status_has(&v->status, VIRTIO_CONFIG_S_NEEDS_RESET))
         return false;
@@ -77,13 +79,13 @@ static bool needs_reset(struct virtio_device *v)
     return true;
 }
 
-/* Without the lock. */
-static void fault_tell(const struct virtio_device *v, const char *why)
+/* Call without the lock. */
+static void fault_log(const struct virtio_device *v, const char *why)
 {
-    LOG_LIMITED(LOG_WARN, "%s: the driver has to reset it: %s", v->setup.name, why);
+    LOG_LIMITED(LOG_WARN, "%s: the driver has to reset the device: %s", v->setup.name, why);
 }
 
-/* A device that looks for chains without being kicked finds none any more. */
+/* From now on a device that looks for chains without being kicked finds none. */
 static void queues_stop(struct virtio_device *v)
 {
     for (unsigned i = 0; i < v->setup.queue_count; i++) {
@@ -92,7 +94,7 @@ static void queues_stop(struct virtio_device *v)
     }
 }
 
-static bool kick_if(struct loop_watch *w, bool (*has)(struct virtq *q))
+static bool queue_kick_if(struct loop_watch *w, bool (*has)(struct virtq *q))
 {
     struct virtio_queue *q = container_of(w, struct virtio_queue, watch);
 
@@ -104,21 +106,21 @@ static bool kick_if(struct loop_watch *w, bool (*has)(struct virtq *q))
 
 static bool queue_look(struct loop_watch *w)
 {
-    return kick_if(w, virtq_has_chain);
+    return queue_kick_if(w, virtq_has_chain);
 }
 
 static bool queue_rest(struct loop_watch *w)
 {
-    return kick_if(w, virtq_kicks_on);
+    return queue_kick_if(w, virtq_kicks_on);
 }
 
-static void go_live(struct virtio_device *v, bool failed)
+static void virtio_go_live(struct virtio_device *v, bool failed)
 {
     v->phase = VIRTIO_LIVE;
     v->failed = failed;
-    if (failed) { /* while it was set up, when it could not be told yet */
+    if (failed) { /* during set-up, before the driver could get an interrupt */
         queues_stop(v);
-        interrupt(v, VIRTIO_MMIO_INT_CONFIG);
+        virtio_interrupt(v, VIRTIO_MMIO_INT_CONFIG);
         return;
     }
     v->ops->activate(v);
@@ -136,7 +138,7 @@ void virtio_drain(struct virtio_device *v)
         virtio_late_watch(&v->late);
 }
 
-static void work_call(struct loop_post *post)
+static void status_follow(struct loop_post *post)
 {
     struct virtio_device *v = container_of(post, struct virtio_device, work);
     struct virtio_status status;
@@ -148,20 +150,20 @@ static void work_call(struct loop_post *post)
     v->untold = NULL;
     device_unlock(&v->device);
     if (untold)
-        fault_tell(v, untold);
+        fault_log(v, untold);
     if (status.resetting && v->phase != VIRTIO_DRAINING)
         virtio_drain(v);
     else if (v->phase == VIRTIO_SETUP && !v->held && status_has(&status, VIRTIO_CONFIG_S_DRIVER_OK))
-        go_live(v, status_has(&status, VIRTIO_CONFIG_S_NEEDS_RESET));
+        virtio_go_live(v, status_has(&status, VIRTIO_CONFIG_S_NEEDS_RESET));
 }
 
-/* The device has drained, and its driver's time has come. */
+/* The device has drained, and the pace allows the reset to end. */
 static void reset_end(struct virtio_device *v)
 {
     v->phase = VIRTIO_SETUP;
     v->failed = false;
     device_lock(&v->device);
-    clear(v);
+    virtio_clear(v);
     vcpu_gate_open(&v->gate);
     device_unlock(&v->device);
     if (v->held)
@@ -170,7 +172,7 @@ static void reset_end(struct virtio_device *v)
         loop_post(v->loop, &v->work);
 }
 
-static void pace_end(struct loop_op *op, int res)
+static void reset_pace_end(struct loop_op *op, int res)
 {
     struct virtio_device *v = container_of(op, struct virtio_device, pace);
 
@@ -188,8 +190,8 @@ void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
 
     *v = (struct virtio_device){ .ops = ops, .setup = *setup };
     v->status.offered = setup->features | TRANSPORT_FEATURES;
-    v->work.call = work_call;
-    v->pace.done = pace_end;
+    v->work.call = status_follow;
+    v->pace.done = reset_pace_end;
     rate_limit_init(&v->resets, (struct rate){ 0 }, (struct rate){ .per_s = RESETS_PER_S },
                     clock_now_ns());
     v->group = (struct metrics_group){ .name = setup->name,
@@ -243,12 +245,12 @@ void virtio_publish(struct virtio_device *v, unsigned queue)
 {
     struct virtq *q = &v->queue[queue].ring;
 
-    if (v->phase == VIRTIO_SETUP) /* a device's post behind its reset: the lock's ring by now */
+    if (v->phase == VIRTIO_SETUP) /* a post that comes after the reset: the lock guards the ring */
         return;
     if (!virtq_publish(q) || v->phase != VIRTIO_LIVE)
         return;
     metric_add(&v->counters.interrupts, 1);
-    interrupt(v, VIRTIO_MMIO_INT_VRING);
+    virtio_interrupt(v, VIRTIO_MMIO_INT_VRING);
 }
 
 void virtio_fail(struct virtio_device *v, const char *why)
@@ -260,11 +262,11 @@ void virtio_fail(struct virtio_device *v, const char *why)
     v->failed = true;
     queues_stop(v);
     device_lock(&v->device);
-    tell = needs_reset(v);
+    tell = fault_mark(v);
     device_unlock(&v->device);
     if (tell)
-        fault_tell(v, why);
-    interrupt(v, VIRTIO_MMIO_INT_CONFIG);
+        fault_log(v, why);
+    virtio_interrupt(v, VIRTIO_MMIO_INT_CONFIG);
 }
 
 void virtio_reset_done(struct virtio_device *v)
@@ -310,7 +312,7 @@ void virtio_config_update(struct virtio_device *v, uint32_t offset, const void *
     tell = status_has(&v->status, VIRTIO_CONFIG_S_DRIVER_OK) && !v->status.resetting;
     device_unlock(&v->device);
     if (tell)
-        interrupt(v, VIRTIO_MMIO_INT_CONFIG);
+        virtio_interrupt(v, VIRTIO_MMIO_INT_CONFIG);
 }
 
 void virtio_status_write(struct virtio_device *v, uint32_t value)
@@ -322,7 +324,7 @@ void virtio_status_write(struct virtio_device *v, uint32_t value)
         loop_post(v->loop, &v->work);
         break;
     case STATUS_CLEAR:
-        clear(v);
+        virtio_clear(v);
         break;
     case STATUS_DRAIN:
         vcpu_gate_hold(&v->gate);
@@ -345,7 +347,7 @@ void virtio_queue_ready(struct virtio_device *v, struct virtq *q, bool ready)
     if (q->ready)
         return;
     fault = virtq_enable(q, v->mem, v->status.accepted);
-    if (fault != VIRTQ_SOUND && needs_reset(v)) {
+    if (fault != VIRTQ_SOUND && fault_mark(v)) {
         v->untold = virtq_fault_text(fault);
         loop_post(v->loop, &v->work);
     }
@@ -358,7 +360,7 @@ void virtio_kick(struct virtio_device *v, unsigned queue)
     if (v->phase != VIRTIO_LIVE || v->failed || v->held || !q->ring.ready)
         return;
     if (q->watch.watched && !virtq_has_chain(&q->ring))
-        return; /* a look was faster than the driver's kick */
+        return; /* the loop found this chain before the kick came */
     loop_unwatch(v->loop, &q->watch);
     virtq_kicks_off(&q->ring);
     v->ops->kick(v, queue);

@@ -1,6 +1,7 @@
 /*
- * One timer a device, which runs on when a reset is over: most are over at once, a driver may ask
- * for thousands, and a timer set and cancelled for each would be the dearest part of it.
+ * Each device has one timer, which keeps running when a reset is over. Most resets are over at once
+ * and a driver may ask for thousands: setting and cancelling a timer for each would be the dearest
+ * part of a reset.
  */
 #include "virtio-mmio/virtio_late.h"
 
@@ -10,26 +11,26 @@
 #include "core/base/container.h"
 #include "core/log/log.h"
 
-static void timer_start(struct virtio_late *l)
+static void late_timer_start(struct virtio_late *l)
 {
     l->runs = true;
     loop_timer(l->loop, &l->timer, l->at_ns);
 }
 
-static void timer_done(struct loop_op *op, int res)
+static void late_timer_done(struct loop_op *op, int res)
 {
     struct virtio_late *l = container_of(op, struct virtio_late, timer);
 
     (void)res;
     l->runs = false;
     if (l->watches && clock_now_ns() < l->at_ns) {
-        timer_start(l); /* another reset than it was started for */
+        late_timer_start(l); /* it was started for an earlier reset */
         return;
     }
     if (l->watches) {
         l->late = true;
-        log_warn("%s: the host has not answered for %llu s: until it does the guest's processor "
-                 "waits that resets the device",
+        log_warn("%s: the host has not answered for %llu s: until it does, the guest's processor "
+                 "that resets the device waits",
                  l->name, (unsigned long long)(l->patience_ns / NS_PER_S));
     }
     l->idle(l);
@@ -41,7 +42,7 @@ void virtio_late_init(struct virtio_late *l, struct loop *loop, const char *name
     *l = (struct virtio_late){
         .loop = loop, .name = name, .patience_ns = patience_ns, .idle = idle
     };
-    l->timer.done = timer_done;
+    l->timer.done = late_timer_done;
 }
 
 void virtio_late_watch(struct virtio_late *l)
@@ -51,7 +52,7 @@ void virtio_late_watch(struct virtio_late *l)
     l->watches = true;
     l->at_ns = clock_now_ns() + l->patience_ns;
     if (!l->runs)
-        timer_start(l);
+        late_timer_start(l);
 }
 
 void virtio_late_over(struct virtio_late *l)

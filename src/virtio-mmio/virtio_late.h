@@ -1,16 +1,17 @@
 #ifndef VIRTIO_MMIO_VIRTIO_LATE_H
 #define VIRTIO_MMIO_VIRTIO_LATE_H
 /*
- * A reset that the host holds up: the device waits for an operation, of a disk whose server is
- * gone, that nothing can end. Said once when it has taken too long, and once more when it is over.
+ * A reset that the host holds up. The device waits for an operation that nothing can end, on a disk
+ * whose server is gone, say. The log says so once the reset has taken too long, and again when it
+ * is over.
  *
- * Nothing else follows from it. The kernel may still write into the guest's buffers, so the driver
- * may not have them back, and the vCPU that asked for the reset stands at its gate: as at a pause,
- * which end and pause of the machine do not wait for. A disk that comes back, as they mostly do,
- * lets the guest go on where it is. To end the machine instead would be the loss of every guest of
- * a host whose file server was away for a while; the operator, who now knows, can still do that.
+ * Nothing else happens. The kernel may still write into the guest's buffers, so the driver must not
+ * have them back yet, and the vCPU that asked for the reset waits at its gate (core/vm/vcpu.h).
+ * Whoever pauses or stops the vCPUs does not wait for it. If the disk comes back, as most do, the
+ * guest goes on where it was. Ending the machine instead would lose every guest of a host whose
+ * file server was away for a while; the operator has been told and can still do that.
  *
- * Loop thread, all of it.
+ * Loop thread.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,23 +22,25 @@ struct virtio_late {
     struct loop *loop;
     const char *name; /* the device's */
     uint64_t patience_ns;
-    uint64_t at_ns; /* when the present reset is late */
+    uint64_t at_ns; /* when the present reset becomes late */
     struct loop_op timer;
-    bool runs;    /* timer is under way */
-    bool watches; /* a reset is */
-    bool late;
-    void (*idle)(struct virtio_late *l); /* whenever runs is over */
+    bool runs;                           /* the timer is under way */
+    bool watches;                        /* a reset is under way */
+    bool late;                           /* it has taken too long, and the log has said so */
+    void (*idle)(struct virtio_late *l); /* called whenever the timer has ended */
 };
 
-/* patience_ns 0: nothing is ever said. */
+/* If patience_ns is 0, nothing is ever watched or logged. `name` outlives *l. */
 void virtio_late_init(struct virtio_late *l, struct loop *loop, const char *name,
                       uint64_t patience_ns, void (*idle)(struct virtio_late *l));
 
-/* A reset began, and is not done; it is. */
+/* A reset has begun and could not end at once. */
 void virtio_late_watch(struct virtio_late *l);
+
+/* The reset has ended. Also for one that was not watched. */
 void virtio_late_over(struct virtio_late *l);
 
-/* No more of it: idle comes where it runs. */
+/* Ends watching and cancels the timer. If the timer was running, `idle` is called later. */
 void virtio_late_stop(struct virtio_late *l);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * Rest, save, restore.
+ * Coming to rest, saving, restoring.
  *
- * A device that is held gets no chain and no kick. To restore one is to do to it what its driver
- * did, by the same functions and under the same rules, up to the last step: DRIVER_OK is set and
- * nobody has looked. Going on from there looks, as it does where a driver has just written it.
+ * A device that is held gets no chain and no kick. Restoring does to a device what its driver did,
+ * by the same functions and under the same rules, all but the last step: DRIVER_OK is set, but the
+ * loop thread has not looked at the status yet. virtio_resume lets it look, as after a driver's
+ * write.
  */
 #include "virtio-mmio/virtio_state.h"
 
@@ -32,7 +33,7 @@ enum field {
     DRIVER_FEATURES_SEL = 7,
     QUEUE_SEL = 8,
     CONFIG = 9,
-    QUEUES = 0x100, /* of each queue, QUEUE_FIELDS apart */
+    QUEUES = 0x100, /* the first queue's fields; the others' follow, QUEUE_FIELDS apart */
 };
 
 enum queue_field {
@@ -60,9 +61,9 @@ void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device 
     device_lock(&v->device);
     resetting = v->status.resetting;
     device_unlock(&v->device);
-    if (resetting) { /* its end goes on here */
+    if (resetting) { /* virtio_quiet follows once the reset is over */
         if (v->phase != VIRTIO_DRAINING)
-            virtio_drain(v); /* not later: whatever ends before that would find a device at rest */
+            virtio_drain(v); /* now, or an operation that ends would take the device for at rest */
         virtio_hurry(v);
         return;
     }
@@ -78,7 +79,7 @@ void virtio_resume(struct virtio_device *v)
     v->held = false;
     v->quiet = NULL;
     if (__atomic_load_n(&v->interrupts, __ATOMIC_RELAXED))
-        irq_line_raise(v->irq); /* it may have been lost; one too many is none */
+        irq_line_raise(v->irq); /* it may have been lost, and a spurious one does no harm */
     for (unsigned i = 0; i < v->setup.queue_count; i++)
         virtio_kick(v, i);
     loop_post(v->loop, &v->work);
@@ -97,7 +98,7 @@ static void queue_save(const struct virtq *q, uint16_t base, struct state_writer
     state_put_u16(w, base + QUEUE_NEXT_USED, q->next_used);
 }
 
-/* No vCPU runs: nobody is there to lock out. */
+/* No vCPU runs, so there is nobody to lock out. */
 void virtio_save(const struct virtio_device *v, struct state_writer *w)
 {
     assert(v->held && !v->quiet && !v->status.resetting);
@@ -117,12 +118,12 @@ void virtio_save(const struct virtio_device *v, struct state_writer *w)
 
 /* Restoring. */
 
-/* What was read, before any of it is the device's. */
+/* What was read. Nothing of it is put into the device before all of it has been judged. */
 struct restored {
     struct virtio_status status;
     uint32_t generation, interrupts;
     uint32_t device_features_sel, driver_features_sel, queue_sel;
-    uint8_t config[CONFIG_MAX]; /* zero behind what was saved */
+    uint8_t config[CONFIG_MAX]; /* zero beyond what was saved */
     struct virtq ring[VIRTIO_QUEUES_MAX];
 };
 
@@ -135,12 +136,12 @@ static void status_get(struct restored *to, const struct virtio_device *v, struc
     if (state_get(f, DEVICE_ID, UINT32_MAX) != v->ops->id)
         state_refuse(f, "it is another kind of device");
     if (bits & VIRTIO_CONFIG_S_FEATURES_OK && accepted & ~v->status.offered)
-        state_refuse(f, "its driver uses features that this device has not");
+        state_refuse(f, "its driver uses features that this device does not have");
     if (!status_restore(&to->status, bits, accepted))
         state_refuse(f, "its status is one that no driver can bring about");
 }
 
-/* A queue that is ready is judged as if its driver had just said so. */
+/* A queue that is ready is judged as if its driver had just written QueueReady. */
 static void queue_get(struct virtq *q, const struct virtio_device *v, unsigned index,
                       const struct virtio_status *s, struct state_fields *f)
 {
@@ -154,7 +155,7 @@ static void queue_get(struct virtq *q, const struct virtio_device *v, unsigned i
     q->avail_gpa = state_get(f, base + QUEUE_AVAIL, UINT64_MAX);
     q->used_gpa = state_get(f, base + QUEUE_USED, UINT64_MAX);
     if (ready && !status_has(s, VIRTIO_CONFIG_S_FEATURES_OK))
-        state_refuse(f, "a queue is ready before there are features");
+        state_refuse(f, "a queue is ready although features are not agreed on");
     if (ready && state_done(f) == 0)
         fault = virtq_enable(q, v->mem, s->accepted);
     if (fault != VIRTQ_SOUND)
@@ -182,7 +183,8 @@ static void restored_get(struct restored *to, const struct virtio_device *v, str
         queue_get(&to->ring[i], v, i, &to->status, f);
 }
 
-/* With the lock. A driver that is ready hears of a configuration space that is another one. */
+/* Call with the lock held. If the configuration space differs from the saved one, a driver that is
+ * ready gets an interrupt. */
 static void restored_put(struct virtio_device *v, const struct restored *from)
 {
     bool differs =

@@ -1,22 +1,23 @@
 #ifndef VIRTIO_MMIO_VIRTIO_STATE_H
 #define VIRTIO_MMIO_VIRTIO_STATE_H
 /*
- * A virtio device's state across a snapshot: brought to rest, saved, restored, set going again.
+ * A virtio device's state across a snapshot: bringing it to rest, saving, restoring, going on.
  *
- *   virtio_quiesce(v, quiet)      no vCPU runs; the loop runs until quiet was called
+ *   virtio_quiesce(v, quiet)      no vCPU runs; run the loop until quiet is called
  *   virtio_save(v, &w)            as often as wanted
  *   virtio_resume(v)              then vCPUs may run
  *
- *   virtio_plug(v, ...)           another device, made alike, in another machine
- *   virtio_restore(v, &r, &e)     that has the memory of the one that was saved
+ *   virtio_plug(v, ...)           another device, made alike, in another machine, which has the
+ *   virtio_restore(v, &r, &e)     memory of the machine that was saved
  *   virtio_resume(v)
  *
- * A device at rest has taken nothing from its queues that it has not answered: what it could not
- * finish it has given back, and takes again when it goes on. So its state is what its driver set up
- * and two positions a queue, and two devices can go on from it. What the host's side held is not
- * part of it: frames on their way, vsock connections, debts of a rate limiter.
+ * A device at rest has answered every chain that it took from its queues. What it could not finish
+ * it has given back, and it takes that again when it goes on. So its state is what its driver set
+ * up and two positions for each queue, and several devices can go on from one state. What the
+ * host's side held is not part of it: frames on their way, vsock connections, debts of a rate
+ * limiter.
  *
- * Loop thread, all of it.
+ * Loop thread.
  */
 #include "virtio-mmio/virtio.h"
 
@@ -24,22 +25,23 @@ struct err;
 struct state_reader;
 struct state_writer;
 
-/* Brings a plugged device to rest, whatever it is doing; a reset that is under way ends first.
- * `quiet` is called once it is at rest, from here or later; never where the host does not answer.
- */
+/* Brings a plugged device to rest, whatever it is doing. A reset that is under way ends first.
+ * `quiet` is called once the device is at rest, from here or later. If the host does not answer, it
+ * is never called. */
 void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device *v));
 
-/* Writes the section that bears the device's name; it is at rest. */
+/* Writes a section under the device's name. The device is at rest. */
 void virtio_save(const struct virtio_device *v, struct state_writer *w);
 
 /* Puts that section's state into a plugged device that no driver has touched, and leaves it at
- * rest. The bytes are foreign: whatever a driver could not have brought about is refused. -EINVAL
- * or -ENOTSUP as state_done has it, with a sentence; nothing has changed then. A configuration
- * space that differs otherwise is the driver's to hear of when the device goes on. */
+ * rest. The bytes are untrusted: a state that no driver could have brought about is refused. A
+ * failure is -EINVAL or -ENOTSUP, as from state_done, with a sentence, and has changed nothing. If
+ * the configuration space now differs from the saved one, a driver that is ready gets a
+ * configuration interrupt when the device goes on. */
 int virtio_restore(struct virtio_device *v, struct state_reader *r, struct err *e);
 
-/* Goes on, from virtio_quiesce or virtio_restore. A rest that has not come is given up: `quiet` is
- * not called any more. */
+/* Goes on after virtio_quiesce or virtio_restore. If the device was not yet at rest, `quiet` is not
+ * called any more. */
 void virtio_resume(struct virtio_device *v);
 
 #endif

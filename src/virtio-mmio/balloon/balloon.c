@@ -1,9 +1,11 @@
 /*
- * The balloon device: up to four queues of buffers, each dealt with when it is looked at.
+ * The balloon device: up to four queues of buffers.
  *
- * What one turn of the loop may do is bounded queue by queue, as all devices share its thread; a
- * timer that is due at once goes on after the others had theirs. The one buffer that stays is that
- * of the statistics: giving it back is how the driver is asked for new ones.
+ * All devices share the loop thread, so what one turn of the loop does is bounded for each queue. A
+ * timer that is due at once then goes on after the other devices had their turn. Buffers are
+ * answered in the turn that takes them, with two exceptions. A report of free pages may take
+ * several turns, and the statistics buffer stays: giving it back asks the driver for new
+ * statistics.
  */
 #include "virtio-mmio/balloon/balloon.h"
 
@@ -23,13 +25,13 @@
 
 #define FEATURE(number) (UINT64_C(1) << (number))
 
-/* A turn's worth of a queue. A chain costs 1, so does each system call; and giving much back takes
- * time, as sorting page numbers does: 1 for so many bytes of either. */
+/* What a queue may cost in one turn. Each chain costs 1, and so does each system call. So do
+ * COST_FREED bytes given back and COST_NUMBERS bytes of page numbers to sort. */
 #define TURN         512u
 #define COST_FREED   (UINT64_C(64) << 10)
 #define COST_NUMBERS 64u
 
-/* Of a reported buffer, at a time: a turn goes little beyond its worth. */
+/* How much of a reported buffer is given back at a time, so that a turn goes little beyond TURN. */
 #define REPORT_PIECE (UINT64_C(4) << 20)
 
 static_assert(offsetof(struct balloon, virtio) == 0, "the transport finds the device by it");
@@ -54,14 +56,14 @@ static struct balloon *balloon_of(struct virtio_device *v)
     return (struct balloon *)v;
 }
 
-static struct virtq *ring_of(struct balloon *b, unsigned queue)
+static struct virtq *balloon_ring(struct balloon *b, unsigned queue)
 {
     return &b->virtio.queue[queue].ring;
 }
 
-/* Pages. Each returns what it cost. */
+/* Pages. A function here that returns a number returns what it cost. */
 
-static uint64_t give_back(struct balloon *b, gpa_t gpa, uint64_t len, uint64_t *freed)
+static uint64_t balloon_give_back(struct balloon *b, gpa_t gpa, uint64_t len, uint64_t *freed)
 {
     uint64_t given = mem_give_back(b->virtio.mem, gpa, len);
 
@@ -71,7 +73,7 @@ static uint64_t give_back(struct balloon *b, gpa_t gpa, uint64_t len, uint64_t *
     return 1 + given / COST_FREED;
 }
 
-static uint64_t inflate(struct balloon *b, const struct virtq_chain *c)
+static uint64_t balloon_inflate(struct balloon *b, const struct virtq_chain *c)
 {
     const struct mem *mem = b->virtio.mem;
     struct balloon_range range;
@@ -86,14 +88,14 @@ static uint64_t inflate(struct balloon *b, const struct virtq_chain *c)
     cost += c->readable_len / COST_NUMBERS;
     balloon_pages_read(&b->pages, mem, c);
     while (balloon_pages_next(&b->pages, mem, &next, &range))
-        cost += give_back(b, range.gpa, range.len, &freed);
+        cost += balloon_give_back(b, range.gpa, range.len, &freed);
     metric_add(&b->counters.event_fails, b->pages.bad);
     metric_add(&b->counters.inflate_freed, freed);
     return cost;
 }
 
-/* Which pages does not matter: they are there when they are touched. */
-static uint64_t deflate(struct balloon *b, const struct virtq_chain *c)
+/* The page numbers do not matter: a page comes back when the guest touches it. */
+static uint64_t balloon_deflate(struct balloon *b, const struct virtq_chain *c)
 {
     metric_add(&b->counters.deflate_count, 1);
     if (!balloon_pages_sound(c))
@@ -101,8 +103,8 @@ static uint64_t deflate(struct balloon *b, const struct virtq_chain *c)
     return 1;
 }
 
-/* The buffers themselves are the free pages (5.5.6.7). They may be all of memory, so this only
- * begins. */
+/* The buffers themselves are the free pages (5.5.6.7). They may be all of memory, so report_piece
+ * gives them back piece by piece. */
 static void report_begin(struct balloon *b, const struct virtq_chain *c)
 {
     struct balloon_report *r = &b->report;
@@ -127,7 +129,8 @@ static void report_buffer_over(struct balloon *b)
     r->at = r->freed = 0;
 }
 
-/* One piece more, which ends where a page does; the answer behind the last one. */
+/* Gives back the next piece, up to a multiple of REPORT_PIECE so that no page is split. Answers the
+ * chain after the last one. */
 static uint64_t report_piece(struct balloon *b, unsigned queue)
 {
     struct balloon_report *r = &b->report;
@@ -138,20 +141,20 @@ static uint64_t report_piece(struct balloon *b, unsigned queue)
 
     if (len > iov->iov_len - r->at)
         len = iov->iov_len - r->at;
-    cost = give_back(b, gpa, len, &r->freed);
+    cost = balloon_give_back(b, gpa, len, &r->freed);
     r->at += len;
     if (r->at == iov->iov_len)
         report_buffer_over(b);
     if (r->next == r->count) {
         r->open = false;
-        virtq_push(ring_of(b, queue), r->head, 0);
+        virtq_push(balloon_ring(b, queue), r->head, 0);
     }
     return cost;
 }
 
 /* Statistics. */
 
-static unsigned queue_of(const struct balloon *b, enum balloon_role role)
+static unsigned balloon_queue_of(const struct balloon *b, enum balloon_role role)
 {
     unsigned queue = 0;
 
@@ -160,7 +163,7 @@ static unsigned queue_of(const struct balloon *b, enum balloon_role role)
     return queue;
 }
 
-static void timer_start(struct balloon *b)
+static void stats_timer_start(struct balloon *b)
 {
     if (b->timing || !b->holds || b->interval_s == 0)
         return;
@@ -168,44 +171,44 @@ static void timer_start(struct balloon *b)
     loop_timer(b->virtio.loop, &b->timer, clock_now_ns() + (uint64_t)b->interval_s * NS_PER_S);
 }
 
-/* Asks for new ones by giving the buffer back. */
-static void ask(struct balloon *b)
+/* Asks for new statistics by giving the buffer back. */
+static void stats_ask(struct balloon *b)
 {
-    unsigned queue = queue_of(b, BALLOON_STATISTICS);
+    unsigned queue = balloon_queue_of(b, BALLOON_STATISTICS);
 
     b->holds = false;
-    virtq_push(ring_of(b, queue), b->held, 0);
+    virtq_push(balloon_ring(b, queue), b->held, 0);
     virtio_publish(&b->virtio, queue);
 }
 
-/* A driver has one such buffer (5.5.6.3); from one that sends another the first is not kept. */
-static uint64_t learn(struct balloon *b, const struct virtq_chain *c)
+/* A driver has one such buffer (5.5.6.3). If it sends another, it gets the first one back. */
+static uint64_t stats_learn(struct balloon *b, const struct virtq_chain *c)
 {
     metric_add(&b->counters.stats_updates_count, 1);
     if (!balloon_stats_read(&b->stats, c))
         metric_add(&b->counters.stats_update_fails, 1);
     if (b->holds)
-        ask(b);
+        stats_ask(b);
     b->holds = true;
     b->held = c->head;
-    timer_start(b);
+    stats_timer_start(b);
     return 1;
 }
 
 /* Queues. */
 
-static uint64_t handle(struct balloon *b, unsigned queue, const struct virtq_chain *c)
+static uint64_t balloon_handle(struct balloon *b, unsigned queue, const struct virtq_chain *c)
 {
     uint64_t cost = 0;
 
     switch (b->role[queue]) {
     case BALLOON_STATISTICS:
-        return learn(b, c);
+        return stats_learn(b, c);
     case BALLOON_INFLATE:
-        cost = inflate(b, c);
+        cost = balloon_inflate(b, c);
         break;
     case BALLOON_DEFLATE:
-        cost = deflate(b, c);
+        cost = balloon_deflate(b, c);
         break;
     case BALLOON_REPORTING:
         if (c->readable == 0 && c->writable > 0) {
@@ -218,12 +221,12 @@ static uint64_t handle(struct balloon *b, unsigned queue, const struct virtq_cha
     case BALLOON_ROLES:
         break;
     }
-    virtq_push(ring_of(b, queue), c->head, 0);
+    virtq_push(balloon_ring(b, queue), c->head, 0);
     return cost;
 }
 
-/* One turn of one queue. False: there may be more. */
-static bool serve(struct balloon *b, unsigned queue)
+/* One turn of one queue. False: it may have more chains. */
+static bool balloon_serve(struct balloon *b, unsigned queue)
 {
     struct virtq_chain c = { .iov = b->iov, .iov_max = VIRTQ_SIZE_MAX };
     uint64_t cost = 0;
@@ -236,7 +239,7 @@ static bool serve(struct balloon *b, unsigned queue)
         }
         empty = !virtio_pop(&b->virtio, queue, &c);
         if (!empty)
-            cost += handle(b, queue, &c);
+            cost += balloon_handle(b, queue, &c);
     }
     virtio_publish(&b->virtio, queue);
     if (empty)
@@ -244,18 +247,18 @@ static bool serve(struct balloon *b, unsigned queue)
     return empty;
 }
 
-static void run(struct balloon *b)
+static void balloon_run(struct balloon *b)
 {
     for (unsigned queue = 0; queue < b->roles; queue++)
-        if (b->due & 1u << queue && serve(b, queue))
+        if (b->due & 1u << queue && balloon_serve(b, queue))
             b->due &= ~(1u << queue);
     b->waiting = b->due != 0;
     if (b->waiting)
         loop_timer(b->virtio.loop, &b->wait, 0);
 }
 
-/* A reset or a rest waits for this. */
-static void settle(struct balloon *b)
+/* Ends a reset or a rest once both timers have ended. */
+static void balloon_settle(struct balloon *b)
 {
     if (b->waiting || b->timing)
         return;
@@ -265,34 +268,34 @@ static void settle(struct balloon *b)
         virtio_quiet(&b->virtio);
 }
 
-static bool is_ending(const struct balloon *b)
+static bool balloon_is_ending(const struct balloon *b)
 {
     return b->virtio.phase != VIRTIO_LIVE || b->virtio.held;
 }
 
-static void waited(struct loop_op *op, int res)
+static void balloon_wait_done(struct loop_op *op, int res)
 {
     struct balloon *b = container_of(op, struct balloon, wait);
 
     (void)res;
     b->waiting = false;
-    if (is_ending(b))
-        settle(b);
+    if (balloon_is_ending(b))
+        balloon_settle(b);
     else
-        run(b);
+        balloon_run(b);
 }
 
-static void timed(struct loop_op *op, int res)
+static void stats_timer_done(struct loop_op *op, int res)
 {
     struct balloon *b = container_of(op, struct balloon, timer);
 
     b->timing = false;
-    if (is_ending(b))
-        settle(b);
+    if (balloon_is_ending(b))
+        balloon_settle(b);
     else if (res == -ECANCELED)
-        timer_start(b); /* of another length now */
+        stats_timer_start(b); /* the interval has changed */
     else if (b->holds && !b->virtio.failed)
-        ask(b);
+        stats_ask(b);
 }
 
 /* The device. */
@@ -325,7 +328,7 @@ static void balloon_kick(struct virtio_device *v, unsigned queue)
         return;
     b->due |= 1u << queue;
     if (!b->waiting)
-        run(b);
+        balloon_run(b);
 }
 
 static void balloon_reset(struct virtio_device *v)
@@ -343,25 +346,25 @@ static void balloon_reset(struct virtio_device *v)
     device_unlock(&v->device);
     loop_cancel(v->loop, &b->wait);
     loop_cancel(v->loop, &b->timer);
-    settle(b);
+    balloon_settle(b);
 }
 
-/* The statistics are read again from their buffer when it is taken again, and a report begins
- * again. */
+/* Gives back the statistics buffer and an unfinished report. They are taken again after the rest:
+ * the statistics are read again, and the report begins again. */
 static void balloon_quiesce(struct virtio_device *v)
 {
     struct balloon *b = balloon_of(v);
 
     if (b->holds && !v->failed)
-        virtq_unpop(ring_of(b, queue_of(b, BALLOON_STATISTICS)), 1);
+        virtq_unpop(balloon_ring(b, balloon_queue_of(b, BALLOON_STATISTICS)), 1);
     if (b->report.open && !v->failed)
-        virtq_unpop(ring_of(b, queue_of(b, BALLOON_REPORTING)), 1);
+        virtq_unpop(balloon_ring(b, balloon_queue_of(b, BALLOON_REPORTING)), 1);
     b->report.open = false;
     b->holds = false;
     b->due = 0;
     loop_cancel(v->loop, &b->wait);
     loop_cancel(v->loop, &b->timer);
-    settle(b);
+    balloon_settle(b);
 }
 
 static void balloon_restore(struct virtio_device *v, const void *config, struct state_fields *f)
@@ -372,7 +375,7 @@ static void balloon_restore(struct virtio_device *v, const void *config, struct 
     balloon_of(v)->config.actual = was->actual;
 }
 
-/* `actual` alone is the driver's (5.5.4). */
+/* The driver may write `actual` only (5.5.4). */
 static void balloon_config_write(struct virtio_device *v, uint32_t offset, const void *data,
                                  unsigned size)
 {
@@ -398,7 +401,7 @@ static const struct virtio_ops balloon_ops = {
 static int target_check(const struct balloon *b, uint64_t target, struct err *e)
 {
     if (target % BALLOON_PAGE != 0)
-        return err_set(e, EINVAL, "a balloon of %llu bytes is not one of whole pages",
+        return err_set(e, EINVAL, "a balloon of %llu bytes is not a whole number of pages",
                        (unsigned long long)target);
     if (target > b->ram || target >> BALLOON_PAGE_SHIFT > UINT32_MAX)
         return err_set(e, EINVAL, "a balloon of %llu MiB does not fit into a guest of %llu MiB",
@@ -423,7 +426,7 @@ void balloon_set_interval(struct balloon *b, uint32_t interval_s)
     if (b->timing)
         loop_cancel(b->virtio.loop, &b->timer);
     else if (b->virtio.phase == VIRTIO_LIVE)
-        timer_start(b);
+        stats_timer_start(b);
 }
 
 void balloon_status(struct balloon *b, struct balloon_status *status)
@@ -442,7 +445,7 @@ void balloon_status(struct balloon *b, struct balloon_status *status)
 
 /* Life. */
 
-static void set_up(struct balloon *b, const struct balloon_config *config)
+static void balloon_set_up(struct balloon *b, const struct balloon_config *config)
 {
     struct virtio_setup setup = {
         .name = "balloon",
@@ -462,8 +465,8 @@ static void set_up(struct balloon *b, const struct balloon_config *config)
     virtio_init(&b->virtio, &balloon_ops, &setup);
     b->config.num_pages = (uint32_t)(config->target >> BALLOON_PAGE_SHIFT);
     b->interval_s = config->stats_interval_s;
-    b->wait.done = waited;
-    b->timer.done = timed;
+    b->wait.done = balloon_wait_done;
+    b->timer.done = stats_timer_done;
     b->group = (struct metrics_group){
         .name = "balloon.io", .metrics = metrics, .count = METRICS, .counters = &b->counters
     };
@@ -482,7 +485,7 @@ int balloon_create(struct balloon **out, const struct balloon_config *config, st
         free(b);
         return ret;
     }
-    set_up(b, config);
+    balloon_set_up(b, config);
     *out = b;
     return 0;
 }

@@ -1,21 +1,26 @@
 #ifndef VIRTIO_MMIO_BALLOON_BALLOON_H
 #define VIRTIO_MMIO_BALLOON_BALLOON_H
 /*
- * A memory balloon (virtio 1.2, 5.5): the guest gives pages up and the host gets them back, down to
- * a target that can change at any time; and, where it reports its free pages, those too.
+ * A memory balloon (virtio 1.2, 5.5): the guest gives pages up, and the host gets them back, until
+ * the balloon has its target size, which can change at any time. If the guest reports its free
+ * pages, the host gets those back too.
+ *
+ * This room is the balloon: its device, page numbers and statistics. It knows the transport, guest
+ * memory (core/vm/mem.h) and the accelerator, which it tells what went back; it must not know other
+ * devices, the machine or who sets the target.
  *
  *   balloon_create(&b, &config, &e)
  *   virtio_plug(&b->virtio, ...)
  *   the guest runs; balloon_set_target, balloon_set_interval, balloon_status
- *   virtio_unplug(&b->virtio, gone)    once no processor runs
+ *   virtio_unplug(&b->virtio, gone)    once no vCPU runs
  *   balloon_destroy(b)                 in or after gone
  *
- * A page that was given up stays RAM: a guest that comes back to it, with or without a word, finds
- * it zeroed (core/vm/mem.h, mem_give_back, which has the exceptions). Page numbers that are not in RAM
- * are counted and left out; a buffer without the shape of its queue's is counted and answered, and
- * nothing is done.
+ * A page that was given up stays RAM. If the guest touches it again, with or without deflating, it
+ * finds it zeroed (mem_give_back in core/vm/mem.h has the exceptions). Page numbers that are not in
+ * RAM are counted and skipped. A buffer that does not have the form its queue requires is counted
+ * and answered, and nothing else is done.
  *
- * All but balloon_create and balloon_destroy belongs to the loop thread.
+ * All functions but balloon_create and balloon_destroy are called on the loop thread.
  */
 #include <linux/virtio_balloon.h>
 #include <stdbool.h>
@@ -29,27 +34,27 @@
 struct err;
 
 struct balloon_config {
-    uint64_t ram;        /* bytes that the machine has; more than them is no target */
+    uint64_t ram;        /* bytes that the machine has, the largest possible target */
     uint64_t target;     /* bytes to take from the guest, a multiple of 4 KiB */
-    bool deflate_on_oom; /* a guest in need may take pages back before it kills a process */
-    bool reporting;      /* of free pages, which go back to the host until they are used again */
+    bool deflate_on_oom; /* a guest short of memory may take pages back before it kills a process */
+    bool reporting;      /* the guest may report free pages, which go back to the host */
     uint32_t stats_interval_s; /* how often the guest is asked for statistics; 0: never */
 };
 
 struct balloon_counters {
     uint64_t inflate_count; /* buffers of pages given up */
-    uint64_t inflate_freed; /* bytes of them that went back to the host */
+    uint64_t inflate_freed; /* bytes of those pages that went back to the host */
     uint64_t deflate_count; /* buffers of pages taken back */
-    uint64_t event_fails;   /* buffers without the right shape, and pages not in RAM */
+    uint64_t event_fails;   /* buffers of a wrong form, and page numbers not in RAM */
     uint64_t stats_updates_count;
     uint64_t stats_update_fails;
-    uint64_t free_page_report_count; /* ranges */
-    uint64_t free_page_report_freed; /* bytes */
+    uint64_t free_page_report_count; /* ranges reported */
+    uint64_t free_page_report_freed; /* bytes of them that went back to the host */
     uint64_t free_page_report_fails; /* ranges of which nothing went back */
 };
 
-/* What a queue of the device is for. Which number it has depends on the features that the driver
- * accepted: those of features it did not are not there (5.5.2). */
+/* What a queue is for. Its number depends on the features that the driver accepted: a queue whose
+ * feature was not accepted does not exist, and later ones move up (5.5.2). */
 enum balloon_role {
     BALLOON_INFLATE,
     BALLOON_DEFLATE,
@@ -62,28 +67,28 @@ struct balloon {
     struct virtio_device virtio; /* first member */
     struct virtio_balloon_config config;
     uint64_t ram;
-    enum balloon_role role[BALLOON_ROLES]; /* of each queue, up to... */
-    unsigned roles;                        /* ...so many */
+    enum balloon_role role[BALLOON_ROLES]; /* of each queue, by number */
+    unsigned roles;                        /* queues that this driver has */
 
-    unsigned due;        /* 1 << queue: it may have chains */
-    struct loop_op wait; /* for the others' turns, while some queue is due */
-    bool waiting;
+    unsigned due;        /* bit 1 << queue: this queue may have chains */
+    struct loop_op wait; /* timer: while a queue is due, until the other devices had their turn */
+    bool waiting;        /* that timer runs */
 
     /* The report whose pages are given back, some in each turn. */
     struct balloon_report {
-        bool open;
+        bool open; /* there is one */
         uint16_t head;
-        unsigned next, count; /* buffers */
-        uint64_t at, freed;   /* of the next one: bytes that are dealt with, and went back */
+        unsigned next, count; /* the present buffer, and how many there are */
+        uint64_t at, freed;   /* of the present one: bytes done, and bytes that went back */
         struct iovec iov[VIRTQ_SIZE_MAX];
     } report;
 
-    /* The statistics buffer that the driver fills again once it gets it back. */
-    bool holds;
-    uint16_t held;
+    /* The statistics buffer. The driver fills it again once it gets it back. */
+    bool holds;    /* the device has one */
+    uint16_t held; /* its head */
     uint32_t interval_s;
     struct loop_op timer; /* runs while a buffer is held and the interval is not 0 */
-    bool timing;
+    bool timing;          /* that timer runs */
     struct balloon_stats stats;
 
     struct balloon_counters counters;
@@ -92,26 +97,26 @@ struct balloon {
     struct iovec iov[VIRTQ_SIZE_MAX];
 };
 
-/* -EINVAL with a sentence for a target that is none. */
+/* -EINVAL with a sentence if the target is not valid. */
 int balloon_create(struct balloon **out, const struct balloon_config *config, struct err *e);
 
-/* Never plugged, or gone. Accepts NULL. */
+/* For a balloon that was never plugged or is gone. Accepts NULL. */
 void balloon_destroy(struct balloon *b);
 
 /* While plugged. */
 
-/* Bytes to have from the guest from now on, a multiple of 4 KiB, no more than its RAM. -EINVAL with
- * a sentence; nothing has changed then. How fast the guest follows, and whether, is its decision.
- */
+/* Sets how many bytes to take from the guest: a multiple of 4 KiB, not more than its RAM. A failure
+ * is -EINVAL with a sentence and has changed nothing. Whether and how fast the guest follows is its
+ * own decision. */
 int balloon_set_target(struct balloon *b, uint64_t target, struct err *e);
 
-/* Counts from now; 0 asks for no more. */
+/* Sets the statistics interval, which begins now. 0: the guest is not asked any more. */
 void balloon_set_interval(struct balloon *b, uint32_t interval_s);
 
 struct balloon_status {
     uint64_t target;            /* bytes */
-    uint64_t actual;            /* bytes given up, by the guest's own account */
-    struct balloon_stats stats; /* the last ones of this driver's */
+    uint64_t actual;            /* bytes given up, as the guest says */
+    struct balloon_stats stats; /* the last that the present driver sent */
 };
 
 void balloon_status(struct balloon *b, struct balloon_status *status);

@@ -1,4 +1,4 @@
-/* Page numbers to ranges. */
+/* From page numbers to ranges. */
 #include "virtio-mmio/balloon/balloon_pages.h"
 
 #include <stdlib.h>
@@ -6,12 +6,12 @@
 #include "virtio-mmio/queue/iov.h"
 #include "virtio-mmio/queue/queue.h"
 
-static gpa_t gpa_of(uint32_t number)
+static gpa_t page_gpa(uint32_t number)
 {
     return (gpa_t)number << BALLOON_PAGE_SHIFT;
 }
 
-static int compare(const void *a, const void *b)
+static int page_compare(const void *a, const void *b)
 {
     uint32_t left = *(const uint32_t *)a;
     uint32_t right = *(const uint32_t *)b;
@@ -26,12 +26,12 @@ bool balloon_pages_sound(const struct virtq_chain *chain)
            chain->readable_len <= BALLOON_PAGES_MAX * sizeof(uint32_t);
 }
 
-/* Keeps each page of RAM once. */
-static void sift(struct balloon_pages *pages, const struct mem *mem, unsigned count)
+/* Keeps each page that is RAM, once, of `count` sorted numbers. */
+static void pages_sift(struct balloon_pages *pages, const struct mem *mem, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         uint32_t number = pages->number[i];
-        if (!mem_at(mem, gpa_of(number), BALLOON_PAGE))
+        if (!mem_at(mem, page_gpa(number), BALLOON_PAGE))
             pages->bad++;
         else if (pages->count == 0 || pages->number[pages->count - 1] != number)
             pages->number[pages->count++] = number;
@@ -44,13 +44,13 @@ void balloon_pages_read(struct balloon_pages *pages, const struct mem *mem,
     unsigned count = (unsigned)(chain->readable_len / sizeof(uint32_t));
 
     (void)iov_read(chain->iov, chain->readable, 0, pages->number, count * sizeof(uint32_t));
-    qsort(pages->number, count, sizeof(uint32_t), compare);
+    qsort(pages->number, count, sizeof(uint32_t), page_compare);
     pages->count = 0;
     pages->bad = 0;
-    sift(pages, mem, count);
+    pages_sift(pages, mem, count);
 }
 
-/* A range stays in one region, even where another begins right behind it. */
+/* A range stays within one region, even if another region begins right after it. */
 bool balloon_pages_next(const struct balloon_pages *pages, const struct mem *mem, unsigned *next,
                         struct balloon_range *range)
 {
@@ -58,8 +58,8 @@ bool balloon_pages_next(const struct balloon_pages *pages, const struct mem *mem
 
     if (first == pages->count)
         return false;
-    *range = (struct balloon_range){ gpa_of(pages->number[first]), BALLOON_PAGE };
-    while (++*next < pages->count && gpa_of(pages->number[*next]) == range->gpa + range->len &&
+    *range = (struct balloon_range){ page_gpa(pages->number[first]), BALLOON_PAGE };
+    while (++*next < pages->count && page_gpa(pages->number[*next]) == range->gpa + range->len &&
            mem_at(mem, range->gpa, range->len + BALLOON_PAGE))
         range->len += BALLOON_PAGE;
     return true;

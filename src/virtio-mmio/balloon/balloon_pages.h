@@ -3,8 +3,8 @@
 /*
  * The pages that a guest names in the balloon's queues, as ranges of RAM (virtio 1.2, 5.5.6). Pure.
  *
- * A driver hands over pages as its allocator gave them: in any order, often each beside another.
- * Sorted they are few ranges, and giving a range back is one system call.
+ * A driver names pages in the order in which its allocator gave them: any order, though many are
+ * neighbours. Sorted they make few ranges, and giving a range back takes one system call.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,16 +13,16 @@
 
 struct virtq_chain;
 
-#define BALLOON_PAGE       4096u /* whatever the guest's own pages are (5.5.6) */
+#define BALLOON_PAGE       4096u /* bytes, whatever size the guest's own pages have (5.5.6) */
 #define BALLOON_PAGE_SHIFT 12
 
-/* In one buffer; Linux sends 256. */
+/* The most page numbers in one buffer. Linux sends 256. */
 #define BALLOON_PAGES_MAX 1024u
 
-/* Page numbers of one buffer, ascending once read, each a page of RAM. */
+/* The page numbers of one buffer, once read: ascending, without duplicates, all in RAM. */
 struct balloon_pages {
     unsigned count;
-    unsigned bad; /* of the buffer's, not in RAM */
+    unsigned bad; /* page numbers in the buffer that are not in RAM */
     uint32_t number[BALLOON_PAGES_MAX];
 };
 
@@ -31,15 +31,16 @@ struct balloon_range {
     uint64_t len;
 };
 
-/* Whether a buffer of the inflate or deflate queue has the shape of one: page numbers to read, no
- * more than above. */
+/* Whether a chain of the inflate or deflate queue has the right form: only device-readable buffers,
+ * which hold 1 to BALLOON_PAGES_MAX whole page numbers. */
 bool balloon_pages_sound(const struct virtq_chain *chain);
 
-/* Reads and sorts a sound one. Numbers that come twice count once. */
+/* Reads and sorts the page numbers of a sound chain. Keeps one of each. */
 void balloon_pages_read(struct balloon_pages *pages, const struct mem *mem,
                         const struct virtq_chain *chain);
 
-/* The longest range that begins at page *next of them, which moves behind it. False: no more. */
+/* Finds the longest range that begins with page number *next, counted from 0, and moves *next past
+ * it. False: there are no more. */
 bool balloon_pages_next(const struct balloon_pages *pages, const struct mem *mem, unsigned *next,
                         struct balloon_range *range);
 

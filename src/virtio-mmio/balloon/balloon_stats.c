@@ -1,4 +1,4 @@
-/* Statistics: tags and values, ten bytes each without a gap. */
+/* Statistics: each is a tag and a value, ten bytes, packed without gaps. */
 #include "virtio-mmio/balloon/balloon_stats.h"
 
 #include <assert.h>
@@ -7,7 +7,7 @@
 #include "virtio-mmio/queue/iov.h"
 #include "virtio-mmio/queue/queue.h"
 
-#define MANY 64u /* in a buffer: more than there are tags, now and for long */
+#define STATS_MAX 64u /* in one buffer; more than there are tags or will be for long */
 
 static const char *const names[] = {
     [BALLOON_SWAP_IN] = "swap_in",
@@ -31,7 +31,7 @@ static_assert(sizeof(names) / sizeof(names[0]) == BALLOON_STATS, "one name a sta
 static_assert((int)BALLOON_HUGETLB_FAILURES == VIRTIO_BALLOON_S_HTLB_PGFAIL, "5.5.6.4");
 static_assert(BALLOON_STATS <= 32, "a bit each");
 
-/* As it lies in the buffer. */
+/* A statistic as it lies in the buffer. */
 struct wire_stat {
     uint16_t tag;
     uint64_t value;
@@ -46,7 +46,7 @@ const char *balloon_stat_name(enum balloon_stat stat)
 bool balloon_stats_read(struct balloon_stats *stats, const struct virtq_chain *chain)
 {
     struct balloon_stats read = { .known = 0 };
-    struct wire_stat wire[MANY];
+    struct wire_stat wire[STATS_MAX];
 
     if (chain->writable > 0 || chain->readable_len > sizeof(wire) ||
         chain->readable_len % sizeof(wire[0]) != 0)

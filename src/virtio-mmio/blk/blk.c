@@ -1,18 +1,19 @@
 /*
  * The block device: one queue of requests, each of which becomes a job.
  *
- * A kick takes what is available and starts it; the loop gives it to the kernel together at the end
- * of the turn. Jobs end in any order. Those that end in one turn are answered together, with one
- * interrupt: the first of them posts a call, which comes before the loop sleeps.
+ * A kick takes the available requests and starts them; the loop submits their operations to the
+ * kernel together. Jobs end in any order. Those that end in one turn of the loop are answered
+ * together, with one interrupt: the first of them posts next_turn, which the loop calls before it
+ * sleeps.
  *
- * What one turn of the loop may do is bounded, as all devices share its thread, and the kernel may
- * do in that turn whatever it is asked for: a disk takes so many requests, and has operations under
- * way that move so many bytes together. What is more waits in the queue.
+ * All devices share the loop thread, and the kernel may carry out in a turn whatever it is asked
+ * for. So a disk takes at most TURN_REQUESTS requests in a turn, and its operations under way move
+ * at most TURN_BYTES together. Further requests wait in the queue.
  *
- * The queue is left alone too while the limiter says no (a timer then starts it again) and while a
- * swap waits for the last job on the old file. There are as many jobs as the queue has descriptors,
- * so one is idle whenever there is a chain; all are at work where each descriptor is a request,
- * behind an indirect table.
+ * The disk also leaves the queue alone while the limiter makes it wait, which a timer ends, and
+ * while a swap waits for the last job on the old file. There are as many jobs as the queue has
+ * descriptors, so one is idle whenever a chain can be available. All are at work only if every
+ * descriptor is a request of its own, through an indirect table.
  */
 #include "virtio-mmio/blk/blk.h"
 
@@ -36,7 +37,7 @@
 #define TURN_REQUESTS   64u
 #define TURN_BYTES      (2 * BLK_PIECE)
 #define QUEUE_SIZE      VIRTQ_SIZE_MAX
-#define PHYSICAL_BLOCK  4096u /* bytes: below that the host reads before it writes */
+#define PHYSICAL_BLOCK  4096u /* bytes: to write less, the host has to read first */
 #define FEATURE(number) (UINT64_C(1) << (number))
 
 static const struct metric metrics[] = {
@@ -60,8 +61,8 @@ static struct blk *blk_of_io(struct blk_io *io)
     return container_of(io, struct blk, io);
 }
 
-/* What the driver is told of a file. */
-static struct virtio_blk_config describe(const struct blk_file *f, bool discard)
+/* What the driver is told about a file. */
+static struct virtio_blk_config blk_describe(const struct blk_file *f, bool discard)
 {
     unsigned exponent = 0;
 
@@ -82,8 +83,8 @@ static struct virtio_blk_config describe(const struct blk_file *f, bool discard)
     };
 }
 
-/* The file that is there now decides; the block size stays what the driver was told. */
-static void rules_set(struct blk *b)
+/* As the present file allows, except that the block size stays what the driver was told. */
+static void blk_set_rules(struct blk *b)
 {
     b->rules = (struct blk_rules){ .sectors = b->io.file.sectors,
                                    .block = b->config.blk_size,
@@ -94,13 +95,13 @@ static void rules_set(struct blk *b)
 
 /* The queue. */
 
-static void post_next_turn(struct blk *b)
+static void blk_post_next_turn(struct blk *b)
 {
     b->posted = true;
     loop_post(b->virtio.loop, &b->next_turn);
 }
 
-static void answer(struct blk *b, struct blk_job *job, int status)
+static void blk_answer(struct blk *b, struct blk_job *job, int status)
 {
     const struct iovec status_byte = { .iov_base = job->request.status_at, .iov_len = 1 };
     uint64_t written = job->filled;
@@ -108,17 +109,17 @@ static void answer(struct blk *b, struct blk_job *job, int status)
     if (status != VIRTIO_BLK_S_OK)
         metric_add(&b->counters.failed, 1);
     *job->request.status_at = (uint8_t)status;
-    if (written == job->chain.writable_len) /* no gap before the status (2.7.8) */
+    if (written == job->chain.writable_len) /* then there is no gap before the status (2.7.8) */
         written++;
     virtio_wrote(&b->virtio, &status_byte, 1, 1);
     virtq_push(&b->virtio.queue[0].ring, job->chain.head, (uint32_t)written);
     job->next = b->idle;
     b->idle = job;
     if (!b->posted)
-        post_next_turn(b);
+        blk_post_next_turn(b);
 }
 
-static void count(struct blk *b, const struct blk_job *job)
+static void blk_count(struct blk *b, const struct blk_job *job)
 {
     struct blk_counters *c = &b->counters;
 
@@ -146,23 +147,23 @@ static void count(struct blk *b, const struct blk_job *job)
     }
 }
 
-static void identify(struct blk *b, struct blk_job *job)
+static void blk_identify(struct blk *b, struct blk_job *job)
 {
     const struct blk_request *r = &job->request;
 
     job->filled = iov_write(r->data, r->count, 0, b->serial, sizeof(b->serial));
     virtio_wrote(&b->virtio, r->data, r->count, job->filled);
-    answer(b, job, VIRTIO_BLK_S_OK);
+    blk_answer(b, job, VIRTIO_BLK_S_OK);
 }
 
-/* A judged request's operation has room beside those that are under way. */
-static bool fits(const struct blk *b, struct blk_job *job)
+/* Whether the request's operation may be under way beside the others. Sets the job's share. */
+static bool blk_fits(const struct blk *b, struct blk_job *job)
 {
     job->share = job->request.len < BLK_PIECE ? job->request.len : BLK_PIECE;
     return b->moving == 0 || b->moving + job->share <= TURN_BYTES;
 }
 
-static void start(struct blk *b, struct blk_job *job)
+static void blk_start(struct blk *b, struct blk_job *job)
 {
     struct blk_request *r = &job->request;
 
@@ -170,9 +171,9 @@ static void start(struct blk *b, struct blk_job *job)
     if (rate_limit_limits(&b->limiter))
         rate_limit_take(&b->limiter, r->len, 1);
     if (r->action == BLK_ANSWER) {
-        answer(b, job, r->status);
+        blk_answer(b, job, r->status);
     } else if (r->action == BLK_IDENTIFY) {
-        identify(b, job);
+        blk_identify(b, job);
     } else {
         b->in_flight++;
         b->moving += job->share;
@@ -180,8 +181,8 @@ static void start(struct blk *b, struct blk_job *job)
     }
 }
 
-/* Whether the limiter lets the next one through; if not, the timer is set. */
-static bool is_due(struct blk *b)
+/* Whether the limiter lets the next request through. If not, sets the timer. */
+static bool blk_is_due(struct blk *b)
 {
     if (!rate_limit_limits(&b->limiter) || rate_limit_ready(&b->limiter, clock_now_ns()))
         return true;
@@ -191,13 +192,13 @@ static bool is_due(struct blk *b)
     return false;
 }
 
-static bool is_held(const struct blk *b)
+static bool blk_is_held(const struct blk *b)
 {
     return b->resting || b->waiting || b->next.fd >= 0 || b->draining || b->virtio.held;
 }
 
-/* Whether it has taken as much as a turn is for. */
-static bool is_over(struct blk *b)
+/* Counts a request. Returns true if the disk has already taken a turn's worth. */
+static bool blk_turn_is_over(struct blk *b)
 {
     uint64_t turn = loop_turn(b->virtio.loop);
 
@@ -207,74 +208,73 @@ static bool is_over(struct blk *b)
     return b->taken++ >= TURN_REQUESTS;
 }
 
-/* The chain goes back into the queue. */
-static bool untake(struct blk *b)
+/* Gives the last chain back to the queue. Returns false, for blk_take. */
+static bool blk_untake(struct blk *b)
 {
     virtq_unpop(&b->virtio.queue[0].ring, 1);
     return false;
 }
 
-static bool take(struct blk *b)
+static bool blk_take(struct blk *b)
 {
     struct blk_job *job = b->idle;
     struct virtq_chain none = { .iov_max = 0 };
 
-    if (is_held(b))
+    if (blk_is_held(b))
         return false;
-    if (!job) { /* every descriptor is taken: another chain is a fault, and popping finds it */
+    if (!job) { /* every descriptor is taken, so another chain is a fault, which popping finds */
         (void)virtio_pop(&b->virtio, 0, &none);
         return false;
     }
-    if (is_over(b)) {
+    if (blk_turn_is_over(b)) {
         b->resting = true;
-        post_next_turn(b);
+        blk_post_next_turn(b);
         return false;
     }
     job->chain = (struct virtq_chain){ .iov = job->iov, .iov_max = BLK_IOV };
     if (!virtio_pop(&b->virtio, 0, &job->chain))
         return false;
-    if (!is_due(b))
-        return untake(b);
+    if (!blk_is_due(b))
+        return blk_untake(b);
     if (!blk_request_read(&job->request, &job->chain, &b->rules)) {
         virtio_fail(&b->virtio, "a request has no room for its status");
         return false;
     }
-    if (!fits(b, job)) {
-        b->resting = true; /* the answer to what is in flight ends it */
-        return untake(b);
+    if (!blk_fits(b, job)) {
+        b->resting = true; /* until a job in flight is answered */
+        return blk_untake(b);
     }
     b->idle = job->next;
-    start(b, job);
+    blk_start(b, job);
     return true;
 }
 
-/* Where the queue is held nobody needs a kick: it is looked at when it is let go. Nor where the
- * device failed: its chains stay where they are. */
-static void take_all(struct blk *b)
+/* While the queue is held no kick is needed: whatever lets it go looks at it again. */
+static void blk_take_all(struct blk *b)
 {
-    while (take(b))
+    while (blk_take(b))
         ;
     blk_jobs_go(&b->io);
-    if (!is_held(b))
+    if (!blk_is_held(b))
         virtio_await(&b->virtio, 0);
 }
 
 static void blk_kick(struct virtio_device *v, unsigned queue)
 {
     (void)queue;
-    take_all(blk_of(v));
+    blk_take_all(blk_of(v));
 }
 
-/* What held the queue is over. */
-static void restart(struct blk *b)
+/* Call when whatever held the queue is over. */
+static void blk_restart(struct blk *b)
 {
     const struct virtio_device *v = &b->virtio;
 
     if (v->phase == VIRTIO_LIVE && !v->failed && v->queue[0].ring.ready)
-        take_all(b);
+        blk_take_all(b);
 }
 
-static void next_turn(struct loop_post *post)
+static void blk_next_turn(struct loop_post *post)
 {
     struct blk *b = container_of(post, struct blk, next_turn);
     bool rested = b->resting;
@@ -283,10 +283,10 @@ static void next_turn(struct loop_post *post)
     b->resting = false;
     virtio_publish(&b->virtio, 0);
     if (rested)
-        restart(b);
+        blk_restart(b);
 }
 
-/* Nothing is in flight. */
+/* The file. All of this while nothing is in flight. */
 
 static void file_register(struct blk *b)
 {
@@ -300,9 +300,9 @@ static void file_unregister(struct blk *b)
     b->registered = false;
 }
 
-static void swap(struct blk *b)
+static void blk_swap_file(struct blk *b)
 {
-    const struct virtio_blk_config config = describe(&b->next, b->discard);
+    const struct virtio_blk_config config = blk_describe(&b->next, b->discard);
     bool registered = b->registered;
 
     if (registered)
@@ -313,17 +313,17 @@ static void swap(struct blk *b)
     if (registered)
         file_register(b);
     virtio_config_update(&b->virtio, 0, &config, sizeof(config));
-    rules_set(b);
+    blk_set_rules(b);
 }
 
-static void settle(struct blk *b)
+static void blk_settle(struct blk *b)
 {
     bool swapped = b->next.fd >= 0;
 
     if (b->in_flight > 0)
         return;
     if (swapped)
-        swap(b);
+        blk_swap_file(b);
     if (b->draining && !b->waiting) {
         b->draining = false;
         b->io.stop = false;
@@ -332,7 +332,7 @@ static void settle(struct blk *b)
     } else if (b->virtio.held && !b->waiting) {
         virtio_quiet(&b->virtio);
     } else if (swapped) {
-        restart(b);
+        blk_restart(b);
     }
 }
 
@@ -350,22 +350,22 @@ static void job_done(struct blk_job *job, int status)
     b->in_flight--;
     b->moving -= job->share;
     if (status == VIRTIO_BLK_S_OK)
-        count(b, job);
-    answer(b, job, status);
+        blk_count(b, job);
+    blk_answer(b, job, status);
     if (b->in_flight == 0)
-        settle(b);
+        blk_settle(b);
 }
 
-static void timer_done(struct loop_op *op, int res)
+static void blk_timer_done(struct loop_op *op, int res)
 {
     struct blk *b = container_of(op, struct blk, timer);
 
     (void)res;
     b->waiting = false;
     if (b->draining || b->virtio.held)
-        settle(b);
+        blk_settle(b);
     else
-        restart(b);
+        blk_restart(b);
 }
 
 /* The device. */
@@ -376,7 +376,7 @@ static void blk_activate(struct virtio_device *v)
 
     b->io.loop = v->loop;
     file_register(b);
-    /* A driver that cannot flush counts on not having to (5.2.6.2). */
+    /* A driver that did not accept FLUSH relies on write-through (5.2.6.2). */
     b->io.through = b->writeback && !virtio_has(v, VIRTIO_BLK_F_FLUSH);
     if (v->metrics)
         metrics_add(v->metrics, &b->group);
@@ -393,16 +393,16 @@ static void blk_reset(struct virtio_device *v)
     loop_cancel(v->loop, &b->timer);
     for (unsigned i = 0; i < QUEUE_SIZE && b->in_flight > 0; i++)
         loop_cancel(v->loop, &b->jobs[i].op);
-    settle(b);
+    blk_settle(b);
 }
 
 static void blk_quiesce(struct virtio_device *v)
 {
     loop_cancel(v->loop, &blk_of(v)->timer);
-    settle(blk_of(v));
+    blk_settle(blk_of(v));
 }
 
-/* Another capacity is for the driver to hear of; blocks of another size it would not understand. */
+/* The driver can be told another capacity, but not another block size. */
 static void blk_restore(struct virtio_device *v, const void *config, struct state_fields *f)
 {
     const struct virtio_blk_config *was = config;
@@ -420,7 +420,7 @@ static const struct virtio_ops blk_ops = {
     .restore = blk_restore,
 };
 
-static uint64_t features(const struct blk *b)
+static uint64_t blk_features(const struct blk *b)
 {
     uint64_t features = FEATURE(VIRTIO_BLK_F_SEG_MAX) | FEATURE(VIRTIO_BLK_F_BLK_SIZE) |
                         FEATURE(VIRTIO_BLK_F_TOPOLOGY);
@@ -433,7 +433,7 @@ static uint64_t features(const struct blk *b)
     return features;
 }
 
-static void name(struct blk *b, const struct blk_config *config)
+static void blk_name(struct blk *b, const struct blk_config *config)
 {
     const char *serial = config->serial ? config->serial : config->id;
 
@@ -446,16 +446,16 @@ static void name(struct blk *b, const struct blk_config *config)
                                        .counters = &b->counters };
 }
 
-static void set_up(struct blk *b, const struct blk_config *config)
+static void blk_set_up(struct blk *b, const struct blk_config *config)
 {
-    name(b, config);
+    blk_name(b, config);
     b->io.name = b->name;
     b->io.done = job_done;
     b->io.filled = job_filled;
-    b->next_turn.call = next_turn;
-    b->timer.done = timer_done;
-    b->config = describe(&b->io.file, b->discard);
-    rules_set(b);
+    b->next_turn.call = blk_next_turn;
+    b->timer.done = blk_timer_done;
+    b->config = blk_describe(&b->io.file, b->discard);
+    blk_set_rules(b);
     rate_limit_init(&b->limiter, config->bandwidth, config->ops, clock_now_ns());
     for (unsigned i = QUEUE_SIZE; i-- > 0;) {
         b->jobs[i].io = &b->io;
@@ -464,18 +464,18 @@ static void set_up(struct blk *b, const struct blk_config *config)
     }
     virtio_init(&b->virtio, &blk_ops,
                 &(struct virtio_setup){ .name = b->name,
-                                        .features = features(b),
+                                        .features = blk_features(b),
                                         .config = &b->config,
                                         .config_len = sizeof(b->config),
                                         .queue_count = 1,
                                         .queue_size = QUEUE_SIZE });
 }
 
-/* Its file is whatever size its maker left it. */
-static void tell_unseen(const struct blk *b, const struct blk_file *f)
+static void blk_warn_unseen(const struct blk *b, const struct blk_file *f)
 {
     if (f->unseen > 0)
-        log_warn("%s: the guest does not see the last %u bytes of its file, no whole block of %u",
+        log_warn("%s: the guest does not see the last %u bytes of its file: they are not a whole "
+                 "block of %u",
                  b->name, f->unseen, f->block);
 }
 
@@ -503,8 +503,8 @@ int blk_create(struct blk **out, const struct blk_config *config, struct err *e)
         blk_destroy(b);
         return err_wrap(e, ret, "drive %s", config->id);
     }
-    set_up(b, config);
-    tell_unseen(b, &b->io.file);
+    blk_set_up(b, config);
+    blk_warn_unseen(b, &b->io.file);
     *out = b;
     return 0;
 }
@@ -530,14 +530,14 @@ int blk_resize(struct blk *b, struct err *e)
 
     if (ret < 0)
         return err_wrap(e, ret, "%s", b->name);
-    tell_unseen(b, &b->io.file);
+    blk_warn_unseen(b, &b->io.file);
     b->rules.sectors = sectors;
     virtio_config_update(&b->virtio, offsetof(struct virtio_blk_config, capacity), &sectors,
                          sizeof(sectors));
     return 0;
 }
 
-static bool is_same_file(const struct blk *b, const char *path)
+static bool blk_is_same_file(const struct blk *b, const char *path)
 {
     struct stat st;
 
@@ -552,9 +552,9 @@ int blk_swap(struct blk *b, const char *path, struct err *e)
 
     if (b->next.fd >= 0)
         return err_set(e, EBUSY, "%s: the last change of its file is not over yet", b->name);
-    if (is_same_file(b, path))
+    if (blk_is_same_file(b, path))
         return blk_resize(b, e);
-    mode.patient = false; /* the loop is not to wait */
+    mode.patient = false; /* the loop thread must not sleep */
     ret = blk_file_open(&next, path, mode, e);
     if (ret < 0)
         return err_wrap(e, ret, "%s", b->name);
@@ -563,9 +563,9 @@ int blk_swap(struct blk *b, const char *path, struct err *e)
         return err_set(e, EINVAL, "%s: %s has blocks of %u bytes, but the guest knows blocks of %u",
                        b->name, path, next.block, b->rules.block);
     }
-    tell_unseen(b, &next);
+    blk_warn_unseen(b, &next);
     b->next = next;
-    settle(b);
+    blk_settle(b);
     return 0;
 }
 

@@ -1,11 +1,11 @@
 /*
  * Opening, locking and measuring a disk's file.
  *
- * Whether a file can be punched is asked behind its end, where that changes nothing; a device would
- * refuse that place. Whatever else fallocate can do is believed until a call says otherwise. On a
- * device fallocate does what the ioctls BLKDISCARD and BLKZEROOUT do, but as an operation that the
- * loop can wait for. A device that is read-only lets itself be opened for writing all the same and
- * fails each write later, so it is asked.
+ * Whether a file can be punched is tried beyond its end, where punching changes nothing; a device
+ * would refuse that range. Everything else that fallocate may do is assumed to work until a call
+ * fails. On a device fallocate does what the ioctls BLKDISCARD and BLKZEROOUT do, but as an
+ * operation that the loop can wait for. A read-only device can be opened for writing and then fails
+ * each write, so BLKROGET asks it first.
  */
 #include "virtio-mmio/blk/blk_file.h"
 
@@ -21,16 +21,16 @@
 #include "core/base/err.h"
 #include "virtio-mmio/linger.h"
 
-#define DIRECT_BLOCK 4096u /* where the kernel cannot tell: any disk's block divides it */
+#define DIRECT_BLOCK 4096u /* if the kernel cannot tell: every disk's block size divides it */
 
-static int lock_set(const struct blk_file *f, short type)
+static int file_lock_set(const struct blk_file *f, short type)
 {
     struct flock whole = { .l_type = type, .l_whence = SEEK_SET };
 
     return fcntl(f->fd, F_OFD_SETLK, &whole);
 }
 
-static int lock(const struct blk_file *f, struct err *e)
+static int file_lock(const struct blk_file *f, struct err *e)
 {
     short type = f->mode.read_only ? F_RDLCK : F_WRLCK;
     unsigned pauses = 0;
@@ -39,7 +39,7 @@ static int lock(const struct blk_file *f, struct err *e)
     if (f->mode.unlocked)
         return 0;
     do
-        ret = lock_set(f, type);
+        ret = file_lock_set(f, type);
     while (ret < 0 && errno == EAGAIN && f->mode.patient && linger_wait(&pauses));
     if (ret == 0)
         return 0;
@@ -63,7 +63,7 @@ bool blk_file_is_remote(uint32_t type)
     return false;
 }
 
-/* What direct I/O has to be aligned to. */
+/* Finds out what direct I/O has to be aligned to. */
 static int direct_limits(struct blk_file *f, struct err *e)
 {
     struct statx x = { 0 };
@@ -81,7 +81,7 @@ static int direct_limits(struct blk_file *f, struct err *e)
     return 0;
 }
 
-static int file_learn(struct blk_file *f, const struct stat *st, struct err *e)
+static int regular_learn(struct blk_file *f, const struct stat *st, struct err *e)
 {
     const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     struct statfs fs;
@@ -98,10 +98,10 @@ static int device_learn(struct blk_file *f, struct err *e)
     int logical = (int)BLK_SECTOR, read_only = 0;
 
     if (ioctl(f->fd, BLKSSZGET, &logical) < 0)
-        return err_sys(e, "a device that does not tell its block size");
+        return err_sys(e, "a device that does not report its block size");
     (void)ioctl(f->fd, BLKROGET, &read_only);
     if (read_only && !f->mode.read_only)
-        return err_set(e, EROFS, "a device that nobody can write: give the drive the key ro");
+        return err_set(e, EROFS, "a read-only device: give the drive the key ro");
     (void)ioctl(f->fd, BLKPBSZGET, &physical);
     f->unit = physical;
     f->can_punch = !f->mode.read_only;
@@ -111,20 +111,20 @@ static int device_learn(struct blk_file *f, struct err *e)
     return 0;
 }
 
-/* Everything about an open file but its size. */
-static int learn(struct blk_file *f, struct err *e)
+/* Finds out everything about an open file but its size. */
+static int blk_file_learn(struct blk_file *f, struct err *e)
 {
     struct stat st;
 
     if (fstat(f->fd, &st) < 0)
-        return err_sys(e, "cannot be looked at");
+        return err_sys(e, "cannot be examined");
     f->dev = st.st_dev;
     f->ino = st.st_ino;
     f->block = BLK_SECTOR;
     f->mem_align = 1;
     f->can_zero = !f->mode.read_only;
     if (S_ISREG(st.st_mode))
-        return file_learn(f, &st, e);
+        return regular_learn(f, &st, e);
     if (S_ISBLK(st.st_mode))
         return device_learn(f, e);
     if (S_ISDIR(st.st_mode))
@@ -134,7 +134,7 @@ static int learn(struct blk_file *f, struct err *e)
 
 int blk_file_measure(struct blk_file *f, struct err *e)
 {
-    off_t size = lseek(f->fd, 0, SEEK_END); /* of a file and of a device */
+    off_t size = lseek(f->fd, 0, SEEK_END); /* also works for a device */
 
     if (size < 0)
         return err_sys(e, "cannot be measured");
@@ -146,8 +146,8 @@ int blk_file_measure(struct blk_file *f, struct err *e)
     return 0;
 }
 
-/* O_NONBLOCK: a FIFO or a terminal must not keep us waiting to be told that it is no disk. */
-static int open_it(struct blk_file *f, const char *path, struct err *e)
+/* O_NONBLOCK: opening a FIFO or a terminal must not block before it is found to be no disk. */
+static int file_open_path(struct blk_file *f, const char *path, struct err *e)
 {
     int flags = (f->mode.read_only ? O_RDONLY : O_RDWR) | (f->mode.direct ? O_DIRECT : 0);
 
@@ -166,17 +166,17 @@ static int open_it(struct blk_file *f, const char *path, struct err *e)
 int blk_file_open(struct blk_file *f, const char *path, struct blk_file_mode mode, struct err *e)
 {
     struct blk_file opened = { .mode = mode };
-    int ret = open_it(&opened, path, e);
+    int ret = file_open_path(&opened, path, e);
 
     if (ret < 0)
         return err_wrap(e, ret, "%s", path);
-    ret = learn(&opened, e);
+    ret = blk_file_learn(&opened, e);
     if (ret == 0)
-        ret = lock(&opened, e);
+        ret = file_lock(&opened, e);
     if (ret == 0)
         ret = blk_file_measure(&opened, e);
     if (ret == 0 && fcntl(opened.fd, F_SETFL, mode.direct ? O_DIRECT : 0) < 0)
-        ret = err_sys(e, "cannot be made to wait");
+        ret = err_sys(e, "cannot be made blocking");
     if (ret < 0) {
         blk_file_close(&opened);
         return err_wrap(e, ret, "%s", path);
@@ -189,7 +189,7 @@ void blk_file_close(struct blk_file *f)
 {
     if (f->fd < 0)
         return;
-    (void)lock_set(f, F_UNLCK); /* a kernel that had it registered may take a second to let go */
+    (void)file_lock_set(f, F_UNLCK); /* io_uring may hold a registered file for a second more */
     (void)close(f->fd);
     f->fd = -1;
 }

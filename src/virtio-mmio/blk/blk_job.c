@@ -1,4 +1,4 @@
-/* Reading, writing, flushing, punching, zeroing: from a judged request to file operations. */
+/* Reading, writing, flushing, discarding, zeroing: from a judged request to file operations. */
 #include "virtio-mmio/blk/blk_job.h"
 
 #include <assert.h>
@@ -18,18 +18,24 @@ static_assert(offsetof(struct blk_job, op) == 0, "the loop's callback finds the 
 #define BOUNCE_SIZE  (UINT32_C(1) << 17)
 #define BOUNCE_ALIGN 4096u
 
-/* Never written. As many buffers of it as a job has make a write. */
+/* Never written. A write of zeros has this buffer in each element of the job's vector. */
 static uint8_t zeros[1u << 16] __attribute__((aligned(BOUNCE_ALIGN)));
 
 /*
- *                  EOPNOTSUPP                       through
- *   ALLOCATE -----------------------> TRANSFER ---------------> SYNC -> over
- *        \___ another way of it        \___ the rest of it
+ *   DISCARD, ZERO                READ, WRITE, ZERO             FLUSH
+ *         |                              |                       |
+ *         v          EOPNOTSUPP          v     write-through     v
+ *     FALLOCATE --------------------> TRANSFER ---------------> SYNC
+ *
+ * The top row is where a request begins; it may end after any step. FALLOCATE and TRANSFER repeat
+ * until all of the request is done. After EOPNOTSUPP a ZERO takes its next way, which may be
+ * another FALLOCATE, and a DISCARD ends with UNSUPP. With write-through SYNC follows FALLOCATE,
+ * too. Only the loop thread moves the step.
  */
 enum step {
-    STEP_TRANSFER, /* reads, writes, zeros written */
-    STEP_ALLOCATE,
-    STEP_SYNC,
+    STEP_TRANSFER,  /* reads, writes, writes of zeros */
+    STEP_FALLOCATE, /* fallocate: deallocates or zeros */
+    STEP_SYNC,      /* fdatasync */
 };
 
 static void job_submit(struct blk_job *job);
@@ -48,7 +54,7 @@ void blk_io_finish(struct blk_io *io)
     io->bounce = NULL;
 }
 
-/* Direct I/O takes each buffer only if address and length are aligned. */
+/* Direct I/O takes a buffer only if its address and length are aligned. */
 static bool is_misaligned(const struct blk_job *job)
 {
     const struct blk_file *f = &job->io->file;
@@ -72,7 +78,7 @@ static void bounce_wait(struct blk_job *job)
     io->waiting_last = job;
 }
 
-/* The buffer is free: the next job's turn. */
+/* The bounce buffer is free: starts the next job that waits for it. */
 static void bounce_next(struct blk_io *io)
 {
     io->bouncing = NULL;
@@ -88,7 +94,7 @@ static void bounce_next(struct blk_io *io)
     }
 }
 
-static void finish(struct blk_job *job, int status)
+static void job_finish(struct blk_job *job, int status)
 {
     struct blk_io *io = job->io;
     bool bounced = job->bounced;
@@ -98,7 +104,7 @@ static void finish(struct blk_job *job, int status)
         bounce_next(io);
 }
 
-/* A job by itself, as far as it still has to go. */
+/* Makes a job a group of its own, with what is left of its request. */
 static void group_begin(struct blk_job *job)
 {
     job->behind = NULL;
@@ -115,8 +121,9 @@ static bool group_add(struct blk_job *first, struct blk_job *job)
     return true;
 }
 
-/* So many buffers go in one operation: those that are a piece together, or a part of the first. */
-static unsigned cut(struct blk_job *job, const struct iovec **iov, unsigned count)
+/* Returns how many buffers one operation moves: as many as make a piece together. If the first
+ * alone is longer than a piece, *iov becomes its first piece. */
+static unsigned piece_cut(struct blk_job *job, const struct iovec **iov, unsigned count)
 {
     const struct iovec *all = *iov;
     uint64_t len = all->iov_len;
@@ -132,20 +139,20 @@ static unsigned cut(struct blk_job *job, const struct iovec **iov, unsigned coun
     return first;
 }
 
-static void transfer(struct blk_job *job, const struct iovec *iov, unsigned count)
+static void job_transfer(struct blk_job *job, const struct iovec *iov, unsigned count)
 {
     struct blk_io *io = job->io;
     int64_t offset = (int64_t)job->request.offset;
 
     job->step = STEP_TRANSFER;
-    count = cut(job, &iov, count);
+    count = piece_cut(job, &iov, count);
     if (job->request.action == BLK_READ)
         loop_readv(io->loop, &job->op, io->file.fd, iov, (int)count, offset);
     else
         loop_writev(io->loop, &job->op, io->file.fd, iov, (int)count, offset);
 }
 
-static void bounce_transfer(struct blk_job *job)
+static void job_transfer_bounced(struct blk_job *job)
 {
     struct blk_request *r = &job->request;
     struct blk_io *io = job->io;
@@ -154,11 +161,11 @@ static void bounce_transfer(struct blk_job *job)
     io->bounce_iov.iov_len = r->len < BOUNCE_SIZE ? r->len : BOUNCE_SIZE;
     if (r->action == BLK_WRITE)
         (void)iov_read(r->data, r->count, 0, io->bounce, io->bounce_iov.iov_len);
-    transfer(job, &io->bounce_iov, 1);
+    job_transfer(job, &io->bounce_iov, 1);
 }
 
-/* The chain's own vector is free by then. */
-static void zeros_write(struct blk_job *job)
+/* Overwrites the chain's vector, which a BLK_ZERO no longer needs. */
+static void job_write_zeros(struct blk_job *job)
 {
     uint64_t left = job->request.len;
     unsigned count = 0;
@@ -168,36 +175,36 @@ static void zeros_write(struct blk_job *job)
         job->iov[count] = (struct iovec){ .iov_base = zeros, .iov_len = piece };
         left -= piece;
     }
-    transfer(job, job->iov, count);
+    job_transfer(job, job->iov, count);
 }
 
-static void make_durable(struct blk_job *job)
+static void job_sync(struct blk_job *job)
 {
     job->step = STEP_SYNC;
     loop_fdatasync(job->io->loop, &job->op, job->io->file.fd);
 }
 
-static void allocate(struct blk_job *job, int mode)
+static void job_fallocate(struct blk_job *job, int mode)
 {
     const struct blk_request *r = &job->request;
     uint64_t piece = BLK_PIECE_FREED - r->offset % BLK_PIECE_FREED; /* never ends within a block */
     uint64_t len = r->len < piece ? r->len : piece;
 
-    job->step = STEP_ALLOCATE;
+    job->step = STEP_FALLOCATE;
     loop_fallocate(job->io->loop, &job->op, job->io->file.fd, mode | FALLOC_FL_KEEP_SIZE,
                    (int64_t)r->offset, (int64_t)len);
 }
 
-static void zero(struct blk_job *job)
+static void job_zero(struct blk_job *job)
 {
     const struct blk_file *f = &job->io->file;
 
     if (f->can_punch && (job->request.unmap || !f->can_zero))
-        allocate(job, FALLOC_FL_PUNCH_HOLE);
+        job_fallocate(job, FALLOC_FL_PUNCH_HOLE);
     else if (f->can_zero)
-        allocate(job, FALLOC_FL_ZERO_RANGE);
+        job_fallocate(job, FALLOC_FL_ZERO_RANGE);
     else
-        zeros_write(job);
+        job_write_zeros(job);
 }
 
 static void job_submit(struct blk_job *job)
@@ -206,18 +213,18 @@ static void job_submit(struct blk_job *job)
     case BLK_READ:
     case BLK_WRITE:
         if (job->bounced)
-            bounce_transfer(job);
+            job_transfer_bounced(job);
         else
-            transfer(job, job->request.data, job->whole.count);
+            job_transfer(job, job->request.data, job->whole.count);
         break;
     case BLK_FLUSH:
-        make_durable(job);
+        job_sync(job);
         break;
     case BLK_DISCARD:
-        allocate(job, FALLOC_FL_PUNCH_HOLE);
+        job_fallocate(job, FALLOC_FL_PUNCH_HOLE);
         break;
     case BLK_ZERO:
-        zero(job);
+        job_zero(job);
         break;
     case BLK_ANSWER:
     case BLK_IDENTIFY:
@@ -225,8 +232,8 @@ static void job_submit(struct blk_job *job)
     }
 }
 
-/* bytes of the transfer are done. */
-static void advance(struct blk_job *job, size_t bytes)
+/* Moves on: `bytes` bytes of the request are done. */
+static void job_advance(struct blk_job *job, size_t bytes)
 {
     struct blk_request *r = &job->request;
 
@@ -245,50 +252,50 @@ static void advance(struct blk_job *job, size_t bytes)
     group_begin(job);
 }
 
-/* The guest is told that it failed, the operator why. 0: nothing at all was transferred. */
-static void fail(struct blk_job *job, int res)
+/* Answers with an I/O error and logs why. res is -errno, or 0 if nothing at all was transferred. */
+static void job_fail(struct blk_job *job, int res)
 {
     static const char *const verbs[] = {
         [STEP_TRANSFER] = "transferred",
-        [STEP_ALLOCATE] = "freed or zeroed",
+        [STEP_FALLOCATE] = "freed or zeroed",
         [STEP_SYNC] = "made durable",
     };
 
     if (res != -ECANCELED)
         LOG_LIMITED(LOG_WARN,
-                    "%s: an I/O error for the guest, %llu bytes at %llu could not be %s: %s",
+                    "%s: an I/O error for the guest: %llu bytes at %llu could not be %s: %s",
                     job->io->name, (unsigned long long)job->request.len,
                     (unsigned long long)job->request.offset, verbs[job->step],
-                    res == 0 ? "the file ends before" : strerror(-res));
-    finish(job, VIRTIO_BLK_S_IOERR);
+                    res == 0 ? "the file ends before them" : strerror(-res));
+    job_finish(job, VIRTIO_BLK_S_IOERR);
 }
 
-static void go_on(struct blk_job *job)
+static void job_go_on(struct blk_job *job)
 {
     if (job->io->stop)
-        finish(job, VIRTIO_BLK_S_IOERR);
+        job_finish(job, VIRTIO_BLK_S_IOERR);
     else
         job_submit(job);
 }
 
-static void changed(struct blk_job *job)
+static void job_file_changed(struct blk_job *job)
 {
     if (job->io->through)
-        make_durable(job);
+        job_sync(job);
     else
-        finish(job, VIRTIO_BLK_S_OK);
+        job_finish(job, VIRTIO_BLK_S_OK);
 }
 
-static void over(struct blk_job *job)
+static void job_transfer_over(struct blk_job *job)
 {
     if (job->request.action == BLK_READ)
-        finish(job, VIRTIO_BLK_S_OK);
+        job_finish(job, VIRTIO_BLK_S_OK);
     else
-        changed(job);
+        job_file_changed(job);
 }
 
-/* Each takes its part, or, where not all was transferred, starts again by itself: then the right
- * ones fail. */
+/* Ends a group's operation. If all was transferred, each job has its part. If not, each starts
+ * again by itself, so that only those fail whose part cannot be transferred. */
 static void group_transferred(struct blk_job *first, int res)
 {
     bool whole = res >= 0 && (uint64_t)res == first->whole.len;
@@ -299,71 +306,71 @@ static void group_transferred(struct blk_job *first, int res)
         group_begin(job);
         job->merged = whole;
         if (whole) {
-            advance(job, job->request.len);
-            over(job);
+            job_advance(job, job->request.len);
+            job_transfer_over(job);
         } else {
-            go_on(job);
+            job_go_on(job);
         }
     }
 }
 
-static void transferred(struct blk_job *job, int res)
+static void job_transferred(struct blk_job *job, int res)
 {
     if (job->behind) {
         group_transferred(job, res);
         return;
     }
     if (res <= 0) {
-        fail(job, res);
+        job_fail(job, res);
         return;
     }
     assert((uint64_t)res <= job->request.len);
-    advance(job, (size_t)res);
+    job_advance(job, (size_t)res);
     if (job->request.len > 0)
-        go_on(job);
+        job_go_on(job);
     else
-        over(job);
+        job_transfer_over(job);
 }
 
-/* What the file turned out not to be able to do is not asked of it again. */
-static void allocated(struct blk_job *job, int res)
+/* If the file turns out not to support this, remembers that and does not try it again. */
+static void job_fallocated(struct blk_job *job, int res)
 {
     bool punched = job->op.mode & FALLOC_FL_PUNCH_HOLE;
     struct blk_file *f = &job->io->file;
 
     if (res == 0) {
-        advance(job, (size_t)job->op.len);
+        job_advance(job, (size_t)job->op.len);
         if (job->request.len > 0)
-            go_on(job);
+            job_go_on(job);
         else
-            changed(job);
+            job_file_changed(job);
     } else if (res != -EOPNOTSUPP) {
-        fail(job, res);
+        job_fail(job, res);
     } else {
         *(punched ? &f->can_punch : &f->can_zero) = false;
         if (job->request.action == BLK_DISCARD)
-            finish(job, VIRTIO_BLK_S_UNSUPP);
+            job_finish(job, VIRTIO_BLK_S_UNSUPP);
         else
-            go_on(job);
+            job_go_on(job);
     }
 }
 
-static void op_done(struct loop_op *op, int res)
+static void job_op_done(struct loop_op *op, int res)
 {
     struct blk_job *job = (struct blk_job *)op;
 
     switch ((enum step)job->step) {
     case STEP_TRANSFER:
-        transferred(job, res);
+        job_transferred(job, res);
         break;
-    case STEP_ALLOCATE:
-        allocated(job, res);
+    case STEP_FALLOCATE:
+        job_fallocated(job, res);
         break;
     case STEP_SYNC:
         if (res < 0)
-            fail(job, res);
+            job_fail(job, res);
         else
-            finish(job, VIRTIO_BLK_S_OK);
+            job_finish(job, VIRTIO_BLK_S_OK);
         break;
     }
 }
@@ -394,7 +401,7 @@ void blk_job_start(struct blk_job *job)
     struct blk_io *io = job->io;
     bool transfers = job->request.action == BLK_READ || job->request.action == BLK_WRITE;
 
-    job->op.done = op_done;
+    job->op.done = job_op_done;
     job->op.remote = io->file.remote;
     job->filled = 0;
     job->merged = false;

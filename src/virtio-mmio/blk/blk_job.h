@@ -1,16 +1,17 @@
 #ifndef VIRTIO_MMIO_BLK_BLK_JOB_H
 #define VIRTIO_MMIO_BLK_BLK_JOB_H
 /*
- * A disk's request under way: the file operations that it takes, one after the other.
+ * A job: a disk's request under way, as a series of file operations.
  *
- * Reads and writes go straight between the file and the guest's buffers, several requests in one
- * operation where each goes on where the last one ends (blk_span.h), and go on where the host did
- * only a part. With direct I/O buffers that are not aligned as it wants go through one aligned
- * buffer, one job at a time. Zeroing takes the first way that the host knows: deallocate, mark as
- * zero, write zeros.
+ * Reads and writes go straight between the file and the guest's buffers. Requests that each begin
+ * where the last one ends share one operation (blk_span.h). If the host did only a part of an
+ * operation, the job goes on from there. With direct I/O, requests whose buffers are not aligned
+ * for it go through one aligned buffer, the bounce buffer, one job at a time. Zeroing takes the
+ * first of these ways that the host supports: deallocate the range if the driver allows that, zero
+ * the range, deallocate it all the same, write zeros.
  *
- * An operation is a piece of the request: whoever waits for it to end, or for its turn behind it,
- * does not wait for gigabytes.
+ * One operation is only a piece of a large request. So nobody who waits for it to end, or for a
+ * turn after it, waits for gigabytes.
  */
 #include "core/loop/loop.h"
 #include "virtio-mmio/blk/blk_file.h"
@@ -18,10 +19,10 @@
 #include "virtio-mmio/blk/blk_span.h"
 
 #define BLK_SEG_MAX 126u              /* data buffers of a request, as the driver is told */
-#define BLK_IOV     (BLK_SEG_MAX + 2) /* ... and header and status */
+#define BLK_IOV     (BLK_SEG_MAX + 2) /* with header and status */
 
-/* What one operation moves or frees at most. Freeing goes by ranges, not bytes: what a file gives
- * back in a piece of this size takes about as long as copying the other. */
+/* The most bytes that one operation moves, and that one frees. Freeing costs less for each byte:
+ * freeing the larger piece takes about as long as copying the smaller. */
 #define BLK_PIECE       (UINT64_C(4) << 20)
 #define BLK_PIECE_FREED (UINT64_C(16) << 20)
 
@@ -32,50 +33,51 @@ struct blk_io {
     const char *name; /* in the log */
     struct loop *loop;
     struct blk_file file;
-    bool stop;    /* jobs end after the operation that they are at */
-    bool through; /* a write is answered once it is durable */
-    /* Loop thread, never from inside blk_job_start: the job is over, with VIRTIO_BLK_S_*. */
+    bool stop;    /* each job ends after its present operation */
+    bool through; /* write-through: a write is answered only once it is durable */
+    /* Loop thread, never from inside blk_job_start: the job is over; status is VIRTIO_BLK_S_*. */
     void (*done)(struct blk_job *job, int status);
-    /* Loop thread: so many more bytes are in the guest's buffers, job->request.data. */
+    /* Loop thread: the first `bytes` bytes at job->request.data have now been filled. */
     void (*filled)(struct blk_job *job, size_t bytes);
 
-    struct blk_job *open; /* started, and waiting for what may be merged with it; or NULL */
+    struct blk_job *open; /* started but not submitted: others may still join it. Or NULL */
 
-    uint8_t *bounce; /* or NULL where the file takes any buffer */
+    uint8_t *bounce; /* the bounce buffer, or NULL if the file takes any buffer */
     struct iovec bounce_iov;
-    struct blk_job *bouncing;               /* whose turn it is */
-    struct blk_job *waiting, *waiting_last; /* and whose next */
+    struct blk_job *bouncing;               /* the job that uses it, or NULL */
+    struct blk_job *waiting, *waiting_last; /* jobs that wait for it, in order */
 };
 
 struct blk_job {
     struct loop_op op; /* first member */
     struct blk_io *io;
-    struct blk_job *next; /* the owner's while the job is idle */
+    struct blk_job *next; /* while idle the owner's, while at work blk_job.c's (io->waiting) */
     uint64_t share;       /* the owner's while it is at work */
     struct virtq_chain chain;
-    struct blk_request request; /* offset, len, data: what is left of it */
+    struct blk_request request; /* offset, len, data: what is left to do */
     uint64_t filled;            /* bytes of data that the guest got */
-    struct iovec piece;         /* of a buffer that is longer than one */
-    uint8_t step;               /* blk_job.c's: what op is */
-    bool bounced;
-    bool merged; /* its data went with another's, in one operation */
+    struct iovec piece;         /* the first BLK_PIECE bytes of a buffer that is longer */
+    uint8_t step;               /* enum step (blk_job.c): what op does */
+    bool bounced;               /* goes through the bounce buffer */
+    bool merged;                /* shared one operation with other jobs */
 
-    /* A group of merged jobs: a list, from the one whose operation it is. */
-    struct blk_job *behind;
-    struct blk_job *last;  /* the first one's: the end of the list */
-    struct blk_span whole; /* ... what it transfers */
+    /* A group of merged jobs is a list. The operation is the first one's. */
+    struct blk_job *behind; /* the next in the group, or NULL */
+    struct blk_job *last;   /* the first one's: the end of the list */
+    struct blk_span whole;  /* the first one's: what the operation transfers */
 
     struct iovec iov[BLK_IOV];
 };
 
-/* The bounce buffer for a file that needs one; -ENOMEM. */
+/* Allocates the bounce buffer if the file needs one. -ENOMEM. */
 int blk_io_prepare(struct blk_io *io, struct err *e);
 void blk_io_finish(struct blk_io *io);
 
-/* Loop thread. The request is one that takes I/O. Cancelling job->op ends it sooner. */
+/* Loop thread. The request is neither BLK_ANSWER nor BLK_IDENTIFY. Cancelling job->op ends the job
+ * sooner. */
 void blk_job_start(struct blk_job *job);
 
-/* Loop thread, after the last of some that were started: they need not wait for more. */
+/* Loop thread. Call after a series of blk_job_start: submits the job that is still open. */
 void blk_jobs_go(struct blk_io *io);
 
 #endif

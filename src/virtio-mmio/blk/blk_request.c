@@ -1,6 +1,6 @@
 /*
- * Judging requests. Everything that the specification lets a device refuse is refused with a
- * status: IOERR for what the disk has not (5.2.6.2), UNSUPP for what it cannot.
+ * Judging requests. A request is refused with a status wherever the specification lets a device
+ * refuse it: IOERR for sectors that the disk does not have (5.2.6.2), UNSUPP for what it cannot do.
  */
 #include "virtio-mmio/blk/blk_request.h"
 
@@ -12,13 +12,13 @@
 static_assert(sizeof(struct virtio_blk_outhdr) == 16, "5.2.6");
 static_assert(sizeof(struct virtio_blk_discard_write_zeroes) == 16, "5.2.6");
 
-static void answer(struct blk_request *r, uint8_t status)
+static void request_answer(struct blk_request *r, uint8_t status)
 {
     r->action = BLK_ANSWER;
     r->status = status;
 }
 
-/* The status byte is the last one that the device may write; what is in front of it is data. */
+/* The status is the last byte that the device may write. What comes before it is data. */
 static bool status_find(struct blk_request *r, struct virtq_chain *chain)
 {
     struct iovec *writable = chain->iov + chain->readable;
@@ -32,22 +32,22 @@ static bool status_find(struct blk_request *r, struct virtq_chain *chain)
     return true;
 }
 
-static bool in_range(const struct blk_rules *rules, uint64_t sector, uint64_t sectors)
+static bool is_in_range(const struct blk_rules *rules, uint64_t sector, uint64_t sectors)
 {
     return sector <= rules->sectors && sectors <= rules->sectors - sector;
 }
 
-/* len is of the driver's buffers, the sector of its header. */
-static void transfer(struct blk_request *r, enum blk_action action, uint64_t sector, uint64_t len,
-                     const struct blk_rules *rules)
+/* sector and len come from the driver, unchecked. */
+static void request_transfer(struct blk_request *r, enum blk_action action, uint64_t sector,
+                             uint64_t len, const struct blk_rules *rules)
 {
-    if (len % rules->block != 0 || !in_range(rules, sector, len / BLK_SECTOR) ||
+    if (len % rules->block != 0 || !is_in_range(rules, sector, len / BLK_SECTOR) ||
         sector * BLK_SECTOR % rules->block != 0) {
-        answer(r, VIRTIO_BLK_S_IOERR);
+        request_answer(r, VIRTIO_BLK_S_IOERR);
         return;
     }
     if (len == 0) {
-        answer(r, VIRTIO_BLK_S_OK);
+        request_answer(r, VIRTIO_BLK_S_OK);
         return;
     }
     r->action = action;
@@ -55,50 +55,52 @@ static void transfer(struct blk_request *r, enum blk_action action, uint64_t sec
     r->len = len;
 }
 
-static void read_or_write(struct blk_request *r, struct virtq_chain *chain,
-                          const struct virtio_blk_outhdr *header, const struct blk_rules *rules)
+static void request_read_write(struct blk_request *r, struct virtq_chain *chain,
+                               const struct virtio_blk_outhdr *header,
+                               const struct blk_rules *rules)
 {
     if (header->type == VIRTIO_BLK_T_OUT && rules->read_only) {
-        answer(r, VIRTIO_BLK_S_IOERR);
+        request_answer(r, VIRTIO_BLK_S_IOERR);
     } else if (header->type == VIRTIO_BLK_T_OUT) {
         r->count = chain->readable;
         r->data = iov_skip(chain->iov, &r->count, sizeof(*header));
-        transfer(r, BLK_WRITE, header->sector, chain->readable_len - sizeof(*header), rules);
+        request_transfer(r, BLK_WRITE, header->sector, chain->readable_len - sizeof(*header),
+                         rules);
     } else {
         r->data = chain->iov + chain->readable;
         r->count = chain->writable;
-        transfer(r, BLK_READ, header->sector, chain->writable_len, rules);
+        request_transfer(r, BLK_READ, header->sector, chain->writable_len, rules);
     }
 }
 
-/* 5.2.6.2: unknown flags are not supported, nor is unmap where it means nothing. */
-static void range(struct blk_request *r, const struct virtq_chain *chain, enum blk_action action,
-                  const struct blk_rules *rules)
+/* Unknown flags are not supported, nor is unmap for a discard (5.2.6.2). */
+static void request_range(struct blk_request *r, const struct virtq_chain *chain,
+                          enum blk_action action, const struct blk_rules *rules)
 {
     const uint32_t allowed = action == BLK_ZERO ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0;
     struct virtio_blk_discard_write_zeroes range;
 
     if (rules->read_only || chain->readable_len != 16 + sizeof(range)) {
-        answer(r, VIRTIO_BLK_S_IOERR);
+        request_answer(r, VIRTIO_BLK_S_IOERR);
         return;
     }
     (void)iov_read(chain->iov, chain->readable, 16, &range, sizeof(range));
     if (range.flags & ~allowed) {
-        answer(r, VIRTIO_BLK_S_UNSUPP);
+        request_answer(r, VIRTIO_BLK_S_UNSUPP);
         return;
     }
     if (range.num_sectors > BLK_RANGE_SECTORS_MAX) {
-        answer(r, VIRTIO_BLK_S_IOERR);
+        request_answer(r, VIRTIO_BLK_S_IOERR);
         return;
     }
     r->unmap = range.flags != 0;
-    transfer(r, action, range.sector, (uint64_t)range.num_sectors * BLK_SECTOR, rules);
+    request_transfer(r, action, range.sector, (uint64_t)range.num_sectors * BLK_SECTOR, rules);
 }
 
-static void identify(struct blk_request *r, const struct virtq_chain *chain)
+static void request_identify(struct blk_request *r, const struct virtq_chain *chain)
 {
     if (chain->writable_len < VIRTIO_BLK_ID_BYTES) {
-        answer(r, VIRTIO_BLK_S_IOERR);
+        request_answer(r, VIRTIO_BLK_S_IOERR);
         return;
     }
     r->action = BLK_IDENTIFY;
@@ -107,27 +109,27 @@ static void identify(struct blk_request *r, const struct virtq_chain *chain)
     r->count = chain->writable;
 }
 
-static void judge(struct blk_request *r, struct virtq_chain *chain,
-                  const struct virtio_blk_outhdr *header, const struct blk_rules *rules)
+static void request_judge(struct blk_request *r, struct virtq_chain *chain,
+                          const struct virtio_blk_outhdr *header, const struct blk_rules *rules)
 {
     switch (header->type) {
     case VIRTIO_BLK_T_IN:
     case VIRTIO_BLK_T_OUT:
-        read_or_write(r, chain, header, rules);
+        request_read_write(r, chain, header, rules);
         return;
     case VIRTIO_BLK_T_FLUSH:
         if (rules->flush)
             r->action = BLK_FLUSH;
         return;
     case VIRTIO_BLK_T_GET_ID:
-        identify(r, chain);
+        request_identify(r, chain);
         return;
     case VIRTIO_BLK_T_DISCARD:
         if (rules->discard || rules->read_only)
-            range(r, chain, BLK_DISCARD, rules);
+            request_range(r, chain, BLK_DISCARD, rules);
         return;
     case VIRTIO_BLK_T_WRITE_ZEROES:
-        range(r, chain, BLK_ZERO, rules);
+        request_range(r, chain, BLK_ZERO, rules);
         return;
     }
 }
@@ -143,6 +145,6 @@ bool blk_request_read(struct blk_request *r, struct virtq_chain *chain,
     if (iov_read(chain->iov, chain->readable, 0, &header, sizeof(header)) < sizeof(header))
         r->status = VIRTIO_BLK_S_IOERR;
     else
-        judge(r, chain, &header, rules);
+        request_judge(r, chain, &header, rules);
     return true;
 }

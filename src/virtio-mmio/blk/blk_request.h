@@ -3,10 +3,10 @@
 /*
  * A driver's request to a disk (virtio 1.2, 5.2.6): read from its chain and judged. Pure.
  *
- *   readable   struct virtio_blk_outhdr, then what is to be written
- *   writable   what is to be read, then one byte of status
+ *   readable   struct virtio_blk_outhdr, then the data of a write
+ *   writable   the data of a read, then one byte of status
  *
- * Header, data and status may be cut into buffers anywhere.
+ * Header, data and status may be split over buffers anywhere.
  */
 #include <linux/virtio_blk.h>
 #include <stdbool.h>
@@ -14,11 +14,11 @@
 
 #include "virtio-mmio/queue/queue.h"
 
-/* One discard or write-zeroes; a request has one range. */
+/* The longest discard or write-zeroes. A request has one range. */
 #define BLK_RANGE_SECTORS_MAX (UINT32_C(1) << 22)
 
 enum blk_action {
-    BLK_ANSWER, /* nothing but the status */
+    BLK_ANSWER, /* only the status is to be written */
     BLK_READ,
     BLK_WRITE,
     BLK_FLUSH,
@@ -27,28 +27,29 @@ enum blk_action {
     BLK_IDENTIFY, /* the serial number goes into data */
 };
 
-/* What the disk can do. */
+/* What requests are judged by. */
 struct blk_rules {
     uint64_t sectors;
-    uint32_t block; /* bytes, what offsets and lengths are multiples of */
+    uint32_t block; /* bytes; offsets and lengths have to be multiples of it */
     bool read_only;
-    bool flush;
-    bool discard;
+    bool flush;   /* is offered */
+    bool discard; /* is offered */
 };
 
 struct blk_request {
     enum blk_action action;
-    bool unmap;         /* BLK_ZERO: may give the range back */
+    bool unmap;         /* BLK_ZERO: the host may deallocate the range */
     uint8_t status;     /* BLK_ANSWER: VIRTIO_BLK_S_* */
     uint8_t *status_at; /* guest memory */
     uint64_t offset;    /* bytes, in the disk */
-    uint64_t len;
-    struct iovec *data; /* READ, WRITE, IDENTIFY: len bytes of guest memory, in the chain's iov */
+    uint64_t len;       /* bytes */
+    /* READ, WRITE, IDENTIFY: len bytes of guest memory, `count` elements of the chain's iov. */
+    struct iovec *data;
     unsigned count;
 };
 
-/* Takes the chain's iov apart in place. False: there is no byte for the status, and so no way to
- * answer. */
+/* Reads and judges a request. Cuts the chain's iov in place. False: there is no byte for the
+ * status, and so no way to answer. */
 bool blk_request_read(struct blk_request *r, struct virtq_chain *chain,
                       const struct blk_rules *rules);
 

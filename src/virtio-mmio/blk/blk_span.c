@@ -1,9 +1,9 @@
-/* What may be merged, and the vector of it. */
+/* Which requests may be merged, and merging them. */
 #include "virtio-mmio/blk/blk_span.h"
 
 #include <string.h>
 
-#define SPAN_MAX (UINT64_C(1) << 22) /* bytes: a queue full of 128 KiB requests goes at once */
+#define SPAN_MAX (UINT64_C(1) << 22) /* bytes; not above BLK_PIECE, what one operation moves */
 
 void blk_span_begin(struct blk_span *s, const struct blk_request *first, unsigned room)
 {

@@ -1,10 +1,10 @@
-/* Copying into and out of vectors of buffers. */
+/* Copying into and out of vectors of buffers, and cutting them. */
 #include "virtio-mmio/queue/iov.h"
 
 #include <stdint.h>
 #include <string.h>
 
-static size_t smaller(size_t a, size_t b)
+static size_t iov_min(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -14,8 +14,8 @@ size_t iov_read(const struct iovec *iov, unsigned count, size_t offset, void *to
     size_t done = 0;
 
     for (; count > 0 && done < len; iov++, count--) {
-        size_t skip = smaller(offset, iov->iov_len);
-        size_t piece = smaller(iov->iov_len - skip, len - done);
+        size_t skip = iov_min(offset, iov->iov_len);
+        size_t piece = iov_min(iov->iov_len - skip, len - done);
         memcpy((uint8_t *)to + done, (const uint8_t *)iov->iov_base + skip, piece);
         offset -= skip;
         done += piece;
@@ -29,8 +29,8 @@ size_t iov_write(const struct iovec *iov, unsigned count, size_t offset, const v
     size_t done = 0;
 
     for (; count > 0 && done < len; iov++, count--) {
-        size_t skip = smaller(offset, iov->iov_len);
-        size_t piece = smaller(iov->iov_len - skip, len - done);
+        size_t skip = iov_min(offset, iov->iov_len);
+        size_t piece = iov_min(iov->iov_len - skip, len - done);
         memcpy((uint8_t *)iov->iov_base + skip, (const uint8_t *)from + done, piece);
         offset -= skip;
         done += piece;
@@ -57,7 +57,7 @@ unsigned iov_cut(struct iovec *iov, unsigned count, size_t len)
     unsigned left = 0;
 
     for (; left < count && len > 0; left++) {
-        iov[left].iov_len = smaller(iov[left].iov_len, len);
+        iov[left].iov_len = iov_min(iov[left].iov_len, len);
         len -= iov[left].iov_len;
     }
     return left;

@@ -1,23 +1,22 @@
 /*
  * The device's side of a split virtqueue.
  *
- * Order, against a driver on another processor:
+ * Memory order, against a driver on another processor:
  *
- *   pop      The available index is loaded with acquire: the ring entries, descriptors and buffers
- *            that the driver wrote before it stored the index are seen by the loads behind it
- *            (2.7.13.3.1).
- *   publish  The used index is stored with release: the entries pushed before it, and what the
- *            device wrote into buffers, are seen by a driver that sees the index (2.7.8.2). Then a
- *            full fence, then the load of used_event or the flags. The driver stores its wish for
- *            interrupts, fences and looks at the used index: the fences make sure that one of the
- *            two sees the other's store, so an answer is never left without either an interrupt or
- *            a driver that looks.
- *   kicks_on The same with the roles changed: store avail_event or the flag, full fence, load the
+ *   pop      The available index is loaded with acquire. So later loads see the ring entries,
+ *            descriptors and buffers that the driver wrote before it stored the index (2.7.13.3.1).
+ *   publish  The used index is stored with release. So a driver that sees the index also sees the
+ *            entries pushed before it and what the device wrote into buffers (2.7.8.2). Then comes
+ *            a full fence, then the load of used_event or the flags. The driver in turn stores its
+ *            wish for interrupts, fences and loads the used index. The two fences make sure that at
+ *            least one side sees the other's store: either the device raises an interrupt or the
+ *            driver finds the answer.
+ *   kicks_on The same with the roles exchanged: store avail_event or the flag, full fence, load the
  *            available index (2.7.10.1).
  *
- * Switching kicks off stores nothing where VIRTIO_F_EVENT_IDX is on: the driver kicks when its
- * index passes avail_event, which it has passed once and will not again until kicks_on moves it (or
- * 65,536 chains later, when one kick too many comes).
+ * With VIRTIO_F_EVENT_IDX, switching kicks off stores nothing. The driver kicks when its index
+ * passes avail_event; it has passed that already and does not pass it again until kicks_on moves
+ * it, or until 65,536 chains later, when one kick too many comes.
  */
 #include "virtio-mmio/queue/queue.h"
 
@@ -27,23 +26,23 @@
 #include <stddef.h>
 #include <string.h>
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ring fields are used as they lie");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ring fields are used unconverted");
 static_assert(sizeof(struct vring_desc) == 16 && sizeof(struct vring_used_elem) == 8, "2.7");
 
 #define CHAIN_BYTES_MAX (UINT64_C(1) << 32)
 
 static const char *const fault_texts[] = {
     [VIRTQ_SOUND] = "nothing is wrong",
-    [VIRTQ_BAD_SIZE] = "the queue's size is no power of two or too large",
+    [VIRTQ_BAD_SIZE] = "the queue's size is not a power of two, or too large",
     [VIRTQ_BAD_RING] = "a ring is misaligned or not in RAM",
     [VIRTQ_BAD_INDEX] = "the available index runs ahead of the queue",
-    [VIRTQ_BAD_NEXT] = "a chain goes on at a descriptor that is none",
+    [VIRTQ_BAD_NEXT] = "a chain names a descriptor that does not exist",
     [VIRTQ_TOO_LONG] = "a chain loops or is longer than the queue",
     [VIRTQ_TOO_MANY] = "a chain has more buffers than the device takes",
     [VIRTQ_TOO_BIG] = "a chain has more than 4 GiB",
     [VIRTQ_BAD_BUFFER] = "a buffer is not in RAM",
-    [VIRTQ_BAD_ORDER] = "a readable buffer is behind a writable one",
-    [VIRTQ_BAD_INDIRECT] = "an indirect table is not allowed or not whole",
+    [VIRTQ_BAD_ORDER] = "a readable buffer comes after a writable one",
+    [VIRTQ_BAD_INDIRECT] = "an indirect table is malformed or not allowed",
 };
 static_assert(sizeof(fault_texts) / sizeof(fault_texts[0]) == VIRTQ_FAULTS, "one text a fault");
 
@@ -57,13 +56,13 @@ void virtq_reset(struct virtq *q)
     *q = (struct virtq){ .size_max = q->size_max };
 }
 
-/* The host address of one of the three areas, or NULL. */
+/* The host address of one of the three areas, or NULL if it is misaligned or not in RAM. */
 static void *area_at(const struct mem *mem, gpa_t gpa, uint64_t len, unsigned align)
 {
     return gpa % align == 0 ? mem_at(mem, gpa, len) : NULL;
 }
 
-/* Lengths by 2.7: the events' two bytes count in any case. */
+/* Lengths as in 2.7, always with the two bytes of used_event or avail_event. */
 static enum virtq_fault areas_find(struct virtq *q, const struct mem *mem)
 {
     uint64_t n = q->size;
@@ -96,14 +95,14 @@ void virtq_stop(struct virtq *q)
     q->stopped = true;
 }
 
-/* Whether chains may come. */
-static bool works(const struct virtq *q)
+/* Whether the queue may give chains. */
+static bool virtq_works(const struct virtq *q)
 {
     return q->ready && !q->stopped && q->fault == VIRTQ_SOUND;
 }
 
-/* Looks how far the driver is. What is available and what is in flight are different descriptors,
- * at least one a chain, so that together there are no more than the queue has. */
+/* Loads the driver's available index. Each chain that is available or in flight has at least one
+ * descriptor of its own, so there are at most as many of them as the queue has descriptors. */
 static void avail_look(struct virtq *q)
 {
     uint16_t index = __atomic_load_n(&q->avail->idx, __ATOMIC_ACQUIRE);
@@ -114,15 +113,15 @@ static void avail_look(struct virtq *q)
     q->avail_seen = index;
 }
 
-/* Where descriptors are read from: the queue's table, or an indirect one. */
+/* The table that descriptors are read from: the queue's, or an indirect one. */
 struct table {
     const uint8_t *at;
     uint32_t count;
     bool indirect;
 };
 
-/* An indirect table has no alignment. The barrier keeps the compiler from reading the guest's copy
- * again where it would use ours. */
+/* Copies, as an indirect table need not be aligned. The barrier keeps the compiler from reading
+ * guest memory again instead of using the copy. */
 static struct vring_desc desc_read(const struct table *t, uint32_t index)
 {
     struct vring_desc copy;
@@ -132,8 +131,8 @@ static struct vring_desc desc_read(const struct table *t, uint32_t index)
     return copy;
 }
 
-/* 2.7.5.3: one table behind any number of direct descriptors, as the last of them; WRITE in the
- * descriptor that refers to it means nothing. */
+/* 2.7.5.3: a chain may have one indirect table. The last direct descriptor refers to it, and that
+ * descriptor's WRITE flag means nothing. */
 static enum virtq_fault table_enter(const struct virtq *q, struct table *t,
                                     const struct vring_desc *d)
 {
@@ -171,8 +170,8 @@ static enum virtq_fault buffer_add(const struct virtq *q, struct virtq_chain *ch
     return VIRTQ_SOUND;
 }
 
-/* No more buffers than the queue has descriptors, wherever they are described; so a loop ends too.
- * A reference to a table is no buffer, and there is at most one. */
+/* Follows at most as many descriptors as the queue has, over both tables, so a loop ends too. The
+ * descriptor that refers to a table does not count, and there is at most one. */
 static enum virtq_fault chain_walk(const struct virtq *q, struct virtq_chain *chain)
 {
     struct table t = { .at = (const uint8_t *)q->desc, .count = q->size };
@@ -202,11 +201,11 @@ static enum virtq_fault chain_walk(const struct virtq *q, struct virtq_chain *ch
 
 int virtq_pop(struct virtq *q, struct virtq_chain *chain)
 {
-    if (works(q) && q->next_avail == q->avail_seen)
+    if (virtq_works(q) && q->next_avail == q->avail_seen)
         avail_look(q);
     if (q->fault != VIRTQ_SOUND)
         return -EPROTO;
-    if (!works(q) || q->next_avail == q->avail_seen)
+    if (!virtq_works(q) || q->next_avail == q->avail_seen)
         return 0;
 
     *chain = (struct virtq_chain){ .iov = chain->iov, .iov_max = chain->iov_max };
@@ -235,7 +234,8 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t len)
     q->in_flight--;
 }
 
-/* After the fence: does the driver want to hear of the entries from `from` to next_used? */
+/* Call after the fence. Whether the driver wants an interrupt for the used entries from `from` up
+ * to next_used. */
 static bool irq_wanted(const struct virtq *q, uint16_t from)
 {
     if (q->event_idx)
@@ -258,7 +258,7 @@ bool virtq_publish(struct virtq *q)
 
 bool virtq_has_chain(struct virtq *q)
 {
-    if (works(q) && q->next_avail == q->avail_seen)
+    if (virtq_works(q) && q->next_avail == q->avail_seen)
         avail_look(q);
     if (!q->ready || q->stopped)
         return false;
@@ -267,14 +267,14 @@ bool virtq_has_chain(struct virtq *q)
 
 void virtq_kicks_off(struct virtq *q)
 {
-    if (works(q) && !q->event_idx)
+    if (virtq_works(q) && !q->event_idx)
         __atomic_store_n(&q->used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
 }
 
-/* A fault found here is what the next pop reports. */
+/* The next pop reports a fault that is found here. */
 bool virtq_kicks_on(struct virtq *q)
 {
-    if (!works(q))
+    if (!virtq_works(q))
         return false;
     if (q->event_idx)
         __atomic_store_n(q->avail_event, q->next_avail, __ATOMIC_RELAXED);

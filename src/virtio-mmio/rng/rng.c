@@ -1,10 +1,10 @@
 /*
  * The entropy device: one queue of buffers to fill.
  *
- * The bytes are written where the guest asked for them, never kept: nothing of them is left in this
- * process, and none are handed out twice after a snapshot. What one turn of the loop may produce is
- * bounded, as all devices share its thread; a timer that is due at once goes on after the others
- * had theirs.
+ * The bytes go straight into the guest's buffers and are never kept, so none are left in this
+ * process and none are handed out twice after a snapshot. All devices share the loop thread, so one
+ * turn of the loop produces a bounded number of bytes. A timer that is due at once then goes on
+ * after the other devices had their turn.
  */
 #include "virtio-mmio/rng/rng.h"
 
@@ -20,7 +20,7 @@
 
 #define QUEUE_SIZE VIRTQ_SIZE_MAX
 
-/* A turn's worth in bytes, and what a request counts besides its own. */
+/* How much one turn does, in bytes, and what a request costs besides its bytes. */
 #define TURN         RNG_REQUEST_MAX
 #define REQUEST_COST 512u
 
@@ -43,15 +43,15 @@ static struct rng *rng_of(struct virtio_device *v)
     return (struct rng *)v;
 }
 
-static struct virtq *ring_of(struct rng *r)
+static struct virtq *rng_ring(struct rng *r)
 {
     return &r->virtio.queue[0].ring;
 }
 
 /* Requests. */
 
-/* Fills one buffer; less than len only where the generator gave no more. A signal cuts large
- * requests short. */
+/* Fills one buffer and returns the bytes filled: fewer than len only if the generator failed. A
+ * signal may cut a large request short, so it asks again. */
 static size_t buffer_fill(struct rng *r, uint8_t *to, size_t len)
 {
     size_t filled = 0;
@@ -84,7 +84,7 @@ static uint32_t chain_fill(struct rng *r, const struct virtq_chain *c)
     return RNG_REQUEST_MAX - (uint32_t)left;
 }
 
-static void count(struct rng *r, uint32_t filled)
+static void rng_count(struct rng *r, uint32_t filled)
 {
     metric_add(&r->counters.entropy_event_count, 1);
     metric_add(&r->counters.entropy_bytes, filled);
@@ -95,36 +95,36 @@ static void count(struct rng *r, uint32_t filled)
 /* The queue. */
 
 enum rng_step {
-    RNG_DONE,      /* one request is dealt with */
-    RNG_EMPTY,     /* the guest has none */
-    RNG_THROTTLED, /* the rate limiter says when */
+    RNG_DONE,      /* one request is answered */
+    RNG_EMPTY,     /* the queue has no request */
+    RNG_THROTTLED, /* the rate limiter makes the next request wait */
 };
 
-static bool is_throttled(struct rng *r)
+static bool rng_is_throttled(struct rng *r)
 {
     return rate_limit_limits(&r->limiter) && !rate_limit_ready(&r->limiter, clock_now_ns());
 }
 
-static enum rng_step step(struct rng *r, uint64_t *cost)
+static enum rng_step rng_take_one(struct rng *r, uint64_t *cost)
 {
     struct virtq_chain c = { .iov = r->iov, .iov_max = VIRTQ_SIZE_MAX };
     uint32_t filled;
 
     if (!virtio_pop(&r->virtio, 0, &c))
         return RNG_EMPTY;
-    if (is_throttled(r)) {
-        virtq_unpop(ring_of(r), 1);
+    if (rng_is_throttled(r)) {
+        virtq_unpop(rng_ring(r), 1);
         return RNG_THROTTLED;
     }
     filled = chain_fill(r, &c);
-    count(r, filled);
+    rng_count(r, filled);
     rate_limit_take(&r->limiter, filled, 1);
     virtio_push(&r->virtio, 0, &c, filled);
     *cost += filled + REQUEST_COST;
     return RNG_DONE;
 }
 
-static void wait_for(struct rng *r, enum rng_step s)
+static void rng_wait(struct rng *r, enum rng_step s)
 {
     r->waiting = s != RNG_EMPTY;
     r->throttled = s == RNG_THROTTLED;
@@ -136,19 +136,19 @@ static void wait_for(struct rng *r, enum rng_step s)
         loop_timer(r->virtio.loop, &r->wait, r->throttled ? rate_limit_ready_at(&r->limiter) : 0);
 }
 
-static void run(struct rng *r)
+static void rng_run(struct rng *r)
 {
     uint64_t cost = 0;
     enum rng_step s;
 
     do
-        s = step(r, &cost);
+        s = rng_take_one(r, &cost);
     while (s == RNG_DONE && cost < TURN);
     virtio_publish(&r->virtio, 0);
-    wait_for(r, s);
+    rng_wait(r, s);
 }
 
-static void waited(struct loop_op *op, int res)
+static void rng_wait_done(struct loop_op *op, int res)
 {
     struct rng *r = container_of(op, struct rng, wait);
 
@@ -161,7 +161,7 @@ static void waited(struct loop_op *op, int res)
     } else {
         if (r->throttled)
             metric_add(&r->counters.rate_limiter_event_count, 1);
-        run(r);
+        rng_run(r);
     }
 }
 
@@ -177,7 +177,7 @@ static void rng_kick(struct virtio_device *v, unsigned queue)
 {
     (void)queue;
     if (!rng_of(v)->waiting)
-        run(rng_of(v));
+        rng_run(rng_of(v));
 }
 
 static void rng_reset(struct virtio_device *v)
@@ -220,7 +220,7 @@ int rng_create(struct rng **out, const struct rng_config *config, struct err *e)
         &r->virtio, &rng_ops,
         &(struct virtio_setup){ .name = "entropy", .queue_count = 1, .queue_size = QUEUE_SIZE });
     r->source = getrandom;
-    r->wait.done = waited;
+    r->wait.done = rng_wait_done;
     r->group = (struct metrics_group){
         .name = "entropy.io", .metrics = metrics, .count = METRICS, .counters = &r->counters
     };

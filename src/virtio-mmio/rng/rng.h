@@ -3,13 +3,16 @@
 /*
  * Randomness for the guest: the entropy device (virtio 1.2, 5.4), from the host kernel's generator.
  *
+ * This room is that device alone. It knows the transport and getrandom(2); it must not know guest
+ * addresses, other devices or the machine.
+ *
  *   rng_create(&rng, &config, &e)
  *   virtio_plug(&rng->virtio, ...)
- *   virtio_unplug(&rng->virtio, gone)    once no processor runs
+ *   virtio_unplug(&rng->virtio, gone)    once no vCPU runs
  *   rng_destroy(rng)                     in or after gone
  *
- * A request gets as many bytes as its buffers hold, up to 64 KiB; one that has no buffer to write
- * to, or one to read from besides (5.4.6.1), is answered with none.
+ * A request gets as many bytes as its buffers hold, up to 64 KiB. A request without a
+ * device-writable buffer, or with a device-readable one (5.4.6.1), is answered with none.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +25,7 @@
 
 struct err;
 
-#define RNG_REQUEST_MAX (64u << 10) /* bytes; a driver asks again for more */
+#define RNG_REQUEST_MAX (64u << 10) /* bytes; a driver that wants more asks again */
 
 struct rng_config {
     struct rate bandwidth; /* bytes */
@@ -31,20 +34,20 @@ struct rng_config {
 
 struct rng_counters {
     uint64_t entropy_event_count; /* requests */
-    uint64_t entropy_event_fails; /* of them, answered with nothing */
+    uint64_t entropy_event_fails; /* requests answered with nothing */
     uint64_t entropy_bytes;
-    uint64_t host_rng_fails;                 /* times the host's generator gave nothing */
-    uint64_t entropy_rate_limiter_throttled; /* times the guest had to wait for the rate limiter */
-    uint64_t rate_limiter_event_count;       /* times it then went on */
+    uint64_t host_rng_fails;                 /* times that the host's generator failed */
+    uint64_t entropy_rate_limiter_throttled; /* times that the rate limiter made requests wait */
+    uint64_t rate_limiter_event_count;       /* times that such a wait ended */
 };
 
-/* All of it the loop thread's. */
+/* The loop thread's. */
 struct rng {
     struct virtio_device virtio; /* first member */
     struct rate_limiter limiter;
-    struct loop_op wait; /* until the limiter lets it go on, or the others had their turn */
-    bool waiting;
-    bool throttled;                                          /* what it waits for */
+    struct loop_op wait; /* timer: until the limiter lets it go on, or the next turn */
+    bool waiting;        /* that timer runs */
+    bool throttled;      /* it waits for the limiter */
     ssize_t (*source)(void *to, size_t len, unsigned flags); /* getrandom */
     struct rng_counters counters;
     struct metrics_group group; /* "entropy.io"; the transport's is "entropy" */
@@ -53,7 +56,7 @@ struct rng {
 
 int rng_create(struct rng **out, const struct rng_config *config, struct err *e);
 
-/* Never plugged, or gone. Accepts NULL. */
+/* For a device that was never plugged or is gone. Accepts NULL. */
 void rng_destroy(struct rng *r);
 
 #endif

@@ -1,13 +1,13 @@
 #ifndef TESTS_DEVICE_KINDS_H
 #define TESTS_DEVICE_KINDS_H
 /*
- * Every kind of virtio device behind one driver, each with something under way that ends only when
- * the test says so: what all of them have to bear, and none of them may be forgotten in.
+ * Every kind of virtio device behind one driver, each with operations under way that end only when
+ * the test says so. A test of what every device has to bear goes through kinds[] and forgets none.
  *
- *   kind_start(&kinds[i])     plugged, its driver ready, something of it under way (lib/stuck.h)
+ *   kind_start(&kinds[i])     plugged, its driver ready, operations under way (lib/stuck.h)
  *   ...
- *   vd_finish(&d), or an unplugging of the test's own
- *   kind_finish(&kinds[i])    what the host lent it
+ *   vd_finish(&d), or unplug it otherwise
+ *   kind_finish()             closes and removes what the host's side had
  */
 #include <criterion/criterion.h>
 #include <linux/virtio_blk.h>
@@ -33,7 +33,7 @@
 struct kind {
     const char *name;
     struct virtio_device *(*create)(void);
-    void (*begin)(void); /* something comes under way */
+    void (*begin)(void); /* brings an operation under way */
     void (*destroy)(struct virtio_device *v);
 };
 
@@ -224,7 +224,7 @@ static inline void kind_start(const struct kind *k)
     cr_assert_gt(stuck.count, 0, "%s: nothing is under way", k->name);
 }
 
-/* What an operation of its kind comes to. */
+/* The result with which an operation of this kind ends. */
 static inline int kind_result(const struct loop_op *op)
 {
     if (is_bell(op))
@@ -234,7 +234,7 @@ static inline int kind_result(const struct loop_op *op)
     return op->kind == LOOP_OP_TIMER ? 0 : -EIO;
 }
 
-/* All that is under way now ends, doorbells first. What begins meanwhile does not. */
+/* Ends all that is under way now, doorbells first. What begins meanwhile stays under way. */
 static inline void kind_ends(void)
 {
     struct stuck was = stuck;

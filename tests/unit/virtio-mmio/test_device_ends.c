@@ -1,6 +1,6 @@
 /*
- * Every device where two things end it at once: a reset that the loop has yet to see meets a rest
- * or the machine's end, and what the device has under way ends in between, in the worst order.
+ * Every device when two things end its work at once: a reset that the loop has yet to see meets a
+ * rest or the machine's end, and the device's operations end in between, in the worst order.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 static unsigned quiets, gones;
 static const struct kind *kind;
 
-/* bells: it is being unplugged, and the doorbells end with the rest. */
+/* bells: the test unplugs the device, so its doorbells' reads are stuck and end with the rest. */
 static void each(void (*body)(void), bool bells)
 {
     bells_too = bells;
@@ -50,7 +50,7 @@ static void rested(struct virtio_device *v)
 static void gone(struct virtio_device *v)
 {
     gones++;
-    kind->destroy(v); /* which looks at what it has under way, and posted */
+    kind->destroy(v); /* which asserts that nothing is under way or posted */
     d.device = NULL;
 }
 
@@ -77,8 +77,8 @@ EACH(a_reset_that_nobody_saw_comes_before_the_rest, false)
     finish();
 }
 
-/* The operator asks for a rest, and before the device has come to it for the end. Of a rest that is
- * still to come nobody hears then. */
+/* The operator asks for a rest, and then for the end before the device is at rest. The rest's
+ * callback is not called any more. */
 EACH(the_end_comes_before_the_rest, true)
 {
     unsigned before;
@@ -88,7 +88,7 @@ EACH(the_end_comes_before_the_rest, true)
     (void)virtio_unplug(d.device, gone);
     kind_ends();
     vd_settle(&d);
-    if (gones == 0) /* it had no rest to come to, and went on until the end was seen */
+    if (gones == 0) /* it began something new before it saw the end */
         kind_ends();
     vd_settle(&d);
     cr_assert_eq(gones, 1, "%s", kind->name);
@@ -96,14 +96,14 @@ EACH(the_end_comes_before_the_rest, true)
     finish();
 }
 
-/* What is left in the loop's queue when the device has nothing else to do is called before it goes:
- * its destruction asserts so. */
+/* Posts that are still queued in the loop when the device is idle are called before it is gone.
+ * Destroying it asserts that. */
 EACH(nothing_of_it_is_queued_once_it_is_gone, true)
 {
     (void)virtio_unplug(d.device, gone);
     vd_settle(&d);
     kind_ends();
-    cr_assert_eq(gones, 0, "%s: not from within", kind->name);
+    cr_assert_eq(gones, 0, "%s: never from inside a call", kind->name);
     vd_settle(&d);
     cr_assert_eq(gones, 1, "%s", kind->name);
     finish();

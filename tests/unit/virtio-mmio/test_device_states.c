@@ -1,6 +1,7 @@
 /*
- * Each device across a snapshot, in the middle of its work: the driver goes on with another one, on
- * the same rings, and finds nothing lost that is the device's to keep. Both loop backends.
+ * Each device across a snapshot in the middle of its work: the driver goes on with another device,
+ * on the same rings, and finds that nothing is lost that a device has to keep. On both loop
+ * backends.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -86,7 +87,7 @@ static void image_make(unsigned index, uint32_t sectors)
     (void)close(fd);
 }
 
-/* As an operator does who takes a snapshot of the disk with the machine's. */
+/* As an operator does who copies the disk along with the machine's snapshot. */
 static void image_copy(void)
 {
     uint8_t bytes[SECTORS * BLK_SECTOR];
@@ -106,7 +107,7 @@ static void disk_plug(struct vd *driver, struct blk **b, unsigned index)
     vd_plug(driver, &(*b)->virtio);
 }
 
-/* The other one of so many sectors. */
+/* Plugs both disks. The other one has so many sectors. */
 static void disks_plug(uint32_t sectors)
 {
     image_make(0, SECTORS);
@@ -124,7 +125,7 @@ static void disks_finish(void)
     (void)unlink(path[1]);
 }
 
-/* A request for one block; its data lies at the address returned, its status behind. */
+/* A request for one block. Returns where its data lies; its status follows the data. */
 static gpa_t block_ask(struct vd *driver, uint32_t type, unsigned block, uint8_t byte)
 {
     struct virtio_blk_outhdr header = { .type = type, .sector = block * (BLOCK / BLK_SECTOR) };
@@ -184,7 +185,7 @@ ON_BOTH(a_disk_loses_no_write)
     disks_finish();
 }
 
-/* What the limiter held back is still in the queue, and the limiter is a new one. */
+/* The request that the limiter held back is still in the queue, and the other disk has no limit. */
 ON_BOTH(a_limited_disk_rests_at_once)
 {
     struct vd_used used;
@@ -235,7 +236,7 @@ ON_BOTH(a_disk_of_other_blocks_is_refused)
 #define TX     1u
 #define HEADER 12u
 
-static int wire[2]; /* the other ends */
+static int wire[2]; /* the taps' other ends */
 
 static void net_plug(struct vd *driver, struct net **n, unsigned index, uint8_t last)
 {
@@ -277,8 +278,8 @@ static void frame_send(struct vd *driver, unsigned index, uint8_t byte)
     cr_assert_eq(frame[HEADER], byte);
 }
 
-/* Its window of buffers goes back and is taken again by both; the other one answers to the address
- * that the driver knows. */
+/* Both take the buffers again that the first one had taken and given back. The other one uses the
+ * MAC address that the driver knows. */
 ON_BOTH(a_network_device_goes_on)
 {
     struct net *n, *other;
@@ -322,7 +323,7 @@ static void randomness_ask(struct vd *driver)
     (void)vd_kick(driver, 0);
 }
 
-/* While the limiter makes it wait. */
+/* The snapshot is taken while the limiter makes it wait. */
 ON_BOTH(an_entropy_device_goes_on)
 {
     const struct rng_config slow = { .ops = { .per_s = 1 } };
@@ -367,8 +368,8 @@ static void balloon_plug(struct vd *driver, struct balloon **b, uint64_t target)
     vd_plug(driver, &(*b)->virtio);
 }
 
-/* The statistics' buffer is held by both; what the guest gave up stays its word, and another target
- * is told. */
+/* Both hold the statistics buffer. `actual` stays what the guest said, and it is told the new
+ * target. */
 ON_BOTH(a_balloon_goes_on)
 {
     uint8_t stat[10] = { BALLOON_FREE_MEMORY, 0, 42 };

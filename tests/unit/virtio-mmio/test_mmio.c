@@ -1,4 +1,4 @@
-/* The register window: what each address gives and takes, and what none does. */
+/* The register window: what each offset reads and takes, and which read and take nothing. */
 #include "virtio-mmio/mmio.h"
 
 #include <criterion/criterion.h>
@@ -184,7 +184,7 @@ Test(mmio, odd_accesses_to_registers)
     }
     cr_assert_eq(echo.virtio.status.bits, 0);
     cr_assert_eq(echo.virtio.queue_sel, 0);
-    cr_assert_eq(echo.config.driver, ECHO_FIRST, "nor did one reach over the edge");
+    cr_assert_eq(echo.config.driver, ECHO_FIRST, "and none reached into the configuration space");
 }
 
 Test(mmio, configuration_space_in_every_width)

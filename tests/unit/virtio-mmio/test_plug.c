@@ -1,4 +1,4 @@
-/* Connecting a device and taking it off: from every state, and where the machine refuses it. */
+/* Plugging and unplugging a device: in every state, and when the machine refuses it. */
 #include "virtio-mmio/plug.h"
 
 #include <criterion/criterion.h>
@@ -91,7 +91,7 @@ static void gone(struct virtio_device *v)
     gones++;
 }
 
-/* Not before what it holds is answered. */
+/* Not before the chain that it holds is answered. */
 Test(plug, goes_when_it_is_drained)
 {
     vd_plug(&d, &echo.virtio);
@@ -105,7 +105,7 @@ Test(plug, goes_when_it_is_drained)
     cr_assert_eq(gones, 0, "never from inside a call");
     vd_settle(&d);
     cr_assert_eq(gones, 1);
-    cr_assert_not(virtio_unplug(&echo.virtio, gone), "it is off");
+    cr_assert_not(virtio_unplug(&echo.virtio, gone), "it is unplugged");
     vd_finish(&d);
     cr_assert_eq(gones, 1);
 }
@@ -232,7 +232,7 @@ Test(plug, descriptors_that_are_short)
     expect_refused(&slot, EMFILE, "echo: no eventfd for queue 0");
 }
 
-/* A host whose filter refuses every way to read: the device is out of order, mote is not. */
+/* A host whose seccomp filter refuses every way to read: the device fails, the process goes on. */
 Test(plug, a_doorbell_that_cannot_be_read)
 {
     pid_t child = fork();

@@ -16,7 +16,7 @@ static struct rate rate(uint64_t per_s, uint64_t burst)
     return (struct rate){ .per_s = per_s, .burst = burst };
 }
 
-/* Operations that get through between two moments, by whoever asks each step_ns. */
+/* How many operations get through between two moments if somebody asks every step_ns. */
 static unsigned passed(uint64_t from_ns, uint64_t to_ns, uint64_t step_ns)
 {
     unsigned count = 0;

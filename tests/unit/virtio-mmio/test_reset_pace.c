@@ -14,7 +14,7 @@
 static struct vd d;
 static struct echo echo;
 
-/* BOTH(name) { ... } runs on both loops. */
+/* BOTH(name) { ... } runs on both loop backends. */
 #define BOTH(name)                                                              \
     static void name##_(void);                                                  \
     Test(reset_pace, name)                                                      \
@@ -30,7 +30,7 @@ static struct echo echo;
     }                                                                           \
     static void name##_(void)
 
-/* However fast this thread is, or slow, the clock says how many there may have been. */
+/* The clock says how many resets there may have been, whether this thread is fast or slow. */
 BOTH(a_driver_that_resets_without_end_has_a_pace)
 {
     uint64_t began_ns = clock_now_ns(), took_ns;
@@ -43,7 +43,7 @@ BOTH(a_driver_that_resets_without_end_has_a_pace)
     cr_assert_leq(echo.virtio.counters.resets, AT_ONCE + 1 + took_ns / (NS_PER_S / PER_S));
 }
 
-/* Its next reset is due in an hour. */
+/* Begins a reset that the pace lets end in an hour. */
 static void exhaust(void)
 {
     cr_assert(vd_negotiate(&d, 0));
@@ -54,7 +54,7 @@ static void exhaust(void)
     cr_assert_neq(vd_read(&d, VIRTIO_MMIO_STATUS), 0);
 }
 
-/* The loop goes on meanwhile, and the device drained at once. */
+/* The device has drained at once, and the loop goes on meanwhile. */
 BOTH(a_reset_that_waits_keeps_nobody)
 {
     exhaust();
@@ -63,7 +63,7 @@ BOTH(a_reset_that_waits_keeps_nobody)
     vd_write(&d, VIRTIO_MMIO_STATUS, 0);
     vd_settle(&d);
     cr_assert_eq(echo.resets, 1, "it is still the same one");
-    /* and unplugging, next, does not wait for an hour */
+    /* vd_finish, which comes next, does not wait for an hour */
 }
 
 static bool is_quiet;
@@ -80,7 +80,7 @@ static bool has_come(void *arg)
     return is_quiet;
 }
 
-/* A machine that is to be saved does not wait for it. */
+/* A device that is brought to rest does not wait for the pace. */
 BOTH(a_device_to_be_saved_waits_for_no_pace)
 {
     is_quiet = false;

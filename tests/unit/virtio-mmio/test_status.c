@@ -78,7 +78,7 @@ Test(status, refuses_features_it_does_not_have)
     status_accept(&s, 1, 1);
     cr_assert_eq(status_write(&s, ACK | DRIVER | FEATURES_OK), STATUS_NOTHING);
     cr_assert_eq(s.bits, ACK | DRIVER);
-    status_accept(&s, 0, 0x30); /* it may think again */
+    status_accept(&s, 0, 0x30); /* the driver may try again */
     cr_assert_eq(status_write(&s, ACK | DRIVER | FEATURES_OK), STATUS_NOTHING);
     cr_assert_eq(s.bits, ACK | DRIVER | FEATURES_OK);
 }
@@ -108,7 +108,7 @@ Test(status, ready_needs_features)
     cr_assert_eq(s.bits, ACK | DRIVER);
     status_accept(&s, 0, 0xffffffff);
     cr_assert_eq(status_write(&s, ACK | DRIVER | FEATURES_OK | DRIVER_OK), STATUS_NOTHING);
-    cr_assert_eq(s.bits, ACK | DRIVER, "neither, where features do not agree");
+    cr_assert_eq(s.bits, ACK | DRIVER, "neither bit: the features do not agree");
     status_accept(&s, 0, 0);
     status_accept(&s, 1, 1);
     cr_assert_eq(status_write(&s, ACK | DRIVER | FEATURES_OK | DRIVER_OK), STATUS_READY);

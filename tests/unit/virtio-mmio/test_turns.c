@@ -1,11 +1,11 @@
 /*
- * What each device does between two looks of the loop at its timers, while its queue is refilled
- * without end. The clock is the loop's own turn, which is from one look to the next; a post that
- * comes again in each of them counts.
+ * How much each device does in one turn of the loop, while its queue is refilled without end. A
+ * turn lasts from one look of the loop at its timers to the next. A post that posts itself again in
+ * each turn counts them: the clock.
  *
- * The guest's other processor, which refills, is called by that clock and, where the device writes
- * into guest memory, whenever it does: so it is as fast as one can be, and what the device did is
- * the distance that it went.
+ * The driver refills the queue as fast as a second processor of the guest could: in each turn, and
+ * whenever the device writes into guest memory. How far the device's next_avail moved is what it
+ * did.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -26,13 +26,13 @@
 #include "virtio-mmio/rng/rng.h"
 #include "virtio-mmio/vsock/vsock.h"
 
-#define CHAINS  2000u /* that are offered in a turn: one of a device without a bound ends too */
-#define LOOKS   100u  /* at the timers */
-#define SETTLED 4u    /* of them, until the first kick is behind us */
+#define CHAINS  2000u /* offered in a turn at most, so that a turn without a bound ends too */
+#define LOOKS   100u  /* turns that are watched */
+#define SETTLED 4u    /* turns that do not count, until the first kick is over */
 #define DATA    VD_BUFFERS
 #define STATUS  (VD_BUFFERS + 4096)
 #define CID     52u
-#define BUFFERS 4u /* a chain's at most */
+#define BUFFERS 4u /* in a chain, at most */
 
 static struct vd d;
 
@@ -47,7 +47,7 @@ struct subject {
     void (*feed)(void); /* what the host sends as fast as the device takes it; or NULL */
 };
 
-/* The processor. */
+/* The driver. */
 
 static const struct subject *subject;
 static uint32_t offered;
@@ -57,7 +57,7 @@ static uint16_t next_avail(void)
     return d.device->queue[subject->queue].ring.next_avail;
 }
 
-/* The queue is full: what is available and what is under way are all of its descriptors. */
+/* Makes the queue full: every descriptor is available or in flight. */
 static void refill(void)
 {
     struct vd_queue *q = &d.queue[subject->queue];
@@ -84,7 +84,7 @@ static void refill_behind(struct accel *a, gpa_t gpa, uint64_t len)
 
 static struct accel_ops accel_ops;
 
-/* Each head is offered again and again: chain i is that of descriptor i * BUFFERS. */
+/* Each head is offered again and again. Chain i begins at descriptor i * BUFFERS. */
 static void chains_make(void)
 {
     struct vd_queue *q = &d.queue[subject->queue];
@@ -195,7 +195,7 @@ EACH(disk_identified, blk_open, blk_close, 0, 64, &identify, sizeof(identify),
 EACH(disk_read, blk_open, blk_close, 0, 64, &read_sector, sizeof(read_sector),
      { { DATA, 16, 0 }, { STATUS + 512, 512, VD_WRITE }, { STATUS, 1, VD_WRITE } }, NULL)
 
-/* Network: frames that are none, which cost the tap nothing. */
+/* Network. What the guest sends is too short for a frame, so it costs the tap nothing. */
 
 static struct net *net;
 static int host;
@@ -230,7 +230,7 @@ static void frames_send(void)
 EACH(net_received, net_open, net_close, 0, 128, NULL, 0, { { DATA, 2048, VD_WRITE } }, frames_send)
 EACH(net_sent, net_open, net_close, 1, 128, NULL, 0, { { DATA, 20, 0 } }, NULL)
 
-/* vsock: packets for connections that there are not. */
+/* vsock: packets for connections that do not exist. */
 
 static struct vsock *vsock;
 static char folder[32], uds[64];
@@ -354,7 +354,7 @@ static void balloon_close(void)
     balloon_destroy(balloon);
 }
 
-/* Page numbers that are none: sorting them is the work. */
+/* Page numbers that are not in RAM: sorting them is all the work. */
 static const uint32_t pages[1024] = { [0 ... 1023] = 0xfffff };
 
 EACH(balloon_inflated, balloon_open, balloon_close, 0, 8, pages, sizeof(pages),

@@ -35,7 +35,7 @@ static void tear_down(void)
 
 TestSuite(virtio, .init = set_up, .fini = tear_down);
 
-/* One request of a string, with room for the answer; returns where that will be. */
+/* Offers a request with this text and room for the answer. Returns where the answer will be. */
 static const char *ask(unsigned queue, const char *text)
 {
     uint32_t len = (uint32_t)strlen(text) + 1;
@@ -206,7 +206,7 @@ static void write_ring(uint32_t reg, gpa_t at)
     vd_write(&d, reg + 4, (uint32_t)(at >> 32));
 }
 
-/* Told at once by the register, and by an interrupt as soon as there may be one. */
+/* The Status register tells it at once, an interrupt as soon as the driver may get one. */
 Test(virtio, misplaced_rings)
 {
     static const struct {
@@ -323,11 +323,11 @@ Test(virtio, draining_device_that_looks_for_chains)
     echo.virtio.ops->kick(&echo.virtio, 1);
     cr_assert_eq(echo.held_count, 1);
     echo_release(&echo);
-    echo.virtio.ops->kick(&echo.virtio, 1); /* set up by nobody */
+    echo.virtio.ops->kick(&echo.virtio, 1); /* this queue is not set up any more */
     cr_assert_eq(vd_read(&d, VIRTIO_MMIO_STATUS), 0);
 }
 
-/* What was taken before is still answered. */
+/* Chains that were taken before are still answered. */
 Test(virtio, failure_with_chains_in_flight)
 {
     vd_start(&d, 0);
@@ -403,7 +403,7 @@ Test(virtio, reset_overtakes_ready)
     expect_echo(0);
 }
 
-/* Until the device let go of the buffers the old device is there, and takes nothing. */
+/* Until the device has let go of its buffers the driver sees the old one, which ignores writes. */
 Test(virtio, reset_waits_for_what_is_in_flight)
 {
     vd_start(&d, 0);
@@ -431,7 +431,7 @@ Test(virtio, reset_waits_for_what_is_in_flight)
 
     echo_release(&echo);
     cr_assert_eq(vd_read(&d, VIRTIO_MMIO_STATUS), 0);
-    cr_assert_eq(vd_interrupts(&d, NULL), 0, "and nobody is called for the old answers");
+    cr_assert_eq(vd_interrupts(&d, NULL), 0, "and the old answers raise no interrupt");
     echo.hold = false;
     vd_start(&d, 0);
     expect_echo(0);

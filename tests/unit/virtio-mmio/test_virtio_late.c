@@ -1,4 +1,4 @@
-/* A reset that the host holds up: told once, over once, and in nobody's way. */
+/* A reset that the host holds up: it is logged once, and it holds up nothing else. */
 #include "virtio-mmio/virtio_late.h"
 
 #include <criterion/criterion.h>
@@ -62,7 +62,7 @@ Test(virtio_late, is_told_and_the_driver_waits_on)
     vd_finish(&d);
 }
 
-/* The timer of one that was over long since is none of the next one's. */
+/* A timer that was started for an earlier reset does not make the next one late. */
 Test(virtio_late, each_reset_has_its_own_time)
 {
     const uint64_t hour = 3600 * (uint64_t)NS_PER_S;
@@ -96,7 +96,7 @@ static void gone(struct virtio_device *v)
     gones++;
 }
 
-/* The timer is the device's own: it does not go before it. */
+/* The timer is a part of the device, which is not gone before the timer has ended. */
 Test(virtio_late, its_timer_ends_with_the_device)
 {
     reset_it(1);

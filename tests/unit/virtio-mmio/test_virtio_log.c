@@ -1,5 +1,4 @@
-/* What a driver's faults leave in the log is not written under the device's lock, which a vCPU may
- * be waiting for. */
+/* A driver's faults are not logged under the device's lock, which a vCPU may be waiting for. */
 #include "virtio-mmio/virtio.h"
 
 #include <criterion/criterion.h>
@@ -37,7 +36,7 @@ static void expect_one_line_without_lock(void)
     cr_assert_eq(seen.under_lock, 0);
 }
 
-Test(virtio_log, a_chain_that_is_none)
+Test(virtio_log, a_malformed_chain)
 {
     vd_start(&d, 0);
     vd_desc(&d, 0, 0, (struct vring_desc){ VD_WINDOW, 64, VD_WRITE, 0 });
@@ -48,8 +47,8 @@ Test(virtio_log, a_chain_that_is_none)
     expect_one_line_without_lock();
 }
 
-/* By a register write, which is under the lock as a whole. */
-Test(virtio_log, a_queue_that_is_nowhere)
+/* A register write finds this fault, and it holds the lock from beginning to end. */
+Test(virtio_log, a_queue_outside_ram)
 {
     cr_assert(vd_negotiate(&d, 0));
     vd_write(&d, VIRTIO_MMIO_QUEUE_SEL, 0);

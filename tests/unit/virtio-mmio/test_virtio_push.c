@@ -12,18 +12,18 @@
 static struct vd d;
 static struct echo echo;
 
-/* An accelerator that keeps what it is told. */
+/* What the accelerator was told. */
 static struct {
     unsigned count;
     struct {
         gpa_t gpa;
         uint64_t len;
-        uint16_t used; /* the driver's view by then */
-        char first;    /* byte of it */
+        uint16_t used; /* the used index that the driver saw by then */
+        char first;    /* the first byte that was written */
     } part[8];
 } told;
 
-static const struct accel_ops *of_driver; /* which sees to it that nothing is left out */
+static const struct accel_ops *of_driver; /* vd_reap checks by it that nothing is left out */
 
 static void memory_written(struct accel *a, gpa_t gpa, uint64_t len)
 {
@@ -101,7 +101,7 @@ Test(virtio_push, has_nothing_to_tell_of_what_was_only_read)
     cr_assert_eq(told.count, 0);
 }
 
-Test(virtio_push, needs_nobody_who_listens)
+Test(virtio_push, works_where_the_accelerator_need_not_know)
 {
     gpa_t at = vd_alloc(&d, 16), answer = vd_alloc(&d, 16);
 

@@ -39,7 +39,7 @@ static void tear_down(void)
 
 TestSuite(virtio_state, .init = set_up, .fini = tear_down);
 
-/* d's device at rest, and another that goes on where it is. */
+/* Brings d's device to rest and saves it, and lets the other one go on from there. */
 static void fork_it(void)
 {
     vd_quiesce(&d);
@@ -78,7 +78,7 @@ static void use(struct vd *driver, unsigned count)
     }
 }
 
-/* Both of them go on, from the middle of the rings and with chains that nobody had looked at. */
+/* Both of them go on, from the middle of the rings and with chains that nobody had taken. */
 Test(virtio_state, two_devices_go_on_from_one)
 {
     gpa_t at[2];
@@ -158,7 +158,7 @@ Test(virtio_state, rest_waits_for_what_is_in_flight)
     cr_assert_eq(quiets, 1);
 }
 
-/* At each step of bringing it up; the driver then takes the others. */
+/* A snapshot after each step of bringing the device up. The driver then takes the other steps. */
 Test(virtio_state, a_driver_goes_on_setting_up)
 {
     for (unsigned step = 0; step <= 3; step++) {
@@ -173,7 +173,7 @@ Test(virtio_state, a_driver_goes_on_setting_up)
         if (step >= 3)
             vd_queue_set_up(&d, 0, 8);
         vd_write(&d, VIRTIO_MMIO_QUEUE_SEL, 1);
-        vd_write(&d, VIRTIO_MMIO_QUEUE_NUM, 3); /* is none, and may still change */
+        vd_write(&d, VIRTIO_MMIO_QUEUE_NUM, 3); /* not valid, and may still change */
         status = vd_read(&d, VIRTIO_MMIO_STATUS);
         fork_it();
         cr_assert_eq(vd_read(&to, VIRTIO_MMIO_STATUS), status);
@@ -192,7 +192,7 @@ Test(virtio_state, a_driver_goes_on_setting_up)
     }
 }
 
-/* The loop had not looked yet when the machine stopped. */
+/* The loop had not seen DRIVER_OK yet when the machine stopped. */
 Test(virtio_state, a_driver_just_ready_finds_the_device_at_work)
 {
     gpa_t at;
@@ -228,7 +228,7 @@ Test(virtio_state, a_device_that_failed_stays_so_until_its_reset)
     use(&to, 20);
 }
 
-/* Its chain can never be answered, and nobody waits for it. */
+/* The rest waits for the reset, which waits for the chain in flight. */
 Test(virtio_state, a_reset_under_way_ends_first)
 {
     vd_start(&d, 0);
@@ -276,7 +276,7 @@ Test(virtio_state, one_that_needs_no_interrupt_gets_none)
     cr_assert_eq(to.interrupts, 0);
 }
 
-/* What it is to the driver is this device's; what the driver wrote comes along. */
+/* The device's part of the configuration is the new device's. The driver's part comes along. */
 Test(virtio_state, a_configuration_that_differs_is_told)
 {
     uint32_t words[2], value = 0x55555555, why, generation;
@@ -314,7 +314,7 @@ Test(virtio_state, every_device_has_its_own_section)
     cr_assert_str_eq(e.text, "the machine's state has no section 'echo'");
 }
 
-/* Foreign states: a sound one with a field changed. */
+/* Untrusted states: a sound one with a field changed. */
 
 static const struct change {
     uint16_t field;
@@ -324,15 +324,15 @@ static const struct change {
     { 1, 2, "section 'echo': it is another kind of device" },
     { 2, 0x10, "section 'echo': its status is one that no driver can bring about" },
     { 2, 7, "section 'echo': its status is one that no driver can bring about" },
-    { 2, 3, "section 'echo': a queue is ready before there are features" },
+    { 2, 3, "section 'echo': a queue is ready although features are not agreed on" },
     { 2, 0x100, "section 'echo': field 2 is out of range" },
     { 3, 0, "section 'echo': its status is one that no driver can bring about" },
-    { 3, UINT64_MAX, "section 'echo': its driver uses features that this device has not" },
+    { 3, UINT64_MAX, "section 'echo': its driver uses features that this device does not have" },
     { 5, 4, "section 'echo': field 5 is out of range" },
     { 8, UINT64_C(1) << 32, "section 'echo': field 8 is out of range" },
-    { 0x100, 3, "section 'echo': the queue's size is no power of two or too large" },
-    { 0x100, 32, "section 'echo': the queue's size is no power of two or too large" },
-    { 0x100, 0, "section 'echo': the queue's size is no power of two or too large" },
+    { 0x100, 3, "section 'echo': the queue's size is not a power of two, or too large" },
+    { 0x100, 32, "section 'echo': the queue's size is not a power of two, or too large" },
+    { 0x100, 0, "section 'echo': the queue's size is not a power of two, or too large" },
     { 0x101, 2, "section 'echo': field 257 is out of range" },
     { 0x102, 8, "section 'echo': a ring is misaligned or not in RAM" },
     { 0x103, VD_LOW_END, "section 'echo': a ring is misaligned or not in RAM" },
@@ -342,7 +342,7 @@ static const struct change {
     { 0x206, 0x10000, "section 'echo': field 518 is out of range" },
 };
 
-/* As the driver left it in d, but for one field; or without it. */
+/* Writes d's state again, with one field changed or left out. */
 static void state_write(const struct change *c, bool without)
 {
     static struct state_reader r;
@@ -426,7 +426,7 @@ Test(virtio_state, a_device_may_refuse)
     expect_untouched();
 }
 
-/* Positions that memory does not agree with are the guest's own loss: it is told, as ever. */
+/* Positions that disagree with guest memory are the guest's fault: the device needs a reset. */
 Test(virtio_state, positions_are_judged_when_they_are_used)
 {
     const struct change ahead = { .field = 0x105, .value = 1000 };

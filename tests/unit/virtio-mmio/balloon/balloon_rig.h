@@ -1,7 +1,7 @@
 #ifndef UNIT_VIRTIO_MMIO_BALLOON_BALLOON_RIG_H
 #define UNIT_VIRTIO_MMIO_BALLOON_BALLOON_RIG_H
 /*
- * A balloon between a driver and an accelerator that notes what it is told of guest memory.
+ * A balloon between a driver and an accelerator that notes what it is told about guest memory.
  *
  * Each test that is written with ON_BOTH runs once on io_uring and once on epoll.
  */
@@ -106,7 +106,7 @@ static inline void fill(gpa_t gpa, uint32_t len)
     cr_assert_eq(present(gpa, len), len / 4096);
 }
 
-/* Page numbers into a queue, kicked. */
+/* Offers a buffer of page numbers in a queue, with a kick. */
 static inline void offer_pages(unsigned queue, const uint32_t *numbers, unsigned count)
 {
     gpa_t at = vd_alloc(&d, count * 4);

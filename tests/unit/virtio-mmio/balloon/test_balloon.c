@@ -32,7 +32,7 @@ ON_BOTH(balloon, offers_what_was_asked_for)
     cr_assert_eq(vd_read(&d, VIRTIO_MMIO_QUEUE_NUM_MAX), 0);
 }
 
-/* 256 pages as Linux sends them, the last first: the host has them back, by one call. */
+/* 256 pages as Linux sends them, the last first: the host gets them back by one call. */
 ON_BOTH(balloon, pages_given_up_go_back_to_the_host)
 {
     uint32_t numbers[256];
@@ -73,7 +73,7 @@ ON_BOTH(balloon, pages_taken_back_are_ram_again)
     cr_assert_eq(balloon->counters.event_fails, 0);
 }
 
-ON_BOTH(balloon, pages_that_are_none_change_nothing)
+ON_BOTH(balloon, pages_not_in_ram_change_nothing)
 {
     uint32_t numbers[] = { VD_LOW_END / 4096, VD_HIGH / 4096 - 1,  VD_HIGH_END / 4096,
                            UINT32_MAX,        VD_HIGH / 4096 + 7,  VD_HIGH / 4096 + 7,
@@ -90,7 +90,7 @@ ON_BOTH(balloon, pages_that_are_none_change_nothing)
     cr_assert_not(vd_failed(&d));
 }
 
-/* A guest that gives up its own rings gets zeroed ones, and no more. */
+/* A guest that gives up its own rings gets zeroed ones. Nothing worse happens. */
 ON_BOTH(balloon, its_own_rings_may_go_too)
 {
     uint32_t numbers[8];
@@ -152,7 +152,7 @@ ON_BOTH(balloon, reported_pages_go_back_to_the_host)
     cr_assert_eq(balloon->counters.free_page_report_fails, 1);
 }
 
-ON_BOTH(balloon, reports_to_be_read_are_none)
+ON_BOTH(balloon, a_report_with_readable_buffers_is_refused)
 {
     struct vd_buf bufs[2] = { { VD_HIGH, MIB, 0 }, { VD_HIGH, MIB, VD_WRITE } };
 
@@ -165,8 +165,8 @@ ON_BOTH(balloon, reports_to_be_read_are_none)
     cr_assert_eq(balloon->counters.event_fails, 1);
 }
 
-/* Without the statistics' feature its queue is not there, and the next one has its number. */
-ON_BOTH(balloon, queues_are_counted_by_the_features_taken)
+/* Without the statistics feature its queue does not exist, and the next one has its number. */
+ON_BOTH(balloon, queue_numbers_follow_the_accepted_features)
 {
     balloon_start(BIT(VIRTIO_BALLOON_F_STATS_VQ));
     fill(VD_HIGH, MIB);
@@ -174,7 +174,7 @@ ON_BOTH(balloon, queues_are_counted_by_the_features_taken)
     vd_kick(&d, 2);
     cr_assert_eq(vd_await(&d, 2).len, 0);
     cr_assert_eq(present(VD_HIGH, MIB), 0);
-    vd_kick_hard(&d, 3); /* is nothing */
+    vd_kick_hard(&d, 3); /* does not exist */
     vd_settle(&d);
     cr_assert_not(vd_failed(&d));
 }
@@ -199,7 +199,7 @@ ON_BOTH(balloon, shared_memory_goes_back_too)
     cr_assert_leq(after.st_blocks, before.st_blocks); /* its own buffer may be a new page */
 }
 
-/* One turn of the loop takes some of many buffers that are work; all come in the end. */
+/* One turn of the loop takes only some of many costly buffers. In the end all are answered. */
 static bool has_begun(void *arg)
 {
     (void)arg;
@@ -231,8 +231,8 @@ ON_BOTH(balloon, a_turn_is_bounded)
     (void)vd_await(&d, INFLATE);
 }
 
-/* A report may be of all memory, in one chain. Each turn of the loop gives some of it back, twice
- * at the most: when it looks at the queue, and when the timer is due that this has set. */
+/* A report may be all of memory, in one chain. Each turn of the loop gives some of it back, twice
+ * at most: when the loop looks at the queue, and when the timer is due that the device sets. */
 static uint64_t freed, freed_turn;
 static bool counts;
 
@@ -247,7 +247,7 @@ static void count_freed(struct loop_post *post)
         loop_post(d.loop, post);
 }
 
-ON_BOTH(balloon, a_turn_gives_so_much_back)
+ON_BOTH(balloon, a_turn_gives_back_a_bounded_amount)
 {
     struct loop_post post = { .call = count_freed };
     struct vd_buf bufs[32];
@@ -327,7 +327,7 @@ ON_BOTH(balloon, a_target_beyond_the_guest_is_refused)
     cr_assert_str_eq(e.text, "a balloon of 8 MiB does not fit into a guest of 8 MiB");
     cr_assert_eq(balloon_set_target(balloon, UINT64_MAX - 4095, &e), -EINVAL);
     cr_assert_eq(balloon_set_target(balloon, 4097, &e), -EINVAL);
-    cr_assert_str_eq(e.text, "a balloon of 4097 bytes is not one of whole pages");
+    cr_assert_str_eq(e.text, "a balloon of 4097 bytes is not a whole number of pages");
     expect_target(512);
     cr_assert_eq(vd_interrupts(&d, NULL), 0);
 }
@@ -348,7 +348,7 @@ static void write_config(uint32_t offset, uint32_t value, unsigned size)
     cr_assert(bus_write(&d.bus, VD_WINDOW + VIRTIO_MMIO_CONFIG + offset, &value, size));
 }
 
-/* `actual` is the guest's, nothing else, and gone with its driver. */
+/* The guest may write `actual` and nothing else, and a reset clears it. */
 ON_BOTH(balloon, the_guest_tells_how_much_it_gave)
 {
     struct balloon_status status;
@@ -358,7 +358,7 @@ ON_BOTH(balloon, the_guest_tells_how_much_it_gave)
     write_config(4, 400, 4);
     write_config(0, 7, 4);
     write_config(8, 7, 4);
-    write_config(6, 0x7777, 4); /* half of it is behind */
+    write_config(6, 0x7777, 4); /* half of it lies beyond the end */
     expect_target(512);
     balloon_status(balloon, &status);
     cr_assert_eq(status.actual, 400 * 4096);

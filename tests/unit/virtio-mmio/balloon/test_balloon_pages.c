@@ -1,4 +1,4 @@
-/* Page numbers as a guest gives them, to ranges of RAM. */
+/* From page numbers as a guest sends them to ranges of RAM. */
 #include "virtio-mmio/balloon/balloon_pages.h"
 
 #include <criterion/criterion.h>
@@ -93,7 +93,7 @@ Test(balloon_pages, a_range_stays_in_its_region)
     expect_end(&touching, next);
 }
 
-/* As Linux inflates: 256 pages from one place, the last first. */
+/* As Linux inflates: adjacent pages, the last first. Here as many as a buffer may name. */
 Test(balloon_pages, a_whole_buffer_is_one_range)
 {
     static uint32_t numbers[BALLOON_PAGES_MAX];

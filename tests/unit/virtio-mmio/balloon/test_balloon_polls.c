@@ -1,4 +1,4 @@
-/* The balloon's statistics: kept, asked for, and when. */
+/* The balloon's statistics: what is kept, and when the guest is asked. */
 #include "virtio-mmio/balloon/balloon.h"
 
 #include "core/base/clock.h"
@@ -41,7 +41,7 @@ ON_BOTH(balloon_polls, the_first_statistics_are_kept)
     cr_assert_eq(stats().value[BALLOON_FREE_MEMORY], 12345);
     cr_assert_eq(balloon->counters.stats_updates_count, 1);
     cr_assert_not(is_asked());
-    cr_assert_not(balloon->timing); /* nobody wants to know: nothing will wake us */
+    cr_assert_not(balloon->timing); /* nobody wants to know, so no timer runs */
 }
 
 ON_BOTH(balloon_polls, the_guest_is_asked_each_interval)

@@ -1,4 +1,4 @@
-/* Statistics buffers, well made and not. */
+/* Statistics buffers, well-formed and malformed. */
 #include "virtio-mmio/balloon/balloon_stats.h"
 
 #include <criterion/criterion.h>
@@ -78,7 +78,7 @@ Test(balloon_stats, a_buffer_to_write_to_is_refused)
     cr_assert_not(balloon_stats_read(&s, &c));
 }
 
-Test(balloon_stats, names_are_the_api_s)
+Test(balloon_stats, names_are_those_of_the_api)
 {
     cr_assert_str_eq(balloon_stat_name(BALLOON_SWAP_IN), "swap_in");
     cr_assert_str_eq(balloon_stat_name(BALLOON_HUGETLB_FAILURES), "hugetlb_failures");

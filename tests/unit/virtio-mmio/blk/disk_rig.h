@@ -38,7 +38,7 @@
 static enum loop_backend backend;
 static struct vd d;
 static struct blk *disk;
-static bool indirect; /* chains are */
+static bool indirect; /* chains go through indirect tables */
 static char image[64];
 
 static inline uint8_t sector_byte(uint64_t sector)
@@ -120,7 +120,7 @@ static inline void ask_chain(struct ask *a, uint16_t flags)
     a->head = (indirect ? vd_indirect : vd_chain)(&d, 0, bufs, count);
 }
 
-/* A request on its way, not kicked. */
+/* Offers a request, without a kick. */
 static inline struct ask ask(uint32_t type, uint64_t sector, const void *data, uint32_t len)
 {
     struct ask a = { .header_at = vd_alloc(&d, sizeof(struct virtio_blk_outhdr)),
@@ -139,7 +139,7 @@ static inline struct ask ask(uint32_t type, uint64_t sector, const void *data, u
     return a;
 }
 
-/* Waits for the answer to it, the only one under way. */
+/* Kicks and waits for the answer. No other request is under way. */
 static inline uint8_t answer(struct ask *a)
 {
     struct vd_used used;
@@ -174,7 +174,7 @@ static inline bool all_are(const uint8_t *bytes, size_t len, uint8_t byte)
     return true;
 }
 
-/* A sector as the driver reads it is all this byte. */
+/* Whether the driver reads a sector that is all this byte. */
 static inline bool sector_is(uint64_t sector, uint8_t byte)
 {
     struct ask a = ask(VIRTIO_BLK_T_IN, sector, NULL, BLK_SECTOR);

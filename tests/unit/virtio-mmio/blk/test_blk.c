@@ -57,7 +57,7 @@ static void kicks_are_for_a_sleeping_loop(uint64_t without)
     disk_open(plain(), without);
     for (unsigned i = 0; i < 300; i++) {
         a = ask(VIRTIO_BLK_T_IN, 7, NULL, BLK_SECTOR);
-        (void)vd_await(&d, 0); /* awake, it looks */
+        (void)vd_await(&d, 0); /* the loop is awake and looks for it */
         cr_assert_eq(*a.status, VIRTIO_BLK_S_OK);
     }
     for (unsigned i = 0; i < 3; i++) {

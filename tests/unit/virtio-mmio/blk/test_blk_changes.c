@@ -220,14 +220,14 @@ static void direct_open(uint32_t mem_align, uint32_t block)
     image_make(image, 64 * 4096);
     config.direct = true;
     disk_open(config, 0);
-    /* As a host would be that wants more than this one. */
+    /* Like a host that wants a larger alignment than this one. */
     if (disk->io.file.mem_align < mem_align)
         disk->io.file.mem_align = mem_align;
     if (disk->io.file.block < block)
         disk->io.file.block = block;
 }
 
-/* Requests whose buffers no direct I/O takes: at odd addresses and in odd pieces. */
+/* A request with buffers that direct I/O never takes: at odd addresses and of odd lengths. */
 static struct ask ask_odd(uint32_t type, uint64_t sector, uint8_t fill, uint32_t len)
 {
     struct ask a = { .header_at = vd_alloc(&d, sizeof(struct virtio_blk_outhdr)),
@@ -305,7 +305,7 @@ BOTH(a_reset_drains_unaligned_requests)
     disk_close();
 }
 
-BOTH(a_write_through_the_buffer_that_fails)
+BOTH(a_failing_write_through_the_bounce_buffer)
 {
     struct ask a, b;
     int own;

@@ -1,7 +1,7 @@
 /*
- * Drives on block devices of the host. Which of those a machine has, and whether a test may make
- * one, is not the test's to choose: a file stands for one here, and fstat and ioctl say of it what
- * they would say of a device.
+ * Drives on block devices of the host. A test can count neither on having one nor on being allowed
+ * to make one. So a file stands for it, and the fstat and ioctl below say what those of a device
+ * would.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ static struct err e;
 
 static struct {
     int read_only;
-    int logical; /* 0: it does not tell */
+    int logical; /* 0: the device does not report it */
     unsigned physical;
 } device;
 
@@ -118,7 +118,7 @@ Test(blk_device, says_what_its_blocks_are)
     blk_file_close(&f);
 }
 
-/* It can be opened for writing all the same, and would fail every write. */
+/* Such a device can be opened for writing, but would fail every write. */
 Test(blk_device, a_read_only_one_is_no_writable_drive)
 {
     device.read_only = 1;
@@ -129,9 +129,9 @@ Test(blk_device, a_read_only_one_is_no_writable_drive)
     blk_file_close(&f);
 }
 
-Test(blk_device, one_that_tells_nothing_is_refused)
+Test(blk_device, one_that_reports_no_block_size_is_refused)
 {
     device.logical = 0;
     cr_assert_eq(open_it(true), -ENOTTY);
-    cr_assert(strstr(e.text, "does not tell its block size"), "%s", e.text);
+    cr_assert(strstr(e.text, "does not report its block size"), "%s", e.text);
 }

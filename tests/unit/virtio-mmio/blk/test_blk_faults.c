@@ -71,7 +71,8 @@ BOTH(more_buffers_than_offered_fail_the_device)
     for (unsigned i = 1; i <= BLK_IOV; i++)
         bufs[i] = (struct vd_buf){ VD_HIGH + i * BLK_SECTOR, BLK_SECTOR, VD_WRITE };
     bufs[BLK_IOV - 1].len = 1;
-    (void)vd_chain(&d, 0, bufs, BLK_IOV); /* 126 of data: just fits, but sectors are only 64 */
+    (void)vd_chain(&d, 0, bufs,
+                   BLK_IOV); /* 126 data buffers just fit, but the disk has only 64 sectors */
     vd_kick_hard(&d, 0);
     (void)vd_await(&d, 0);
     cr_assert_eq(*(uint8_t *)vd_at(&d, bufs[BLK_IOV - 1].at, 1), VIRTIO_BLK_S_IOERR);
@@ -154,7 +155,7 @@ BOTH(a_file_that_has_shrunk)
     disk_close();
 }
 
-/* A disk on a memfd that is sealed against growing: writes behind its end fail. */
+/* A disk on a memfd that is sealed against growing: writes beyond its end fail. */
 BOTH(a_host_that_fails_writes)
 {
     int sealed = memfd_create("full", MFD_ALLOW_SEALING), own;
@@ -240,12 +241,12 @@ BOTH(a_write_of_which_only_a_part_gets_through)
     cr_assert_eq(image_byte(10 * BLK_SECTOR - 1), 0xcd);
     cr_assert_eq(image_byte(10 * BLK_SECTOR), sector_byte(10));
     expect_in_log(
-        "an I/O error for the guest, 1024 bytes at 5120 could not be transferred: File too "
+        "an I/O error for the guest: 1024 bytes at 5120 could not be transferred: File too "
         "large\n");
     disk_close();
 }
 
-/* A filesystem that knows neither holes nor zeroed ranges, found out by asking. */
+/* A filesystem without holes and zeroed ranges, which is found out by trying. */
 BOTH(ranges_are_learned_to_be_unsupported)
 {
     int own;
@@ -266,8 +267,8 @@ BOTH(ranges_are_learned_to_be_unsupported)
     disk_close();
 }
 
-/* A server that does not answer may make even a call sleep that does not wait. */
-BOTH(a_remote_file_is_not_the_loop_thread_s_to_wait_for)
+/* When a server does not answer, even a non-blocking call may sleep. */
+BOTH(the_loop_thread_does_not_wait_for_a_remote_file)
 {
     struct stuck stuck;
     struct ask a;
@@ -290,7 +291,8 @@ BOTH(a_remote_file_is_not_the_loop_thread_s_to_wait_for)
 
 /* Reset */
 
-/* Reads that do not end: from a pipe, which has no offsets and so is read as a stream. */
+/* Makes reads that do not end: from a pipe, which has no offsets and so is read as a stream.
+ * Returns the disk's own descriptor. */
 static int stall(int pipes[2])
 {
     int own = disk->io.file.fd;

@@ -1,4 +1,4 @@
-/* Opening what is behind a disk: what is taken, what is refused and with which words. */
+/* Opening a disk's file: what is taken, what is refused and with which words. */
 #include "virtio-mmio/blk/blk_file.h"
 
 #include <criterion/criterion.h>
@@ -43,7 +43,7 @@ static void remove_it(void)
 
 TestSuite(blk_file, .fini = remove_it);
 
-/* The sentence names the path and says this. */
+/* Whether the sentence names the path and says this. */
 static bool says(const char *what)
 {
     return strstr(e.text, path) && strstr(e.text, what);
@@ -65,7 +65,7 @@ Test(blk_file, a_file_of_whole_sectors)
     blk_file_close(&f);
 }
 
-Test(blk_file, being_asked_what_it_can_changes_no_size)
+Test(blk_file, finding_out_what_it_can_do_changes_no_size)
 {
     struct stat st;
 
@@ -77,7 +77,7 @@ Test(blk_file, being_asked_what_it_can_changes_no_size)
     blk_file_close(&f);
 }
 
-Test(blk_file, whose_server_may_be_gone)
+Test(blk_file, is_remote_where_a_server_may_be_gone)
 {
     cr_assert(blk_file_is_remote(0x6969), "NFS");
     cr_assert(blk_file_is_remote(0x65735546), "FUSE");
@@ -106,7 +106,7 @@ Test(blk_file, an_odd_size)
 Test(blk_file, an_odd_size_for_its_blocks)
 {
     make(16 * 4096 + 3 * 512 + 7);
-    forbid(SYS_statx, ENOSYS); /* the largest blocks */
+    forbid(SYS_statx, ENOSYS); /* so that the largest blocks are assumed */
     cr_assert_eq(blk_file_open(&f, path, direct, &e), 0, "%s", e.text);
     cr_assert_eq(f.sectors, 16 * 8);
     cr_assert_eq(f.unseen, 3 * 512 + 7);
@@ -122,7 +122,7 @@ Test(blk_file, a_read_only_one_is_not_given_back)
     cr_assert_eq(ftruncate(f.fd, 0), -1);
     cr_assert_eq(truncate(path, 511), 0);
     cr_assert_eq(blk_file_measure(&f, &e), -EINVAL);
-    cr_assert_eq(f.sectors, 10, "what was known");
+    cr_assert_eq(f.sectors, 10, "as before");
     blk_file_close(&f);
 }
 
@@ -152,7 +152,7 @@ Test(blk_file, a_directory)
     cr_assert(says("a directory, not a disk image"), "%s", e.text);
 }
 
-Test(blk_file, a_fifo_does_not_keep_us_waiting)
+Test(blk_file, a_fifo_does_not_block_the_opening)
 {
     make(0);
     unlink(path);
@@ -166,7 +166,7 @@ Test(blk_file, not_permitted)
     make(512);
     cr_assert_eq(chmod(path, 0444), 0);
     if (geteuid() == 0) {
-        cr_assert_eq(chown(path, 65534, 65534), 0); /* who may remove it */
+        cr_assert_eq(chown(path, 65534, 65534), 0); /* so that remove_it may remove it */
         cr_assert_eq(setresuid(65534, 65534, 65534), 0);
     }
     cr_assert_eq(blk_file_open(&f, path, writable, &e), -EACCES);
@@ -175,7 +175,7 @@ Test(blk_file, not_permitted)
     blk_file_close(&f);
 }
 
-/* As another process does whose last I/O ends after it does. */
+/* As for a killed process whose last I/O ends later. */
 static void *close_later(void *of)
 {
     const struct timespec while_it_waits = { .tv_nsec = 20000000 };
@@ -270,7 +270,7 @@ Test(blk_file, measuring_again_finds_the_new_size)
     cr_assert_eq(f.sectors, 20);
     cr_assert_eq(truncate(path, 100), 0);
     cr_assert_eq(blk_file_measure(&f, &e), -EINVAL);
-    cr_assert_eq(f.sectors, 20, "what was known");
+    cr_assert_eq(f.sectors, 20, "as before");
     blk_file_close(&f);
 }
 
@@ -288,7 +288,7 @@ Test(blk_file, direct_files_say_what_they_want)
 }
 
 /* An older kernel. */
-Test(blk_file, direct_files_that_do_not_say_are_taken_to_want_much)
+Test(blk_file, direct_files_that_do_not_say_get_the_largest_blocks)
 {
     make(16 * 4096);
     forbid(SYS_statx, ENOSYS);

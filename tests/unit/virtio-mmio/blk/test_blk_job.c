@@ -191,8 +191,8 @@ BOTH(writes_go_in_pieces)
     free(from);
 }
 
-/* A range from the middle of a block on: the pieces end where blocks do, so that all go back but
- * for the first and the last. */
+/* The range begins in the middle of a block. Pieces end where blocks do, so all blocks go back but
+ * the first and the last. */
 BOTH(ranges_go_in_pieces)
 {
     const uint64_t offset = BLK_SECTOR, len = SIZE - 2 * BLK_SECTOR;
@@ -228,7 +228,7 @@ BOTH(zeros_are_written_in_pieces)
     free(is);
 }
 
-/* A reset need not wait for more than the piece that is under way. */
+/* A reset has to wait only for the piece that is under way. */
 static void stop_it(struct blk_job *j, size_t bytes)
 {
     job_filled(j, bytes);

@@ -20,7 +20,7 @@ static struct blk_request r;
 static void add(void *base, size_t len, bool writable)
 {
     if (len == 0)
-        return; /* as virtq_pop leaves them out */
+        return; /* virtq_pop leaves them out, too */
     iov[chain.readable + chain.writable] = (struct iovec){ base, len };
     *(writable ? &chain.writable : &chain.readable) += 1;
     *(writable ? &chain.writable_len : &chain.readable_len) += len;

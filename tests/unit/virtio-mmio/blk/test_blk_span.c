@@ -1,4 +1,4 @@
-/* Which requests become one operation, and that each is answered for itself. */
+/* Which requests become one operation, and that each is still answered by itself. */
 #include "virtio-mmio/blk/blk_span.h"
 
 #include "unit/virtio-mmio/blk/disk_rig.h"
@@ -80,7 +80,8 @@ Test(blk_span, is_bounded_in_bytes)
     cr_assert(blk_span_add(&s, &other.request));
     cr_assert_not(blk_span_add(&s, request(&other, BLK_WRITE, most / BLK_SECTOR, 1)));
 
-    request(&first, BLK_WRITE, 0, 1)->len = most + BLK_SECTOR; /* by itself it may be */
+    /* A single request may be longer. */
+    request(&first, BLK_WRITE, 0, 1)->len = most + BLK_SECTOR;
     blk_span_begin(&s, &first.request, ROOM);
     cr_assert_not(blk_span_add(&s, request(&other, BLK_WRITE, most / BLK_SECTOR + 1, 1)));
 }
@@ -135,7 +136,7 @@ BOTH(a_sequence_is_one_operation)
     indirect = false;
 }
 
-/* The file lost its end: what is still there is read, the others alone fail. */
+/* The file has lost its end: what is still there is read, and only the other requests fail. */
 BOTH(those_that_fail_fail_alone)
 {
     disk_open(plain(), 0);

@@ -1,4 +1,4 @@
-/* What a disk may have the loop thread do at once, however large the requests are. */
+/* How much a disk makes the loop thread do at a time, however large the requests are. */
 #include "unit/virtio-mmio/blk/disk_rig.h"
 #include "virtio-mmio/transport.h"
 
@@ -19,7 +19,7 @@ static uint64_t bytes_of(const struct loop_op *op)
     return bytes;
 }
 
-/* Each turn: what the operations under way move together. */
+/* In each turn, sums up what the operations under way move. */
 static void look(struct loop_post *post)
 {
     uint64_t all = 0;
@@ -87,7 +87,7 @@ BOTH(huge_requests_are_moved_a_little_at_a_time)
     disk_close();
 }
 
-/* None waits for the end of a request, let alone of all. */
+/* The reset does not wait for a whole request, let alone for all of them. */
 BOTH(a_reset_waits_for_what_is_under_way_alone)
 {
     huge_disk_open();
@@ -132,7 +132,7 @@ static void count_call(struct loop_post *post)
     in_first_turn = answered_of(quick, QUICK);
 }
 
-/* Who is told in a turn that it has rested enough, and has had its share in that turn, rests on. */
+/* next_turn ends the rest, but in a turn in which the disk has had its share it rests on. */
 BOTH(a_turn_has_one_share_whoever_asks_for_it)
 {
     struct loop_post count = { .call = count_call };

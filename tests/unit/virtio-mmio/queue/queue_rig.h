@@ -1,7 +1,8 @@
 #ifndef UNIT_VIRTIO_MMIO_QUEUE_QUEUE_RIG_H
 #define UNIT_VIRTIO_MMIO_QUEUE_QUEUE_RIG_H
 /*
- * A queue of eight in a little memory, and the driver's part of it to write as a test likes.
+ * A queue of eight descriptors in a little memory. Tests write the driver's part of it as they
+ * like.
  */
 #include "virtio-mmio/queue/queue.h"
 

@@ -1,5 +1,4 @@
-/* The device's side of a split virtqueue: setting up, chains as they should be, and who tells whom.
- */
+/* The device's side of a split virtqueue: setting up, well-formed chains, interrupts and kicks. */
 #include "virtio-mmio/queue/queue.h"
 
 #include <criterion/criterion.h>
@@ -46,7 +45,7 @@ Test(virtq, alignment_of_the_areas)
     cr_assert_eq(enabled(SIZE, DESC + 16, AVAIL, USED + 4), VIRTQ_SOUND);
 }
 
-/* Each area up to the last byte that RAM has for it, and one step further. */
+/* Each area ends with the last byte of RAM, then one step further. */
 Test(virtq, areas_end_where_ram_does)
 {
     gpa_t end = mem.regions[0].gpa + mem.regions[0].size;
@@ -82,7 +81,7 @@ Test(virtq, faults_have_texts)
         cr_assert_gt(strlen(virtq_fault_text(i)), 10);
 }
 
-/* Chains as they should be. */
+/* Well-formed chains. */
 
 Test(virtq, empty_until_published)
 {
@@ -197,7 +196,7 @@ Test(virtq, unpopped_comes_again)
     cr_assert_eq(virtq_pop(&q, &chain), 0);
 }
 
-/* What was copied is used: the driver's later changes reach the data alone. */
+/* The copy is used: what the driver changes later reaches only the data. */
 Test(virtq, descriptors_changed_afterwards)
 {
     describe(0, BUFFER, 4, WRITE, 0);
@@ -212,7 +211,7 @@ Test(virtq, descriptors_changed_afterwards)
     cr_assert_eq(virtq_pop(&q, &chain), 0, "nothing was wrong when it was read");
 }
 
-/* A device may look although nobody kicked it, and asks for kicks until it finds nothing. */
+/* A device may look without having been kicked, and it asks for kicks until it finds nothing. */
 Test(virtq, not_ready_has_no_chains)
 {
     offer(0);
@@ -241,7 +240,7 @@ Test(virtq, stopped_gives_no_more)
     cr_assert_not(q.stopped);
 }
 
-/* Who tells whom. */
+/* Interrupts and kicks. */
 
 static void answer_one(void)
 {

@@ -1,5 +1,4 @@
-/* Chains as they should not be, each refused for its own reason, and indirect tables in all forms.
- */
+/* Malformed chains, each refused for its own reason, and indirect tables in all forms. */
 #include "virtio-mmio/queue/queue.h"
 
 #include <criterion/criterion.h>
@@ -86,7 +85,7 @@ Test(virtq_faults, buffers_out_of_ram)
     const struct vring_desc bad[] = {
         { end, 1, 0, 0 },                           /* behind the first region */
         { end - 4, 8, 0, 0 },                       /* over its end */
-        { 0, 0xffffffff, 0, 0 },                    /* all there is and more */
+        { 0, 0xffffffff, 0, 0 },                    /* all of RAM and more */
         { end - 16, 4u << 20, WRITE, 0 },           /* over the gap into the second one */
         { 0xc0001000, 4, WRITE, 0 },                /* a device's window */
         { UINT64_MAX, 1, 0, 0 },                    /* the last byte */
@@ -163,7 +162,7 @@ Test(virtq_faults, fault_found_by_kicks_on_is_told_by_pop)
     cr_assert_eq(q.fault, VIRTQ_BAD_INDEX);
 }
 
-/* Whoever looks before it pops comes to hear of it. */
+/* A device that looks before it pops hears of the fault, too. */
 Test(virtq_faults, fault_found_by_a_look_is_told_by_pop)
 {
     cr_assert_not(virtq_has_chain(&q));
@@ -243,7 +242,7 @@ Test(virtq_faults, indirect_that_was_not_negotiated)
     expect_fault(VIRTQ_BAD_INDIRECT);
 }
 
-Test(virtq_faults, indirect_tables_that_are_none)
+Test(virtq_faults, malformed_indirect_tables)
 {
     const struct {
         gpa_t addr;

@@ -1,4 +1,4 @@
-/* The entropy device between a driver and the host's generator, or one that a test brings. */
+/* The entropy device between a driver and the host's generator or the test's own. */
 #include "virtio-mmio/rng/rng.h"
 
 #include <criterion/criterion.h>
@@ -19,9 +19,9 @@ static struct rng_config config;
 /* What the test's generator does. */
 static unsigned calls;
 static size_t asked;     /* bytes, all calls together */
-static size_t at_a_time; /* it gives; 0: all */
-static unsigned fail_at; /* the call, from 1, that fails with... */
-static int fail_with;
+static size_t at_a_time; /* bytes that a call gives at most; 0: all */
+static unsigned fail_at; /* number of the call that fails, from 1; 0: none */
+static int fail_with;    /* its errno; 0: it gives nothing */
 
 static ssize_t source(void *to, size_t len, unsigned flags)
 {
@@ -157,7 +157,7 @@ ON_BOTH(buffers_are_cut_anywhere)
     cr_assert_eq(filled(at, 100), 80);
 }
 
-/* The largest request ends in the middle of a buffer, and its turn with it. */
+/* The largest request ends in the middle of a buffer. */
 ON_BOTH(a_request_gets_up_to_64_kib)
 {
     struct vd_buf bufs[2];
@@ -174,7 +174,7 @@ ON_BOTH(a_request_gets_up_to_64_kib)
     cr_assert_eq(asked, RNG_REQUEST_MAX);
 }
 
-/* One request of the largest size in each turn of the loop; vd_run_until asks after each. */
+/* One request of the largest size in each turn of the loop. vd_run_until asks after each turn. */
 static bool has_asked(void *arg)
 {
     (void)arg;
@@ -213,7 +213,7 @@ ON_BOTH(short_answers_of_the_host_are_made_whole)
     cr_assert_eq(rng->counters.host_rng_fails, 0);
 }
 
-ON_BOTH(a_failing_host_is_answered_for)
+ON_BOTH(a_failing_host_gives_an_empty_answer)
 {
     static const int errors[] = { EAGAIN, ENOSYS, 0 };
     gpa_t at;
@@ -233,8 +233,8 @@ ON_BOTH(a_failing_host_is_answered_for)
     cr_assert(!vd_failed(&d));
 }
 
-/* What came before the failure is the guest's, without a gap. */
-ON_BOTH(half_an_answer_is_one)
+/* The guest keeps what came before the failure, without a gap. */
+ON_BOTH(half_an_answer_is_an_answer)
 {
     struct vd_buf bufs[3];
     gpa_t at;
@@ -252,7 +252,7 @@ ON_BOTH(half_an_answer_is_one)
     cr_assert_eq(rng->counters.entropy_event_fails, 0);
 }
 
-/* A rate so low that the second request would go in half an hour. */
+/* The rate is so low that the second request would go in half an hour. */
 ON_BOTH(a_limit_holds_requests_back)
 {
     struct vd_used used;
@@ -273,14 +273,14 @@ ON_BOTH(a_limit_holds_requests_back)
     vd_settle(&d);
     cr_assert_eq(rng->counters.entropy_rate_limiter_throttled, 1);
     cr_assert_eq(asked, 2000);
-    vd_start(&d, 0); /* does not wait as long; the debt stays */
+    vd_start(&d, 0); /* the reset in it does not wait that long; the debt stays */
     (void)request(1);
     vd_kick(&d, 0);
     vd_settle(&d);
     cr_assert_eq(rng->counters.entropy_rate_limiter_throttled, 2);
 }
 
-/* Again and again, should this thread be kept from asking in time. */
+/* Tries again and again, as this thread may be kept from asking in time. */
 ON_BOTH(a_limit_lets_go)
 {
     config.ops.per_s = 1000;
@@ -295,7 +295,7 @@ ON_BOTH(a_limit_lets_go)
                  rng->counters.entropy_rate_limiter_throttled);
 }
 
-/* Requests that are none: answered with nothing, and the next one is served. */
+/* They are answered with nothing, and the next request is served. */
 ON_BOTH(what_cannot_be_filled_is_answered_with_nothing)
 {
     struct vd_buf bufs[2];
@@ -340,7 +340,7 @@ ON_BOTH(malformed_chains_fail_the_device)
     cr_assert_eq(vd_await(&d, 0).len, 10);
 }
 
-/* Nothing of the old driver's is written once the reset is over. */
+/* Nothing is written into the old driver's buffers once the reset is over. */
 ON_BOTH(a_reset_forgets_what_is_left)
 {
     start();
