@@ -11,114 +11,115 @@
 #include "api/config/number.h"
 #include "core/base/err.h"
 
-static int set_kernel(struct cli *c, char *value, struct err *e)
+static int cli_set_kernel(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.kernel = value;
     return 0;
 }
 
-static int set_initrd(struct cli *c, char *value, struct err *e)
+static int cli_set_initrd(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.initrd = value;
     return 0;
 }
 
-static int set_cmdline(struct cli *c, char *value, struct err *e)
+static int cli_set_cmdline(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.cmdline = value;
     return 0;
 }
 
-static int set_append(struct cli *c, char *value, struct err *e)
+static int cli_set_append(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.append = value;
     return 0;
 }
 
-static int set_mem(struct cli *c, char *value, struct err *e)
+static int cli_set_mem(struct cli *c, char *value, struct err *e)
 {
     return size_parse(value, &c->machine.mem_size, e);
 }
 
-static int set_vcpus(struct cli *c, char *value, struct err *e)
+static int cli_set_vcpus(struct cli *c, char *value, struct err *e)
 {
     int ret = number_parse(value, &c->machine.vcpu_count);
 
-    return ret < 0 ? err_set(e, -ret, "'%.40s' is no number of vCPUs", value) : 0;
+    return ret < 0 ? err_set(e, -ret, "'%.40s' is not a number of vCPUs", value) : 0;
 }
 
-static int set_huge_pages(struct cli *c, char *value, struct err *e)
+static int cli_set_huge_pages(struct cli *c, char *value, struct err *e)
 {
     return config_huge_parse(value, &c->machine.huge, e);
 }
 
-static int set_accel(struct cli *c, char *value, struct err *e)
+static int cli_set_accel(struct cli *c, char *value, struct err *e)
 {
     (void)e;
     c->machine.accel = value;
     return 0;
 }
 
-static int set_drive(struct cli *c, char *value, struct err *e)
+static int cli_set_drive(struct cli *c, char *value, struct err *e)
 {
     return cli_drive(&c->machine.devices, value, e);
 }
 
-static int set_net(struct cli *c, char *value, struct err *e)
+static int cli_set_net(struct cli *c, char *value, struct err *e)
 {
     return cli_net(&c->machine.devices, value, e);
 }
 
-static int set_vsock(struct cli *c, char *value, struct err *e)
+static int cli_set_vsock(struct cli *c, char *value, struct err *e)
 {
     return cli_vsock(&c->machine.devices, value, e);
 }
 
-static int set_balloon(struct cli *c, char *value, struct err *e)
+static int cli_set_balloon(struct cli *c, char *value, struct err *e)
 {
     return cli_balloon(&c->machine.devices, value, e);
 }
 
-static int set_rng(struct cli *c, char *value, struct err *e)
+static int cli_set_rng(struct cli *c, char *value, struct err *e)
 {
     return cli_rng(&c->machine.devices, value, e);
 }
 
-static int set_patience(struct cli *c, char *value, struct err *e)
+static int cli_set_patience(struct cli *c, char *value, struct err *e)
 {
     int ret = number_parse(value, &c->machine.devices.patience_s);
 
-    return ret < 0 ? err_set(e, -ret, "'%.40s' is no number of seconds", value) : 0;
+    return ret < 0 ? err_set(e, -ret, "'%.40s' is not a number of seconds", value) : 0;
 }
 
-static int set_virtio_cmdline(struct cli *c, char *value, struct err *e)
+static int cli_set_virtio_cmdline(struct cli *c, char *value, struct err *e)
 {
     (void)value, (void)e;
     c->machine.virtio_cmdline = true;
     return 0;
 }
 
-static int set_timeline(struct cli *c, char *value, struct err *e)
+static int cli_set_timeline(struct cli *c, char *value, struct err *e)
 {
     if (value && strcmp(value, "json") != 0)
-        return err_set(e, EINVAL, "'%.40s' is no form of it: json, or nothing for text", value);
+        return err_set(e, EINVAL, "'%.40s' is not a format: give json, or no value for text",
+                       value);
     c->timeline = value ? REPORT_JSON : REPORT_TEXT;
     return 0;
 }
 
-static int set_log_level(struct cli *c, char *value, struct err *e)
+static int cli_set_log_level(struct cli *c, char *value, struct err *e)
 {
     if (!log_level_parse(value, &c->log.level))
-        return err_set(e, EINVAL, "'%.40s' is no level: off, error, warn, info, debug or trace",
+        return err_set(e, EINVAL, "'%.40s' is not a level: off, error, warn, info, debug or trace",
                        value);
     return 0;
 }
 
-static int set_log_file(struct cli *c, char *value, struct err *e)
+static int cli_set_log_file(struct cli *c, char *value, struct err *e)
 {
     if (value[0] == '\0')
         return err_set(e, EINVAL, "the path is empty");
@@ -126,7 +127,7 @@ static int set_log_file(struct cli *c, char *value, struct err *e)
     return 0;
 }
 
-static int set_run_help(struct cli *c, char *value, struct err *e)
+static int cli_set_run_help(struct cli *c, char *value, struct err *e)
 {
     (void)value;
     (void)e;
@@ -134,14 +135,14 @@ static int set_run_help(struct cli *c, char *value, struct err *e)
     return 0;
 }
 
-static int set_devices_help(struct cli *c, char *value, struct err *e)
+static int cli_set_devices_help(struct cli *c, char *value, struct err *e)
 {
     (void)value, (void)e;
     c->verb = CLI_DEVICES_HELP;
     return 0;
 }
 
-static int set_doctor_help(struct cli *c, char *value, struct err *e)
+static int cli_set_doctor_help(struct cli *c, char *value, struct err *e)
 {
     (void)value;
     (void)e;
@@ -149,7 +150,7 @@ static int set_doctor_help(struct cli *c, char *value, struct err *e)
     return 0;
 }
 
-static int set_json(struct cli *c, char *value, struct err *e)
+static int cli_set_json(struct cli *c, char *value, struct err *e)
 {
     (void)value;
     (void)e;
@@ -157,64 +158,64 @@ static int set_json(struct cli *c, char *value, struct err *e)
     return 0;
 }
 
-static const struct option_row run_options[] = {
-    { "--kernel", OPTION_VALUE, "FILE", set_kernel },
-    { "--initrd", OPTION_VALUE, "FILE", set_initrd },
-    { "--cmdline", OPTION_VALUE, "STRING", set_cmdline },
-    { "--append", OPTION_VALUE, "STRING", set_append },
-    { "--mem", OPTION_VALUE, "SIZE", set_mem },
-    { "--vcpus", OPTION_VALUE, "N", set_vcpus },
-    { "--huge-pages", OPTION_VALUE, "none|boot|transparent|2M", set_huge_pages },
-    { "--accel", OPTION_VALUE, "NAME", set_accel },
-    { "--drive", OPTION_EACH_VALUE, "PATH[,KEY...]", set_drive },
-    { "--net", OPTION_EACH_VALUE, "tap=NAME[,KEY...]", set_net },
-    { "--vsock", OPTION_VALUE, "cid=N,uds=PATH", set_vsock },
-    { "--balloon", OPTION_MAY_VALUE, "SIZE,KEY,...", set_balloon },
-    { "--rng", OPTION_MAY_VALUE, "KEY,...", set_rng },
-    { "--patience", OPTION_VALUE, "SECONDS", set_patience },
-    { "--virtio-cmdline", OPTION_ALONE, NULL, set_virtio_cmdline },
-    { "--timeline", OPTION_MAY_VALUE, "json", set_timeline },
-    { "--log-level", OPTION_VALUE, "LEVEL", set_log_level },
-    { "--log-file", OPTION_VALUE, "FILE", set_log_file },
-    { "--help", OPTION_ALONE, NULL, set_run_help },
-    { "-h", OPTION_ALONE, NULL, set_run_help },
-    { "--help-devices", OPTION_ALONE, NULL, set_devices_help },
+static const struct option_row cli_run_options[] = {
+    { "--kernel", OPTION_VALUE, "FILE", cli_set_kernel },
+    { "--initrd", OPTION_VALUE, "FILE", cli_set_initrd },
+    { "--cmdline", OPTION_VALUE, "STRING", cli_set_cmdline },
+    { "--append", OPTION_VALUE, "STRING", cli_set_append },
+    { "--mem", OPTION_VALUE, "SIZE", cli_set_mem },
+    { "--vcpus", OPTION_VALUE, "N", cli_set_vcpus },
+    { "--huge-pages", OPTION_VALUE, "none|boot|transparent|2M", cli_set_huge_pages },
+    { "--accel", OPTION_VALUE, "NAME", cli_set_accel },
+    { "--drive", OPTION_EACH_VALUE, "PATH[,KEY...]", cli_set_drive },
+    { "--net", OPTION_EACH_VALUE, "tap=NAME[,KEY...]", cli_set_net },
+    { "--vsock", OPTION_VALUE, "cid=N,uds=PATH", cli_set_vsock },
+    { "--balloon", OPTION_MAY_VALUE, "SIZE,KEY,...", cli_set_balloon },
+    { "--rng", OPTION_MAY_VALUE, "KEY,...", cli_set_rng },
+    { "--patience", OPTION_VALUE, "SECONDS", cli_set_patience },
+    { "--virtio-cmdline", OPTION_ALONE, NULL, cli_set_virtio_cmdline },
+    { "--timeline", OPTION_MAY_VALUE, "json", cli_set_timeline },
+    { "--log-level", OPTION_VALUE, "LEVEL", cli_set_log_level },
+    { "--log-file", OPTION_VALUE, "FILE", cli_set_log_file },
+    { "--help", OPTION_ALONE, NULL, cli_set_run_help },
+    { "-h", OPTION_ALONE, NULL, cli_set_run_help },
+    { "--help-devices", OPTION_ALONE, NULL, cli_set_devices_help },
     { NULL, OPTION_ALONE, NULL, NULL },
 };
 
-static const struct option_row doctor_options[] = {
-    { "--json", OPTION_ALONE, NULL, set_json },
-    { "--help", OPTION_ALONE, NULL, set_doctor_help },
-    { "-h", OPTION_ALONE, NULL, set_doctor_help },
+static const struct option_row cli_doctor_options[] = {
+    { "--json", OPTION_ALONE, NULL, cli_set_json },
+    { "--help", OPTION_ALONE, NULL, cli_set_doctor_help },
+    { "-h", OPTION_ALONE, NULL, cli_set_doctor_help },
     { NULL, OPTION_ALONE, NULL, NULL },
 };
 
-static int run_parse(char *const *args, struct cli *c, struct err *e)
+static int cli_parse_run(char *const *args, struct cli *c, struct err *e)
 {
     int ret;
 
     c->verb = CLI_RUN;
     c->log.level = LOG_WARN;
     config_init(&c->machine);
-    ret = options_walk(run_options, "run", args, c, e);
+    ret = options_walk(cli_run_options, "run", args, c, e);
     if (ret < 0 || c->verb != CLI_RUN)
         return ret;
     if (!c->machine.kernel)
         return err_set(e, EINVAL, "--kernel FILE is missing: a machine needs a kernel to boot");
     if (c->machine.cmdline && c->machine.append)
         return err_set(e, EINVAL,
-                       "--append adds to the command line that --cmdline replaces: give one of "
-                       "them");
+                       "--append adds to the command line that --cmdline replaces: give only one "
+                       "of them");
     return config_check(&c->machine, e);
 }
 
-static int doctor_parse(char *const *args, struct cli *c, struct err *e)
+static int cli_parse_doctor(char *const *args, struct cli *c, struct err *e)
 {
     c->verb = CLI_DOCTOR;
-    return options_walk(doctor_options, "doctor", args, c, e);
+    return options_walk(cli_doctor_options, "doctor", args, c, e);
 }
 
-static int verb_unknown(const char *word, struct err *e)
+static int cli_verb_unknown(const char *word, struct err *e)
 {
     static const char *const known[] = { "run", "doctor", "--help", "--version" };
     struct suggest s = { .word = word };
@@ -234,19 +235,18 @@ int cli_parse(char *const *args, struct cli *out, struct err *e)
     *out = (struct cli){ 0 };
     if (!word)
         return err_set(e, EINVAL,
-                       "no command is given: 'mote run --kernel FILE', or see "
-                       "'mote --help'");
+                       "no command given: try 'mote run --kernel FILE' or see 'mote --help'");
     if (strcmp(word, "run") == 0)
-        return run_parse(args + 1, out, e);
+        return cli_parse_run(args + 1, out, e);
     if (strcmp(word, "doctor") == 0)
-        return doctor_parse(args + 1, out, e);
+        return cli_parse_doctor(args + 1, out, e);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         out->verb = CLI_HELP;
     else if (strcmp(word, "--version") == 0)
         out->verb = CLI_VERSION;
     else
-        return verb_unknown(word, e);
+        return cli_verb_unknown(word, e);
     if (args[1])
-        return err_set(e, EINVAL, "%s stands alone, '%.100s' is too much", word, args[1]);
+        return err_set(e, EINVAL, "unexpected argument '%.100s' after %s", args[1], word);
     return 0;
 }

@@ -2,6 +2,10 @@
 #define API_CLI_CLI_H
 /*
  * The command line: what mote was asked to do. Pure.
+ *
+ * This room turns words into configurations and sentences. It knows the options, their help texts
+ * and the structs of api/config that they fill; it must not open a file, look at the host, or know
+ * the loop or a machine.
  */
 #include <stdbool.h>
 
@@ -29,8 +33,9 @@ struct cli {
     bool json;
 };
 
-/* args is argv without the program's name and ends with NULL; *out keeps pointers into it. -EINVAL
- * with a sentence for whatever cannot be done. The machine has been judged by config_check. */
+/* Parses args, which is argv without the program's name and ends with NULL; *out keeps pointers
+ * into it, and texts with device keys are cut up in place. Fails with a negative errno and a
+ * sentence if the command is wrong. For CLI_RUN, out->machine has passed config_check. */
 int cli_parse(char *const *args, struct cli *out, struct err *e);
 
 /* Texts for --help; all end with a newline. */

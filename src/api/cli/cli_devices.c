@@ -1,8 +1,8 @@
 /*
  * The devices on the command line: one table of keys for each kind.
  *
- * A drive or network device is written where the next one goes and counted once it is whole, so
- * that a key's function finds it there.
+ * The keys of a drive fill the entry after the counted drives (drive_next), which is counted once
+ * all its keys are set. Network devices work the same way.
  */
 #include "api/cli/cli_devices.h"
 
@@ -22,7 +22,7 @@ static int count_parse(const char *text, uint64_t *out, struct err *e)
 {
     int ret = number_parse(text, out);
 
-    return ret < 0 ? err_set(e, -ret, "'%.40s' is no number", text) : 0;
+    return ret < 0 ? err_set(e, -ret, "'%.40s' is not a number", text) : 0;
 }
 
 static int count_up_to(const char *text, uint64_t max, uint64_t *out, struct err *e)
@@ -30,13 +30,14 @@ static int count_up_to(const char *text, uint64_t max, uint64_t *out, struct err
     int ret = count_parse(text, out, e);
 
     if (ret == 0 && *out > max)
-        return err_set(e, ERANGE, "%.40s is too much: at most %llu", text, (unsigned long long)max);
+        return err_set(e, ERANGE, "%.40s is too large: at most %llu", text,
+                       (unsigned long long)max);
     return ret;
 }
 
 typedef int (*amount_parse)(const char *text, uint64_t *out, struct err *e);
 
-/* "RATE[+BURST]": so much a second, and once so much more. */
+/* Parses "RATE[+BURST]": RATE a second, and BURST on top of that, once. */
 static int rate_parse(const char *text, amount_parse parse, struct rate *rate, struct err *e)
 {
     const char *plus = strchr(text, '+');
@@ -50,11 +51,11 @@ static int rate_parse(const char *text, amount_parse parse, struct rate *rate, s
         ret = parse(plus + 1, &rate->burst, e);
     if (ret == 0 && rate->per_s == 0)
         ret =
-            err_set(e, EINVAL, "a limit of 0 lets nothing through; without the key there is none");
+            err_set(e, EINVAL, "a limit of 0 lets nothing through; leave the key out for no limit");
     return ret;
 }
 
-static int digit(char c)
+static int cli_hex_digit(char c)
 {
     static const char digits[] = "0123456789abcdef0123456789ABCDEF";
     const char *at = c != '\0' ? strchr(digits, c) : NULL;
@@ -65,11 +66,11 @@ static int digit(char c)
 static int mac_parse(const char *text, uint8_t mac[6], struct err *e)
 {
     for (unsigned i = 0; i < 6; i++, text += 3) {
-        int high = digit(text[0]), low = high < 0 ? -1 : digit(text[1]);
+        int high = cli_hex_digit(text[0]), low = high < 0 ? -1 : cli_hex_digit(text[1]);
 
         if (low < 0 || text[2] != (i < 5 ? ':' : '\0'))
             return err_set(e, EINVAL,
-                           "this is no MAC address: six pairs of digits like "
+                           "not a MAC address: write six pairs of hexadecimal digits, like "
                            "02:00:00:00:00:01");
         mac[i] = (uint8_t)(high << 4 | low);
     }
@@ -78,96 +79,96 @@ static int mac_parse(const char *text, uint8_t mac[6], struct err *e)
 
 /* Drives. */
 
-static struct blk_config *drive(struct device_config *c)
+static struct blk_config *drive_next(struct device_config *c)
 {
     return &c->drives[c->drive_count];
 }
 
-static int drive_ro(struct device_config *c, const char *value, struct err *e)
+static int key_drive_ro(struct device_config *c, const char *value, struct err *e)
 {
     (void)value, (void)e;
-    drive(c)->read_only = true;
+    drive_next(c)->read_only = true;
     return 0;
 }
 
-static int drive_root(struct device_config *c, const char *value, struct err *e)
+static int key_drive_root(struct device_config *c, const char *value, struct err *e)
 {
     (void)value;
     if (c->root >= 0)
-        return err_set(e, EINVAL, "another drive is the root already");
+        return err_set(e, EINVAL, "another drive is already the root");
     c->root = (int)c->drive_count;
     return 0;
 }
 
-static int drive_direct(struct device_config *c, const char *value, struct err *e)
+static int key_drive_direct(struct device_config *c, const char *value, struct err *e)
 {
     (void)value, (void)e;
-    drive(c)->direct = true;
+    drive_next(c)->direct = true;
     return 0;
 }
 
-static int drive_discard(struct device_config *c, const char *value, struct err *e)
+static int key_drive_discard(struct device_config *c, const char *value, struct err *e)
 {
     (void)value, (void)e;
-    drive(c)->discard = true;
+    drive_next(c)->discard = true;
     return 0;
 }
 
-static int drive_cache(struct device_config *c, const char *value, struct err *e)
+static int key_drive_cache(struct device_config *c, const char *value, struct err *e)
 {
     if (strcmp(value, "writeback") != 0 && strcmp(value, "unsafe") != 0)
-        return err_set(e, EINVAL, "'%.40s' is no kind of cache: writeback or unsafe", value);
-    drive(c)->writeback = value[0] == 'w';
+        return err_set(e, EINVAL, "'%.40s' is not a cache mode: writeback or unsafe", value);
+    drive_next(c)->writeback = value[0] == 'w';
     return 0;
 }
 
-static int drive_lock(struct device_config *c, const char *value, struct err *e)
+static int key_drive_lock(struct device_config *c, const char *value, struct err *e)
 {
     if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
         return err_set(e, EINVAL, "'%.40s' is neither on nor off", value);
-    drive(c)->unlocked = strcmp(value, "off") == 0;
+    drive_next(c)->unlocked = strcmp(value, "off") == 0;
     return 0;
 }
 
-static int drive_id(struct device_config *c, const char *value, struct err *e)
+static int key_drive_id(struct device_config *c, const char *value, struct err *e)
 {
     (void)e;
-    drive(c)->id = value;
+    drive_next(c)->id = value;
     return 0;
 }
 
-static int drive_serial(struct device_config *c, const char *value, struct err *e)
+static int key_drive_serial(struct device_config *c, const char *value, struct err *e)
 {
     (void)e;
-    drive(c)->serial = value;
+    drive_next(c)->serial = value;
     return 0;
 }
 
-static int drive_bw(struct device_config *c, const char *value, struct err *e)
+static int key_drive_bw(struct device_config *c, const char *value, struct err *e)
 {
-    return rate_parse(value, size_parse, &drive(c)->bandwidth, e);
+    return rate_parse(value, size_parse, &drive_next(c)->bandwidth, e);
 }
 
-static int drive_ops(struct device_config *c, const char *value, struct err *e)
+static int key_drive_ops(struct device_config *c, const char *value, struct err *e)
 {
-    return rate_parse(value, count_parse, &drive(c)->ops, e);
+    return rate_parse(value, count_parse, &drive_next(c)->ops, e);
 }
 
 static const struct key_row drive_keys[] = {
-    { "ro", NULL, drive_ro },
-    { "root", NULL, drive_root },
-    { "id", "ID", drive_id },
-    { "serial", "STRING", drive_serial },
-    { "direct", NULL, drive_direct },
-    { "discard", NULL, drive_discard },
-    { "cache", "writeback|unsafe", drive_cache },
-    { "lock", "on|off", drive_lock },
-    { "bw", "SIZE[+BURST]", drive_bw },
-    { "ops", "N[+BURST]", drive_ops },
+    { "ro", NULL, key_drive_ro },
+    { "root", NULL, key_drive_root },
+    { "id", "ID", key_drive_id },
+    { "serial", "STRING", key_drive_serial },
+    { "direct", NULL, key_drive_direct },
+    { "discard", NULL, key_drive_discard },
+    { "cache", "writeback|unsafe", key_drive_cache },
+    { "lock", "on|off", key_drive_lock },
+    { "bw", "SIZE[+BURST]", key_drive_bw },
+    { "ops", "N[+BURST]", key_drive_ops },
     { NULL, NULL, NULL },
 };
 
-static int too_many(struct err *e)
+static int devices_too_many(struct err *e)
 {
     return err_set(e, EINVAL, "too many devices: a machine has room for %u", DEVICES_MAX);
 }
@@ -177,9 +178,9 @@ int cli_drive(struct device_config *c, char *text, struct err *e)
     int ret;
 
     if (c->drive_count == DEVICES_MAX)
-        return too_many(e);
-    *drive(c) = device_config_drive();
-    drive(c)->path = keys_next(&text);
+        return devices_too_many(e);
+    *drive_next(c) = device_config_drive();
+    drive_next(c)->path = keys_next(&text);
     ret = keys_walk(drive_keys, text, c, e);
     if (ret == 0)
         c->drive_count++;
@@ -188,81 +189,81 @@ int cli_drive(struct device_config *c, char *text, struct err *e)
 
 /* Network devices. */
 
-static struct net_config *net(struct device_config *c)
+static struct net_config *net_next(struct device_config *c)
 {
     return &c->nets[c->net_count];
 }
 
-static int net_tap(struct device_config *c, const char *value, struct err *e)
+static int key_net_tap(struct device_config *c, const char *value, struct err *e)
 {
     (void)e;
-    net(c)->tap = value;
+    net_next(c)->tap = value;
     return 0;
 }
 
-static int net_fd(struct device_config *c, const char *value, struct err *e)
+static int key_net_fd(struct device_config *c, const char *value, struct err *e)
 {
     uint64_t fd = 0;
     int ret = count_up_to(value, INT32_MAX, &fd, e);
 
-    net(c)->fd = (int)fd;
+    net_next(c)->fd = (int)fd;
     return ret;
 }
 
-static int net_id(struct device_config *c, const char *value, struct err *e)
+static int key_net_id(struct device_config *c, const char *value, struct err *e)
 {
     (void)e;
-    net(c)->setup.id = value;
+    net_next(c)->setup.id = value;
     return 0;
 }
 
-static int net_mac(struct device_config *c, const char *value, struct err *e)
+static int key_net_mac(struct device_config *c, const char *value, struct err *e)
 {
-    net(c)->setup.has_mac = true;
-    return mac_parse(value, net(c)->setup.mac, e);
+    net_next(c)->setup.has_mac = true;
+    return mac_parse(value, net_next(c)->setup.mac, e);
 }
 
-static int net_mtu(struct device_config *c, const char *value, struct err *e)
+static int key_net_mtu(struct device_config *c, const char *value, struct err *e)
 {
     uint64_t mtu = 0;
     int ret = count_up_to(value, UINT16_MAX, &mtu, e);
 
     if (ret == 0 && mtu == 0)
         return err_set(e, EINVAL, "an MTU of 0 lets nothing through");
-    net(c)->setup.mtu = (uint16_t)mtu;
+    net_next(c)->setup.mtu = (uint16_t)mtu;
     return ret;
 }
 
-static int net_rx_bw(struct device_config *c, const char *value, struct err *e)
+static int key_net_rx_bw(struct device_config *c, const char *value, struct err *e)
 {
-    return rate_parse(value, size_parse, &net(c)->setup.rx.bandwidth, e);
+    return rate_parse(value, size_parse, &net_next(c)->setup.rx.bandwidth, e);
 }
 
-static int net_rx_ops(struct device_config *c, const char *value, struct err *e)
+static int key_net_rx_ops(struct device_config *c, const char *value, struct err *e)
 {
-    return rate_parse(value, count_parse, &net(c)->setup.rx.ops, e);
+    return rate_parse(value, count_parse, &net_next(c)->setup.rx.ops, e);
 }
 
-static int net_tx_bw(struct device_config *c, const char *value, struct err *e)
+static int key_net_tx_bw(struct device_config *c, const char *value, struct err *e)
 {
-    return rate_parse(value, size_parse, &net(c)->setup.tx.bandwidth, e);
+    return rate_parse(value, size_parse, &net_next(c)->setup.tx.bandwidth, e);
 }
 
-static int net_tx_ops(struct device_config *c, const char *value, struct err *e)
+static int key_net_tx_ops(struct device_config *c, const char *value, struct err *e)
 {
-    return rate_parse(value, count_parse, &net(c)->setup.tx.ops, e);
+    return rate_parse(value, count_parse, &net_next(c)->setup.tx.ops, e);
 }
 
 static const struct key_row net_keys[] = {
-    { "tap", "NAME", net_tap },
-    { "fd", "N", net_fd },
-    { "id", "ID", net_id },
-    { "mac", "ADDRESS", net_mac },
-    { "mtu", "BYTES", net_mtu },
-    { "rx-bw", "SIZE[+BURST]", net_rx_bw },
-    { "rx-ops", "N[+BURST]", net_rx_ops },
-    { "tx-bw", "SIZE[+BURST]", net_tx_bw },
-    { "tx-ops", "N[+BURST]", net_tx_ops },
+    { "tap", "NAME", key_net_tap },
+    { "fd", "N", key_net_fd },
+    { "id", "ID", key_net_id },
+    { "mac", "ADDRESS", key_net_mac },
+    { "mtu", "BYTES", key_net_mtu },
+    { "rx-bw", "SIZE[+BURST]", key_net_rx_bw },
+    { "rx-ops", "N[+BURST]", key_net_rx_ops },
+    { "tx-bw", "SIZE[+BURST]", key_net_tx_bw },
+    { "tx-ops", "N[+BURST]", key_net_tx_ops },
     { NULL, NULL, NULL },
 };
 
@@ -271,8 +272,8 @@ int cli_net(struct device_config *c, char *text, struct err *e)
     int ret;
 
     if (c->net_count == DEVICES_MAX)
-        return too_many(e);
-    *net(c) = device_config_net();
+        return devices_too_many(e);
+    *net_next(c) = device_config_net();
     ret = keys_walk(net_keys, text, c, e);
     if (ret == 0)
         c->net_count++;
@@ -281,7 +282,7 @@ int cli_net(struct device_config *c, char *text, struct err *e)
 
 /* The others. */
 
-static int vsock_cid(struct device_config *c, const char *value, struct err *e)
+static int key_vsock_cid(struct device_config *c, const char *value, struct err *e)
 {
     uint64_t cid = 0;
     int ret = count_up_to(value, UINT32_MAX, &cid, e);
@@ -290,7 +291,7 @@ static int vsock_cid(struct device_config *c, const char *value, struct err *e)
     return ret;
 }
 
-static int vsock_uds(struct device_config *c, const char *value, struct err *e)
+static int key_vsock_uds(struct device_config *c, const char *value, struct err *e)
 {
     (void)e;
     c->vsock.uds_path = value;
@@ -298,8 +299,8 @@ static int vsock_uds(struct device_config *c, const char *value, struct err *e)
 }
 
 static const struct key_row vsock_keys[] = {
-    { "cid", "N", vsock_cid },
-    { "uds", "PATH", vsock_uds },
+    { "cid", "N", key_vsock_cid },
+    { "uds", "PATH", key_vsock_uds },
     { NULL, NULL, NULL },
 };
 
@@ -316,26 +317,26 @@ int cli_vsock(struct device_config *c, char *text, struct err *e)
     return 0;
 }
 
-static int balloon_size(struct device_config *c, const char *value, struct err *e)
+static int key_balloon_size(struct device_config *c, const char *value, struct err *e)
 {
     return size_parse(value, &c->balloon.target, e);
 }
 
-static int balloon_deflate_on_oom(struct device_config *c, const char *value, struct err *e)
+static int key_balloon_deflate_on_oom(struct device_config *c, const char *value, struct err *e)
 {
     (void)value, (void)e;
     c->balloon.deflate_on_oom = true;
     return 0;
 }
 
-static int balloon_reporting(struct device_config *c, const char *value, struct err *e)
+static int key_balloon_reporting(struct device_config *c, const char *value, struct err *e)
 {
     (void)value, (void)e;
     c->balloon.reporting = true;
     return 0;
 }
 
-static int balloon_stats(struct device_config *c, const char *value, struct err *e)
+static int key_balloon_stats(struct device_config *c, const char *value, struct err *e)
 {
     uint64_t seconds = 0;
     int ret = count_up_to(value, UINT16_MAX, &seconds, e);
@@ -345,37 +346,37 @@ static int balloon_stats(struct device_config *c, const char *value, struct err 
 }
 
 static const struct key_row balloon_keys[] = {
-    { "size", "SIZE", balloon_size },
-    { "deflate-on-oom", NULL, balloon_deflate_on_oom },
-    { "reporting", NULL, balloon_reporting },
-    { "stats", "SECONDS", balloon_stats },
+    { "size", "SIZE", key_balloon_size },
+    { "deflate-on-oom", NULL, key_balloon_deflate_on_oom },
+    { "reporting", NULL, key_balloon_reporting },
+    { "stats", "SECONDS", key_balloon_stats },
     { NULL, NULL, NULL },
 };
 
-/* A digit in front: no key has one. */
+/* A text that begins with a digit begins with SIZE: no key does. */
 int cli_balloon(struct device_config *c, char *text, struct err *e)
 {
     int ret = 0;
 
     c->has_balloon = true;
     if (text && text[0] >= '0' && text[0] <= '9')
-        ret = balloon_size(c, keys_next(&text), e);
+        ret = key_balloon_size(c, keys_next(&text), e);
     return ret < 0 ? ret : keys_walk(balloon_keys, text, c, e);
 }
 
-static int rng_bw(struct device_config *c, const char *value, struct err *e)
+static int key_rng_bw(struct device_config *c, const char *value, struct err *e)
 {
     return rate_parse(value, size_parse, &c->rng.bandwidth, e);
 }
 
-static int rng_ops(struct device_config *c, const char *value, struct err *e)
+static int key_rng_ops(struct device_config *c, const char *value, struct err *e)
 {
     return rate_parse(value, count_parse, &c->rng.ops, e);
 }
 
 static const struct key_row rng_keys[] = {
-    { "bw", "SIZE[+BURST]", rng_bw },
-    { "ops", "N[+BURST]", rng_ops },
+    { "bw", "SIZE[+BURST]", key_rng_bw },
+    { "ops", "N[+BURST]", key_rng_ops },
     { NULL, NULL, NULL },
 };
 

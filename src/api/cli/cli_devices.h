@@ -1,11 +1,11 @@
 #ifndef API_CLI_CLI_DEVICES_H
 #define API_CLI_CLI_DEVICES_H
 /*
- * The devices on the command line: what stands behind --drive, --net and the others. Pure.
+ * The devices on the command line: the values of --drive, --net and the others. Pure.
  *
- * Each text is cut up in place and the configuration keeps pointers into it. A text of NULL is an
- * option without a value. -EINVAL or -ERANGE with a sentence for what is no such text; whether a
- * machine can have the devices is device_config_check's to say.
+ * Each function cuts its text up in place, and the configuration keeps pointers into it. A text of
+ * NULL is an option without a value. A malformed text fails with -EINVAL or -ERANGE and a sentence;
+ * device_config_check decides later whether one machine can have all the devices.
  */
 struct device_config;
 struct err;

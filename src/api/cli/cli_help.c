@@ -1,31 +1,31 @@
-/* What --help prints: each text fits a screen of 80 columns and 24 lines. */
+/* What --help prints. Each text leaves one line of an 80x24 terminal for the prompt. */
 #include "api/cli/cli.h"
 
 const char cli_help[] =
     "mote boots a Linux guest in a microVM, with its console on this terminal.\n"
     "\n"
     "usage: mote run --kernel FILE [OPTION]...    boot one guest\n"
-    "       mote run --help                       what its options mean\n"
-    "       mote doctor [--json]                  what this host offers to run one\n"
+    "       mote run --help                       list the options of run\n"
+    "       mote doctor [--json]                  say what this host offers to guests\n"
     "       mote --version\n"
     "       mote --help\n"
     "\n"
     "  mote run --kernel vmlinuz --initrd initrd.img --mem 256M --vcpus 2\n"
     "\n"
-    "Exit status: 0 where the guest powered off or rebooted, or the operator quit;\n"
-    "1 where the guest died or panicked; 2 where something given here was wrong;\n"
-    "128 and its number where a signal ended mote.\n";
+    "Exit status: 0 if the guest powered off or rebooted, or the operator quit;\n"
+    "1 if the guest died or panicked, or mote failed; 2 if the guest was never\n"
+    "started; 128 plus the signal's number if a signal ended mote.\n";
 
 const char cli_doctor_help[] =
     "usage: mote doctor [--json]\n"
     "\n"
     "Looks at what this host offers (KVM and how fast it is, the software CPU,\n"
-    "io_uring, seccomp, namespaces, cgroups, network, huge pages), says what\n"
-    "--accel auto chooses and why, and how to mend what is lacking.\n"
+    "io_uring, seccomp, namespaces, cgroups, network, huge pages), and says what\n"
+    "--accel auto chooses and why, and how to fix what is missing.\n"
     "\n"
-    "  --json    one JSON document instead of text\n"
+    "  --json    print one JSON document instead of text\n"
     "\n"
-    "Exit status: 0 where a guest can run, 1 where none can.\n";
+    "Exit status: 0 if a guest can run on this host, 1 if not.\n";
 
 const char cli_run_help[] =
     "usage: mote run --kernel FILE [OPTION]...\n"
@@ -34,7 +34,7 @@ const char cli_run_help[] =
     "  --initrd FILE       the initial RAM disk\n"
     "  --cmdline STRING    the kernel command line, instead of the default one\n"
     "  --append STRING     added to the default command line\n"
-    "  --mem SIZE          memory in MiB, or with K, M or G behind it (256M)\n"
+    "  --mem SIZE          memory: MiB, or a number with K, M or G (256M)\n"
     "  --vcpus N           processors, 1 to 32 (1)\n"
     "  --huge-pages WORD   what backs the memory: none, boot, transparent, 2M (boot)\n"
     "  --accel NAME        what runs the processors: kvm, emu or auto (auto)\n"
@@ -44,7 +44,7 @@ const char cli_run_help[] =
     "  --balloon[=SIZE]    takes memory from the guest while it runs\n"
     "  --rng[=KEY,...]     randomness from the host\n"
     "  --virtio-cmdline    announce devices on the kernel command line too\n"
-    "  --help-devices      what the keys of a device are\n"
+    "  --help-devices      list the keys of the devices\n"
     "  --timeline[=json]   at the end, print to stderr when each phase began\n"
     "  --log-level LEVEL   off, error, warn, info, debug or trace (warn)\n"
     "  --log-file FILE     append the log to FILE instead of writing it to stderr\n"
@@ -53,26 +53,26 @@ const char cli_run_help[] =
     "sends Ctrl-A and Ctrl-A h prints the keys.\n";
 
 const char cli_devices_help[] =
-    "mote run --drive PATH[,KEY...]     the first one is /dev/vda and the root\n"
-    "  ro                               the guest cannot write\n"
-    "  root                             this one is the root, not the first\n"
-    "  id=ID, serial=STRING             its name, and what the guest reads as serial\n"
-    "  direct                           past the host's page cache\n"
-    "  discard                          what the guest discards, the host gets back\n"
-    "  cache=writeback|unsafe           unsafe: the guest's flushes do nothing\n"
-    "  lock=on|off                      off: others may have the file open too\n"
-    "  bw=SIZE[+BURST], ops=N[+BURST]   at most so much a second; BURST more once\n"
+    "mote run --drive PATH[,KEY...]     the first drive is /dev/vda and the root\n"
+    "  ro                               read-only\n"
+    "  root                             make this drive the root instead\n"
+    "  id=ID, serial=STRING             its name; the serial that the guest reads\n"
+    "  direct                           bypass the host's page cache\n"
+    "  discard                          free on the host what the guest discards\n"
+    "  cache=writeback|unsafe           unsafe: the guest cannot flush\n"
+    "  lock=on|off                      off: other processes may use the file too\n"
+    "  bw=SIZE[+BURST], ops=N[+BURST]   limits per second; BURST more, once\n"
     "\n"
-    "mote run --net tap=NAME[,KEY...]   on a tap that exists, or:\n"
-    "  fd=N                             on a descriptor with an attached tap\n"
-    "  id=ID, mac=ADDRESS, mtu=BYTES    its name, and what the guest sees\n"
-    "  rx-bw, rx-ops, tx-bw, tx-ops     limits, as a drive's\n"
+    "mote run --net tap=NAME[,KEY...]   use an existing tap, or:\n"
+    "  fd=N                             use a descriptor attached to a tap\n"
+    "  id=ID, mac=ADDRESS, mtu=BYTES    its name; the guest's MAC address and MTU\n"
+    "  rx-bw, rx-ops, tx-bw, tx-ops     limits, like those of a drive\n"
     "\n"
-    "mote run --vsock cid=N,uds=PATH    the guest's CID, 3 and up, and a new socket:\n"
-    "                                   'CONNECT port' there, PATH_port for the guest\n"
+    "mote run --vsock cid=N,uds=PATH    N is 3 or more. The host connects to PATH and\n"
+    "                                   sends 'CONNECT PORT'; the guest to PATH_PORT\n"
     "\n"
     "mote run --balloon[=SIZE,KEY...]   takes SIZE from the guest; keys: size=SIZE,\n"
     "                                   deflate-on-oom, reporting, stats=SECONDS\n"
-    "mote run --rng[=KEY,...]           bw and ops, limits as a drive's\n"
-    "mote run --patience SECONDS        an end waits that long for a disk (20)\n"
-    "A comma in a value is written twice: --drive a,,b.img,ro\n";
+    "mote run --rng[=KEY,...]           keys: bw, ops, limits like those of a drive\n"
+    "mote run --patience SECONDS        at the end, wait this long for a disk (20)\n"
+    "Write a comma in a value twice: --drive a,,b.img,ro\n";

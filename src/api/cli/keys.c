@@ -24,10 +24,10 @@ static int key_unknown(const struct key_row *rows, const char *name, struct err 
     }
     if (s.best)
         return err_set(e, EINVAL, "unknown key '%.80s', did you mean %s?", name, s.best);
-    return err_set(e, EINVAL, "unknown key '%.80s'; there is: %s", name, known);
+    return err_set(e, EINVAL, "unknown key '%.80s'; the keys are: %s", name, known);
 }
 
-static const struct key_row *row_find(const struct key_row *rows, const char *name)
+static const struct key_row *keys_find(const struct key_row *rows, const char *name)
 {
     while (rows->name && strcmp(rows->name, name) != 0)
         rows++;
@@ -42,7 +42,7 @@ static int key_set(const struct key_row *row, const char *value, struct device_c
     if (!row->value && value)
         return err_set(e, EINVAL, "%s takes no value", row->name);
     if (row->value && (!value || value[0] == '\0'))
-        return err_set(e, EINVAL, "%s lacks its value: %s=%s", row->name, row->name, row->value);
+        return err_set(e, EINVAL, "%s needs a value: %s=%s", row->name, row->name, row->value);
     ret = row->set(c, value, e);
     return ret < 0 ? err_wrap(e, ret, "%s", row->name) : 0;
 }
@@ -64,12 +64,12 @@ char *keys_next(char **text)
 
 int keys_walk(const struct key_row *rows, char *text, struct device_config *c, struct err *e)
 {
-    uint64_t given = 0; /* bit n: row n */
+    uint64_t given = 0; /* bit n: the key of row n was given */
     char *name;
 
     while ((name = keys_next(&text))) {
         char *value = name;
-        const struct key_row *row = row_find(rows, strsep(&value, "="));
+        const struct key_row *row = keys_find(rows, strsep(&value, "="));
         int ret;
 
         if (!row)

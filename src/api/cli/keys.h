@@ -1,7 +1,7 @@
 #ifndef API_CLI_KEYS_H
 #define API_CLI_KEYS_H
 /*
- * A walk over "key=value,word,..." by a table: what stands behind an option like --drive. Pure.
+ * A walk over "key=value,word,..." by a table: the value of an option like --drive. Pure.
  *
  * A comma that belongs to a value is written twice. The text is cut up in place; values point into
  * it.
@@ -11,17 +11,19 @@ struct err;
 
 struct key_row {
     const char *name;  /* NULL ends a table of at most 64 rows */
-    const char *value; /* what it is, for messages: "NAME"; NULL: the key stands alone */
-    int (*set)(struct device_config *c, const char *value, struct err *e); /* NULL where alone */
+    const char *value; /* what the value is, for messages: "NAME"; NULL: the key takes no value */
+    /* value: NULL where the key takes none. */
+    int (*set)(struct device_config *c, const char *value, struct err *e);
 };
 
-/* Takes what stands before the first single comma, its doubled ones made single again, and moves
- * *text behind that comma; to NULL where there is none. NULL where *text is. */
+/* Returns the part of *text before the first single comma, with its doubled commas made single, and
+ * moves *text behind that comma, or to NULL if there is none. Returns NULL if *text is NULL. */
 char *keys_next(char **text);
 
-/* Calls set for each key of the text, which may be NULL. -EINVAL with a sentence at the first that
- * is unknown (and what was probably meant), given twice, lacks its value or has one too many. A
- * sentence that set leaves gets the key's name in front. */
+/* Calls `set` for each key of the text, which may be NULL. Stops with -EINVAL and a sentence at the
+ * first key that is unknown (the sentence says which one was probably meant), given twice, lacks
+ * its value or has one that it does not take. If `set` fails, the key's name is put in front of its
+ * sentence. */
 int keys_walk(const struct key_row *rows, char *text, struct device_config *c, struct err *e);
 
 #endif

@@ -10,9 +10,9 @@
 #include "api/cli/suggest.h"
 #include "core/base/err.h"
 
-/* One argument, taken apart. */
+/* One argument, split at its first equals sign. */
 struct option {
-    const char *name;
+    const char *name; /* not terminated: name_len long */
     int name_len;
     char *value; /* behind the equals sign, or NULL */
 };
@@ -28,7 +28,7 @@ static struct option option_split(char *arg)
     };
 }
 
-static const struct option_row *row_find(const struct option_row *rows, const struct option *o)
+static const struct option_row *option_find(const struct option_row *rows, const struct option *o)
 {
     for (; rows->name; rows++) {
         if (strlen(rows->name) == (size_t)o->name_len &&
@@ -41,7 +41,7 @@ static const struct option_row *row_find(const struct option_row *rows, const st
 static int option_unknown(const struct option_row *rows, const char *verb, const struct option *o,
                           struct err *e)
 {
-    char typed[SUGGEST_WORD_MAX + 2]; /* one more than a suggestion looks at */
+    char typed[SUGGEST_WORD_MAX + 2]; /* one more character than a suggestion looks at, and NUL */
     struct suggest s = { .word = typed };
     size_t len = (size_t)o->name_len < sizeof(typed) ? (size_t)o->name_len : sizeof(typed) - 1;
 
@@ -56,8 +56,9 @@ static int option_unknown(const struct option_row *rows, const char *verb, const
                    verb);
 }
 
-/* Finds the value where it is the next argument; *args moves on to it. An argument that begins with
- * two dashes is the next option: the value was forgotten. --name=--value says otherwise. */
+/* Checks whether the option has a value and may have one. A value in the next argument is put into
+ * *o, and *args moves on to it. A next argument that begins with two dashes counts as an option,
+ * not as the value; --name=--value gives such a value. */
 static int option_value(const struct option_row *row, struct option *o, char *const **args,
                         struct err *e)
 {
@@ -68,7 +69,7 @@ static int option_value(const struct option_row *row, struct option *o, char *co
     if (row->takes == OPTION_ALONE || row->takes == OPTION_MAY_VALUE || o->value)
         return 0;
     if (!next || strncmp(next, "--", 2) == 0)
-        return err_set(e, EINVAL, "%s lacks its argument: %s %s", row->name, row->name, row->value);
+        return err_set(e, EINVAL, "%s needs a value: %s %s", row->name, row->name, row->value);
     o->value = next;
     (*args)++;
     return 0;
@@ -77,15 +78,16 @@ static int option_value(const struct option_row *row, struct option *o, char *co
 int options_walk(const struct option_row *rows, const char *verb, char *const *args, struct cli *c,
                  struct err *e)
 {
-    uint64_t given = 0; /* bit n: row n */
+    uint64_t given = 0; /* bit n: the option of row n was given */
 
     for (; *args; args++) {
         struct option o = option_split(*args);
-        const struct option_row *row = row_find(rows, &o);
+        const struct option_row *row = option_find(rows, &o);
         int ret;
 
         if (o.name[0] != '-')
-            return err_set(e, EINVAL, "'%.200s' is no option, see 'mote %s --help'", *args, verb);
+            return err_set(e, EINVAL, "'%.200s' is not an option, see 'mote %s --help'", *args,
+                           verb);
         if (!row)
             return option_unknown(rows, verb, &o, e);
         if (row->takes != OPTION_EACH_VALUE && given & 1ull << (row - rows))

@@ -1,14 +1,15 @@
 /*
  * "Did you mean": the known word nearest to a mistyped one.
  *
- * The distance is optimal string alignment: the edit distance in which a swap of two neighbours,
- * the commonest slip of the fingers, counts once. Three rows of its table are enough.
+ * The distance is optimal string alignment: the edit distance in which a swap of two neighbouring
+ * characters, the commonest typing error, counts once. It needs only the last three rows of the
+ * dynamic programming table.
  */
 #include "api/cli/suggest.h"
 
 #include <string.h>
 
-static unsigned min3(unsigned a, unsigned b, unsigned c)
+static unsigned min_of_three(unsigned a, unsigned b, unsigned c)
 {
     unsigned m = a < b ? a : b;
 
@@ -31,9 +32,9 @@ unsigned suggest_distance(const char *a, const char *b)
         row[0] = i;
         for (unsigned j = 1; j <= blen; j++) {
             unsigned replaced = above[j - 1] + (a[i - 1] != b[j - 1]);
-            row[j] = min3(above[j] + 1, row[j - 1] + 1, replaced);
+            row[j] = min_of_three(above[j] + 1, row[j - 1] + 1, replaced);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = min3(row[j], before[j - 2] + 1, row[j]);
+                row[j] = min_of_three(row[j], before[j - 2] + 1, row[j]);
         }
     }
     return row[blen];
@@ -47,7 +48,7 @@ void suggest_offer(struct suggest *s, const char *known)
     if (len > SUGGEST_WORD_MAX)
         return;
     distance = suggest_distance(s->word, known);
-    /* One slip in about three characters is a slip, more, or half of the word, is another word. */
+    /* More than about one edit in three characters, or edits of half the word: another word. */
     if (distance > (len + 2) / 3 || distance * 2 >= len)
         return;
     if (!s->best || distance < s->distance) {

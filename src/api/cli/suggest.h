@@ -5,10 +5,10 @@
  *
  *   struct suggest s = { .word = typed };
  *   for each known word: suggest_offer(&s, known);
- *   s.best is the nearest, or NULL where none is near enough to be what was meant
+ *   s.best is the nearest, or NULL if none is near enough to be what was meant
  */
 
-#define SUGGEST_WORD_MAX 32u /* a longer word is nobody's typing error */
+#define SUGGEST_WORD_MAX 32u /* no suggestion is made for a longer word */
 
 struct suggest {
     const char *word;
@@ -16,10 +16,11 @@ struct suggest {
     unsigned distance; /* of best */
 };
 
+/* Makes `known` the best if it is near enough and nearer than the best so far. */
 void suggest_offer(struct suggest *s, const char *known);
 
-/* How many characters have to be put in, left out, replaced or swapped with their neighbour to
- * make a into b; words are taken up to SUGGEST_WORD_MAX. */
+/* How many characters have to be inserted, deleted, replaced or swapped with their neighbour to
+ * turn a into b. Only the first SUGGEST_WORD_MAX characters of each count. */
 unsigned suggest_distance(const char *a, const char *b);
 
 #endif

@@ -1,4 +1,4 @@
-/* `mote doctor`: looks, then prints. */
+/* `mote doctor`: examines the host, then prints. */
 #include "api/doctor/doctor.h"
 
 #include "api/doctor/doctor_check.h"
@@ -16,6 +16,6 @@ int doctor(const struct accel_ops *const *accels, bool json, FILE *to, struct er
     else
         doctor_print(found, to);
     if (fflush(to) != 0 || ferror(to))
-        return err_sys(e, "what was found cannot be printed");
+        return err_sys(e, "the findings cannot be printed");
     return doctor_choose(found).accel ? 0 : 1;
 }

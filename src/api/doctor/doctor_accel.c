@@ -1,9 +1,9 @@
 /*
- * Whether a machine can run, and on what: KVM from its device to a guest's first instructions, and
- * the software CPU.
+ * Whether a machine can run, and on which accelerator: KVM from its device to a guest's first
+ * instructions, and the software CPU.
  *
- * Each of KVM's rows rests on the one before: what cannot be opened is not asked, and what is not
- * good enough is not tried.
+ * Each of the KVM rows depends on the one before: a device that cannot be opened is not asked for
+ * its interface, and an interface that lacks something is not tried.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ struct kvm_path {
     char path[PATH_MAX];
 };
 
-static struct kvm_path kvm_device(const struct doctor_host *h)
+static struct kvm_path doctor_kvm_path(const struct doctor_host *h)
 {
     struct kvm_path d;
 
@@ -30,10 +30,10 @@ static struct kvm_path kvm_device(const struct doctor_host *h)
     return d;
 }
 
-/* 0, or the errno of opening it. */
-static int device_refusal(const struct doctor_host *h)
+/* Opens the device and closes it again. Returns 0, or the errno of opening it. */
+static int doctor_open_kvm(const struct doctor_host *h)
 {
-    int fd = open(kvm_device(h).path, O_RDWR | O_CLOEXEC);
+    int fd = open(doctor_kvm_path(h).path, O_RDWR | O_CLOEXEC);
 
     if (fd < 0)
         return errno;
@@ -43,7 +43,7 @@ static int device_refusal(const struct doctor_host *h)
 
 void doctor_look_kvm_device(const struct doctor_host *h, struct doctor_finding *f)
 {
-    int code = device_refusal(h);
+    int code = doctor_open_kvm(h);
 
     switch (code) {
     case 0:
@@ -76,15 +76,15 @@ void doctor_look_kvm_interface(const struct doctor_host *h, struct doctor_findin
 {
     struct err e;
 
-    if (device_refusal(h) != 0)
+    if (doctor_open_kvm(h) != 0)
         doctor_find(f, DOCTOR_UNKNOWN, "not asked");
-    else if (kvm_inspect(kvm_device(h).path, &e) < 0)
+    else if (kvm_inspect(doctor_kvm_path(h).path, &e) < 0)
         doctor_find(f, DOCTOR_LACKING, "%s", e.text);
     else
         doctor_find(f, DOCTOR_GOOD, "the version and every capability that mote needs");
 }
 
-static const struct accel_ops *accel_named(const struct doctor_host *h, const char *name)
+static const struct accel_ops *doctor_accel_find(const struct doctor_host *h, const char *name)
 {
     for (unsigned i = 0; h->accels[i]; i++)
         if (strcmp(h->accels[i]->name, name) == 0)
@@ -92,13 +92,14 @@ static const struct accel_ops *accel_named(const struct doctor_host *h, const ch
     return NULL;
 }
 
-static void look_accel(const struct doctor_host *h, const char *name, struct doctor_finding *f)
+static void doctor_look_accel(const struct doctor_host *h, const char *name,
+                              struct doctor_finding *f)
 {
-    const struct accel_ops *accel = accel_named(h, name);
+    const struct accel_ops *accel = doctor_accel_find(h, name);
     struct err e;
 
     if (!accel)
-        doctor_find(f, DOCTOR_UNKNOWN, "this mote is built without it");
+        doctor_find(f, DOCTOR_UNKNOWN, "this mote was built without it");
     else if (machine_try(accel, &f->mips, &e) < 0)
         doctor_find(f, DOCTOR_LACKING, "%s", e.text);
     else if (f->mips > 0)
@@ -112,13 +113,13 @@ void doctor_look_kvm(const struct doctor_host *h, struct doctor_finding *f)
 {
     struct err e;
 
-    if (kvm_inspect(kvm_device(h).path, &e) < 0)
+    if (kvm_inspect(doctor_kvm_path(h).path, &e) < 0)
         doctor_find(f, DOCTOR_UNKNOWN, "not tried");
     else
-        look_accel(h, "kvm", f);
+        doctor_look_accel(h, "kvm", f);
 }
 
 void doctor_look_emu(const struct doctor_host *h, struct doctor_finding *f)
 {
-    look_accel(h, "emu", f);
+    doctor_look_accel(h, "emu", f);
 }

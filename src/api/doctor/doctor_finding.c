@@ -1,4 +1,4 @@
-/* A finding's sentence. */
+/* Writes a finding. */
 #include "api/doctor/doctor_finding.h"
 
 #include <stdarg.h>

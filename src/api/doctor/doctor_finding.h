@@ -1,7 +1,7 @@
 #ifndef API_DOCTOR_DOCTOR_FINDING_H
 #define API_DOCTOR_DOCTOR_FINDING_H
 /*
- * What one look at the host finds.
+ * What one check of the host found.
  */
 #include <stdint.h>
 
@@ -10,23 +10,23 @@ struct accel_ops;
 enum doctor_verdict {
     DOCTOR_GOOD,
     DOCTOR_LACKING,
-    DOCTOR_UNKNOWN, /* it could not be looked at; the text says why, or a row before does */
+    DOCTOR_UNKNOWN, /* could not be examined; the text or an earlier finding says why */
 };
 
 struct doctor_finding {
     enum doctor_verdict verdict;
-    char text[512];  /* what there is, no newline */
-    const char *fix; /* one sentence where it is lacking, else NULL */
-    uint64_t mips;   /* of an accelerator, once measured; else 0 */
+    char text[512];  /* what was found, without a newline */
+    const char *fix; /* one sentence if it is lacking, else NULL */
+    uint64_t mips;   /* an accelerator's measured speed, or 0 */
 };
 
-/* Which host is looked at. */
+/* The host that is examined. */
 struct doctor_host {
-    const char *root;                      /* in front of /dev, /proc and /sys; "" but in tests */
-    const struct accel_ops *const *accels; /* by name; ends with NULL */
+    const char *root;                      /* prefix of /dev, /proc and /sys; "" except in tests */
+    const struct accel_ops *const *accels; /* what --accel auto chooses from; ends with NULL */
 };
 
-/* Sets the verdict and its text; the fix and the speed stay. */
+/* Sets the verdict and the text, which is cut if too long; leaves the fix and mips. */
 void doctor_find(struct doctor_finding *f, enum doctor_verdict verdict, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,6 +1,6 @@
 /*
- * What the host's kernel gives a machine and its surroundings. Nothing of it keeps a machine from
- * running: without io_uring the loop waits with epoll, and the rest is for who asks for it.
+ * What the host's kernel offers. None of it is needed to run a machine: without io_uring the event
+ * loop uses epoll, and the rest matters only to those who ask for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +17,13 @@
 #include "core/base/err.h"
 #include "core/loop/loop.h"
 
-/* The first line of a file of the host, without its end; false where there is none. */
-struct line {
+/* The first line of a file, without its newline. */
+struct host_line {
     char text[128];
 };
 
-static bool line_read(const struct doctor_host *h, const char *path, struct line *l)
+/* Reads the first line of a file of the host. Returns false if there is none. */
+static bool host_line_read(const struct doctor_host *h, const char *path, struct host_line *l)
 {
     char full[512];
     FILE *file;
@@ -38,14 +39,14 @@ static bool line_read(const struct doctor_host *h, const char *path, struct line
     return read;
 }
 
-static bool line_is(const struct doctor_host *h, const char *path, const char *wanted)
+static bool host_line_is(const struct doctor_host *h, const char *path, const char *wanted)
 {
-    struct line l;
+    struct host_line l;
 
-    return line_read(h, path, &l) && strcmp(l.text, wanted) == 0;
+    return host_line_read(h, path, &l) && strcmp(l.text, wanted) == 0;
 }
 
-static bool there_is(const struct doctor_host *h, const char *path)
+static bool doctor_host_has(const struct doctor_host *h, const char *path)
 {
     char full[512];
 
@@ -67,9 +68,9 @@ void doctor_look_io_uring(const struct doctor_host *h, struct doctor_finding *f)
         return;
     }
     doctor_find(f, DOCTOR_LACKING, "the event loop falls back to epoll: %s", e.text);
-    if (line_is(h, IO_URING_SWITCH, "2"))
+    if (host_line_is(h, IO_URING_SWITCH, "2"))
         f->fix = "Switch it on: sysctl -w kernel.io_uring_disabled=0";
-    else if (line_is(h, IO_URING_SWITCH, "1"))
+    else if (host_line_is(h, IO_URING_SWITCH, "1"))
         f->fix = "Switch it on for everybody, sysctl -w kernel.io_uring_disabled=0, or add this "
                  "user to the group that kernel.io_uring_group names.";
     else if (ret == -ENOSYS)
@@ -87,12 +88,11 @@ void doctor_look_seccomp(const struct doctor_host *h, struct doctor_finding *f)
     if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
         doctor_find(f, DOCTOR_GOOD, "a filter can end the process");
     else
-        doctor_find(f, DOCTOR_LACKING, "there are no filters that end the process: %s",
-                    strerror(errno));
+        doctor_find(f, DOCTOR_LACKING, "no filter can end the process: %s", strerror(errno));
 }
 
-/* 0, or the errno of entering one, which a child does: there is no way back. */
-static int user_namespace_refusal(void)
+/* Enters a user namespace in a child, because there is no way back. Returns 0 or the errno. */
+static int user_namespace_try(void)
 {
     pid_t child = fork();
     int status;
@@ -106,28 +106,29 @@ static int user_namespace_refusal(void)
 
 void doctor_look_user_namespaces(const struct doctor_host *h, struct doctor_finding *f)
 {
-    int code = user_namespace_refusal();
+    int code = user_namespace_try();
 
     if (code == 0) {
         doctor_find(f, DOCTOR_GOOD, "this user may enter one");
         return;
     }
     doctor_find(f, DOCTOR_LACKING, "this user may not enter one: %s", strerror(code));
-    if (line_is(h, "/proc/sys/user/max_user_namespaces", "0"))
+    if (host_line_is(h, "/proc/sys/user/max_user_namespaces", "0"))
         f->fix = "Allow some: sysctl -w user.max_user_namespaces=15000";
-    else if (line_is(h, "/proc/sys/kernel/unprivileged_userns_clone", "0"))
-        f->fix = "Allow them to users: sysctl -w kernel.unprivileged_userns_clone=1";
+    else if (host_line_is(h, "/proc/sys/kernel/unprivileged_userns_clone", "0"))
+        f->fix = "Allow them for users: sysctl -w kernel.unprivileged_userns_clone=1";
     else if (code == EINVAL)
         f->fix = "Use a host kernel with CONFIG_USER_NS.";
 }
 
 void doctor_look_cgroup(const struct doctor_host *h, struct doctor_finding *f)
 {
-    if (there_is(h, "/sys/fs/cgroup/cgroup.controllers"))
+    if (doctor_host_has(h, "/sys/fs/cgroup/cgroup.controllers"))
         doctor_find(f, DOCTOR_GOOD, "version 2");
-    else if (there_is(h, "/sys/fs/cgroup/unified/cgroup.controllers"))
-        doctor_find(f, DOCTOR_GOOD, "version 1, with version 2 beside it and no controllers there");
-    else if (there_is(h, "/sys/fs/cgroup/memory") || there_is(h, "/sys/fs/cgroup/cpu"))
+    else if (doctor_host_has(h, "/sys/fs/cgroup/unified/cgroup.controllers"))
+        doctor_find(f, DOCTOR_GOOD, "version 1, with version 2 beside it but without controllers");
+    else if (doctor_host_has(h, "/sys/fs/cgroup/memory") ||
+             doctor_host_has(h, "/sys/fs/cgroup/cpu"))
         doctor_find(f, DOCTOR_GOOD, "version 1");
     else
         doctor_find(f, DOCTOR_LACKING, "nothing is mounted at /sys/fs/cgroup");
@@ -152,10 +153,11 @@ void doctor_look_tun(const struct doctor_host *h, struct doctor_finding *f)
         f->fix = "Pass the device into the container: --device /dev/net/tun";
 }
 
-/* For what /sys tells of pages: a kernel that has none of these, or a /sys that is not there. */
-static void no_huge_pages(const struct doctor_host *h, struct doctor_finding *f, const char *fix)
+/* For a file of /sys that is missing: the kernel has no such pages, or /sys is not mounted. */
+static void huge_pages_lacking(const struct doctor_host *h, struct doctor_finding *f,
+                               const char *fix)
 {
-    if (!there_is(h, "/sys/kernel")) {
+    if (!doctor_host_has(h, "/sys/kernel")) {
         doctor_find(f, DOCTOR_UNKNOWN, "/sys is not mounted");
         return;
     }
@@ -163,15 +165,15 @@ static void no_huge_pages(const struct doctor_host *h, struct doctor_finding *f,
     f->fix = fix;
 }
 
-/* "always [madvise] never": the word in brackets is in force. */
+/* The file reads like "always [madvise] never": the word in brackets is in force. */
 void doctor_look_transparent_huge_pages(const struct doctor_host *h, struct doctor_finding *f)
 {
-    struct line l;
+    struct host_line l;
     char *word, *end;
 
-    if (!line_read(h, "/sys/kernel/mm/transparent_hugepage/enabled", &l) ||
+    if (!host_line_read(h, "/sys/kernel/mm/transparent_hugepage/enabled", &l) ||
         !(word = strchr(l.text, '[')) || !(end = strchr(word, ']'))) {
-        no_huge_pages(h, f, "Use a host kernel with CONFIG_TRANSPARENT_HUGEPAGE.");
+        huge_pages_lacking(h, f, "Use a host kernel with CONFIG_TRANSPARENT_HUGEPAGE.");
         return;
     }
     *end = '\0';
@@ -180,11 +182,11 @@ void doctor_look_transparent_huge_pages(const struct doctor_host *h, struct doct
 
 void doctor_look_huge_pages_2m(const struct doctor_host *h, struct doctor_finding *f)
 {
-    struct line unused, all;
+    struct host_line unused, all;
 
-    if (!line_read(h, "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", &unused) ||
-        !line_read(h, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &all)) {
-        no_huge_pages(h, f, "Use a host kernel with CONFIG_HUGETLBFS.");
+    if (!host_line_read(h, "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", &unused) ||
+        !host_line_read(h, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &all)) {
+        huge_pages_lacking(h, f, "Use a host kernel with CONFIG_HUGETLBFS.");
         return;
     }
     doctor_find(f, strcmp(unused.text, "0") == 0 ? DOCTOR_LACKING : DOCTOR_GOOD,

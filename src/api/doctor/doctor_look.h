@@ -1,20 +1,20 @@
 #ifndef API_DOCTOR_DOCTOR_LOOK_H
 #define API_DOCTOR_DOCTOR_LOOK_H
 /*
- * The looks of doctor_check.h's rows.
+ * The functions that examine the host, one for each row of doctor_check.h.
  *
- * A look asks the host as mote itself would (it opens the device, sets up the ring, builds a
- * machine), so that what it finds is what mote will meet. It undoes what it did.
+ * Each does what mote itself would do (opens the device, sets up the ring, builds a machine), so
+ * that it finds what a run would meet. Afterwards it undoes what it did.
  */
 #include "api/doctor/doctor_finding.h"
 
-/* doctor_accel.c: what can run a machine. */
+/* doctor_accel.c: the accelerators. */
 void doctor_look_kvm_device(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_kvm_interface(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_kvm(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_emu(const struct doctor_host *h, struct doctor_finding *f);
 
-/* doctor_host.c: what the host's kernel gives the machine and its surroundings. */
+/* doctor_host.c: what the host's kernel offers. */
 void doctor_look_io_uring(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_seccomp(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_user_namespaces(const struct doctor_host *h, struct doctor_finding *f);
@@ -23,8 +23,8 @@ void doctor_look_tun(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_transparent_huge_pages(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_huge_pages_2m(const struct doctor_host *h, struct doctor_finding *f);
 
-/* The architecture's: what its processor has for a guest, and how to get a /dev/kvm that is not
- * there. */
+/* The architecture's folder: what the host's processor offers a guest, and how to get a missing
+ * /dev/kvm. */
 void doctor_look_cpu_features(const struct doctor_host *h, struct doctor_finding *f);
 const char *doctor_kvm_module_fix(void);
 

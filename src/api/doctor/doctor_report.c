@@ -13,7 +13,7 @@ static const char *const verdict_words[] = {
 static_assert(sizeof(verdict_words) / sizeof(verdict_words[0]) == DOCTOR_UNKNOWN + 1,
               "one word a verdict");
 
-/* What speaks against an accelerator first, or, where nothing does, what was found last. */
+/* The first finding that speaks against the accelerator, or its last finding if none does. */
 static const struct doctor_finding *accel_finding(const struct doctor_finding *found,
                                                   const char *name)
 {
@@ -31,7 +31,7 @@ static const struct doctor_finding *accel_finding(const struct doctor_finding *f
 
 struct doctor_choice doctor_choose(const struct doctor_finding found[DOCTOR_CHECKS])
 {
-    static const char *const order[] = { "kvm", "emu" }; /* as main.c has them */
+    static const char *const order[] = { "kvm", "emu" }; /* the order of main.c's table */
     const struct doctor_finding *kvm = accel_finding(found, order[0]);
     const struct doctor_finding *emu = accel_finding(found, order[1]);
 
@@ -42,7 +42,7 @@ struct doctor_choice doctor_choose(const struct doctor_finding found[DOCTOR_CHEC
     return (struct doctor_choice){ NULL, NULL, emu->text };
 }
 
-static void print_conclusion(const struct doctor_choice *c, FILE *to)
+static void doctor_print_conclusion(const struct doctor_choice *c, FILE *to)
 {
     if (!c->accel)
         (void)fprintf(to, "\nNo machine can run here: %s\n", c->why);
@@ -64,10 +64,10 @@ void doctor_print(const struct doctor_finding found[DOCTOR_CHECKS], FILE *to)
         if (found[i].fix)
             (void)fprintf(to, "      %s\n", found[i].fix);
     }
-    print_conclusion(&choice, to);
+    doctor_print_conclusion(&choice, to);
 }
 
-static json_t *check_json(const struct doctor_finding *f)
+static json_t *finding_json(const struct doctor_finding *f)
 {
     json_t *ok =
         f->verdict == DOCTOR_UNKNOWN ? json_null() : json_boolean(f->verdict == DOCTOR_GOOD);
@@ -84,7 +84,7 @@ void doctor_print_json(const struct doctor_finding found[DOCTOR_CHECKS], FILE *t
     json_t *document;
 
     for (unsigned i = 0; i < DOCTOR_CHECKS; i++)
-        (void)json_object_set_new(checks, doctor_rows[i].key, check_json(&found[i]));
+        (void)json_object_set_new(checks, doctor_rows[i].key, finding_json(&found[i]));
     document = json_pack("{s:s, s:b, s:{s:s?, s:s?, s:s}, s:o}", "version", MOTE_VERSION, "runs",
                          choice.accel != NULL, "auto", "accel", choice.accel, "instead_of",
                          choice.instead_of, "why", choice.why, "checks", checks);

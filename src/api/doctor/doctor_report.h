@@ -7,23 +7,25 @@
 
 #include "api/doctor/doctor_check.h"
 
-/* What --accel auto does with a host like this. */
+/* What --accel auto chooses on this host. */
 struct doctor_choice {
     const char *accel;      /* NULL: no machine can run */
-    const char *instead_of; /* what it would rather have had, or NULL */
-    const char *why;        /* a finding's text: what is good about it, or wrong with the other */
+    const char *instead_of; /* the better accelerator that cannot be used, or NULL */
+    /* A finding's text: what accel does; or why instead_of cannot be used; or, without an accel,
+     * why none can. */
+    const char *why;
 };
 
 struct doctor_choice doctor_choose(const struct doctor_finding found[DOCTOR_CHECKS]);
 
-/* Two lines at most a finding, and what follows from all of them. */
+/* Prints at most two lines per finding, and then the choice. */
 void doctor_print(const struct doctor_finding found[DOCTOR_CHECKS], FILE *to);
 
 /* { "version": "0.1.0", "runs": true,
  *   "auto": { "accel": "emu", "instead_of": "kvm", "why": "there is no /dev/kvm" },
  *   "checks": { "kvm": { "ok": false, "found": "...", "fix": "..." or null, "mips": 1 or null } } }
  *
- * "accel" and "instead_of" may be null, and "ok" is where something was not looked at. */
+ * "accel" and "instead_of" may be null; "ok" is null if something could not be examined. */
 void doctor_print_json(const struct doctor_finding found[DOCTOR_CHECKS], FILE *to);
 
 #endif

@@ -1,14 +1,14 @@
 /*
  * The guest's serial port on two descriptors.
  *
- *   in    read -> keys filtered -> serial_input -> read ...
- *         where the receiver is full, the rest waits in buf until the sink says input_room
- *   out   serial_output -> write ... until the transmitter is empty, then the sink says when to go
- *         on
+ *   in    read -> escape_filter -> serial_input -> read ...
+ *         when the guest's receiver is full, the rest waits in buf until the sink's input_room
+ *   out   serial_output -> write -> serial_output ...
+ *         when the guest's transmitter is empty, it goes on at the sink's output_ready
  *
- * A failing input is its end. A failing output is told once; from then on the guest's bytes are
- * taken and dropped, so that the guest runs on. The help goes to stderr through the loop too, which
- * nobody may be reading either.
+ * An input that fails counts as ended. An output that fails is logged once; from then on the
+ * guest's bytes are taken and dropped, so that the guest runs on. The help text goes to stderr
+ * through the loop as well, because nobody may be reading stderr either.
  */
 #include "api/run/console.h"
 
@@ -22,17 +22,17 @@
 #include "core/log/log.h"
 #include "core/vm/power.h"
 
-#define PATIENCE_NS 1000000000ull
+#define CONSOLE_PATIENCE_NS 1000000000ull
 
-/* The last step of closing, tried after each operation's end. */
-static void settle(struct console *c)
+/* The last step of closing: called whenever an operation ends, acts once none is in flight. */
+static void console_settle(struct console *c)
 {
     void (*closed)(struct console *) = c->closed;
 
     if (!closed || c->in.state == CONSOLE_BUSY || c->out.state == CONSOLE_BUSY || c->help.busy)
         return;
     if (c->waiting) {
-        loop_cancel(c->loop, &c->patience); /* its end comes back here */
+        loop_cancel(c->loop, &c->patience); /* its `done` calls this again */
         return;
     }
     c->closed = NULL;
@@ -41,82 +41,82 @@ static void settle(struct console *c)
 
 /* Output. */
 
-static void out_drop(struct console *c)
+static void console_out_drop(struct console *c)
 {
-    /* One buffer a turn: a guest that floods does not keep the loop. */
+    /* One buffer a turn, so that a guest that floods does not keep the loop to itself. */
     if (serial_output(c->serial, c->out.buf, sizeof(c->out.buf)) > 0)
         loop_post(c->loop, &c->out.ready);
-    settle(c);
+    console_settle(c);
 }
 
-static void out_fail(struct console *c, int code)
+static void console_out_fail(struct console *c, int code)
 {
     c->out.state = CONSOLE_OVER;
     if (code == ECANCELED)
-        log_warn("console: output is not taken, the guest's last bytes are lost");
+        log_warn("console: nobody takes the output, the guest's last bytes are lost");
     else
         log_warn("console: output failed (%s), the guest's bytes are dropped from now on",
                  strerror(code));
-    out_drop(c);
+    console_out_drop(c);
 }
 
-static void out_written(struct loop_op *op, int res);
+static void console_out_written(struct loop_op *op, int res);
 
-static void out_write(struct console *c)
+static void console_out_write(struct console *c)
 {
     struct console_out *out = &c->out;
 
     out->state = CONSOLE_BUSY;
     out->iov = (struct iovec){ out->buf + out->at, out->len - out->at };
-    out->op.done = out_written;
+    out->op.done = console_out_written;
     loop_writev(c->loop, &out->op, out->fd, &out->iov, 1, -1);
 }
 
-static void out_pump(struct console *c)
+static void console_out_pump(struct console *c)
 {
     struct console_out *out = &c->out;
 
     if (out->state == CONSOLE_BUSY)
         return;
     if (out->state == CONSOLE_OVER) {
-        out_drop(c);
+        console_out_drop(c);
         return;
     }
     out->at = 0;
     out->len = serial_output(c->serial, out->buf, sizeof(out->buf));
     if (out->len > 0)
-        out_write(c);
+        console_out_write(c);
     else
-        settle(c);
+        console_settle(c);
 }
 
-static void out_written(struct loop_op *op, int res)
+static void console_out_written(struct loop_op *op, int res)
 {
     struct console *c = container_of(op, struct console, out.op);
     struct console_out *out = &c->out;
 
     if (res == -EINTR) {
-        out_write(c);
+        console_out_write(c);
     } else if (res <= 0) {
-        out_fail(c, res == 0 ? EIO : -res);
+        console_out_fail(c, res == 0 ? EIO : -res);
     } else {
         out->at += (size_t)res;
         out->moved += (size_t)res;
         if (out->at < out->len) {
-            out_write(c);
+            console_out_write(c);
         } else {
             out->state = CONSOLE_IDLE;
-            out_pump(c);
+            console_out_pump(c);
         }
     }
 }
 
-static void out_ready(struct loop_post *post)
+static void console_out_ready(struct loop_post *post)
 {
-    out_pump(container_of(post, struct console, out.ready));
+    console_out_pump(container_of(post, struct console, out.ready));
 }
 
-static void sink_output_ready(struct serial_sink *s)
+static void console_output_ready(struct serial_sink *s)
 {
     struct console *c = (struct console *)s;
 
@@ -125,40 +125,40 @@ static void sink_output_ready(struct serial_sink *s)
 
 /* Input. */
 
-static void in_done(struct loop_op *op, int res);
+static void console_in_done(struct loop_op *op, int res);
 
-static void in_read(struct console *c)
+static void console_in_read(struct console *c)
 {
     struct console_in *in = &c->in;
 
     in->state = CONSOLE_BUSY;
     in->iov = (struct iovec){ in->typed, sizeof(in->typed) };
-    in->op.done = in_done;
+    in->op.done = console_in_done;
     loop_readv(c->loop, &in->op, in->fd, &in->iov, 1, -1);
 }
 
-/* Gives the guest what waits for it; reads on once all of it is gone. */
-static void in_feed(struct console *c)
+/* Gives the guest what waits in buf, and reads more once all of it is gone. */
+static void console_in_feed(struct console *c)
 {
     struct console_in *in = &c->in;
 
     in->at += serial_input(c->serial, in->buf + in->at, in->len - in->at);
     if (in->at == in->len)
-        in_read(c);
+        console_in_read(c);
 }
 
-static void help_written(struct loop_op *op, int res);
+static void console_help_written(struct loop_op *op, int res);
 
-static void help_write(struct console *c)
+static void console_help_write(struct console *c)
 {
     struct console_help *h = &c->help;
 
     h->busy = true;
-    h->op.done = help_written;
+    h->op.done = console_help_written;
     loop_writev(c->loop, &h->op, STDERR_FILENO, &h->iov, 1, -1);
 }
 
-static void help_written(struct loop_op *op, int res)
+static void console_help_written(struct loop_op *op, int res)
 {
     struct console *c = container_of(op, struct console, help.op);
     struct console_help *h = &c->help;
@@ -167,30 +167,30 @@ static void help_written(struct loop_op *op, int res)
     if (res > 0 && (size_t)res < h->iov.iov_len) {
         h->iov.iov_base = (char *)h->iov.iov_base + res;
         h->iov.iov_len -= (size_t)res;
-        help_write(c);
+        console_help_write(c);
     }
-    settle(c);
+    console_settle(c);
 }
 
-/* Where the last one is not taken yet, that is the answer. */
-static void help_begin(struct console *c)
+/* Does nothing while the text of an earlier Ctrl-A h is still being written. */
+static void console_help_begin(struct console *c)
 {
     if (c->help.busy)
         return;
     c->help.iov = (struct iovec){ (char *)escape_help, strlen(escape_help) };
-    help_write(c);
+    console_help_write(c);
 }
 
-static void in_command(struct console *c, enum escape_command command)
+static void console_in_command(struct console *c, enum escape_command command)
 {
     if (command == ESCAPE_QUIT)
         power_end_machine(c->power, POWER_QUIT);
     if (command == ESCAPE_HELP)
-        help_begin(c);
+        console_help_begin(c);
 }
 
-/* From what was typed to what the guest gets. */
-static void in_filter(struct console *c, size_t typed)
+/* Moves what was read from `typed` to buf, obeying and removing mote's own keys. */
+static void console_in_filter(struct console *c, size_t typed)
 {
     struct console_in *in = &c->in;
 
@@ -208,45 +208,45 @@ static void in_filter(struct console *c, size_t typed)
         taken += escape_filter(&in->escape, in->typed + taken, typed - taken, in->buf + in->len, &n,
                                &command);
         in->len += n;
-        in_command(c, command);
+        console_in_command(c, command);
     }
 }
 
-static void in_over(struct console *c)
+static void console_in_over(struct console *c)
 {
     c->in.state = CONSOLE_OVER;
-    settle(c);
+    console_settle(c);
 }
 
-static void in_done(struct loop_op *op, int res)
+static void console_in_done(struct loop_op *op, int res)
 {
     struct console *c = container_of(op, struct console, in.op);
 
     if (c->closed) {
-        in_over(c);
+        console_in_over(c);
     } else if (res == -EINTR || (res == -EIO && terminal_await(c->in.fd))) {
-        in_read(c);
+        console_in_read(c);
     } else if (res <= 0) {
         if (res < 0)
             log_info("console: input failed (%s) and counts as ended", strerror(-res));
-        in_over(c);
+        console_in_over(c);
     } else {
         c->in.state = CONSOLE_IDLE;
-        in_filter(c, (size_t)res);
+        console_in_filter(c, (size_t)res);
         if (!c->closed)
-            in_feed(c);
+            console_in_feed(c);
     }
 }
 
-static void in_room(struct loop_post *post)
+static void console_in_room(struct loop_post *post)
 {
     struct console *c = container_of(post, struct console, in.room);
 
     if (c->in.state == CONSOLE_IDLE && c->in.at < c->in.len)
-        in_feed(c);
+        console_in_feed(c);
 }
 
-static void sink_input_room(struct serial_sink *s)
+static void console_input_room(struct serial_sink *s)
 {
     struct console *c = (struct console *)s;
 
@@ -258,10 +258,10 @@ static void sink_input_room(struct serial_sink *s)
 void console_init(struct console *c, struct loop *loop, int in, int out)
 {
     *c = (struct console){
-        .sink = { .output_ready = sink_output_ready, .input_room = sink_input_room },
+        .sink = { .output_ready = console_output_ready, .input_room = console_input_room },
         .loop = loop,
-        .in = { .fd = in, .keys = isatty(in), .room = { .call = in_room } },
-        .out = { .fd = out, .ready = { .call = out_ready } },
+        .in = { .fd = in, .keys = isatty(in), .room = { .call = console_in_room } },
+        .out = { .fd = out, .ready = { .call = console_out_ready } },
     };
 }
 
@@ -269,12 +269,12 @@ void console_start(struct console *c, struct serial *serial, struct power *power
 {
     c->serial = serial;
     c->power = power;
-    in_read(c);
+    console_in_read(c);
 }
 
-static void patience_begin(struct console *c);
+static void console_patience_begin(struct console *c);
 
-static void patience_end(struct loop_op *op, int res)
+static void console_patience_end(struct loop_op *op, int res)
 {
     struct console *c = container_of(op, struct console, patience);
 
@@ -285,17 +285,17 @@ static void patience_end(struct loop_op *op, int res)
         if (c->out.moved == c->moved_before)
             loop_cancel(c->loop, &c->out.op);
         else
-            patience_begin(c);
+            console_patience_begin(c);
     }
-    settle(c);
+    console_settle(c);
 }
 
-static void patience_begin(struct console *c)
+static void console_patience_begin(struct console *c)
 {
     c->waiting = true;
     c->moved_before = c->out.moved;
-    c->patience.done = patience_end;
-    loop_timer(c->loop, &c->patience, clock_now_ns() + PATIENCE_NS);
+    c->patience.done = console_patience_end;
+    loop_timer(c->loop, &c->patience, clock_now_ns() + CONSOLE_PATIENCE_NS);
 }
 
 void console_close(struct console *c, void (*closed)(struct console *c))
@@ -305,6 +305,6 @@ void console_close(struct console *c, void (*closed)(struct console *c))
         loop_cancel(c->loop, &c->in.op);
     else
         c->in.state = CONSOLE_OVER;
-    patience_begin(c);
-    out_pump(c);
+    console_patience_begin(c);
+    console_out_pump(c);
 }

@@ -1,11 +1,12 @@
 /*
  * Signals that kill.
  *
- * Each of them takes its way as if it had not been caught: a fault happens again when the handler
- * returns, now with its own address and without us; what was sent is sent again. Only the first
- * process of a pid namespace lives on, since the kernel gives it no signal that it does not handle:
- * then what somebody sent did nothing, as it would have without us; but what the process did to
- * itself, by abort or by a call that a filter forbids, was meant.
+ * The handler puts the previous action back and lets the signal strike again, as if it had not been
+ * caught: a processor fault repeats when the handler returns, at the same address; any other signal
+ * is raised again. Only the first process of a pid namespace survives that, because the kernel
+ * sends it no signal that it does not handle. It then goes on after a signal that somebody sent, as
+ * it would have without this handler. But it exits after a signal that it brought on itself, by
+ * abort or by a system call that a filter forbids.
  */
 #include "api/run/deadly.h"
 
@@ -24,13 +25,13 @@ static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, 
 
 #define FAULTS (sizeof(faults) / sizeof(faults[0]))
 
-/* Written while no handler of ours is there, read by the handler. */
+/* Indexed by signal. Written before the handler is installed; the handler reads it. */
 static struct {
     bool hooked;
     struct sigaction before;
 } deadly[SIGNALS];
 
-static bool is_fault(int sig)
+static bool signal_is_fault(int sig)
 {
     for (size_t i = 0; i < FAULTS; i++)
         if (faults[i] == sig)
@@ -38,10 +39,10 @@ static bool is_fault(int sig)
     return false;
 }
 
-static bool kills_by_default(int sig)
+static bool signal_kills_by_default(int sig)
 {
     switch (sig) {
-    case SIGKILL: /* nor can it be caught */
+    case SIGKILL: /* kills, but cannot be caught */
     case SIGSTOP:
     case SIGTSTP:
     case SIGTTIN:
@@ -56,7 +57,7 @@ static bool kills_by_default(int sig)
     }
 }
 
-static void unblock(int sig)
+static void signal_unblock(int sig)
 {
     sigset_t set;
 
@@ -69,51 +70,51 @@ _Noreturn void deadly_die(int sig)
 {
     (void)signal(sig, SIG_DFL);
     (void)raise(sig);
-    unblock(sig);
-    _exit(128 + sig); /* what a shell calls such a death */
+    signal_unblock(sig);
+    _exit(128 + sig); /* the status by which shells report such a death */
 }
 
-/* What this process did, not what somebody sent: a fault, and a signal of its own. */
-static bool is_own(int sig, const siginfo_t *info)
+/* Whether this process brought the signal on itself: a fault, or a signal that it sent. */
+static bool signal_is_own(int sig, const siginfo_t *info)
 {
-    return info->si_code > 0 ? is_fault(sig) : info->si_pid == getpid();
+    return info->si_code > 0 ? signal_is_fault(sig) : info->si_pid == getpid();
 }
 
-/* The processor raised it and will again. */
-static bool happens_again(int sig, const siginfo_t *info)
+/* Whether it is a processor fault, which repeats when the handler returns. */
+static bool signal_happens_again(int sig, const siginfo_t *info)
 {
     return info->si_code > 0 && (sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE);
 }
 
-static void on_deadly(int sig, siginfo_t *info, void *context);
+static void deadly_handle(int sig, siginfo_t *info, void *context);
 
-static void hook(int sig, struct sigaction *before)
+static void deadly_hook_signal(int sig, struct sigaction *before)
 {
-    const struct sigaction action = { .sa_sigaction = on_deadly,
+    const struct sigaction action = { .sa_sigaction = deadly_handle,
                                       .sa_flags = SA_SIGINFO | SA_RESTART };
 
     (void)sigaction(sig, &action, before);
 }
 
-static void on_deadly(int sig, siginfo_t *info, void *context)
+static void deadly_handle(int sig, siginfo_t *info, void *context)
 {
     const struct sigaction *before = &deadly[sig].before;
     int errno_before = errno;
 
     (void)context;
-    if (before->sa_handler == SIG_IGN && !happens_again(sig, info))
+    if (before->sa_handler == SIG_IGN && !signal_happens_again(sig, info))
         return;
     terminal_restore_mode();
     log_flush(0);
     (void)sigaction(sig, before, NULL);
-    if (happens_again(sig, info))
+    if (signal_happens_again(sig, info))
         return;
     (void)raise(sig);
-    unblock(sig);
-    /* Still here: the first process of a namespace, or one with a handler of its own. */
-    if (before->sa_handler == SIG_DFL && is_own(sig, info))
+    signal_unblock(sig);
+    /* Still alive: the first process of a pid namespace, or `before` was a handler. */
+    if (before->sa_handler == SIG_DFL && signal_is_own(sig, info))
         _exit(128 + sig);
-    hook(sig, NULL);
+    deadly_hook_signal(sig, NULL);
     terminal_raw_mode();
     errno = errno_before;
 }
@@ -123,13 +124,14 @@ void deadly_hook(void)
     for (int sig = 1; sig < SIGNALS; sig++) {
         struct sigaction before;
 
-        if (!kills_by_default(sig) || deadly[sig].hooked || sigaction(sig, NULL, &before) < 0)
+        if (!signal_kills_by_default(sig) || deadly[sig].hooked ||
+            sigaction(sig, NULL, &before) < 0)
             continue;
-        if (before.sa_handler != SIG_DFL && !is_fault(sig))
+        if (before.sa_handler != SIG_DFL && !signal_is_fault(sig))
             continue;
         deadly[sig].before = before;
         deadly[sig].hooked = true;
-        hook(sig, NULL);
+        deadly_hook_signal(sig, NULL);
     }
 }
 
@@ -140,7 +142,7 @@ void deadly_unhook(void)
 
         if (!deadly[sig].hooked)
             continue;
-        if (sigaction(sig, NULL, &now) == 0 && now.sa_sigaction == on_deadly)
+        if (sigaction(sig, NULL, &now) == 0 && now.sa_sigaction == deadly_handle)
             (void)sigaction(sig, &deadly[sig].before, NULL);
         deadly[sig].hooked = false;
     }

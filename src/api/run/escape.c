@@ -1,4 +1,4 @@
-/* The keys that are mote's and not the guest's. */
+/* The key pairs that are meant for mote and not for the guest. */
 #include "api/run/escape.h"
 
 const char escape_help[] = "mote: Ctrl-A x quits, Ctrl-A c sends Ctrl-A, Ctrl-A h prints this\n";

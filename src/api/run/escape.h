@@ -1,7 +1,7 @@
 #ifndef API_RUN_ESCAPE_H
 #define API_RUN_ESCAPE_H
 /*
- * The keys that are mote's and not the guest's: Ctrl-A and one more. Pure.
+ * The key pairs that are meant for mote and not for the guest: Ctrl-A and one more key. Pure.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,18 +15,18 @@ enum escape_command {
     ESCAPE_HELP, /* h */
 };
 
-/* Zeroed at first. Kept between reads: the two keys of a pair come one by one. */
+/* Zeroed at first. Kept between reads, because the two keys of a pair may come one by one. */
 struct escape {
     bool prefixed; /* the last byte was the prefix */
 };
 
-/* Takes typed bytes and leaves what the guest gets in `to`, which has room for len + 1 bytes; *out
- * is their number. Ctrl-A c stands for Ctrl-A; a pair that means nothing goes to the guest as it
- * is. Stops behind the first command. Returns how many bytes it took. */
+/* Filters typed bytes. Puts those for the guest into `to`, which has room for len + 1 bytes, and
+ * their number into *out. Ctrl-A c sends the guest one Ctrl-A; a pair without a meaning goes to the
+ * guest unchanged. Stops after the first command. Returns how many typed bytes it took. */
 size_t escape_filter(struct escape *s, const uint8_t *typed, size_t len, uint8_t *to, size_t *out,
                      enum escape_command *command);
 
-/* The keys, for people. */
+/* The key pairs, explained to the operator in one line. */
 extern const char escape_help[];
 
 #endif

@@ -1,4 +1,4 @@
-/* What a run tells the operator when it is over. */
+/* What mote tells the operator when a run is over. */
 #include "api/run/report.h"
 
 #include <assert.h>
@@ -7,13 +7,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Text under construction. Labels and 64-bit numbers are bounded, so either form fits. */
-struct builder {
+/* A text being written. Labels and 64-bit numbers are bounded, so either form fits. */
+struct report_builder {
     struct report_text *out;
     size_t used;
 };
 
-static __attribute__((format(printf, 2, 3))) void add(struct builder *b, const char *fmt, ...)
+static void report_add(struct report_builder *b, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void report_add(struct report_builder *b, const char *fmt, ...)
 {
     size_t room = sizeof(b->out->text) - b->used;
     va_list args;
@@ -26,20 +29,20 @@ static __attribute__((format(printf, 2, 3))) void add(struct builder *b, const c
     b->used += (size_t)n;
 }
 
-static void add_text(struct builder *b, const struct timeline *t)
+static void report_add_text(struct report_builder *b, const struct timeline *t)
 {
     for (unsigned i = 0; i < TIMELINE_MARKS; i++) {
         int64_t us = timeline_us(t, (enum timeline_mark)i);
 
-        add(b, "%24s: ", timeline_mark_label((enum timeline_mark)i));
+        report_add(b, "%24s: ", timeline_mark_label((enum timeline_mark)i));
         if (us < 0)
-            add(b, "not reached\n");
+            report_add(b, "not reached\n");
         else
-            add(b, "%" PRId64 " us\n", us);
+            report_add(b, "%" PRId64 " us\n", us);
     }
 }
 
-static void add_json(struct builder *b, const struct timeline *t)
+static void report_add_json(struct report_builder *b, const struct timeline *t)
 {
     json_t *marks = json_object();
     json_t *document = json_pack("{s:o}", "timeline_us", marks);
@@ -53,18 +56,18 @@ static void add_json(struct builder *b, const struct timeline *t)
     b->used = json_dumpb(document, b->out->text, sizeof(b->out->text), JSON_COMPACT);
     json_decref(document);
     assert(b->used < sizeof(b->out->text));
-    add(b, "\n");
+    report_add(b, "\n");
 }
 
 struct report_text report_timeline(const struct timeline *t, enum report_form form)
 {
     struct report_text out = { "" };
-    struct builder b = { .out = &out };
+    struct report_builder b = { .out = &out };
 
     if (form == REPORT_TEXT)
-        add_text(&b, t);
+        report_add_text(&b, t);
     if (form == REPORT_JSON)
-        add_json(&b, t);
+        report_add_json(&b, t);
     return out;
 }
 

@@ -1,7 +1,8 @@
 #ifndef API_RUN_REPORT_H
 #define API_RUN_REPORT_H
 /*
- * What a run tells the operator when it is over: when each phase began, and how it ended. Pure.
+ * What mote tells the operator when a run is over: when each phase began, and how the run ended.
+ * Pure.
  */
 #include <stddef.h>
 
@@ -10,8 +11,8 @@
 
 enum report_form {
     REPORT_NONE,
-    REPORT_TEXT, /* a line a phase: "kernel loaded: 5210 us", "boot-timer write: not reached" */
-    REPORT_JSON, /* one object on one line, microseconds by mark, null where not reached */
+    REPORT_TEXT, /* one line per phase: "kernel loaded: 5210 us", "boot-timer write: not reached" */
+    REPORT_JSON, /* one object on one line: microseconds by mark, null for a mark not reached */
 };
 
 #define REPORT_MAX 1024u
@@ -22,7 +23,7 @@ struct report_text {
 
 struct report_text report_timeline(const struct timeline *t, enum report_form form);
 
-/* mote's exit status, and the sentence that goes with it or NULL where nothing went wrong. */
+/* mote's exit status, and the sentence that explains it, or NULL if nothing went wrong. */
 int report_status(enum power_end why);
 const char *report_sentence(enum power_end why);
 

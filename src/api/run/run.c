@@ -1,9 +1,9 @@
 /*
  * One machine from its configuration to its end.
  *
- * What the operator could have got wrong is looked at first, in the order of its price: names,
- * files and devices, then the loop and the machine. The terminal changes last, when nothing but the
- * guest is left to fail.
+ * Steps that can fail because of the operator come first, the cheapest of them at the front: names,
+ * files and devices, then the loop and the machine. The terminal's mode changes last, just before
+ * the guest starts.
  */
 #include "api/run/run.h"
 
@@ -27,7 +27,7 @@
 #include "core/loop/loop.h"
 
 struct run {
-    struct machine_owner owner; /* first member: ended finds the run */
+    struct machine_owner owner; /* first member: run_machine_ended casts it to the run */
     struct loop *loop;
     struct machine *machine;
     struct console console;
@@ -36,22 +36,22 @@ struct run {
     enum power_end why;
 };
 
-static_assert(offsetof(struct run, owner) == 0, "ended casts");
+static_assert(offsetof(struct run, owner) == 0, "run_machine_ended casts");
 
-static void stop(struct console *c)
+static void run_stop_loop(struct console *c)
 {
     loop_stop(c->loop);
 }
 
-static void ended(struct machine_owner *o, enum power_end why)
+static void run_machine_ended(struct machine_owner *o, enum power_end why)
 {
     struct run *r = (struct run *)o;
 
     r->why = why;
-    console_close(&r->console, stop);
+    console_close(&r->console, run_stop_loop);
 }
 
-/* From the guest's first instruction until its last byte is out. */
+/* Runs the loop from the guest's first instruction until its last byte of output is written. */
 static void run_guest(struct run *r)
 {
     int ret;
@@ -61,11 +61,11 @@ static void run_guest(struct run *r)
     if (ret < 0) {
         log_stream_abandon();
         log_error("loop: the kernel refused to wait: %s", strerror(-ret));
-        r->loop = NULL; /* operations are under way in it: it goes with the process */
+        r->loop = NULL; /* still has operations in flight, so it lives as long as the process */
     }
 }
 
-/* With the machine built: takes the terminal for it, and gives it back. */
+/* Puts the terminal into raw mode, runs the machine, and restores the terminal. */
 static int run_on_terminal(struct run *r, struct err *e)
 {
     int ret;
@@ -81,7 +81,7 @@ static int run_on_terminal(struct run *r, struct err *e)
     return ret;
 }
 
-/* With the operator's part judged as far as it can be without building anything. */
+/* Builds the loop and the machine on the devices, runs it, and takes both apart again. */
 static int run_machine(struct run *r, const struct machine_config *config,
                        struct machine_host *host, struct err *e)
 {
@@ -90,7 +90,7 @@ static int run_machine(struct run *r, const struct machine_config *config,
     if (ret < 0)
         return ret;
     log_stream_attach(r->loop);
-    deadly_hook(); /* from now on the log waits for the loop to run */
+    deadly_hook(); /* log lines now wait for the loop: a signal that kills has to flush them */
     console_init(&r->console, r->loop, STDIN_FILENO, STDOUT_FILENO);
     host->loop = r->loop;
     host->console = &r->console.sink;
@@ -101,14 +101,15 @@ static int run_machine(struct run *r, const struct machine_config *config,
     if (ret == 0)
         ret = run_on_terminal(r, e);
     if (machine_destroy(r->machine) < 0)
-        r->why = POWER_FAILED; /* what the guest wrote last may never have come to its disk */
+        r->why = POWER_FAILED; /* the guest's last writes may not have reached its disk */
     if (log_stream_detach() && !devices_plugged(&r->devices))
         loop_destroy(r->loop);
     deadly_unhook();
     return ret;
 }
 
-/* Once the drives are open there is something to clean up, whatever comes. */
+/* The drives are opened before the signals are held, so that a signal can end an open that hangs
+ * (devices.h says why drives allow that). */
 static int run_devices(struct run *r, const struct machine_config *config,
                        struct machine_host *host, struct err *e)
 {
@@ -129,7 +130,7 @@ static int run_devices(struct run *r, const struct machine_config *config,
 int run(const struct machine_config *config, const struct accel_ops *const *accels,
         struct timeline *timeline, struct run_end *end, struct err *e)
 {
-    struct run r = { .owner = { .ended = ended }, .why = POWER_FAILED };
+    struct run r = { .owner = { .ended = run_machine_ended }, .why = POWER_FAILED };
     struct machine_host host = { .timeline = timeline };
     int ret = config_accel(config, accels, &host.choice, e);
 

@@ -21,17 +21,17 @@ static struct {
     struct power *power;
     struct loop_post post;
     bool held;
-    sigset_t before; /* the hold */
+    sigset_t before; /* the mask before signals_hold */
 } signals;
 
-static void end_machine(struct loop_post *post)
+static void signals_end_machine(struct loop_post *post)
 {
     (void)post;
-    if (signals.power) /* not detached since it was posted */
+    if (signals.power) /* signals_detach may have come after the post */
         power_end_machine(signals.power, POWER_QUIT);
 }
 
-static void on_end_signal(int sig)
+static void signals_on_end(int sig)
 {
     if (signals.caught) {
         terminal_restore_mode();
@@ -43,7 +43,7 @@ static void on_end_signal(int sig)
         loop_post(signals.loop, &signals.post);
 }
 
-static sigset_t end_set(void)
+static sigset_t signals_end_set(void)
 {
     sigset_t set;
 
@@ -53,11 +53,11 @@ static sigset_t end_set(void)
     return set;
 }
 
-static void handle(int sig, void (*handler)(int))
+static void signals_set_handler(int sig, void (*handler)(int))
 {
-    /* One handler at a time: the second signal finds the first one's work done. */
+    /* The mask lets one handler run at a time: a second signal finds `caught` set. */
     struct sigaction action = { .sa_handler = handler,
-                                .sa_mask = end_set(),
+                                .sa_mask = signals_end_set(),
                                 .sa_flags = SA_RESTART };
     struct sigaction before;
 
@@ -73,7 +73,7 @@ void signals_ignore(void)
 
 void signals_hold(void)
 {
-    const sigset_t set = end_set();
+    const sigset_t set = signals_end_set();
 
     signals_ignore();
     signals.held = sigprocmask(SIG_BLOCK, &set, &signals.before) == 0;
@@ -91,10 +91,10 @@ void signals_init(struct loop *loop, struct power *power)
     signals.caught = 0;
     signals.loop = loop;
     signals.power = power;
-    signals.post = (struct loop_post){ .call = end_machine };
+    signals.post = (struct loop_post){ .call = signals_end_machine };
     signals_ignore();
     for (size_t i = 0; i < END_SIGNALS; i++)
-        handle(end_signals[i], on_end_signal);
+        signals_set_handler(end_signals[i], signals_on_end);
     signals_release();
 }
 
@@ -107,7 +107,7 @@ void signals_detach(void)
 void signals_finish(void)
 {
     for (size_t i = 0; i < END_SIGNALS; i++)
-        handle(end_signals[i], SIG_DFL);
+        signals_set_handler(end_signals[i], SIG_DFL);
     signals_detach();
 }
 

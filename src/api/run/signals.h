@@ -3,39 +3,40 @@
 /*
  * The signals that ask mote to end: SIGTERM, SIGHUP, SIGINT, SIGQUIT.
  *
- * The first one ends the machine in order; whoever waits for mote then sees it die of that signal,
- * as it would have without us. A second one does not wait for the machine: it gives the terminal
- * back and dies at once. One that was ignored when mote was started (nohup) stays ignored.
+ * The first one ends the machine in order; mote then dies of that signal (signals_die), so that its
+ * parent sees what it would have seen without a handler. A second one does not wait for the
+ * machine: it restores the terminal, flushes the log and kills mote at once. A signal that was
+ * ignored when mote was started (nohup) stays ignored.
  */
 struct loop;
 struct power;
 
-/* Before the first write: what that meets, a pipe that nobody reads or the limit of a file's size,
- * is an error for whoever writes and no signal. */
+/* Call before the first write. Writing to a pipe that nobody reads, or beyond the file size limit,
+ * then returns an error and raises no signal. */
 void signals_ignore(void);
 
-/* From here the signals wait until signals_init or signals_release: whoever makes what would
- * outlive the process, a socket's path, can unmake it. */
+/* Blocks the signals until signals_init or signals_release, so that none kills mote between making
+ * something that would outlive it (a socket's path) and being able to remove it. */
 void signals_hold(void);
 
-/* Those that wait take effect. Without a hold nothing happens. */
+/* Unblocks the signals; those that are pending take effect. Does nothing without signals_hold. */
 void signals_release(void);
 
-/* Once, before other threads exist. The first signal ends the machine through `power` on the loop
- * thread. */
+/* Catches the signals, and releases them. The first one ends the machine through `power` on the
+ * loop thread. Other threads block these signals. */
 void signals_init(struct loop *loop, struct power *power);
 
-/* The machine is over, what it was made of is not: loop and power are forgotten, and the first
- * signal from now on, if it is the first, waits until whoever cleans up has done so. */
+/* Call when the machine is over, before it is taken apart. Forgets loop and power: a first signal
+ * from now on is only recorded for signals_caught, so that the clean-up finishes. */
 void signals_detach(void);
 
-/* The defaults again, of which one dies at once. Detaches. */
+/* Restores the default actions: a signal from now on kills mote at once. Detaches. */
 void signals_finish(void);
 
-/* The first signal that came, or 0. */
+/* The first signal that came since signals_init, or 0. */
 int signals_caught(void);
 
-/* Dies of it. */
+/* Dies of the signal: deadly_die. */
 _Noreturn void signals_die(int sig);
 
 #endif

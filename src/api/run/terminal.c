@@ -1,13 +1,13 @@
 /*
- * The operator's terminal in raw mode, given back on every way out.
+ * The operator's terminal in raw mode, restored however the process ends.
  *
- * The ways out are: terminal_restore; a signal that kills, which is deadly.c's or, where it asks
- * mote to end, signals.c's; and a stop, after which the shell has the terminal until SIGCONT.
- * SIGSTOP cannot be caught, but shells save their own mode around a job, and SIGCONT comes back
- * here all the same.
+ * The mode is restored by terminal_restore; by the handlers of deadly.c and signals.c before a
+ * signal kills the process; and before SIGTSTP stops it, since the shell then has the terminal
+ * until SIGCONT. SIGSTOP cannot be caught, but shells save and restore their own mode around a job,
+ * and SIGCONT is handled after it too.
  *
- * Only a foreground process may change a terminal's mode: from the background it would break the
- * mode of whoever is in front, and be stopped by SIGTTOU.
+ * Only a foreground process may change the terminal's mode. A background process would break the
+ * mode of the one in the foreground, and SIGTTOU would stop it.
  */
 #include "api/run/terminal.h"
 
@@ -17,78 +17,79 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* Written while hooked is 0, read by handlers while it is 1. */
+/* Written while hooked is 0; the signal handlers read it while hooked is 1. */
 static struct {
     volatile sig_atomic_t hooked;
     int fd;
     struct termios saved;
     struct termios raw;
-    struct sigaction stop; /* what was there before us */
+    struct sigaction stop; /* the actions to restore */
     struct sigaction cont;
 } terminal;
 
 /* Async-signal-safe, as are the handlers below. */
-static bool in_background(int fd)
+static bool terminal_in_background(int fd)
 {
     pid_t front = tcgetpgrp(fd);
 
-    /* Fails where it is not our controlling terminal; then there is no job control on it. */
+    /* tcgetpgrp fails if this is not our controlling terminal: then it has no job control. */
     return front > 0 && front != getpgrp();
 }
 
-static void mode_set(const struct termios *mode)
+static void terminal_set_mode(const struct termios *mode)
 {
-    if (!in_background(terminal.fd))
+    if (!terminal_in_background(terminal.fd))
         (void)tcsetattr(terminal.fd, TCSANOW, mode);
 }
 
 void terminal_restore_mode(void)
 {
     if (terminal.hooked)
-        mode_set(&terminal.saved);
+        terminal_set_mode(&terminal.saved);
 }
 
 void terminal_raw_mode(void)
 {
     if (terminal.hooked)
-        mode_set(&terminal.raw);
+        terminal_set_mode(&terminal.raw);
 }
 
-static void on_stop(int sig);
+static void terminal_on_stop(int sig);
 
-static void foreground(void)
+/* Makes the mode raw, and catches the next SIGTSTP. */
+static void terminal_take(void)
 {
-    /* Resets itself when caught, and is not blocked meanwhile, so that raising it again from the
-     * handler stops the process there and then. */
-    struct sigaction stop = { .sa_handler = on_stop,
+    /* The action resets itself to the default when the signal is caught, and the handler does not
+     * block the signal: so raising it again in the handler stops the process at once. */
+    struct sigaction stop = { .sa_handler = terminal_on_stop,
                               .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_RESTART) };
 
     (void)sigaction(SIGTSTP, &stop, NULL);
-    mode_set(&terminal.raw);
+    terminal_set_mode(&terminal.raw);
 }
 
-static void on_stop(int sig)
+static void terminal_on_stop(int sig)
 {
     int errno_before = errno;
 
     terminal_restore_mode();
     (void)raise(sig);
-    foreground();
+    terminal_take();
     errno = errno_before;
 }
 
-static void on_continue(int sig)
+static void terminal_on_continue(int sig)
 {
     int errno_before = errno;
 
     (void)sig;
-    foreground();
+    terminal_take();
     errno = errno_before;
 }
 
-static void hook(void)
+static void terminal_hook(void)
 {
-    struct sigaction cont = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
+    struct sigaction cont = { .sa_handler = terminal_on_continue, .sa_flags = SA_RESTART };
 
     terminal.hooked = 1;
     (void)sigaction(SIGTSTP, NULL, &terminal.stop);
@@ -112,17 +113,17 @@ int terminal_raw(int fd, struct err *e)
     mode.c_cc[VMIN] = 1;
     mode.c_cc[VTIME] = 0;
     terminal.raw = mode;
-    hook();
-    foreground();
+    terminal_hook();
+    terminal_take();
     return 0;
 }
 
 bool terminal_await(int fd)
 {
-    if (!in_background(fd))
+    if (!terminal_in_background(fd))
         return false;
     (void)kill(0, SIGTTIN);
-    return !in_background(fd);
+    return !terminal_in_background(fd);
 }
 
 void terminal_restore(void)
@@ -131,6 +132,6 @@ void terminal_restore(void)
         return;
     (void)sigaction(SIGTSTP, &terminal.stop, NULL);
     (void)sigaction(SIGCONT, &terminal.cont, NULL);
-    mode_set(&terminal.saved);
+    terminal_set_mode(&terminal.saved);
     terminal.hooked = 0;
 }

@@ -1,31 +1,33 @@
 #ifndef API_RUN_TERMINAL_H
 #define API_RUN_TERMINAL_H
 /*
- * The operator's terminal in raw mode, given back on every way out.
+ * The operator's terminal in raw mode, restored however the process ends.
  *
- * Raw: each key comes at once, unechoed, and none of them is a signal; output stays processed, so
- * that "\n" in our own messages still starts a line. A process has one terminal, so this state is
- * one too.
+ * In raw mode each key arrives at once, is not echoed and raises no signal. Output processing stays
+ * on, so that "\n" in mote's own messages still starts a new line. A process has one terminal, so
+ * there is one state for the whole process.
  */
 #include <stdbool.h>
 
 #include "core/base/err.h"
 
-/* Puts fd's terminal into raw mode and hooks stop and continue, over which a shell has it. fd stays
- * open until terminal_restore. While another process group has the terminal it is left alone until
- * mote is continued in the foreground. Nothing happens, and 0 is returned, where fd is no terminal.
- */
+/* Puts the terminal fd into raw mode, and handles SIGTSTP and SIGCONT so that the shell has the old
+ * mode while mote is stopped. fd stays open until terminal_restore. In the background the mode
+ * changes only once SIGCONT continues mote in the foreground. Does nothing and returns 0 if fd is
+ * not a terminal. Fails if its mode cannot be read. */
 int terminal_raw(int fd, struct err *e);
 
-/* For a read from the terminal that failed with EIO, as a read does in the background where SIGTTIN
- * cannot be had. Stops as SIGTTIN would. True: continued in the foreground, read again. */
+/* For a read from the terminal that failed with EIO, as a background process's read does when
+ * SIGTTIN cannot be sent. If mote is in the background, stops its process group as SIGTTIN would.
+ * Returns true if mote has been continued in the foreground, so that the caller can read again. */
 bool terminal_await(int fd);
 
-/* As it was before; unhooks. Does nothing where there is nothing to restore. */
+/* Restores the mode and the two signals' actions. Does nothing if there is nothing to restore. */
 void terminal_restore(void);
 
-/* The same for a signal handler about to end the process: the mode alone; and raw again where that
- * came to nothing. Async-signal-safe. */
+/* For the handler of a signal that is about to kill the process: terminal_restore_mode restores
+ * only the mode, and terminal_raw_mode makes it raw again if the process survived. Both are
+ * async-signal-safe. */
 void terminal_restore_mode(void);
 void terminal_raw_mode(void);
 

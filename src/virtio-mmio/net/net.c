@@ -1,11 +1,12 @@
 /*
- * The network device: what it offers, and what of it the driver takes.
+ * The network device: what it offers, and what the driver accepts.
  *
- * Features come in two kinds. HOST_* and CSUM say what the guest may leave to the host: a tap takes
- * that with every frame, whoever negotiated what. GUEST_* say what the host may leave to the guest,
- * so the tap is told when a driver is ready that takes others than the last one did, and only then:
- * the host does that under a lock that all its interfaces share. Frames that were queued before a
- * driver was ready are forgotten where there was one before: this one may not understand them.
+ * Offload features come in pairs. CSUM and HOST_* say what the guest may leave to the host; a tap
+ * takes that in any frame's header, whatever was negotiated. GUEST_* say what the host may leave to
+ * the guest, so the tap has to be told. It is told when a driver is ready that accepted other
+ * offloads than the one before, and only then, because the host's kernel makes the change under a
+ * lock that all its interfaces share. Frames that were queued for one driver are dropped before the
+ * next one gets any, because it may not understand them.
  */
 #include "virtio-mmio/net/net.h"
 
@@ -32,14 +33,14 @@
 struct net {
     struct virtio_device virtio; /* first member */
     struct net_tap tap;
-    unsigned told; /* TUN_F_*: what the tap knows */
+    unsigned told; /* TUN_F_*: what the tap was last told */
     struct virtio_net_config config;
     struct net_rx rx;
     struct net_tx tx;
     struct metrics_group rx_group, tx_group;
     char name[80], rx_name[84], tx_name[84];
 };
-static_assert(offsetof(struct net, virtio) == 0, "the transport finds the device by it");
+static_assert(offsetof(struct net, virtio) == 0, "net_of casts");
 
 static const struct metric rx_metrics[] = {
     METRIC(struct net_rx_counters, packets),    METRIC(struct net_rx_counters, bytes),
@@ -68,7 +69,7 @@ static struct net *net_of(struct virtio_device *v)
 
 /* Features. */
 
-/* What the tap can do, as the driver reads it and as the tap does. */
+/* Each offload by its two feature bits and by the tap's flag. */
 static const struct offload {
     uint8_t host, guest; /* VIRTIO_NET_F_* */
     unsigned tap;        /* TUN_F_* */
@@ -81,7 +82,7 @@ static const struct offload {
 };
 #define OFFLOADS (sizeof(offloads) / sizeof(offloads[0]))
 
-static uint64_t features_of(const struct net_setup *s)
+static uint64_t net_features(const struct net_setup *s)
 {
     uint64_t features =
         BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_STATUS) | BIT(VIRTIO_NET_F_MRG_RXBUF);
@@ -94,8 +95,8 @@ static uint64_t features_of(const struct net_setup *s)
     return features;
 }
 
-/* Without checksums nothing else can be left to the guest (5.1.3.1), whatever it asked for. */
-static unsigned guest_offloads(uint64_t accepted)
+/* The offloads to tell the tap. Without GUEST_CSUM nothing else is left to the guest (5.1.3.1). */
+static unsigned net_guest_offloads(uint64_t accepted)
 {
     unsigned flags = 0;
 
@@ -109,15 +110,15 @@ static unsigned guest_offloads(uint64_t accepted)
 
 /* Work. */
 
-static void lost(struct virtio_device *v)
+static void net_lost(struct virtio_device *v)
 {
     const uint16_t down = 0;
 
-    log_warn("%s: the tap '%s' has no interface any more", v->setup.name, net_of(v)->tap.name);
+    log_warn("%s: the interface of the tap '%s' is gone", v->setup.name, net_of(v)->tap.name);
     virtio_config_update(v, offsetof(struct virtio_net_config, status), &down, sizeof(down));
 }
 
-static void tell(struct virtio_device *v, unsigned flags)
+static void net_tell_tap(struct virtio_device *v, unsigned flags)
 {
     struct net *n = net_of(v);
     int ret;
@@ -128,16 +129,16 @@ static void tell(struct virtio_device *v, unsigned flags)
     if (ret == 0)
         n->told = flags;
     else
-        LOG_LIMITED(LOG_WARN, "%s: the tap '%s' takes no offloads: %s", v->setup.name, n->tap.name,
-                    strerror(-ret));
+        LOG_LIMITED(LOG_WARN, "%s: the tap '%s' refuses the offloads: %s", v->setup.name,
+                    n->tap.name, strerror(-ret));
 }
 
-static void activate(struct virtio_device *v)
+static void net_activate(struct virtio_device *v)
 {
     struct net *n = net_of(v);
     uint64_t accepted = v->status.accepted;
 
-    tell(v, guest_offloads(accepted));
+    net_tell_tap(v, net_guest_offloads(accepted));
     net_rx_start(&n->rx, accepted & BIT(VIRTIO_NET_F_MRG_RXBUF));
     if (v->metrics) {
         metrics_add(v->metrics, &n->rx_group);
@@ -145,7 +146,7 @@ static void activate(struct virtio_device *v)
     }
 }
 
-static void kick(struct virtio_device *v, unsigned queue)
+static void net_kick(struct virtio_device *v, unsigned queue)
 {
     if (queue == NET_QUEUE_RX)
         net_rx_kick(&net_of(v)->rx);
@@ -153,8 +154,8 @@ static void kick(struct virtio_device *v, unsigned queue)
         net_tx_kick(&net_of(v)->tx);
 }
 
-/* Both directions are, or the other one's turn comes: a reset or a rest goes on. */
-static void idle(struct virtio_device *v)
+/* Once neither direction waits any more, ends the reset or the quiesce that is under way. */
+static void net_idle(struct virtio_device *v)
 {
     struct net *n = net_of(v);
 
@@ -167,7 +168,7 @@ static void idle(struct virtio_device *v)
     virtio_reset_done(v);
 }
 
-static void reset(struct virtio_device *v)
+static void net_reset(struct virtio_device *v)
 {
     struct net *n = net_of(v);
 
@@ -178,21 +179,21 @@ static void reset(struct virtio_device *v)
     net_rx_forget(&n->rx);
     net_rx_stop(&n->rx);
     net_tx_stop(&n->tx);
-    idle(v);
+    net_idle(v);
 }
 
-static void quiesce(struct virtio_device *v)
+static void net_quiesce(struct virtio_device *v)
 {
     struct net *n = net_of(v);
 
     net_rx_give_back(&n->rx);
     net_rx_stop(&n->rx);
     net_tx_stop(&n->tx);
-    idle(v);
+    net_idle(v);
 }
 
-/* A driver reads its address once. */
-static void restore(struct virtio_device *v, const void *config, struct state_fields *f)
+/* Drivers read the MAC address only once, so the device keeps the one that was saved. */
+static void net_restore(struct virtio_device *v, const void *config, struct state_fields *f)
 {
     const struct virtio_net_config *was = config;
     struct net *n = net_of(v);
@@ -204,18 +205,18 @@ static void restore(struct virtio_device *v, const void *config, struct state_fi
 
 static const struct virtio_ops net_ops = {
     .id = VIRTIO_ID_NET,
-    .activate = activate,
-    .kick = kick,
-    .reset = reset,
-    .quiesce = quiesce,
-    .restore = restore,
+    .activate = net_activate,
+    .kick = net_kick,
+    .reset = net_reset,
+    .quiesce = net_quiesce,
+    .restore = net_restore,
 };
 
 /* Life. */
 
-/* Locally administered, as IEEE 802 has it, and always the same for the same names: FNV-1a over
- * both. Machines that share a bridge differ in their interfaces at least. */
-static void mac_make(uint8_t mac[ETH_ALEN], const char *id, const char *interface)
+/* Makes a locally administered unicast address (IEEE 802), always the same for the same names: the
+ * FNV-1a hash of both. Machines that share a bridge differ at least in their interfaces. */
+static void net_mac_make(uint8_t mac[ETH_ALEN], const char *id, const char *interface)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
@@ -229,20 +230,20 @@ static void mac_make(uint8_t mac[ETH_ALEN], const char *id, const char *interfac
     mac[0] = (uint8_t)((mac[0] & ~1u) | 2u);
 }
 
-static int setup_check(const struct net_setup *s, struct err *e)
+static int net_setup_check(const struct net_setup *s, struct err *e)
 {
     static const uint8_t none[ETH_ALEN];
 
     if (s->has_mac && (s->mac[0] & 1 || memcmp(s->mac, none, sizeof(none)) == 0))
         return err_set(e, EINVAL,
-                       "%02x:%02x:%02x:%02x:%02x:%02x is no address that one interface can have",
+                       "%02x:%02x:%02x:%02x:%02x:%02x is not an address that an interface can have",
                        s->mac[0], s->mac[1], s->mac[2], s->mac[3], s->mac[4], s->mac[5]);
     if (s->mtu > 0 && s->mtu < MTU_MIN)
         return err_set(e, EINVAL, "an MTU of %u is too small: at least %u", s->mtu, MTU_MIN);
     return 0;
 }
 
-static void config_fill(struct net *n, const struct net_setup *s)
+static void net_config_fill(struct net *n, const struct net_setup *s)
 {
     n->config.status = VIRTIO_NET_S_LINK_UP;
     n->config.mtu = s->mtu;
@@ -250,10 +251,10 @@ static void config_fill(struct net *n, const struct net_setup *s)
     if (s->has_mac)
         memcpy(n->config.mac, s->mac, ETH_ALEN);
     else
-        mac_make(n->config.mac, s->id, s->tap.name);
+        net_mac_make(n->config.mac, s->id, s->tap.name);
 }
 
-static void groups_fill(struct net *n)
+static void net_groups_fill(struct net *n)
 {
     (void)snprintf(n->rx_name, sizeof(n->rx_name), "%s.rx", n->name);
     (void)snprintf(n->tx_name, sizeof(n->tx_name), "%s.tx", n->name);
@@ -265,11 +266,11 @@ static void groups_fill(struct net *n)
     };
 }
 
-static void virtio_fill(struct net *n, const struct net_setup *s)
+static void net_virtio_fill(struct net *n, const struct net_setup *s)
 {
     const struct virtio_setup setup = {
         .name = n->name,
-        .features = features_of(s),
+        .features = net_features(s),
         .config = &n->config,
         .config_len = offsetof(struct virtio_net_config, speed),
         .queue_count = NET_QUEUES,
@@ -282,7 +283,7 @@ static void virtio_fill(struct net *n, const struct net_setup *s)
 int net_create(struct net **out, const struct net_setup *setup, struct err *e)
 {
     uint64_t now_ns = clock_now_ns();
-    int ret = setup_check(setup, e);
+    int ret = net_setup_check(setup, e);
     struct net_port port;
     struct net *n;
 
@@ -293,10 +294,10 @@ int net_create(struct net **out, const struct net_setup *setup, struct err *e)
         return err_set(e, ENOMEM, "no memory for a network device");
     n->tap = setup->tap;
     (void)snprintf(n->name, sizeof(n->name), "net.%s", setup->id);
-    config_fill(n, setup);
-    groups_fill(n);
-    virtio_fill(n, setup);
-    port = (struct net_port){ &n->virtio, n->tap.fd, idle, lost };
+    net_config_fill(n, setup);
+    net_groups_fill(n);
+    net_virtio_fill(n, setup);
+    port = (struct net_port){ &n->virtio, n->tap.fd, net_idle, net_lost };
     net_rx_init(&n->rx, &port);
     net_tx_init(&n->tx, &port, n->config.mac);
     rate_limit_init(&n->rx.limit, setup->rx.bandwidth, setup->rx.ops, now_ns);

@@ -1,14 +1,17 @@
 /*
- * From the tap to the guest without a copy of our own.
+ * From the tap straight into the guest's buffers.
  *
- * A tap tells nobody how long the next frame is, and a read takes all of it. So enough chains for
- * the longest are taken from the queue beforehand: a window, which is read into as a whole. What
- * the frame filled is answered, the rest stays in the window for the next one. Behind the window
- * lies a piece of our own memory. A frame that ends in there was longer than what the guest had
- * offered; where buffers may be merged it stays until there are enough, and only then is its end
- * copied. Where they may not be, or the guest can offer no more, it is dropped.
+ * A tap does not say how long the next frame is, and one read takes the whole frame. So the device
+ * first takes chains from the queue: the window, which has room for the longest frame if buffers
+ * can be merged, and is one chain otherwise. One readv fills the window from its start. The chains
+ * that the frame used are answered; the others stay in the window for the next frame.
  *
- * While the guest offers nothing nobody looks at the tap: its queue fills up, and the host drops.
+ * The last element of that readv is `rest`, memory of the device's own. A frame that ends there was
+ * longer than the window. If buffers can be merged it waits until the guest has offered enough of
+ * them, and its end is then copied out of `rest`. If not, or if the guest can offer no more, it is
+ * dropped.
+ *
+ * While the guest offers no buffers the tap is not read: its queue fills up, and the host drops.
  */
 #include "virtio-mmio/net/net_rx.h"
 
@@ -25,21 +28,22 @@
 #include "virtio-mmio/net/net_tap.h"
 #include "virtio-mmio/queue/iov.h"
 
-static struct virtq *ring_of(const struct net_rx *rx)
+static struct virtq *net_rx_ring(const struct net_rx *rx)
 {
     return &rx->port.device->queue[NET_QUEUE_RX].ring;
 }
 
 /* The window. */
 
-/* The next chain may have as many buffers as the queue is long, and our own comes behind them. */
-static bool fits_behind(const struct net_rx *rx)
+/* Whether both tables have room behind the window: for a chain of VIRTQ_SIZE_MAX buffers, which is
+ * the longest, and for `rest` after it. */
+static bool window_has_room_behind(const struct net_rx *rx)
 {
     return rx->first_iov + rx->iov_count + VIRTQ_SIZE_MAX < IOV_MAX &&
            rx->first_chain + rx->chain_count < sizeof(rx->chain) / sizeof(rx->chain[0]);
 }
 
-static void move_to_front(struct net_rx *rx)
+static void window_move_to_front(struct net_rx *rx)
 {
     memmove(rx->iov, rx->iov + rx->first_iov, rx->iov_count * sizeof(rx->iov[0]));
     memmove(rx->chain, rx->chain + rx->first_chain, rx->chain_count * sizeof(rx->chain[0]));
@@ -47,21 +51,21 @@ static void move_to_front(struct net_rx *rx)
     rx->first_chain = 0;
 }
 
-/* No chain can be added until some are answered. */
-static bool is_full(const struct net_rx *rx)
+/* Whether no chain can be added until some are answered. */
+static bool window_is_full(const struct net_rx *rx)
 {
-    return ring_of(rx)->in_flight == ring_of(rx)->size || !fits_behind(rx);
+    return net_rx_ring(rx)->in_flight == net_rx_ring(rx)->size || !window_has_room_behind(rx);
 }
 
-/* Adds one chain, if there is one. A driver that offers what is no buffer for frames breaks the
- * rules (5.1.6.3.1). */
+/* Adds one chain, if there is one. A chain with device-readable buffers, or with no room for the
+ * header, breaks the rules (5.1.6.3.1). */
 static bool window_add(struct net_rx *rx)
 {
     struct virtq_chain c = { .iov_max = VIRTQ_SIZE_MAX };
 
-    if (!fits_behind(rx))
-        move_to_front(rx);
-    if (!fits_behind(rx))
+    if (!window_has_room_behind(rx))
+        window_move_to_front(rx);
+    if (!window_has_room_behind(rx))
         return false;
     c.iov = rx->iov + rx->first_iov + rx->iov_count;
     if (!virtio_pop(rx->port.device, NET_QUEUE_RX, &c))
@@ -85,12 +89,12 @@ static void window_fill(struct net_rx *rx)
         ;
 }
 
-/* Answers the first chain. */
+/* Answers the window's first chain. */
 static void window_answer(struct net_rx *rx, uint32_t len)
 {
     const struct net_rx_chain *c = &rx->chain[rx->first_chain];
 
-    virtq_push(ring_of(rx), c->head, len);
+    virtq_push(net_rx_ring(rx), c->head, len);
     rx->room -= c->len;
     rx->first_iov += c->buffers;
     rx->iov_count -= c->buffers;
@@ -100,9 +104,9 @@ static void window_answer(struct net_rx *rx, uint32_t len)
 
 /* Frames. */
 
-/* The frame is in the window: answers the chains it fills, once the first tells how many they are.
- */
-static void deliver(struct net_rx *rx)
+/* The whole frame is in the window: answers the chains that it fills, and writes their number into
+ * its header. The driver sees both with virtio_publish. */
+static void net_rx_deliver(struct net_rx *rx)
 {
     const struct iovec *first = rx->iov + rx->first_iov;
     unsigned buffers = rx->iov_count;
@@ -122,26 +126,26 @@ static void deliver(struct net_rx *rx)
     virtio_wrote(rx->port.device, first, buffers, filled);
 }
 
-static void drop(struct net_rx *rx, uint64_t *counter)
+static void net_rx_drop(struct net_rx *rx, uint64_t *counter)
 {
     metric_add(counter, 1);
     rx->len = 0;
 }
 
 enum rx_step {
-    RX_DONE,      /* one frame is dealt with */
-    RX_EMPTY,     /* the tap has none */
+    RX_DONE,      /* a frame was delivered or dropped, or the read has to be tried again */
+    RX_EMPTY,     /* the tap has no frame */
     RX_STARVED,   /* the guest has to offer buffers first */
-    RX_THROTTLED, /* the rate limiter says when */
-    RX_LOST,
+    RX_THROTTLED, /* the rate limiter has to allow it first */
+    RX_LOST,      /* the tap's interface is gone */
 };
 
-static bool is_throttled(struct net_rx *rx)
+static bool net_rx_is_throttled(struct net_rx *rx)
 {
     return rate_limit_limits(&rx->limit) && !rate_limit_ready(&rx->limit, clock_now_ns());
 }
 
-static enum rx_step step_failed(struct net_rx *rx, int code)
+static enum rx_step net_rx_read_failed(struct net_rx *rx, int code)
 {
     if (code == EAGAIN)
         return RX_EMPTY;
@@ -149,49 +153,49 @@ static enum rx_step step_failed(struct net_rx *rx, int code)
     return code == EINTR || code == ENOMEM || code == ENOBUFS ? RX_DONE : RX_LOST;
 }
 
-/* Takes the next frame from the tap. */
-static enum rx_step step_read(struct net_rx *rx)
+/* Reads the next frame from the tap. */
+static enum rx_step net_rx_read(struct net_rx *rx)
 {
     struct iovec *end = rx->iov + rx->first_iov + rx->iov_count;
     int n;
 
     if (rx->room == 0)
         return RX_STARVED;
-    if (is_throttled(rx))
+    if (net_rx_is_throttled(rx))
         return RX_THROTTLED;
     *end = (struct iovec){ .iov_base = rx->rest, .iov_len = sizeof(rx->rest) };
     n = nowait_readv(rx->port.tap, rx->iov + rx->first_iov, (int)rx->iov_count + 1);
     if (n < 0)
-        return step_failed(rx, -n);
+        return net_rx_read_failed(rx, -n);
     if (n == 0)
         return RX_LOST;
     rate_limit_take(&rx->limit, (uint64_t)n, 1);
     rx->len = (size_t)n;
     rx->kept = (size_t)rx->room;
     if (rx->len < NET_FRAME_MIN)
-        drop(rx, &rx->counters.too_short);
+        net_rx_drop(rx, &rx->counters.too_short);
     else if (rx->len == rx->room + sizeof(rx->rest))
-        drop(rx, &rx->counters.too_long);
+        net_rx_drop(rx, &rx->counters.too_long);
     return RX_DONE;
 }
 
-/* Finds a place for the frame that was read. */
-static enum rx_step step_place(struct net_rx *rx)
+/* Delivers the frame that was read, drops it, or lets it wait for more chains. */
+static enum rx_step net_rx_place(struct net_rx *rx)
 {
-    if (rx->len > rx->room && rx->mergeable && !is_full(rx))
+    if (rx->len > rx->room && rx->mergeable && !window_is_full(rx))
         return RX_STARVED;
     if (rx->len > rx->room) {
-        drop(rx, &rx->counters.too_long);
+        net_rx_drop(rx, &rx->counters.too_long);
         return RX_DONE;
     }
     if (rx->len > rx->kept)
         (void)iov_write(rx->iov + rx->first_iov, rx->iov_count, rx->kept, rx->rest,
                         rx->len - rx->kept);
-    deliver(rx);
+    net_rx_deliver(rx);
     return RX_DONE;
 }
 
-static enum rx_step step(struct net_rx *rx)
+static enum rx_step net_rx_step(struct net_rx *rx)
 {
     enum rx_step s = RX_DONE;
 
@@ -199,19 +203,19 @@ static enum rx_step step(struct net_rx *rx)
     if (rx->port.device->failed)
         return RX_STARVED;
     if (rx->len == 0)
-        s = step_read(rx);
-    return rx->len > 0 ? step_place(rx) : s;
+        s = net_rx_read(rx);
+    return rx->len > 0 ? net_rx_place(rx) : s;
 }
 
 /* Turns. */
 
-static void wait_for(struct net_rx *rx, enum rx_step s)
+static void net_rx_wait(struct net_rx *rx, enum rx_step s)
 {
     struct loop *l = rx->port.device->loop;
 
     rx->waiting = s != RX_STARVED && s != RX_LOST;
     switch (s) {
-    case RX_DONE: /* and more may be there */
+    case RX_DONE: /* the turn is over, and there may be more frames */
     case RX_EMPTY:
         loop_poll(l, &rx->wait, rx->port.tap, POLLIN);
         break;
@@ -230,9 +234,9 @@ static void wait_for(struct net_rx *rx, enum rx_step s)
     }
 }
 
-/* Whether it is done with what was there before the driver: one turn's worth is dropped. Where that
- * was the last, what comes from now on is this driver's. */
-static bool drop_stale(struct net_rx *rx)
+/* Drops one turn's worth of the frames that are older than this driver. Returns whether none of
+ * them is left: every frame that comes from then on is for this driver. */
+static bool net_rx_drop_stale(struct net_rx *rx)
 {
     for (unsigned i = 0; rx->stale > 0 && i < NET_TURN / NET_FRAME_COST; i++)
         rx->stale = net_tap_drop(rx->port.tap) ? rx->stale - 1 : 0;
@@ -241,27 +245,27 @@ static bool drop_stale(struct net_rx *rx)
     return rx->stale == 0;
 }
 
-/* A turn does not end with a frame that could find its place: the tap would not call for it. */
-static void run(struct net_rx *rx)
+/* A turn does not end with a frame that could be placed: no poll of the tap would report it. */
+static void net_rx_run(struct net_rx *rx)
 {
     uint64_t before = rx->counters.bytes, frames = 0;
     enum rx_step s;
 
-    if (!drop_stale(rx)) {
-        wait_for(rx, RX_DONE);
+    if (!net_rx_drop_stale(rx)) {
+        net_rx_wait(rx, RX_DONE);
         return;
     }
     do {
-        s = step(rx);
+        s = net_rx_step(rx);
         frames++;
     } while (s == RX_DONE &&
              (rx->len > 0 || rx->counters.bytes - before + frames * NET_FRAME_COST < NET_TURN));
     virtio_publish(rx->port.device, NET_QUEUE_RX);
-    wait_for(rx, s);
+    net_rx_wait(rx, s);
 }
 
-/* A tap that is neither ready nor waiting has lost its interface. */
-static void waited(struct loop_op *op, int res)
+/* A poll that fails, or ends without POLLIN, means that the tap's interface is gone. */
+static void net_rx_waited(struct loop_op *op, int res)
 {
     struct net_rx *rx = container_of(op, struct net_rx, wait);
 
@@ -269,15 +273,15 @@ static void waited(struct loop_op *op, int res)
     if (rx->port.device->phase != VIRTIO_LIVE || rx->port.device->held)
         rx->port.idle(rx->port.device);
     else if ((res < 0 && res != -ECANCELED) || (res > 0 && !(res & POLLIN)))
-        wait_for(rx, RX_LOST);
+        net_rx_wait(rx, RX_LOST);
     else
-        run(rx);
+        net_rx_run(rx);
 }
 
 void net_rx_init(struct net_rx *rx, const struct net_port *port)
 {
     rx->port = *port;
-    rx->wait.done = waited;
+    rx->wait.done = net_rx_waited;
 }
 
 static void window_forget(struct net_rx *rx)
@@ -294,11 +298,12 @@ void net_rx_start(struct net_rx *rx, bool mergeable)
     window_forget(rx);
 }
 
-/* The window is what was taken last. Of a device that failed nobody takes it again. */
+/* The window holds the chains that were popped last, as virtq_unpop requires. A device that failed
+ * pops no chain again before its reset. */
 void net_rx_give_back(struct net_rx *rx)
 {
     if (!rx->port.device->failed)
-        virtq_unpop(ring_of(rx), rx->chain_count);
+        virtq_unpop(net_rx_ring(rx), rx->chain_count);
     window_forget(rx);
 }
 
@@ -310,7 +315,7 @@ void net_rx_forget(struct net_rx *rx)
 void net_rx_kick(struct net_rx *rx)
 {
     if (!rx->waiting && !rx->lost)
-        run(rx);
+        net_rx_run(rx);
 }
 
 void net_rx_stop(struct net_rx *rx)

@@ -1,8 +1,9 @@
 /*
  * Opening and adopting taps.
  *
- * TUNSETIFF on a name that is not there makes an interface, where the caller may: one without an
- * address, that is down and goes away with the monitor. Nobody means that, so a name has to exist.
+ * TUNSETIFF on a name that does not exist makes an interface, if the caller has the right to. That
+ * interface would have no address, be down, and go away with the process. Nobody wants that, so the
+ * name has to exist.
  */
 #include "virtio-mmio/net/net_tap.h"
 
@@ -21,7 +22,7 @@
 
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
 
-static int device_open(struct err *e)
+static int tap_device_open(struct err *e)
 {
     int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
@@ -32,24 +33,25 @@ static int device_open(struct err *e)
     return err_sys(e, "cannot open /dev/net/tun");
 }
 
-static int refused(int code, const char *name, struct err *e)
+static int tap_refusal(int code, const char *name, struct err *e)
 {
     switch (code) {
     case EBUSY:
         return err_set(e, code, "the tap '%s' is busy: another process is attached to it", name);
     case EPERM:
     case EACCES:
-        return err_set(e, code, "the tap '%s' is not this user's: its owner is set by 'ip tuntap'",
+        return err_set(e, code, "the tap '%s' belongs to another user: 'ip tuntap' sets its owner",
                        name);
     case EINVAL:
-        return err_set(e, code, "the interface '%s' is no tap", name);
+        return err_set(e, code, "the interface '%s' is not a tap", name);
     default:
         return err_set(e, code, "cannot attach to the tap '%s': %s", name, strerror(code));
     }
 }
 
-/* A tap made for several queues takes the flag, any other refuses it. Returns an errno or 0. */
-static int attach_once(int fd, const char *name)
+/* Tries both flags: a tap made for several queues wants IFF_MULTI_QUEUE, any other refuses it with
+ * EINVAL. Returns an errno or 0. */
+static int tap_attach_once(int fd, const char *name)
 {
     static const short flags[] = { TAP_FLAGS, TAP_FLAGS | IFF_MULTI_QUEUE };
     int code = EINVAL;
@@ -62,7 +64,7 @@ static int attach_once(int fd, const char *name)
     return code;
 }
 
-static int attach(int fd, const char *name, struct err *e)
+static int tap_attach(int fd, const char *name, struct err *e)
 {
     unsigned pauses = 0;
     int code;
@@ -72,13 +74,14 @@ static int attach(int fd, const char *name, struct err *e)
                        "there is no interface '%s': 'ip tuntap add %s mode tap' makes one", name,
                        name);
     do
-        code = attach_once(fd, name);
+        code = tap_attach_once(fd, name);
     while (code == EBUSY && linger_wait(&pauses));
-    return code == 0 ? 0 : refused(code, name, e);
+    return code == 0 ? 0 : tap_refusal(code, name, e);
 }
 
-/* Longest first: a kernel that knows no UDP fragments refuses all of them together. */
-static unsigned offloads_probe(int fd)
+/* The offloads that the tap has. Longest set first: a kernel that does not know one flag of a set,
+ * such as TUN_F_UFO, refuses the whole set. */
+static unsigned tap_offloads_probe(int fd)
 {
     static const unsigned sets[] = {
         TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO,
@@ -94,17 +97,17 @@ static unsigned offloads_probe(int fd)
     return found;
 }
 
-/* What every tap gets once it is attached. */
-static int set_up(struct net_tap *tap, int fd, const char *name, struct err *e)
+/* Sets the header's size and byte order on an attached tap. */
+static int tap_set_up(struct net_tap *tap, int fd, const char *name, struct err *e)
 {
     int header = sizeof(struct virtio_net_hdr_v1);
     int little_endian = 1;
 
     if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
-        return err_sys(e, "the tap '%s' takes no header of %d bytes", name, header);
+        return err_sys(e, "the tap '%s' refuses a header of %d bytes", name, header);
     if (ioctl(fd, TUNSETVNETLE, &little_endian) < 0)
-        return err_sys(e, "the tap '%s' takes no little-endian header", name);
-    *tap = (struct net_tap){ .fd = fd, .offloads = offloads_probe(fd) };
+        return err_sys(e, "the tap '%s' refuses a little-endian header", name);
+    *tap = (struct net_tap){ .fd = fd, .offloads = tap_offloads_probe(fd) };
     (void)strncpy(tap->name, name, IFNAMSIZ - 1);
     return 0;
 }
@@ -114,24 +117,24 @@ int net_tap_open(struct net_tap *tap, const char *name, struct err *e)
     int fd, ret;
 
     if (name[0] == '\0' || strlen(name) >= IFNAMSIZ)
-        return err_set(e, EINVAL, "'%.40s' is no name of an interface: 1 to %d characters", name,
-                       IFNAMSIZ - 1);
-    fd = device_open(e);
+        return err_set(e, EINVAL, "'%.40s' is not an interface name: it has 1 to %d characters",
+                       name, IFNAMSIZ - 1);
+    fd = tap_device_open(e);
     if (fd < 0)
         return fd;
-    ret = attach(fd, name, e);
+    ret = tap_attach(fd, name, e);
     if (ret == 0)
-        ret = set_up(tap, fd, name, e);
+        ret = tap_set_up(tap, fd, name, e);
     if (ret < 0)
         (void)close(fd);
     return ret;
 }
 
-/* IFF_NO_PI cannot be judged: its bit in the kernel's answer says that there is no filter. */
-static int flags_check(const struct ifreq *is, int fd, struct err *e)
+/* IFF_NO_PI cannot be checked: in TUNGETIFF's answer its bit is IFF_NOFILTER. */
+static int tap_flags_check(const struct ifreq *is, int fd, struct err *e)
 {
     if (!(is->ifr_flags & IFF_TAP))
-        return err_set(e, EINVAL, "descriptor %d is attached to '%s', a tun and no tap", fd,
+        return err_set(e, EINVAL, "descriptor %d is attached to '%s', a tun and not a tap", fd,
                        is->ifr_name);
     if (!(is->ifr_flags & IFF_VNET_HDR))
         return err_set(e, EINVAL, "descriptor %d is attached to '%s' without IFF_VNET_HDR", fd,
@@ -147,13 +150,13 @@ int net_tap_adopt(struct net_tap *tap, int fd, struct err *e)
     if (fcntl(fd, F_GETFD) < 0)
         return err_set(e, errno, "descriptor %d is not open", fd);
     if (ioctl(fd, TUNGETIFF, &is) < 0)
-        return err_set(e, errno, "descriptor %d is no tap that is attached to an interface", fd);
-    ret = flags_check(&is, fd, e);
+        return err_set(e, errno, "descriptor %d is not a tap attached to an interface", fd);
+    ret = tap_flags_check(&is, fd, e);
     if (ret < 0)
         return ret;
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         return err_sys(e, "descriptor %d", fd);
-    return set_up(tap, fd, is.ifr_name, e);
+    return tap_set_up(tap, fd, is.ifr_name, e);
 }
 
 int net_tap_offload(int fd, unsigned offloads)
@@ -161,7 +164,7 @@ int net_tap_offload(int fd, unsigned offloads)
     return ioctl(fd, TUNSETOFFLOAD, (unsigned long)offloads) < 0 ? -errno : 0;
 }
 
-/* It is forgotten whole, however little of it is read. */
+/* A read drops the whole frame, however little of it fits. */
 bool net_tap_drop(int fd)
 {
     struct virtio_net_hdr_v1 header;

@@ -1,10 +1,10 @@
 #ifndef VIRTIO_MMIO_NET_NET_TAP_H
 #define VIRTIO_MMIO_NET_NET_TAP_H
 /*
- * The host's end of a network device: a tap, which gives and takes one frame a call behind a struct
- * virtio_net_hdr_v1.
+ * The host's end of a network device: a tap, which gives or takes one frame a call, with a struct
+ * virtio_net_hdr_v1 in front.
  *
- * It is opened while the process may still do so; afterwards only its descriptor is used.
+ * Taps are opened while the process may still open files; afterwards only the descriptor is used.
  */
 #include <net/if.h>
 #include <stdbool.h>
@@ -12,35 +12,36 @@
 struct err;
 
 struct net_tap {
-    int fd;              /* perhaps blocking; whoever holds the struct closes it */
-    unsigned offloads;   /* TUN_F_*: what the host's side can leave to the guest */
-    char name[IFNAMSIZ]; /* the interface's */
+    int fd;              /* perhaps blocking; the owner of the struct closes it */
+    unsigned offloads;   /* TUN_F_*: those that the tap has */
+    char name[IFNAMSIZ]; /* of the interface */
 };
 
-/* Attaches to an interface that exists; of one with several queues, to one more. -errno and a
- * sentence where it is absent, busy, no tap or somebody else's. A busy one is waited for as long as
- * a process that was just killed may hold it (linger.h). */
+/* Attaches to an existing interface; to one more queue of an interface that has several. Returns
+ * -errno with a sentence if the interface does not exist, is busy, is not a tap or belongs to
+ * another user. Waits for a busy one as long as a process that was just killed may hold it
+ * (linger.h). */
 int net_tap_open(struct net_tap *tap, const char *name, struct err *e);
 
-/* Takes a descriptor that another process attached, with IFF_NO_PI and IFF_VNET_HDR set, and leaves
- * it as blocking as it is, since others may share it: it is used with core/base/nowait.h. On
- * success it is the tap's; a failure leaves it open. */
+/* Takes over a descriptor that another process attached, with IFF_NO_PI and IFF_VNET_HDR set. Does
+ * not change whether it blocks, because others may share it; use it with core/base/nowait.h. On
+ * failure it stays open and the caller's. */
 int net_tap_adopt(struct net_tap *tap, int fd, struct err *e);
 
-/* Which of TUN_F_* the host may leave to the guest from now on: unfinished checksums, unsegmented
- * frames. -errno where the tap does not. */
+/* Tells the tap which TUN_F_* the host may leave to the guest from now on: unfinished checksums,
+ * unsegmented frames. -errno if the tap refuses. */
 int net_tap_offload(int fd, unsigned offloads);
 
-/* As many frames can wait to be read: interfaces have txqueuelen of them, 1000 by default. */
+/* More frames than can wait in a tap: its interface queues txqueuelen of them, 1000 by default. */
 #define NET_TAP_FRAMES 65536u
 
-/* Forgets the next frame. False: there is none. */
+/* Drops the next frame. False: there is none. */
 bool net_tap_drop(int fd);
 
-/* Whether there is one now. */
+/* Whether a frame waits to be read. */
 bool net_tap_has_frame(int fd);
 
-/* Accepts one that is closed, whose fd is -1. */
+/* Accepts a tap that is closed already, whose fd is -1. */
 void net_tap_close(struct net_tap *tap);
 
 #endif

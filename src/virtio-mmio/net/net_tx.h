@@ -1,8 +1,8 @@
 #ifndef VIRTIO_MMIO_NET_NET_TX_H
 #define VIRTIO_MMIO_NET_NET_TX_H
 /*
- * Transmitting: frames from the guest's buffers to the tap (virtio 1.2, 5.1.6.2). All of it is the
- * loop thread's.
+ * Transmitting: frames from the guest's buffers to the tap (virtio 1.2, 5.1.6.2). Loop thread
+ * throughout.
  */
 #include "virtio-mmio/net/net_port.h"
 #include "virtio-mmio/rate_limit.h"
@@ -10,10 +10,10 @@
 struct net_tx_counters {
     uint64_t packets;
     uint64_t bytes;       /* of frames, without headers */
-    uint64_t malformed;   /* dropped: too short, too long, or with buffers to write to */
-    uint64_t spoofed_mac; /* with another source address than the device's; sent all the same */
-    uint64_t tap_full;    /* times the guest had to wait for the tap */
-    uint64_t throttled;   /* times it had to wait for the rate limiter */
+    uint64_t malformed;   /* dropped: too short, too long, or with device-writable buffers */
+    uint64_t spoofed_mac; /* sent, though the source address is not the device's */
+    uint64_t tap_full;    /* times that the guest had to wait for the tap */
+    uint64_t throttled;   /* times that it had to wait for the rate limiter */
     uint64_t write_fails; /* dropped: the tap refused the frame */
 };
 
@@ -22,19 +22,19 @@ struct net_tx {
     struct rate_limiter limit;
     struct net_tx_counters counters;
     struct loop_op wait;
-    bool waiting; /* wait is under way */
+    bool waiting; /* wait is in flight */
     uint8_t mac[ETH_ALEN];
     struct iovec iov[VIRTQ_SIZE_MAX];
 };
 
-/* What is zero stays as it is. */
+/* *tx is zeroed before. */
 void net_tx_init(struct net_tx *tx, const struct net_port *port, const uint8_t mac[ETH_ALEN]);
 
 /* The driver made frames available. */
 void net_tx_kick(struct net_tx *tx);
 
-/* Waits for nothing any more; the port's idle is called once `waiting` is over, if it is not
- * already. */
+/* Cancels the wait. While `waiting` is true its end is yet to come, and the port's idle is called
+ * then. */
 void net_tx_stop(struct net_tx *tx);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * The vsock device: a driver's life around queues and connections.
+ * The vsock device: activation, turns and reset around queues and connections.
  *
- * Everything is done in turns: a kick is one, and so is a post that whatever else happens queues. A
- * turn that reaches its bound posts the next, which comes after everybody else's work on the loop
- * thread. While there is no driver clients are not taken: they wait at the socket.
+ * All work is done in turns. A kick is a turn; anything else that happens posts one (vsock_wake). A
+ * turn that reaches its bound posts the next, so that it comes after the other work on the loop
+ * thread. While no driver is ready, clients are not accepted: they wait in the socket's backlog.
  */
 #include "virtio-mmio/vsock/vsock.h"
 
@@ -29,11 +29,11 @@ struct vsock {
     struct virtio_vsock_config config;
     struct loop_post turn;
     bool draining;
-    bool restored; /* the driver has to be told that its connections are gone */
+    bool restored; /* the driver is still to be told that its connections are gone */
     struct metrics_group group;
     char name[80], group_name[84];
 };
-static_assert(offsetof(struct vsock, virtio) == 0, "the transport finds the device by it");
+static_assert(offsetof(struct vsock, virtio) == 0, "vsock_of casts");
 
 static const struct metric metrics[] = {
     METRIC(struct vsock_counters, rx_queue_event_count),
@@ -66,15 +66,15 @@ static struct vsock *vsock_of_port(struct vsock_port *port)
 
 /* Turns. */
 
-static void wake(struct vsock_port *port)
+static void vsock_wake(struct vsock_port *port)
 {
     struct vsock *s = vsock_of_port(port);
 
     loop_post(s->virtio.loop, &s->turn);
 }
 
-/* A driver's last turn, or whoever is not done yet wakes another. */
-static void drain(struct vsock *s)
+/* Ends the reset if nothing is in flight any more. Whatever is wakes another turn when it ends. */
+static void vsock_drain(struct vsock *s)
 {
     if (s->port.mux.count > 0 || s->clients.waits || s->clients.timer_runs)
         return;
@@ -82,7 +82,7 @@ static void drain(struct vsock *s)
     virtio_reset_done(&s->virtio);
 }
 
-static void work(struct vsock *s)
+static void vsock_work(struct vsock *s)
 {
     bool more = vsock_port_flush(&s->port);
 
@@ -92,32 +92,32 @@ static void work(struct vsock *s)
     virtio_publish(&s->virtio, VSOCK_QUEUE_RX);
     vsock_clients_follow(&s->clients);
     if (more)
-        wake(&s->port);
+        vsock_wake(&s->port);
 }
 
-static void turn(struct loop_post *post)
+static void vsock_turn(struct loop_post *post)
 {
     struct vsock *s = container_of(post, struct vsock, turn);
 
     if (s->draining)
-        drain(s);
+        vsock_drain(s);
     else if (s->virtio.phase == VIRTIO_LIVE && !s->virtio.failed)
-        work(s);
+        vsock_work(s);
 }
 
-static void stirred(struct vsock_hub *hub, struct vsock_link *l)
+static void vsock_stirred(struct vsock_hub *hub, struct vsock_link *l)
 {
     struct vsock_port *port = container_of(hub, struct vsock_port, hub);
 
     if (l->conn.state == VSOCK_NEW && l->readable)
         vsock_clients_read(&vsock_of_port(port)->clients, l);
     vsock_mux_settle(&port->mux, l);
-    wake(port);
+    vsock_wake(port);
 }
 
 /* The driver. */
 
-static void activate(struct virtio_device *v)
+static void vsock_activate(struct virtio_device *v)
 {
     struct vsock *s = vsock_of(v);
 
@@ -130,7 +130,7 @@ static void activate(struct virtio_device *v)
     s->restored = false;
 }
 
-static void kick(struct virtio_device *v, unsigned queue)
+static void vsock_kick(struct virtio_device *v, unsigned queue)
 {
     struct vsock *s = vsock_of(v);
 
@@ -139,10 +139,10 @@ static void kick(struct virtio_device *v, unsigned queue)
     metric_add(queue == VSOCK_QUEUE_RX ? &s->port.counters.rx_queue_event_count
                                        : &s->port.counters.tx_queue_event_count,
                1);
-    work(s);
+    vsock_work(s);
 }
 
-static void reset(struct virtio_device *v)
+static void vsock_reset(struct virtio_device *v)
 {
     struct vsock *s = vsock_of(v);
 
@@ -151,11 +151,12 @@ static void reset(struct virtio_device *v)
     s->draining = true;
     vsock_clients_stop(&s->clients);
     vsock_mux_abort(&s->port.mux);
-    wake(&s->port);
+    vsock_wake(&s->port);
 }
 
-/* Its connections stayed behind, and its CID may be another one; it asks for that again. */
-static void restore(struct virtio_device *v, const void *config, struct state_fields *f)
+/* The driver's connections stayed with the saved device, and its CID may differ: activate tells it,
+ * and it reads the CID again. */
+static void vsock_restore(struct virtio_device *v, const void *config, struct state_fields *f)
 {
     (void)config;
     (void)f;
@@ -164,10 +165,10 @@ static void restore(struct virtio_device *v, const void *config, struct state_fi
 
 static const struct virtio_ops vsock_ops = {
     .id = VIRTIO_ID_VSOCK,
-    .activate = activate,
-    .kick = kick,
-    .reset = reset,
-    .restore = restore,
+    .activate = vsock_activate,
+    .kick = vsock_kick,
+    .reset = vsock_reset,
+    .restore = vsock_restore,
 };
 
 void vsock_transport_reset(struct vsock *s)
@@ -189,7 +190,7 @@ void vsock_transport_reset(struct vsock *s)
 
 /* Life. */
 
-static void name(struct vsock *s, const char *id)
+static void vsock_set_names(struct vsock *s, const char *id)
 {
     if (id)
         (void)snprintf(s->name, sizeof(s->name), "vsock.%s", id);
@@ -201,7 +202,7 @@ static void name(struct vsock *s, const char *id)
     };
 }
 
-static void set_up(struct vsock *s, const struct vsock_config *config)
+static void vsock_set_up(struct vsock *s, const struct vsock_config *config)
 {
     const struct virtio_setup setup = { .name = s->name,
                                         .config = &s->config,
@@ -210,13 +211,13 @@ static void set_up(struct vsock *s, const struct vsock_config *config)
                                         .queue_size = VIRTQ_SIZE_MAX };
     struct vsock_port *port = &s->port;
 
-    name(s, config->id);
+    vsock_set_names(s, config->id);
     s->config.guest_cid = config->cid;
-    s->turn.call = turn;
+    s->turn.call = vsock_turn;
     port->device = &s->virtio;
-    port->hub = (struct vsock_hub){ .counters = &port->counters, .stirred = stirred };
+    port->hub = (struct vsock_hub){ .counters = &port->counters, .stirred = vsock_stirred };
     port->cid = config->cid;
-    port->wake = wake;
+    port->wake = vsock_wake;
     vsock_mux_init(&port->mux, config->conns_max ? config->conns_max : VSOCK_CONNS_DEFAULT);
     vsock_clients_init(&s->clients, port);
     virtio_init(&s->virtio, &vsock_ops, &setup);
@@ -233,7 +234,7 @@ int vsock_create(struct vsock **out, const struct vsock_config *config, struct e
     s = calloc(1, sizeof(*s));
     if (!s)
         return err_set(e, ENOMEM, "no memory for a vsock device");
-    set_up(s, config);
+    vsock_set_up(s, config);
     ret = vsock_listener_open(&s->port.listener, config->uds_path, (int)s->port.mux.limit, true, e);
     if (ret < 0) {
         free(s);

@@ -3,17 +3,22 @@
 /*
  * A vsock device (virtio 1.2, 5.10): streams between the guest and unix sockets on the host.
  *
- *   to the guest   a client connects to the socket at uds_path and writes "CONNECT <port>\n" within
- *                  five seconds; once the guest has accepted it reads "OK <its own port>\n" and is
- *                  connected. Where the guest refuses, or takes five seconds, its socket is closed.
- *   to the host    the guest connects to CID 2 and a port: to the socket at uds_path with "_<port>"
- *                  behind it. Where nobody listens there it is refused.
+ * This room is one kind of device: packets between three queues and unix sockets. It knows the
+ * virtio transport, the event loop and unix sockets by path; it must not know who configures it,
+ * the machine, or any other kind of device.
  *
- *   vsock_create        makes the socket; clients wait there until a driver is ready
+ *   to the guest   A client connects to the socket at uds_path and writes "CONNECT <port>\n" within
+ *                  five seconds. Once the guest has accepted, the client reads "OK <port>\n", with
+ *                  its own port, and is connected. If the guest refuses or takes more than five
+ *                  seconds, the client's socket is closed.
+ *   to the host    The guest connects to CID 2 and a port. The device connects to the socket at
+ *                  uds_path with "_<port>" appended. If nobody listens there, the guest is refused.
+ *
+ *   vsock_create        makes the socket; clients wait in its backlog until a driver is ready
  *   virtio_plug(vsock_device(s), ...)
  *   virtio_unplug, and once it is gone: vsock_destroy
  *
- * The sockets of servers are opened while the guest runs, when it connects to them.
+ * The device opens the sockets of servers while the guest runs, when it connects to them.
  */
 #include <stdint.h>
 
@@ -26,21 +31,21 @@ struct vsock;
 struct vsock_config {
     const char *id;       /* the counters are "vsock.ID" and "vsock.ID.io"; NULL: "vsock" */
     uint32_t cid;         /* the guest's: 3 to 0xfffffffe (5.10.4) */
-    const char *uds_path; /* of at most 107 characters, where nothing lies yet */
+    const char *uds_path; /* at most 96 characters; a dead socket there is replaced */
     unsigned conns_max;   /* at a time, each a descriptor and up to 128 KiB; 0: the default */
 };
 
-/* -EINVAL, -EADDRINUSE or what else making the socket failed with. */
+/* -EINVAL for a CID or path that cannot be, -ENOMEM, or as vsock_place_take (vsock_place.h). */
 int vsock_create(struct vsock **out, const struct vsock_config *config, struct err *e);
 
-/* It is not plugged, or gone. Removes the socket that it made. Accepts NULL. */
+/* The device was never plugged, or is gone. Removes the socket that it made. Accepts NULL. */
 void vsock_destroy(struct vsock *s);
 
-/* What to plug. */
+/* The virtio device to plug. */
 struct virtio_device *vsock_device(struct vsock *s);
 
-/* Loop thread, plugged: ends all connections without a word to the guest, which learns of it by the
- * event (5.10.6.7) and forgets its own. For a guest that went on from a snapshot. */
+/* Loop thread, while plugged. Ends all connections without telling the guest of each; the transport
+ * reset event (5.10.6.7) makes it forget them all. For a guest that goes on from a snapshot. */
 void vsock_transport_reset(struct vsock *s);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * Clients on the host.
  *
- * A client counts as a connection from the moment it is taken. So neither it may take its time with
- * its line, of which a piece is as good as none, nor the guest with the answer: who has a place and
- * does nothing with it keeps it from others, the guest's own connections among them. A person who
- * types the line has time for that.
+ * A client counts as a connection from the moment it is accepted. One that does nothing keeps that
+ * place from others, the guest's own connections among them. So there is a deadline for the
+ * client's line, which a piece of the line does not extend, and then one for the guest's answer.
+ * Both leave enough time for a person who types the line.
  */
 #include "virtio-mmio/vsock/vsock_clients.h"
 
@@ -18,10 +18,12 @@
 
 #define TAKEN_AT_ONCE 16u
 
-/* How long a client may take with its line, and then the guest with its answer: one time for both,
- * so that they stand in one list. And how long a client waits for a descriptor. */
+/* How long a client may take for its line, and then the guest for its answer. It is one time for
+ * both, so that one list in order of arrival is in order of deadlines. */
 #define ANSWER_NS (5 * (uint64_t)NS_PER_S)
-#define PAUSE_NS  (NS_PER_S / 10)
+
+/* How long a client waits if no descriptor is free. */
+#define PAUSE_NS (NS_PER_S / 10)
 
 void vsock_clients_follow(struct vsock_clients *c)
 {
@@ -36,7 +38,7 @@ void vsock_clients_follow(struct vsock_clients *c)
     loop_timer(loop, &c->timer, first->deadline_ns);
 }
 
-static void timer_done(struct loop_op *op, int res)
+static void clients_timer_done(struct loop_op *op, int res)
 {
     struct vsock_clients *c = container_of(op, struct vsock_clients, timer);
     struct vsock_mux *m = &c->port->mux;
@@ -73,7 +75,7 @@ void vsock_clients_read(struct vsock_clients *c, struct vsock_link *l)
     }
 }
 
-static void add(struct vsock_port *p, int fd)
+static void clients_add(struct vsock_port *p, int fd)
 {
     struct vsock_link *l =
         vsock_mux_has_room(&p->mux) ? vsock_link_create(&p->hub, fd, p->cid) : NULL;
@@ -88,7 +90,7 @@ static void add(struct vsock_port *p, int fd)
     vsock_mux_settle(&p->mux, l);
 }
 
-static void watch(struct vsock_clients *c, bool pause)
+static void clients_watch(struct vsock_clients *c, bool pause)
 {
     struct loop *loop = c->port->hub.loop;
 
@@ -99,10 +101,10 @@ static void watch(struct vsock_clients *c, bool pause)
         loop_poll(loop, &c->next, c->port->listener.fd, POLLIN);
 }
 
-/* Where no descriptor can be had a client stays in the backlog. The loop would call for it at once,
- * so for a while it is not asked. An accept in the loop's hands would fail for want of a descriptor
- * also while nobody comes; so the loop only says when somebody does. */
-static void next_done(struct loop_op *op, int res)
+/* If no descriptor is free a client stays in the backlog. A poll would report it again at once, so
+ * a timer delays the next try. The loop only polls here: loop_accept would fail for want of a
+ * descriptor even while no client comes. */
+static void clients_next_done(struct loop_op *op, int res)
 {
     struct vsock_clients *c = container_of(op, struct vsock_clients, next);
     struct vsock_port *p = c->port;
@@ -117,25 +119,25 @@ static void next_done(struct loop_op *op, int res)
     for (unsigned i = 0; i < TAKEN_AT_ONCE && fd >= 0; i++) {
         fd = vsock_listener_accept(&p->listener);
         if (fd >= 0)
-            add(p, fd);
+            clients_add(p, fd);
     }
     if (fd < 0 && fd != -EAGAIN)
         metric_add(&p->counters.muxer_event_fails, 1);
-    watch(c, fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS);
+    clients_watch(c, fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS);
     p->wake(p);
 }
 
 void vsock_clients_init(struct vsock_clients *c, struct vsock_port *port)
 {
     *c = (struct vsock_clients){ .port = port, .stopped = true };
-    c->next.done = next_done;
-    c->timer.done = timer_done;
+    c->next.done = clients_next_done;
+    c->timer.done = clients_timer_done;
 }
 
 void vsock_clients_start(struct vsock_clients *c)
 {
     c->stopped = false;
-    watch(c, false);
+    clients_watch(c, false);
 }
 
 void vsock_clients_stop(struct vsock_clients *c)

@@ -12,10 +12,10 @@
 #include "core/log/log.h"
 #include "virtio-mmio/vsock/vsock_place.h"
 
-/* Of a path, so that any port fits behind it. */
+/* The longest path: any port still fits behind it. */
 #define PATH_LEN_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof(VSOCK_PLACE_PORT))
 
-static int address_set(struct sockaddr_un *address, const char *path, struct err *e)
+static int host_address_set(struct sockaddr_un *address, const char *path, struct err *e)
 {
     size_t len = strlen(path);
 
@@ -24,21 +24,21 @@ static int address_set(struct sockaddr_un *address, const char *path, struct err
         return err_set(e, EINVAL, "the path of a vsock's unix socket is empty");
     if (len > PATH_LEN_MAX)
         return err_set(e, EINVAL,
-                       "the path of a vsock's unix socket has at most %zu characters, for '_PORT' "
-                       "comes behind it; this one has %zu: %.120s",
+                       "the path of a vsock's unix socket has at most %zu characters, because "
+                       "'_PORT' is appended to it; this one has %zu: %.120s",
                        PATH_LEN_MAX, len, path);
     memcpy(address->sun_path, path, len);
     return 0;
 }
 
-static int socket_open(void)
+static int host_socket_open(void)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     return fd < 0 ? -errno : fd;
 }
 
-static int file_make(struct vsock_listener *s, bool patient, struct err *e)
+static int host_socket_bind(struct vsock_listener *s, bool patient, struct err *e)
 {
     const char *path = s->address.sun_path;
     struct stat st;
@@ -47,7 +47,7 @@ static int file_make(struct vsock_listener *s, bool patient, struct err *e)
     if (ret < 0)
         return ret;
     if (lstat(path, &st) < 0)
-        return err_sys(e, "cannot find the unix socket '%s' again", path);
+        return err_sys(e, "cannot find the unix socket '%s' that was just made", path);
     s->dev = st.st_dev;
     s->ino = st.st_ino;
     return 0;
@@ -56,17 +56,17 @@ static int file_make(struct vsock_listener *s, bool patient, struct err *e)
 int vsock_listener_open(struct vsock_listener *s, const char *path, int backlog, bool patient,
                         struct err *e)
 {
-    int ret = address_set(&s->address, path, e);
+    int ret = host_address_set(&s->address, path, e);
     int fd;
 
     s->fd = -1;
     if (ret < 0)
         return ret;
-    fd = socket_open();
+    fd = host_socket_open();
     if (fd < 0)
-        return err_set(e, -fd, "no unix socket can be had: %s", strerror(-fd));
+        return err_set(e, -fd, "cannot make a unix socket: %s", strerror(-fd));
     s->fd = fd;
-    ret = file_make(s, patient, e);
+    ret = host_socket_bind(s, patient, e);
     if (ret < 0) {
         (void)close(s->fd);
         s->fd = -1;
@@ -107,11 +107,11 @@ int vsock_listener_dial(const struct vsock_listener *s, uint32_t port)
     if (len >= (int)sizeof(to.sun_path))
         return -ENAMETOOLONG;
     if (vsock_place_is_vsock(to.sun_path)) {
-        LOG_LIMITED(LOG_WARN, "%s is another guest's vsock and no server for port %u: refused",
+        LOG_LIMITED(LOG_WARN, "%s is another guest's vsock and not a server for port %u: refused",
                     to.sun_path, port);
         return -EADDRINUSE;
     }
-    fd = socket_open();
+    fd = host_socket_open();
     if (fd < 0)
         return fd;
     if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)

@@ -7,20 +7,20 @@
 
 #define WORD "CONNECT"
 
-static bool is_blank(char c)
+static bool line_is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-static const char *blanks_skip(const char *at, const char *end)
+static const char *line_skip_blanks(const char *at, const char *end)
 {
-    while (at < end && is_blank(*at))
+    while (at < end && line_is_blank(*at))
         at++;
     return at;
 }
 
-/* The number that begins at `at`; NULL: there is none, or none of 32 bits. */
-static const char *number_read(const char *at, const char *end, uint32_t *number)
+/* Reads the number at `at` and returns its end. NULL: there is none, or it exceeds 32 bits. */
+static const char *line_read_number(const char *at, const char *end, uint32_t *number)
 {
     const char *first = at;
     uint64_t value = 0;
@@ -34,19 +34,19 @@ static const char *number_read(const char *at, const char *end, uint32_t *number
     return at > first ? at : NULL;
 }
 
-/* A line without its newline. */
-static bool parse(const char *text, size_t len, uint32_t *port)
+/* text is the line without its newline. */
+static bool line_parse(const char *text, size_t len, uint32_t *port)
 {
     const char *end = text + len;
-    const char *at = blanks_skip(text, end);
+    const char *at = line_skip_blanks(text, end);
 
     if ((size_t)(end - at) <= strlen(WORD) || strncasecmp(at, WORD, strlen(WORD)) != 0)
         return false;
     at += strlen(WORD);
-    if (!is_blank(*at))
+    if (!line_is_blank(*at))
         return false;
-    at = number_read(blanks_skip(at, end), end, port);
-    return at && blanks_skip(at, end) == end;
+    at = line_read_number(line_skip_blanks(at, end), end, port);
+    return at && line_skip_blanks(at, end) == end;
 }
 
 enum vsock_line_status vsock_line_feed(struct vsock_line *line, const char *bytes, size_t len,
@@ -60,6 +60,6 @@ enum vsock_line_status vsock_line_feed(struct vsock_line *line, const char *byte
     memcpy(line->text + line->len, bytes, *taken);
     line->len += *taken;
     if (end)
-        return parse(line->text, line->len - 1, port) ? VSOCK_LINE_OK : VSOCK_LINE_BAD;
+        return line_parse(line->text, line->len - 1, port) ? VSOCK_LINE_OK : VSOCK_LINE_BAD;
     return line->len < sizeof(line->text) ? VSOCK_LINE_MORE : VSOCK_LINE_BAD;
 }

@@ -3,14 +3,14 @@
 /*
  * The line with which a client on the host says what it wants: "CONNECT <port>\n". Pure.
  *
- * It may come in pieces, and what the client sends to the guest may follow at once. The word is
- * taken in any case; a port is a decimal number of 32 bits; blanks may stand anywhere but inside
- * the two, a carriage return at the end.
+ * The line may come in pieces, and the client's data for the guest may follow at once. The word may
+ * be in upper or lower case. The port is a decimal number of 32 bits. Blanks, tabs and carriage
+ * returns may stand around both.
  */
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes that a line may have, its newline included. */
+/* The longest line in bytes, with its newline. */
 #define VSOCK_LINE_MAX 32u
 
 /* Zeroed: nothing came yet. */
@@ -20,13 +20,13 @@ struct vsock_line {
 };
 
 enum vsock_line_status {
-    VSOCK_LINE_MORE, /* not at its end yet */
-    VSOCK_LINE_OK,   /* *port is what it asks for */
-    VSOCK_LINE_BAD,  /* too long, or another line */
+    VSOCK_LINE_MORE, /* the line has not ended yet */
+    VSOCK_LINE_OK,   /* *port is the port that it asks for */
+    VSOCK_LINE_BAD,  /* too long, or not such a line */
 };
 
-/* Takes what is of the line out of the next len > 0 bytes, and says how many these are. Once it is
- * OK or BAD it takes no more. */
+/* Takes those of the next len > 0 bytes that belong to the line; *taken is how many. Do not call it
+ * again after OK or BAD. */
 enum vsock_line_status vsock_line_feed(struct vsock_line *line, const char *bytes, size_t len,
                                        size_t *taken, uint32_t *port);
 

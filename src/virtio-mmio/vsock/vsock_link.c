@@ -1,10 +1,10 @@
 /*
  * Between a connection and its socket.
  *
- * A socket is polled for what would change something: input while somebody wants it, output while
- * there is something kept. At the end of its input one look tells whether the peer has closed or
- * only shut down its own direction; in the latter case that it closes shows, as with TCP, when
- * something is sent to it.
+ * A socket is polled only for what would change something: for input while the guest wants it, for
+ * output while bytes are kept. When the input has ended, one poll(2) tells whether the peer has
+ * closed the socket or only shut down its sending direction. In the latter case a later close
+ * shows, as with TCP, only when something is sent to the peer.
  */
 #include "virtio-mmio/vsock/vsock_link.h"
 
@@ -23,7 +23,7 @@
 
 /* Life. */
 
-static void in_done(struct loop_op *op, int res)
+static void link_in_done(struct loop_op *op, int res)
 {
     struct vsock_link *l = container_of(op, struct vsock_link, in);
 
@@ -33,7 +33,7 @@ static void in_done(struct loop_op *op, int res)
     l->hub->stirred(l->hub, l);
 }
 
-static void out_done(struct loop_op *op, int res)
+static void link_out_done(struct loop_op *op, int res)
 {
     struct vsock_link *l = container_of(op, struct vsock_link, out);
 
@@ -52,8 +52,8 @@ struct vsock_link *vsock_link_create(struct vsock_hub *hub, int fd, uint32_t gue
     l->hub = hub;
     l->fd = fd;
     l->conn.guest_cid = guest_cid;
-    l->in.done = in_done;
-    l->out.done = out_done;
+    l->in.done = link_in_done;
+    l->out.done = link_out_done;
     return l;
 }
 
@@ -68,7 +68,7 @@ bool vsock_link_is_over(const struct vsock_link *l)
     return l->conn.state == VSOCK_CLOSED && !vsock_conn_speaks(&l->conn) && l->fd < 0;
 }
 
-static void kept_free(struct vsock_link *l)
+static void link_kept_free(struct vsock_link *l)
 {
     free(l->kept);
     l->kept = NULL;
@@ -78,7 +78,7 @@ static void kept_free(struct vsock_link *l)
 void vsock_link_abort(struct vsock_link *l)
 {
     vsock_conn_forget(&l->conn);
-    kept_free(l);
+    link_kept_free(l);
 }
 
 /* The client. */
@@ -97,11 +97,11 @@ enum vsock_line_status vsock_link_line(struct vsock_link *l, uint32_t *port)
         return VSOCK_LINE_BAD;
     status = vsock_line_feed(&l->line, bytes, (size_t)n, &taken, port);
     if (recv(l->fd, bytes, taken, MSG_DONTWAIT) != (ssize_t)taken)
-        return VSOCK_LINE_BAD; /* somebody else reads there */
+        return VSOCK_LINE_BAD; /* another process reads from this socket too */
     return status;
 }
 
-/* Nothing was written there before, so there is room. */
+/* The socket has room, because nothing was written to it before. */
 void vsock_link_accepted(struct vsock_link *l)
 {
     char text[24];
@@ -118,8 +118,8 @@ bool vsock_link_has_data(const struct vsock_link *l)
     return l->readable && l->fd >= 0 && !l->hung_up && vsock_conn_credit(&l->conn) > 0;
 }
 
-/* No byte is to come. */
-static void ended(struct vsock_link *l)
+/* The socket's input has ended. */
+static void link_input_ended(struct vsock_link *l)
 {
     struct pollfd end = { .fd = l->fd };
     bool closed = poll(&end, 1, 0) > 0 && end.revents & POLLHUP;
@@ -139,7 +139,7 @@ size_t vsock_link_read(struct vsock_link *l, const struct iovec *iov, unsigned c
     if (n > 0)
         return (size_t)n;
     if (n == 0) {
-        ended(l);
+        link_input_ended(l);
     } else if (errno != EAGAIN && errno != EINTR) {
         metric_add(&l->hub->counters->rx_read_fails, 1);
         vsock_conn_host_shut(&l->conn, VSOCK_SHUT_BOTH);
@@ -149,21 +149,23 @@ size_t vsock_link_read(struct vsock_link *l, const struct iovec *iov, unsigned c
 
 /* To the host. */
 
-/* The socket takes nothing any more; so nothing need be kept for it. */
-static void deafen(struct vsock_link *l)
+/* The socket takes nothing any more, so nothing needs to be kept for it. */
+static void link_deafen(struct vsock_link *l)
 {
     vsock_conn_host_shut(&l->conn, VIRTIO_VSOCK_SHUTDOWN_RCV);
     vsock_conn_forwarded(&l->conn, l->kept_len);
-    kept_free(l);
+    link_kept_free(l);
 }
 
-static bool is_deaf(const struct vsock_link *l)
+static bool link_is_deaf(const struct vsock_link *l)
 {
     return l->fd < 0 || l->hung_up || l->conn.host_shut & VIRTIO_VSOCK_SHUTDOWN_RCV;
 }
 
-/* Returns how much the socket took. Where it is at its end `fails` is counted and nothing kept. */
-static size_t put(struct vsock_link *l, const struct iovec *iov, unsigned count, uint64_t *fails)
+/* Writes to the socket and returns how much it took. If it fails for good, counts one in *fails and
+ * drops what was kept. */
+static size_t link_put(struct vsock_link *l, const struct iovec *iov, unsigned count,
+                       uint64_t *fails)
 {
     struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = count };
     ssize_t n = sendmsg(l->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -172,13 +174,14 @@ static size_t put(struct vsock_link *l, const struct iovec *iov, unsigned count,
         return (size_t)n;
     if (errno != EAGAIN && errno != EINTR) {
         metric_add(fails, 1);
-        deafen(l);
+        link_deafen(l);
     }
     return 0;
 }
 
-/* The ring's parts, from `at` on: len bytes in one or two pieces. */
-static unsigned ring(const struct vsock_link *l, struct iovec iov[2], uint32_t at, uint32_t len)
+/* Points iov at the ring's len bytes from `at` on, which are one piece or two. Returns how many. */
+static unsigned link_ring(const struct vsock_link *l, struct iovec iov[2], uint32_t at,
+                          uint32_t len)
 {
     uint32_t to_end = VSOCK_BUFFER - at;
     uint32_t first = len < to_end ? len : to_end;
@@ -188,9 +191,9 @@ static unsigned ring(const struct vsock_link *l, struct iovec iov[2], uint32_t a
     return len > first ? 2 : 1;
 }
 
-/* The vector's bytes from `offset` on; the credit says that there is room. */
-static void keep(struct vsock_link *l, const struct iovec *iov, unsigned count, size_t offset,
-                 uint32_t len)
+/* Keeps the vector's len bytes from `offset` on. The guest's credit ensures that there is room. */
+static void link_keep(struct vsock_link *l, const struct iovec *iov, unsigned count, size_t offset,
+                      uint32_t len)
 {
     struct iovec to[2];
     size_t done = 0;
@@ -203,9 +206,9 @@ static void keep(struct vsock_link *l, const struct iovec *iov, unsigned count, 
         return;
     }
     assert(len <= VSOCK_BUFFER - l->kept_len);
-    if (l->kept_len == 0) /* as it has just turned out */
+    if (l->kept_len == 0) /* the write before this call took less than all */
         l->writable = false;
-    pieces = ring(l, to, (l->kept_at + l->kept_len) % VSOCK_BUFFER, len);
+    pieces = link_ring(l, to, (l->kept_at + l->kept_len) % VSOCK_BUFFER, len);
     for (unsigned i = 0; i < pieces; i++)
         done += iov_read(iov, count, offset + done, to[i].iov_base, to[i].iov_len);
     assert(done == len);
@@ -216,47 +219,47 @@ void vsock_link_forward(struct vsock_link *l, const struct iovec *iov, unsigned 
 {
     size_t done = 0;
 
-    if (l->kept_len == 0 && !is_deaf(l) && len > 0)
-        done = put(l, iov, count, &l->hub->counters->tx_write_fails);
-    if (is_deaf(l))
+    if (l->kept_len == 0 && !link_is_deaf(l) && len > 0)
+        done = link_put(l, iov, count, &l->hub->counters->tx_write_fails);
+    if (link_is_deaf(l))
         done = len;
     if (done < len)
-        keep(l, iov, count, done, (uint32_t)(len - done));
+        link_keep(l, iov, count, done, (uint32_t)(len - done));
     vsock_conn_forwarded(&l->conn, (uint32_t)done);
 }
 
 size_t vsock_link_flush(struct vsock_link *l)
 {
     struct iovec iov[2];
-    unsigned count = ring(l, iov, l->kept_at, l->kept_len);
-    size_t done = put(l, iov, count, &l->hub->counters->tx_flush_fails);
+    unsigned count = link_ring(l, iov, l->kept_at, l->kept_len);
+    size_t done = link_put(l, iov, count, &l->hub->counters->tx_flush_fails);
 
     l->writable = false;
-    if (l->kept_len == 0) /* it has become deaf */
+    if (l->kept_len == 0) /* the write failed, and what was kept is dropped */
         return 0;
     l->kept_at = (uint32_t)((l->kept_at + done) % VSOCK_BUFFER);
     l->kept_len -= (uint32_t)done;
     if (l->kept_len == 0)
-        kept_free(l);
+        link_kept_free(l);
     vsock_conn_forwarded(&l->conn, (uint32_t)done);
     return done;
 }
 
-/* The socket follows. */
+/* Closing, shutting down, polling. */
 
-/* Neither side has a use for it. What was kept is for a peer that may take its time, even where the
- * guest has left; but not where the connection was broken off. */
-static bool is_done_with(const struct vsock_link *l)
+/* Whether the socket is of no more use. After an orderly close by the guest it still is, until the
+ * peer has taken what was kept; after a reset it is not. */
+static bool link_is_done_with(const struct vsock_link *l)
 {
     bool drains = l->conn.guest_shut == VSOCK_SHUT_BOTH && l->kept_len > 0;
 
     return l->conn.state == VSOCK_CLOSED ? !drains : l->conn.host_shut == VSOCK_SHUT_BOTH;
 }
 
-static void hang_up(struct vsock_link *l)
+static void link_hang_up(struct vsock_link *l)
 {
     if (!l->hung_up && l->kept_len > 0)
-        deafen(l);
+        link_deafen(l);
     l->hung_up = true;
     if (l->polls_in)
         loop_cancel(l->hub->loop, &l->in);
@@ -268,8 +271,9 @@ static void hang_up(struct vsock_link *l)
     l->fd = -1;
 }
 
-/* What the guest shut is shut for the peer too, behind the last byte. */
-static void shut(struct vsock_link *l)
+/* Shuts the socket down in the directions that the guest has shut; for sending, after the last byte
+ * that was kept. */
+static void link_shut_down(struct vsock_link *l)
 {
     unsigned news = l->conn.guest_shut & ~l->told;
 
@@ -282,23 +286,23 @@ static void shut(struct vsock_link *l)
     l->told |= news;
 }
 
-/* Whether there is input to come that somebody wants. */
-static bool listens(const struct vsock_link *l)
+/* Whether input may come that somebody wants. */
+static bool link_listens(const struct vsock_link *l)
 {
     return l->conn.state == VSOCK_NEW ||
            (l->conn.state == VSOCK_OPEN && !(l->conn.host_shut & VIRTIO_VSOCK_SHUTDOWN_SEND) &&
             !(l->conn.guest_shut & VIRTIO_VSOCK_SHUTDOWN_RCV));
 }
 
-static void poll_in(struct vsock_link *l)
+static void link_poll_in(struct vsock_link *l)
 {
-    if (l->polls_in || l->readable || !listens(l))
+    if (l->polls_in || l->readable || !link_listens(l))
         return;
     l->polls_in = true;
     loop_poll(l->hub->loop, &l->in, l->fd, POLLIN);
 }
 
-static void poll_out(struct vsock_link *l)
+static void link_poll_out(struct vsock_link *l)
 {
     if (l->polls_out || l->kept_len == 0 || l->writable)
         return;
@@ -310,13 +314,13 @@ void vsock_link_follow(struct vsock_link *l)
 {
     if (l->fd < 0)
         return;
-    if (is_done_with(l)) {
-        hang_up(l);
+    if (link_is_done_with(l)) {
+        link_hang_up(l);
         return;
     }
-    shut(l);
-    poll_in(l);
-    poll_out(l);
+    link_shut_down(l);
+    link_poll_in(l);
+    link_poll_out(l);
     if (l->readable)
         vsock_conn_starve(&l->conn);
 }

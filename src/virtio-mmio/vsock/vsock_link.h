@@ -2,11 +2,11 @@
 #define VIRTIO_MMIO_VSOCK_VSOCK_LINK_H
 /*
  * A vsock connection with its socket on the host: bytes between the guest's buffers and the socket,
- * and the socket's half closes. All of it is the loop thread's.
+ * and the socket's half closes. Loop thread throughout.
  *
- * The socket is read and written by calls that do not sleep, straight from and into the guest's
- * memory; the loop says when it is ready. What it has no room for is kept in a buffer that exists
- * only meanwhile and never exceeds the guest's credit.
+ * The socket is read and written by calls that do not sleep, straight into and from the guest's
+ * memory; the loop reports when it is ready. Bytes for which the socket has no room are kept in a
+ * buffer, which exists only while it holds some and is as long as the guest's credit.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 
 struct vsock_link;
 
-/* By the names that Firecracker gave them; rx is to the guest, tx from it. */
+/* The names are Firecracker's. rx is to the guest, tx from the guest. */
 struct vsock_counters {
     uint64_t rx_queue_event_count;
     uint64_t tx_queue_event_count;
@@ -30,18 +30,18 @@ struct vsock_counters {
     uint64_t tx_bytes_count;
     uint64_t conns_added;
     uint64_t conns_removed;
-    uint64_t conns_killed;      /* by a RST of ours: refused, against the rules, given up */
-    uint64_t rx_read_fails;     /* of a socket */
-    uint64_t tx_write_fails;    /* of a socket, when the guest sent */
-    uint64_t tx_flush_fails;    /* ... of what was kept */
-    uint64_t muxer_event_fails; /* clients of the host that could not be taken */
+    uint64_t conns_killed;      /* ended by mote: refused, against the rules, too late, given up */
+    uint64_t rx_read_fails;     /* reads of a socket that failed */
+    uint64_t tx_write_fails;    /* writes to a socket that failed, of bytes that just came */
+    uint64_t tx_flush_fails;    /* ... and of bytes that were kept */
+    uint64_t muxer_event_fails; /* clients on the host that could not be accepted */
 };
 
-/* What links have in common. */
+/* What all links of a device share. */
 struct vsock_hub {
     struct loop *loop;
     struct vsock_counters *counters;
-    /* The loop calls: the link's flags changed. May free it. */
+    /* The loop calls it when one of the link's polls has ended. May free the link. */
     void (*stirred)(struct vsock_hub *hub, struct vsock_link *l);
 };
 
@@ -50,59 +50,58 @@ struct vsock_link {
     struct vsock_hub *hub;
     int fd; /* -1 once the socket is no longer needed */
 
-    /* What the loop found, or has to look for. */
-    bool readable, writable;
-    bool hung_up; /* the socket is to be closed once no operation uses it */
-    bool polls_in, polls_out;
+    bool readable, writable;  /* a read or write of the socket may do something */
+    bool hung_up;             /* the socket is to be closed once no poll uses it */
+    bool polls_in, polls_out; /* in and out are in flight */
     struct loop_op in, out;
     struct vsock_line line; /* while NEW */
 
-    /* From the guest, for the socket: a ring, or NULL where it is empty. */
+    /* Bytes from the guest for the socket: a ring of VSOCK_BUFFER, or NULL while it is empty. */
     uint8_t *kept;
     uint32_t kept_at, kept_len;
-    unsigned told; /* half closes that the socket knows of: VIRTIO_VSOCK_SHUTDOWN_* of the guest */
+    unsigned told; /* which bits of guest_shut the socket was shut down for */
 
     /* The mux's (vsock_mux.h). */
     bool is_known, is_ready, is_flushable, is_asking, is_lingering;
-    LIST_ENTRY(vsock_link) known; /* by its ports */
+    LIST_ENTRY(vsock_link) known; /* in a bucket, by its ports */
     TAILQ_ENTRY(vsock_link) all, ready, flushable, asking, lingering;
     uint64_t deadline_ns; /* while NEW or ASKING */
 };
 
-/* Takes the socket, of a client on the host or to a server there, and everything else zero.
- * NULL: no memory, the socket is still the caller's. */
+/* Takes over the socket of a client on the host, or one that is connected to a server there. NULL:
+ * no memory, and the socket is still the caller's. */
 struct vsock_link *vsock_link_create(struct vsock_hub *hub, int fd, uint32_t guest_cid);
 
-/* It is over. */
+/* The link is over (vsock_link_is_over). */
 void vsock_link_destroy(struct vsock_link *l);
 
-/* Ends it without a word to either side; vsock_link_follow closes the socket. */
+/* Ends the connection without telling guest or peer; vsock_link_follow then closes the socket. */
 void vsock_link_abort(struct vsock_link *l);
 
-/* A client's line, as far as it came; VSOCK_LINE_BAD also where the client left. */
+/* Reads a client's line as far as it has come. VSOCK_LINE_BAD also if the client has left. */
 enum vsock_line_status vsock_link_line(struct vsock_link *l, uint32_t *port);
 
-/* The guest took the connection: tells the client, or resets where that cannot be. */
+/* The guest accepted the connection: tells the client, or resets if the client cannot be told. */
 void vsock_link_accepted(struct vsock_link *l);
 
-/* Up to the vector's bytes from the socket; 0: it has none now, or no more, which conn then knows.
- */
+/* Reads from the socket as many bytes as it has and the vector holds. 0: it has none now, or has
+ * ended, which conn is then told. */
 size_t vsock_link_read(struct vsock_link *l, const struct iovec *iov, unsigned count);
 
-/* len bytes of the guest's for the socket, which conn counts as received. The vector holds no
- * more. */
+/* Writes the guest's len bytes, which conn has counted as received, to the socket, and keeps what
+ * it does not take. The vector holds exactly these bytes. */
 void vsock_link_forward(struct vsock_link *l, const struct iovec *iov, unsigned count, size_t len);
 
-/* Writes what was kept, as far as the socket takes it. Returns how much that was. */
+/* Writes what was kept, as far as the socket takes it. Returns how many bytes that were. */
 size_t vsock_link_flush(struct vsock_link *l);
 
-/* There are bytes for the guest as far as anybody knows, and it takes them. */
+/* Whether there may be bytes for the guest, and it has credit for them. */
 bool vsock_link_has_data(const struct vsock_link *l);
 
-/* Makes socket and polls what conn and the flags ask for. After every change. */
+/* Closes, shuts down or polls the socket as conn and the flags ask. Call it after every change. */
 void vsock_link_follow(struct vsock_link *l);
 
-/* Nothing is left to be said, kept or waited for: it can be destroyed. */
+/* Whether nothing is left to be said, kept or waited for, so that it can be destroyed. */
 bool vsock_link_is_over(const struct vsock_link *l);
 
 #endif

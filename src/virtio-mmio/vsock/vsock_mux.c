@@ -1,9 +1,9 @@
 /*
  * The table of connections, and whose turn it is.
  *
- * A guest picks its ports. So that it cannot put all of its connections into one bucket, and have
- * the loop look through a thousand of them for each packet, the hash is made with a number that it
- * does not know.
+ * A guest picks its own ports. If it could put all its connections into one bucket, the loop would
+ * search a thousand of them for each packet. So the hash uses a number that the guest does not
+ * know.
  */
 #include "virtio-mmio/vsock/vsock_mux.h"
 
@@ -27,8 +27,8 @@ void vsock_mux_init(struct vsock_mux *m, unsigned limit)
     TAILQ_INIT(&m->lingering);
 }
 
-/* Any two fall together with about one chance in VSOCK_BUCKETS. */
-static unsigned bucket_of(const struct vsock_mux *m, uint32_t guest_port, uint32_t host_port)
+/* Two pairs of ports share a bucket with a chance of about one in VSOCK_BUCKETS. */
+static unsigned mux_bucket(const struct vsock_mux *m, uint32_t guest_port, uint32_t host_port)
 {
     uint64_t ports = (uint64_t)guest_port << 32 | host_port;
 
@@ -38,7 +38,7 @@ static unsigned bucket_of(const struct vsock_mux *m, uint32_t guest_port, uint32
 struct vsock_link *vsock_mux_find(const struct vsock_mux *m, uint32_t guest_port,
                                   uint32_t host_port)
 {
-    struct vsock_link *l = LIST_FIRST(&m->bucket[bucket_of(m, guest_port, host_port)]);
+    struct vsock_link *l = LIST_FIRST(&m->bucket[mux_bucket(m, guest_port, host_port)]);
 
     while (l && (l->conn.guest_port != guest_port || l->conn.host_port != host_port))
         l = LIST_NEXT(l, known);
@@ -56,13 +56,13 @@ void vsock_mux_add(struct vsock_mux *m, struct vsock_link *l)
 void vsock_mux_know(struct vsock_mux *m, struct vsock_link *l)
 {
     assert(!l->is_known && !vsock_mux_find(m, l->conn.guest_port, l->conn.host_port));
-    LIST_INSERT_HEAD(&m->bucket[bucket_of(m, l->conn.guest_port, l->conn.host_port)], l, known);
+    LIST_INSERT_HEAD(&m->bucket[mux_bucket(m, l->conn.guest_port, l->conn.host_port)], l, known);
     l->is_known = true;
 }
 
-/* The guest has heard the last of it and may use the ports again, whatever its socket still has to
- * do. */
-static void unknow(struct vsock_link *l)
+/* The guest knows that the connection is over and may use the ports again, even if the socket still
+ * has bytes to write. */
+static void mux_unknow(struct vsock_link *l)
 {
     if (l->is_known)
         LIST_REMOVE(l, known);
@@ -79,8 +79,8 @@ uint32_t vsock_mux_client_port(struct vsock_mux *m, uint32_t guest_port)
 
 /* The lists. */
 
-/* Puts the link at the end of a list, or takes it off, where that is not how it is. */
-#define MEMBER(links, link, field, flag, is)       \
+/* Puts the link at the end of a list if `is`, else takes it off. No change if it is so already. */
+#define MUX_MEMBER(links, link, field, flag, is)   \
     do {                                           \
         if ((is) && !(link)->flag)                 \
             TAILQ_INSERT_TAIL(links, link, field); \
@@ -89,28 +89,28 @@ uint32_t vsock_mux_client_port(struct vsock_mux *m, uint32_t guest_port)
         (link)->flag = (is);                       \
     } while (0)
 
-static void lists_follow(struct vsock_mux *m, struct vsock_link *l)
+static void mux_update_lists(struct vsock_mux *m, struct vsock_link *l)
 {
     const struct vsock_conn *c = &l->conn;
     bool lingers = c->state == VSOCK_OPEN && l->fd < 0 && !vsock_conn_speaks(c);
     bool waits = c->state == VSOCK_NEW || c->state == VSOCK_ASKING;
 
-    MEMBER(&m->ready, l, ready, is_ready, vsock_conn_speaks(c) || vsock_link_has_data(l));
-    MEMBER(&m->flushable, l, flushable, is_flushable, l->kept_len > 0 && l->writable);
-    MEMBER(&m->asking, l, asking, is_asking, waits);
-    MEMBER(&m->lingering, l, lingering, is_lingering, lingers);
+    MUX_MEMBER(&m->ready, l, ready, is_ready, vsock_conn_speaks(c) || vsock_link_has_data(l));
+    MUX_MEMBER(&m->flushable, l, flushable, is_flushable, l->kept_len > 0 && l->writable);
+    MUX_MEMBER(&m->asking, l, asking, is_asking, waits);
+    MUX_MEMBER(&m->lingering, l, lingering, is_lingering, lingers);
     if (c->state == VSOCK_CLOSED && !vsock_conn_speaks(c))
-        unknow(l);
+        mux_unknow(l);
 }
 
 void vsock_mux_wait(struct vsock_mux *m, struct vsock_link *l, uint64_t deadline_ns)
 {
     l->deadline_ns = deadline_ns;
-    MEMBER(&m->asking, l, asking, is_asking, false);
-    MEMBER(&m->asking, l, asking, is_asking, true);
+    MUX_MEMBER(&m->asking, l, asking, is_asking, false);
+    MUX_MEMBER(&m->asking, l, asking, is_asking, true);
 }
 
-static void remove(struct vsock_mux *m, struct vsock_link *l)
+static void mux_remove(struct vsock_mux *m, struct vsock_link *l)
 {
     TAILQ_REMOVE(&m->all, l, all);
     m->count--;
@@ -121,15 +121,15 @@ static void remove(struct vsock_mux *m, struct vsock_link *l)
 void vsock_mux_settle(struct vsock_mux *m, struct vsock_link *l)
 {
     vsock_link_follow(l);
-    lists_follow(m, l);
+    mux_update_lists(m, l);
     if (vsock_link_is_over(l))
-        remove(m, l);
+        mux_remove(m, l);
 }
 
 void vsock_mux_served(struct vsock_mux *m, struct vsock_link *l)
 {
-    MEMBER(&m->ready, l, ready, is_ready, false);
-    MEMBER(&m->flushable, l, flushable, is_flushable, false);
+    MUX_MEMBER(&m->ready, l, ready, is_ready, false);
+    MUX_MEMBER(&m->flushable, l, flushable, is_flushable, false);
     vsock_mux_settle(m, l);
 }
 
@@ -175,8 +175,8 @@ bool vsock_mux_speaks(const struct vsock_mux *m)
 
 /* Room. */
 
-/* What a reset by the link itself would have been: it has to go at once, and its words with it. */
-static void give_up(struct vsock_mux *m, struct vsock_link *l)
+/* Resets a link that has to go at once. So its RST becomes one of the mux's. */
+static void mux_give_up(struct vsock_mux *m, struct vsock_link *l)
 {
     struct virtio_vsock_hdr h;
 
@@ -192,6 +192,6 @@ bool vsock_mux_has_room(struct vsock_mux *m)
     struct vsock_link *oldest = TAILQ_FIRST(&m->lingering);
 
     if (m->count == m->limit && oldest && vsock_mux_can_reset(m))
-        give_up(m, oldest);
+        mux_give_up(m, oldest);
     return m->count < m->limit;
 }

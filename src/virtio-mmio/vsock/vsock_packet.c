@@ -1,4 +1,4 @@
-/* Headers of vsock packets: little-endian on the wire as on the hosts that there are. */
+/* Headers of vsock packets. They are little-endian, as are the hosts that mote runs on. */
 #include "virtio-mmio/vsock/vsock_packet.h"
 
 #include <assert.h>
@@ -6,15 +6,15 @@
 #include "virtio-mmio/queue/iov.h"
 
 static_assert(sizeof(struct virtio_vsock_hdr) == 44, "5.10.6: the header has 44 bytes");
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header is read as it lies there");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header is read without conversion");
 
 static const char *const texts[] = {
     [VSOCK_SOUND] = "it is sound",
-    [VSOCK_BAD_SOURCE] = "it comes from a CID that is not the guest's",
-    [VSOCK_BAD_DESTINATION] = "it goes to a CID that is not the host's",
-    [VSOCK_BAD_TYPE] = "it is of an unknown type",
-    [VSOCK_BAD_OP] = "it is of an unknown operation",
-    [VSOCK_BAD_LENGTH] = "it is shorter than it says",
+    [VSOCK_BAD_SOURCE] = "its source is not the guest's CID",
+    [VSOCK_BAD_DESTINATION] = "its destination is not the host's CID",
+    [VSOCK_BAD_TYPE] = "its type is unknown",
+    [VSOCK_BAD_OP] = "its operation is unknown",
+    [VSOCK_BAD_LENGTH] = "it is shorter than its header says",
 };
 static_assert(sizeof(texts) / sizeof(texts[0]) == VSOCK_FAULTS, "every fault has a text");
 

@@ -1,15 +1,15 @@
 /*
  * Taking a place for a unix socket.
  *
- * A socket's file outlives its process. Whether anybody has one open is asked by connecting a
- * socket of another type: that is refused in one way where there is nobody and in another where
- * there is somebody, who never hears of it.
+ * A socket's file outlives its process. To learn whether a process has the socket open, a datagram
+ * socket connects to it: if no process has, that fails with ECONNREFUSED, otherwise with another
+ * error or not at all. The process never notices.
  *
- * Between the question and the file's removal nobody else may put a living socket there, and bind
- * itself shows a file a moment before it answers. So all of it happens under a lock on the folder,
- * which no file is needed for and which goes with its process. Who gets no lock, because the folder
- * is not his to read or somebody sits on it, takes a free place all the same (bind lets one have
- * it) and removes nothing.
+ * Between that question and the file's removal nobody else may put a living socket there; and bind
+ * makes its file a moment before the socket can be connected to. So all of it happens under a lock
+ * on the folder, which needs no file of its own and ends with its process. A process that cannot
+ * get the lock, because it may not read the folder or another process holds on to the lock, can
+ * still take a free place, which bind gives to one process only, but it removes nothing.
  */
 #include "virtio-mmio/vsock/vsock_place.h"
 
@@ -30,8 +30,8 @@
 
 #define MARK S_ISVTX
 
-/* Whether some process has the socket open. One that cannot be asked is left in peace. */
-static bool is_alive(const struct sockaddr_un *at)
+/* Whether a process has the socket open. Assumes so if it cannot be asked. */
+static bool place_is_alive(const struct sockaddr_un *at)
 {
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     bool alive = true;
@@ -51,15 +51,15 @@ bool vsock_place_is_vsock(const char *path)
     return stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_mode & MARK;
 }
 
-static bool is_living_vsock(const struct sockaddr_un *at)
+static bool place_has_vsock(const struct sockaddr_un *at)
 {
-    return vsock_place_is_vsock(at->sun_path) && is_alive(at);
+    return vsock_place_is_vsock(at->sun_path) && place_is_alive(at);
 }
 
 /* Names. */
 
-/* "_5", and nothing that a port is never written as. */
-static bool is_port(const char *text)
+/* Whether the text is "_" and a port, written as vsock_listener_dial writes it. */
+static bool place_is_port(const char *text)
 {
     char *end;
 
@@ -69,27 +69,27 @@ static bool is_port(const char *text)
     return strtoull(text + 1, &end, 10) <= UINT32_MAX && errno == 0 && *end == '\0';
 }
 
-static int collides(const char *port, const char *of, struct err *e)
+static int place_clash(const char *port, const char *of, struct err *e)
 {
     return err_set(e, EADDRINUSE,
-                   "the guest whose socket is '%s' would find '%s' as one of the host's ports", of,
+                   "the guest whose socket is '%s' would take '%s' for one of the host's ports", of,
                    port);
 }
 
-/* Is this path what some vsock's guest takes for a port? */
-static int port_of_another(const struct sockaddr_un *at, struct err *e)
+/* Refuses a path that would be a port of another vsock. */
+static int place_check_base(const struct sockaddr_un *at, struct err *e)
 {
     const char *tail = strrchr(at->sun_path, '_');
     struct sockaddr_un base = *at;
 
-    if (!tail || !is_port(tail))
+    if (!tail || !place_is_port(tail))
         return 0;
     base.sun_path[tail - at->sun_path] = '\0';
-    return is_living_vsock(&base) ? collides(at->sun_path, base.sun_path, e) : 0;
+    return place_has_vsock(&base) ? place_clash(at->sun_path, base.sun_path, e) : 0;
 }
 
-/* Is some vsock at what this one's guest takes for a port? */
-static int ports_of_its_own(const struct sockaddr_un *at, int folder, struct err *e)
+/* Refuses a path if another vsock's would be a port of it. */
+static int place_check_ports(const struct sockaddr_un *at, int folder, struct err *e)
 {
     const char *slash = strrchr(at->sun_path, '/'), *name = slash ? slash + 1 : at->sun_path;
     const size_t len = strlen(name);
@@ -100,15 +100,15 @@ static int ports_of_its_own(const struct sockaddr_un *at, int folder, struct err
     if (!entries) {
         if (copy >= 0)
             (void)close(copy);
-        return 0; /* one that dials finds out */
+        return 0; /* vsock_listener_dial checks again */
     }
     while (ret == 0 && (entry = readdir(entries))) {
         struct sockaddr_un port = *at;
-        if (strncmp(entry->d_name, name, len) != 0 || !is_port(entry->d_name + len))
+        if (strncmp(entry->d_name, name, len) != 0 || !place_is_port(entry->d_name + len))
             continue;
         (void)strcat(port.sun_path, entry->d_name + len); /* VSOCK_PLACE_PORT at most */
-        if (is_living_vsock(&port))
-            ret = collides(port.sun_path, at->sun_path, e);
+        if (place_has_vsock(&port))
+            ret = place_clash(port.sun_path, at->sun_path, e);
     }
     (void)closedir(entries);
     return ret;
@@ -116,7 +116,7 @@ static int ports_of_its_own(const struct sockaddr_un *at, int folder, struct err
 
 /* The place itself. */
 
-static int folder_open(const char *path)
+static int place_open_folder(const char *path)
 {
     char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
     const char *slash = strrchr(path, '/');
@@ -127,10 +127,11 @@ static int folder_open(const char *path)
     return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* A locked descriptor of the folder, or -1. Whoever else takes a place here is done at once. */
-static int folder_lock(const char *path, unsigned *pauses)
+/* Returns a locked descriptor of the folder, or -1. Waits a little, because others that take a
+ * place hold the lock only for a moment. */
+static int place_lock_folder(const char *path, unsigned *pauses)
 {
-    int fd = folder_open(path), ret;
+    int fd = place_open_folder(path), ret;
 
     if (fd < 0)
         return -1;
@@ -143,50 +144,51 @@ static int folder_lock(const char *path, unsigned *pauses)
     return -1;
 }
 
-static int bind_it(int fd, const struct sockaddr_un *at)
+static int place_bind(int fd, const struct sockaddr_un *at)
 {
     return bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 ? -errno : 0;
 }
 
-/* The path is taken: by what? */
-static int replace(int fd, const struct sockaddr_un *at, int folder, struct err *e)
+/* The path is taken: binds to it if the socket there is dead. folder: locked, or -1. */
+static int place_replace(int fd, const struct sockaddr_un *at, int folder, struct err *e)
 {
     struct stat st;
     int ret;
 
     if (lstat(at->sun_path, &st) == 0) {
         if (!S_ISSOCK(st.st_mode))
-            return err_set(e, EEXIST, "the path '%s' is taken: something lies there already",
+            return err_set(e, EEXIST, "the path '%s' is taken by a file that is not a socket",
                            at->sun_path);
-        if (is_alive(at))
+        if (place_is_alive(at))
             return err_set(e, EADDRINUSE, "the socket '%s' is in use by another process",
                            at->sun_path);
         if (folder < 0)
-            return err_set(e, EACCES,
-                           "the socket '%s' is nobody's any more, but its folder cannot be locked "
-                           "to remove it",
-                           at->sun_path);
+            return err_set(
+                e, EACCES,
+                "no process has the socket '%s' open, but its folder cannot be locked to "
+                "remove it",
+                at->sun_path);
         if (unlink(at->sun_path) < 0)
-            return err_sys(e, "the socket '%s' is nobody's any more, but cannot be removed",
+            return err_sys(e, "no process has the socket '%s' open, but it cannot be removed",
                            at->sun_path);
     }
-    ret = bind_it(fd, at);
+    ret = place_bind(fd, at);
     return ret < 0 ? err_set(e, -ret, "cannot make the unix socket '%s': %s", at->sun_path,
                              strerror(-ret))
                    : 0;
 }
 
-static int take_once(int fd, const struct sockaddr_un *at, unsigned *pauses, struct err *e)
+static int place_take_once(int fd, const struct sockaddr_un *at, unsigned *pauses, struct err *e)
 {
-    int folder = folder_lock(at->sun_path, pauses);
-    int ret = port_of_another(at, e);
+    int folder = place_lock_folder(at->sun_path, pauses);
+    int ret = place_check_base(at, e);
 
     if (ret == 0 && folder >= 0)
-        ret = ports_of_its_own(at, folder, e);
+        ret = place_check_ports(at, folder, e);
     if (ret == 0) {
-        ret = bind_it(fd, at);
+        ret = place_bind(fd, at);
         if (ret == -EADDRINUSE)
-            ret = replace(fd, at, folder, e);
+            ret = place_replace(fd, at, folder, e);
         else if (ret < 0)
             (void)err_set(e, -ret, "cannot make the unix socket '%s': %s", at->sun_path,
                           strerror(-ret));
@@ -196,7 +198,7 @@ static int take_once(int fd, const struct sockaddr_un *at, unsigned *pauses, str
     return ret;
 }
 
-/* The file gets its mode, and so the mark, from the socket as it is when it is bound. */
+/* bind gives the file the socket's mode, so the mark is set on the socket first. */
 int vsock_place_take(int fd, const struct sockaddr_un *address, bool patient, struct err *e)
 {
     unsigned pauses = 0;
@@ -204,7 +206,7 @@ int vsock_place_take(int fd, const struct sockaddr_un *address, bool patient, st
 
     (void)fchmod(fd, ACCESSPERMS | MARK);
     do
-        ret = take_once(fd, address, &pauses, e);
+        ret = place_take_once(fd, address, &pauses, e);
     while (ret == -EADDRINUSE && patient && linger_wait(&pauses));
     return ret;
 }

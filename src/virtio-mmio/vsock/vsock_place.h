@@ -1,28 +1,29 @@
 #ifndef VIRTIO_MMIO_VSOCK_VSOCK_PLACE_H
 #define VIRTIO_MMIO_VSOCK_VSOCK_PLACE_H
 /*
- * The place of a vsock's own unix socket in the filesystem: one process has it, of any number that
- * want it at once; one that died has it no more.
+ * The place of a vsock's own unix socket in the filesystem: its path. Of any number of processes
+ * that want the same path at once, one gets it; a process that died no longer has it.
  *
- * The sockets of servers are called after it, with "_<port>" behind. So that a vsock's own is never
- * taken for one of another vsock's servers, it bears a mark that no other socket has: the sticky
- * bit. Who changes a socket's mode keeps that bit, or is not warned.
+ * Servers' sockets are named after that path, with "_<port>" appended. So that a vsock's own socket
+ * is never taken for a server of another vsock, it has a mark that no other socket has: the sticky
+ * bit. An operator who changes the socket's mode has to keep that bit, or such a clash goes unseen.
  */
 #include <stdbool.h>
 #include <sys/un.h>
 
 struct err;
 
-/* What comes behind a path at most. */
+/* The longest text that is appended to a path. */
 #define VSOCK_PLACE_PORT "_4294967295"
 
-/* Binds a new socket there, and replaces one that nobody has open any more. Any thread.
- * -EADDRINUSE: somebody lives there, or at a path that would be a port of this one, or the other
- * way round; a patient caller waits for one that is just being killed (linger.h). -EEXIST: what
- * lies there is no socket. Nothing has changed then. */
+/* Any thread. Binds fd to the address, and first removes a socket there that no process has open
+ * any more. -EADDRINUSE: a process has the socket there open, or a living vsock has a path that
+ * would be a port of this one, or the other way round; if `patient`, waits for a process that is
+ * just being killed (linger.h). -EEXIST: the file there is not a socket. -EACCES: a dead socket is
+ * there, but the folder cannot be locked to remove it. */
 int vsock_place_take(int fd, const struct sockaddr_un *address, bool patient, struct err *e);
 
-/* Whether what lies at this path is a vsock's own socket. */
+/* Whether the file at this path is a vsock's own socket. */
 bool vsock_place_is_vsock(const char *path);
 
 #endif

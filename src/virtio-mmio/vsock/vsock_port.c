@@ -1,9 +1,9 @@
 /*
  * Packets between queues and connections.
  *
- * The guest's packets are heard also while it offers no buffers for ours (5.10.6.1): what a
- * connection has to say needs no memory. Only resets for connections that there are not do, and
- * where there are too many of them the guest has to take some first.
+ * The guest's packets are taken even while it offers no receive buffers (5.10.6.1), because what a
+ * connection has to tell the guest needs no memory. Only resets for packets that belong to no
+ * connection need some. While too many of these wait, no more packets are taken.
  */
 #include "virtio-mmio/vsock/vsock_port.h"
 
@@ -13,18 +13,18 @@
 #include "core/log/log.h"
 #include "virtio-mmio/queue/iov.h"
 
-/* What a turn does in each of its parts, in bytes, and what a packet counts beside its own. */
+/* The bytes of each part of a turn, and what each packet counts in addition to its payload. */
 #define TURN_BYTES  (256u << 10)
 #define PACKET_COST 2048u
 
-static struct virtq *ring_of(struct vsock_port *p, enum vsock_queue queue)
+static struct virtq *port_ring(struct vsock_port *p, enum vsock_queue queue)
 {
     return &p->device->queue[queue].ring;
 }
 
 /* From the guest. */
 
-static void refuse(struct vsock_port *p, const struct virtio_vsock_hdr *h)
+static void port_refuse(struct vsock_port *p, const struct virtio_vsock_hdr *h)
 {
     const struct virtio_vsock_hdr reset = vsock_packet_reset(h, p->cid);
 
@@ -34,8 +34,8 @@ static void refuse(struct vsock_port *p, const struct virtio_vsock_hdr *h)
     vsock_mux_reset(&p->mux, &reset);
 }
 
-/* The guest wants a connection to the host. */
-static void request(struct vsock_port *p, const struct virtio_vsock_hdr *h)
+/* The guest's REQUEST: it wants a connection to the host. */
+static void port_request(struct vsock_port *p, const struct virtio_vsock_hdr *h)
 {
     struct vsock_link *l = NULL;
     int fd = vsock_mux_has_room(&p->mux) ? vsock_listener_dial(&p->listener, h->dst_port) : -1;
@@ -45,7 +45,7 @@ static void request(struct vsock_port *p, const struct virtio_vsock_hdr *h)
     if (!l) {
         if (fd >= 0)
             (void)close(fd);
-        refuse(p, h);
+        port_refuse(p, h);
         return;
     }
     vsock_conn_answer(&l->conn, h);
@@ -54,9 +54,9 @@ static void request(struct vsock_port *p, const struct virtio_vsock_hdr *h)
     vsock_mux_settle(&p->mux, l);
 }
 
-/* A sound packet with its payload. */
-static void hear_link(struct vsock_port *p, struct vsock_link *l, const struct virtio_vsock_hdr *h,
-                      struct virtq_chain *c)
+/* A sound packet of a connection. */
+static void port_hear_link(struct vsock_port *p, struct vsock_link *l,
+                           const struct virtio_vsock_hdr *h, struct virtq_chain *c)
 {
     switch (vsock_conn_hear(&l->conn, h)) {
     case VSOCK_ACCEPTED:
@@ -83,15 +83,15 @@ static void hear_link(struct vsock_port *p, struct vsock_link *l, const struct v
     vsock_mux_settle(&p->mux, l);
 }
 
-static void hear_fault(struct vsock_port *p, struct vsock_link *l, const struct virtio_vsock_hdr *h,
-                       enum vsock_fault fault)
+static void port_hear_fault(struct vsock_port *p, struct vsock_link *l,
+                            const struct virtio_vsock_hdr *h, enum vsock_fault fault)
 {
     bool elsewhere = fault == VSOCK_BAD_SOURCE || fault == VSOCK_BAD_DESTINATION;
 
     LOG_LIMITED(LOG_WARN, "%s: a packet was refused: %s", p->device->setup.name,
                 vsock_fault_text(fault));
     if (!l || elsewhere || h->op == VIRTIO_VSOCK_OP_RST) {
-        refuse(p, h);
+        port_refuse(p, h);
         return;
     }
     metric_add(&p->counters.conns_killed, 1);
@@ -99,8 +99,8 @@ static void hear_fault(struct vsock_port *p, struct vsock_link *l, const struct 
     vsock_mux_settle(&p->mux, l);
 }
 
-/* One packet. Returns what it counts; 0: there is none. */
-static uint64_t hear(struct vsock_port *p)
+/* Takes one packet. Returns what it counts, or 0 if there is none. */
+static uint64_t port_hear_packet(struct vsock_port *p)
 {
     struct virtq_chain c = { .iov = p->iov, .iov_max = VIRTQ_SIZE_MAX };
     struct virtio_vsock_hdr h;
@@ -110,19 +110,19 @@ static uint64_t hear(struct vsock_port *p)
     if (!virtio_pop(p->device, VSOCK_QUEUE_TX, &c))
         return 0;
     if (!vsock_packet_read(&h, &c)) {
-        virtio_fail(p->device, "a sent packet has no header or is not read-only");
+        virtio_fail(p->device, "a transmitted packet has no header or is not read-only");
         return 0;
     }
     fault = vsock_packet_judge(&h, c.readable_len - VSOCK_HEADER_SIZE, p->cid);
     l = vsock_mux_find(&p->mux, h.src_port, h.dst_port);
     if (fault != VSOCK_SOUND)
-        hear_fault(p, l, &h, fault);
+        port_hear_fault(p, l, &h, fault);
     else if (l)
-        hear_link(p, l, &h, &c);
+        port_hear_link(p, l, &h, &c);
     else if (h.op == VIRTIO_VSOCK_OP_REQUEST)
-        request(p, &h);
+        port_request(p, &h);
     else
-        refuse(p, &h);
+        port_refuse(p, &h);
     metric_add(&p->counters.tx_packets_count, 1);
     virtio_push(p->device, VSOCK_QUEUE_TX, &c, 0);
     return PACKET_COST + (h.op == VIRTIO_VSOCK_OP_RW ? h.len : 0);
@@ -136,7 +136,7 @@ bool vsock_port_hear(struct vsock_port *p)
         p->held = !vsock_mux_can_reset(&p->mux);
         if (p->held)
             return false;
-        cost = hear(p);
+        cost = port_hear_packet(p);
         if (cost == 0) {
             virtio_await(p->device, VSOCK_QUEUE_TX);
             return false;
@@ -148,10 +148,10 @@ bool vsock_port_hear(struct vsock_port *p)
 
 /* To the guest. */
 
-/* What this connection has for the guest: a header, and the payload in *data. False: nothing after
- * all. */
-static bool speak_link(struct vsock_link *l, struct iovec *data, unsigned count,
-                       struct virtio_vsock_hdr *h)
+/* Makes the header of the connection's next packet and reads its payload into data. False: it has
+ * nothing for the guest after all. */
+static bool port_speak_link(struct vsock_link *l, struct iovec *data, unsigned count,
+                            struct virtio_vsock_hdr *h)
 {
     size_t len = vsock_conn_credit(&l->conn);
 
@@ -169,8 +169,10 @@ static bool speak_link(struct vsock_link *l, struct iovec *data, unsigned count,
     return true;
 }
 
-/* Makes the next packet, in front of whose payload the chain has room for the header. */
-static bool speak_any(struct vsock_port *p, const struct virtq_chain *c, struct virtio_vsock_hdr *h)
+/* Makes the next packet of all connections and resets. Its payload goes into the chain after the
+ * room for the header. False: there is none after all. */
+static bool port_speak_any(struct vsock_port *p, const struct virtq_chain *c,
+                           struct virtio_vsock_hdr *h)
 {
     struct vsock_link *l;
 
@@ -184,7 +186,7 @@ static bool speak_any(struct vsock_port *p, const struct virtq_chain *c, struct 
         bool spoke;
         memcpy(p->data, c->iov, count * sizeof(p->data[0]));
         data = iov_skip(p->data, &count, VSOCK_HEADER_SIZE);
-        spoke = speak_link(l, data, count, h);
+        spoke = port_speak_link(l, data, count, h);
         vsock_mux_served(&p->mux, l);
         if (spoke)
             return true;
@@ -192,8 +194,8 @@ static bool speak_any(struct vsock_port *p, const struct virtq_chain *c, struct 
     return false;
 }
 
-/* One packet. Returns what it counts; 0: there is no buffer for it. */
-static uint64_t speak(struct vsock_port *p)
+/* Sends one packet. Returns what it counts, or 0 if the guest has no buffer for it. */
+static uint64_t port_speak_packet(struct vsock_port *p)
 {
     struct virtq_chain c = { .iov = p->iov, .iov_max = VIRTQ_SIZE_MAX };
     struct virtio_vsock_hdr h;
@@ -204,8 +206,8 @@ static uint64_t speak(struct vsock_port *p)
         virtio_fail(p->device, "a receive buffer is read-only or has no room for a payload");
         return 0;
     }
-    if (!speak_any(p, &c, &h)) {
-        virtq_unpop(ring_of(p, VSOCK_QUEUE_RX), 1);
+    if (!port_speak_any(p, &c, &h)) {
+        virtq_unpop(port_ring(p, VSOCK_QUEUE_RX), 1);
         return PACKET_COST;
     }
     (void)iov_write(c.iov, c.writable, 0, &h, sizeof(h));
@@ -220,7 +222,7 @@ bool vsock_port_speak(struct vsock_port *p)
     uint64_t done = 0, cost = 1;
 
     while (vsock_mux_speaks(&p->mux) && done < TURN_BYTES && cost > 0) {
-        cost = speak(p);
+        cost = port_speak_packet(p);
         done += cost;
     }
     if (cost == 0)

@@ -1,22 +1,22 @@
 #ifndef VIRTIO_MMIO_VSOCK_VSOCK_PORT_H
 #define VIRTIO_MMIO_VSOCK_VSOCK_PORT_H
 /*
- * What the parts of a vsock device stand on, and its data path: packets between the queues and the
- * connections (virtio 1.2, 5.10.6). Nobody but the device's own files includes it. All of it is the
- * loop thread's.
+ * The data path of a vsock device, packets between queues and connections (virtio 1.2, 5.10.6), and
+ * the state that the device's files share. Only they include it. Loop thread throughout.
  *
- * Ready sockets and clients only leave a mark and call `wake`; the work is done in turns of a
- * bounded length, as all devices share the loop thread.
+ * Packets move in turns of a bounded length, because all devices share the loop thread. When a
+ * socket is ready its link only notes that, and `wake` asks for a turn.
  */
 #include "virtio-mmio/virtio.h"
 #include "virtio-mmio/vsock/vsock_host.h"
 #include "virtio-mmio/vsock/vsock_mux.h"
 
-enum vsock_queue { /* 5.10.2 */
-                   VSOCK_QUEUE_RX,
-                   VSOCK_QUEUE_TX,
-                   VSOCK_QUEUE_EVENT,
-                   VSOCK_QUEUES,
+/* 5.10.2 */
+enum vsock_queue {
+    VSOCK_QUEUE_RX,
+    VSOCK_QUEUE_TX,
+    VSOCK_QUEUE_EVENT,
+    VSOCK_QUEUES,
 };
 
 struct vsock_port {
@@ -26,13 +26,14 @@ struct vsock_port {
     struct vsock_listener listener;
     struct vsock_counters counters;
     uint32_t cid;
-    bool held; /* the guest's packets are: it has to take resets first */
-    void (*wake)(struct vsock_port *port); /* there is work for a turn */
+    bool held; /* no packet of the guest's is taken until it has taken some resets */
+    void (*wake)(struct vsock_port *port); /* asks for a turn */
     struct iovec iov[VIRTQ_SIZE_MAX], data[VIRTQ_SIZE_MAX];
 };
 
-/* The parts of a turn, each up to a bound: hears what the guest sent, speaks to it, flushes what
- * was kept for sockets. True: there may be more to do at once. The caller publishes. */
+/* The three parts of a turn, each up to a bound: take the packets that the guest sent (hear), send
+ * packets to it (speak), write what was kept for sockets (flush). True: the next turn has more to
+ * do. The caller publishes. */
 bool vsock_port_hear(struct vsock_port *port);
 bool vsock_port_speak(struct vsock_port *port);
 bool vsock_port_flush(struct vsock_port *port);

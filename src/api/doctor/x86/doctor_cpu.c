@@ -1,6 +1,6 @@
 /*
- * What the host's processor has that makes guests fast. A guest sees these as the host has them,
- * under KVM and on the software CPU, which lets the host's units execute them.
+ * Features of the host's processor that make guests fast. A guest sees those that the host has,
+ * both under KVM and on the software CPU, which executes them on the host's own units.
  */
 #include <stdbool.h>
 #include <cpuid.h>
@@ -42,14 +42,15 @@ static bool processor_has(const struct feature *f)
            (reg[f->reg] & 1u << f->bit) != 0;
 }
 
-/* The names of those that it has or has not, each with a blank in front. */
-struct names {
+/* Feature names, each with a blank in front. */
+struct feature_list {
     char text[128];
 };
 
-static struct names names_of(bool had)
+/* Lists the features that the processor has, or those that it lacks. */
+static struct feature_list feature_names(bool had)
 {
-    struct names n = { "" };
+    struct feature_list n = { "" };
     size_t used = 0;
 
     for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
@@ -60,7 +61,7 @@ static struct names names_of(bool had)
 
 void doctor_look_cpu_features(const struct doctor_host *h, struct doctor_finding *f)
 {
-    struct names has = names_of(true), lacks = names_of(false);
+    struct feature_list has = feature_names(true), lacks = feature_names(false);
 
     (void)h;
     if (lacks.text[0])
@@ -72,9 +73,9 @@ void doctor_look_cpu_features(const struct doctor_host *h, struct doctor_finding
 const char *doctor_kvm_module_fix(void)
 {
     if (processor_has(&svm))
-        return "Load its module, modprobe kvm_amd; into a container, pass the device.";
+        return "Load its module with modprobe kvm_amd; for a container, pass the device into it.";
     if (processor_has(&vmx))
-        return "Load its module, modprobe kvm_intel; into a container, pass the device.";
-    return "The processor shows no virtualisation: switch it on in the firmware (AMD-V, VT-x), or "
-           "where this host is itself a guest, nested virtualisation on its host.";
+        return "Load its module with modprobe kvm_intel; for a container, pass the device into it.";
+    return "The processor shows no virtualisation: switch it on in the firmware (AMD-V, VT-x) or, "
+           "if this host is itself a guest, enable nested virtualisation on its host.";
 }

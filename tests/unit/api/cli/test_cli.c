@@ -35,7 +35,7 @@ static struct cli right(const char *line)
     return c;
 }
 
-/* Refused with exactly this sentence. */
+/* Expects a refusal with exactly this sentence. */
 static void wrong(const char *line, const char *sentence)
 {
     struct cli c;
@@ -62,12 +62,12 @@ Test(cli, has_verbs)
 
 Test(cli, refuses_other_verbs)
 {
-    wrong("", "no command is given: 'mote run --kernel FILE', or see 'mote --help'");
+    wrong("", "no command given: try 'mote run --kernel FILE' or see 'mote --help'");
     wrong("rnu", "unknown command 'rnu', did you mean 'mote run'?");
     wrong("--verison", "unknown command '--verison', did you mean 'mote --version'?");
     wrong("docter", "unknown command 'docter', did you mean 'mote doctor'?");
     wrong("launch", "unknown command 'launch', see 'mote --help'");
-    wrong("--version run", "--version stands alone, 'run' is too much");
+    wrong("--version run", "unexpected argument 'run' after --version");
 }
 
 Test(cli, fills_the_configuration)
@@ -103,8 +103,8 @@ Test(cli, takes_devices)
     cr_assert(c.machine.devices.has_rng);
     cr_assert(c.machine.virtio_cmdline);
     cr_assert_eq(right("run --kernel k --rng=ops=5").machine.devices.rng.ops.per_s, 5);
-    wrong("run --kernel k --drive", "--drive lacks its argument: --drive PATH[,KEY...]");
-    wrong("run --kernel k --drive --rng", "--drive lacks its argument: --drive PATH[,KEY...]");
+    wrong("run --kernel k --drive", "--drive needs a value: --drive PATH[,KEY...]");
+    wrong("run --kernel k --drive --rng", "--drive needs a value: --drive PATH[,KEY...]");
     wrong("run --kernel k --net tpa=t", "--net: unknown key 'tpa', did you mean tap?");
     wrong("run --kernel k --rng --rng", "--rng is given twice");
     wrong("run --kernel k --drive /a --drive /b,id=drive0", "two drives are called 'drive0'");
@@ -118,7 +118,7 @@ Test(cli, doctor_has_one_option)
     wrong("doctor --kernel k", "unknown option '--kernel', see 'mote doctor --help'");
     wrong("doctor --json=1", "--json takes no value");
     wrong("doctor --json --json", "--json is given twice");
-    wrong("doctor kvm", "'kvm' is no option, see 'mote doctor --help'");
+    wrong("doctor kvm", "'kvm' is not an option, see 'mote doctor --help'");
     wrong("run --kernel k --json", "unknown option '--json', see 'mote run --help'");
 }
 
@@ -140,8 +140,8 @@ Test(cli, takes_an_optional_value_only_behind_an_equals_sign)
     cr_assert_eq(right("run --kernel k --timeline=json").timeline, REPORT_JSON);
     cr_assert_eq(right("run --timeline --kernel k").timeline, REPORT_TEXT);
     wrong("run --kernel k --timeline=xml",
-          "--timeline: 'xml' is no form of it: json, or nothing for text");
-    wrong("run --kernel k --timeline json", "'json' is no option, see 'mote run --help'");
+          "--timeline: 'xml' is not a format: give json, or no value for text");
+    wrong("run --kernel k --timeline json", "'json' is not an option, see 'mote run --help'");
 }
 
 Test(cli, splits_at_the_first_equals_sign)
@@ -172,22 +172,22 @@ Test(cli, takes_no_abbreviation)
 Test(cli, says_which_argument_is_missing)
 {
     wrong("run", "--kernel FILE is missing: a machine needs a kernel to boot");
-    wrong("run --kernel", "--kernel lacks its argument: --kernel FILE");
-    wrong("run --mem --kernel k", "--mem lacks its argument: --mem SIZE");
+    wrong("run --kernel", "--kernel needs a value: --kernel FILE");
+    wrong("run --mem --kernel k", "--mem needs a value: --mem SIZE");
     wrong("run --kernel k --huge-pages",
-          "--huge-pages lacks its argument: --huge-pages none|boot|transparent|2M");
+          "--huge-pages needs a value: --huge-pages none|boot|transparent|2M");
 }
 
 Test(cli, refuses_what_is_too_much)
 {
-    wrong("run vmlinux", "'vmlinux' is no option, see 'mote run --help'");
+    wrong("run vmlinux", "'vmlinux' is not an option, see 'mote run --help'");
     wrong("run --kernel a --kernel b", "--kernel is given twice");
     wrong("run --help=me", "--help takes no value");
     wrong("run --kernel k --cmdline a --append b",
-          "--append adds to the command line that --cmdline replaces: give one of them");
+          "--append adds to the command line that --cmdline replaces: give only one of them");
 }
 
-Test(cli, refuses_values_that_are_none)
+Test(cli, refuses_malformed_values)
 {
     wrong("run --kernel k --mem lots", "--mem: 'lots' is not a size: write MiB, or a number with "
                                        "K, M or G, like 256M");
@@ -195,19 +195,19 @@ Test(cli, refuses_values_that_are_none)
                                      "or G, like 256M");
     wrong("run --kernel k --mem 99999999999999999999G",
           "--mem: '99999999999999999999G' is more bytes than a 64-bit number holds");
-    wrong("run --kernel k --vcpus two", "--vcpus: 'two' is no number of vCPUs");
-    wrong("run --kernel k --patience long", "--patience: 'long' is no number of seconds");
+    wrong("run --kernel k --vcpus two", "--vcpus: 'two' is not a number of vCPUs");
+    wrong("run --kernel k --patience long", "--patience: 'long' is not a number of seconds");
     wrong("run --kernel k --patience 0", "a patience of 0 s is none that can be had: 1 to 3600");
     wrong("run --kernel k --patience 3601",
           "a patience of 3601 s is none that can be had: 1 to 3600");
-    wrong("run --kernel k --vcpus 1x", "--vcpus: '1x' is no number of vCPUs");
-    wrong("run --kernel k --vcpus -1", "--vcpus: '-1' is no number of vCPUs");
+    wrong("run --kernel k --vcpus 1x", "--vcpus: '1x' is not a number of vCPUs");
+    wrong("run --kernel k --vcpus -1", "--vcpus: '-1' is not a number of vCPUs");
     wrong("run --kernel k --vcpus 99999999999999999999",
-          "--vcpus: '99999999999999999999' is no number of vCPUs");
+          "--vcpus: '99999999999999999999' is not a number of vCPUs");
     wrong("run --kernel k --huge-pages 1G",
           "--huge-pages: '1G' is no kind of huge pages: none, boot, transparent or 2M");
     wrong("run --kernel k --log-level loud",
-          "--log-level: 'loud' is no level: off, error, warn, info, debug or trace");
+          "--log-level: 'loud' is not a level: off, error, warn, info, debug or trace");
     wrong("run --kernel k --log-file=", "--log-file: the path is empty");
 }
 
@@ -220,7 +220,7 @@ Test(cli, judges_the_machine)
     wrong("run --kernel k --vcpus 33", "33 vCPUs: a machine has 1 to 32");
 }
 
-/* On an 80x24 terminal, whose last line is the prompt. */
+/* Expects the text to fit an 80x24 terminal, whose last line is the prompt. */
 static void fits_a_screen(const char *text)
 {
     unsigned lines = 0;

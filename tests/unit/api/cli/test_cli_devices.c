@@ -79,7 +79,7 @@ Test(cli_devices, a_drive_has_keys)
     cr_assert(c.drives[2].writeback);
 }
 
-/* In whatever takes keys. */
+/* So may every other value. */
 Test(cli_devices, a_path_may_have_commas)
 {
     right(cli_drive, "/a,,b,ro");
@@ -102,31 +102,31 @@ Test(cli_devices, a_drive_may_go_without_its_lock)
     cr_assert_not(c.drives[0].unlocked || c.drives[1].unlocked);
     cr_assert(c.drives[2].unlocked);
     wrong(cli_drive, "/a,lock=no", "lock: 'no' is neither on nor off");
-    wrong(cli_drive, "/a,lock", "lock lacks its value: lock=on|off");
+    wrong(cli_drive, "/a,lock", "lock needs a value: lock=on|off");
 }
 
 Test(cli_devices, a_drive_can_be_wrong)
 {
     wrong(cli_drive, "/a,seral=x", "unknown key 'seral', did you mean serial?");
-    wrong(cli_drive, "/a,cache=none", "cache: 'none' is no kind of cache: writeback or unsafe");
+    wrong(cli_drive, "/a,cache=none", "cache: 'none' is not a cache mode: writeback or unsafe");
     cr_assert_eq(c.drive_count, 0, "it was never counted");
     right(cli_drive, "/a,root");
-    wrong(cli_drive, "/b,root", "root: another drive is the root already");
+    wrong(cli_drive, "/b,root", "root: another drive is already the root");
 }
 
 Test(cli_devices, limits_are_judged)
 {
     wrong(cli_drive, "/a,bw=0",
-          "bw: a limit of 0 lets nothing through; without the key there is none");
+          "bw: a limit of 0 lets nothing through; leave the key out for no limit");
     wrong(cli_drive, "/a,ops=0+5",
-          "ops: a limit of 0 lets nothing through; without the key there is none");
+          "ops: a limit of 0 lets nothing through; leave the key out for no limit");
     wrong(cli_drive, "/a,bw=fast",
           "bw: 'fast' is not a size: write MiB, or a number with K, M or G, like 256M");
     wrong(cli_drive, "/a,bw=1M+",
           "bw: '' is not a size: write MiB, or a number with K, M or G, like 256M");
-    wrong(cli_drive, "/a,ops=-1", "ops: '-1' is no number");
-    wrong(cli_drive, "/a,ops=1+1+1", "ops: '1+1' is no number");
-    wrong(cli_drive, "/a,ops=99999999999999999999", "ops: '99999999999999999999' is no number");
+    wrong(cli_drive, "/a,ops=-1", "ops: '-1' is not a number");
+    wrong(cli_drive, "/a,ops=1+1+1", "ops: '1+1' is not a number");
+    wrong(cli_drive, "/a,ops=99999999999999999999", "ops: '99999999999999999999' is not a number");
 }
 
 Test(cli_devices, only_so_many_fit)
@@ -175,13 +175,14 @@ Test(cli_devices, a_network_device_can_be_wrong)
     for (unsigned i = 0; i < sizeof(macs) / sizeof(macs[0]); i++) {
         (void)snprintf(text, sizeof(text), "mac=%s", macs[i]);
         wrong(cli_net, text,
-              "mac: this is no MAC address: six pairs of digits like 02:00:00:00:00:01");
+              "mac: not a MAC address: write six pairs of hexadecimal digits, like "
+              "02:00:00:00:00:01");
     }
     wrong(cli_net, "tpa=x", "unknown key 'tpa', did you mean tap?");
     wrong(cli_net, "mtu=0", "mtu: an MTU of 0 lets nothing through");
-    wrong(cli_net, "mtu=65536", "mtu: 65536 is too much: at most 65535");
-    wrong(cli_net, "fd=x", "fd: 'x' is no number");
-    wrong(cli_net, "fd=2147483648", "fd: 2147483648 is too much: at most 2147483647");
+    wrong(cli_net, "mtu=65536", "mtu: 65536 is too large: at most 65535");
+    wrong(cli_net, "fd=x", "fd: 'x' is not a number");
+    wrong(cli_net, "fd=2147483648", "fd: 2147483648 is too large: at most 2147483647");
 }
 
 Test(cli_devices, a_vsock_needs_both)
@@ -190,7 +191,7 @@ Test(cli_devices, a_vsock_needs_both)
     none();
     wrong(cli_vsock, "uds=/s", "cid is missing: cid=N,uds=PATH");
     none();
-    wrong(cli_vsock, "cid=4294967296,uds=/s", "cid: 4294967296 is too much: at most 4294967295");
+    wrong(cli_vsock, "cid=4294967296,uds=/s", "cid: 4294967296 is too large: at most 4294967295");
     cr_assert_not(c.has_vsock);
     right(cli_vsock, "uds=/s,cid=3");
     cr_assert(c.has_vsock);
@@ -223,6 +224,6 @@ Test(cli_devices, a_balloon_has_a_size_and_keys)
     cr_assert_eq(c.balloon.target, 8 << 10);
     wrong(cli_balloon, "64X",
           "'64X' is not a size: write MiB, or a number with K, M or G, like 256M");
-    wrong(cli_balloon, "stats=65536", "stats: 65536 is too much: at most 65535");
+    wrong(cli_balloon, "stats=65536", "stats: 65536 is too large: at most 65535");
     wrong(cli_balloon, "reportin", "unknown key 'reportin', did you mean reporting?");
 }

@@ -86,7 +86,7 @@ Test(keys, a_doubled_comma_is_one_of_the_value)
     wrong("name=a,,ro,never=1", ERANGE, "never: '1' will not do");
     cr_assert_str_eq(seen, "name=a,ro;");
     wrong("r,,o", EINVAL, "unknown key 'r,o', did you mean ro?");
-    wrong("name=a,,,", EINVAL, "unknown key ''; there is: name, ro, never");
+    wrong("name=a,,,", EINVAL, "unknown key ''; the keys are: name, ro, never");
 }
 
 Test(keys, come_one_after_the_other)
@@ -103,17 +103,17 @@ Test(keys, come_one_after_the_other)
 Test(keys, unknown_ones_are_refused)
 {
     wrong("nam=x", EINVAL, "unknown key 'nam', did you mean name?");
-    wrong("readonly", EINVAL, "unknown key 'readonly'; there is: name, ro, never");
-    wrong("", EINVAL, "unknown key ''; there is: name, ro, never");
-    wrong("ro,", EINVAL, "unknown key ''; there is: name, ro, never");
-    wrong("=x", EINVAL, "unknown key ''; there is: name, ro, never");
+    wrong("readonly", EINVAL, "unknown key 'readonly'; the keys are: name, ro, never");
+    wrong("", EINVAL, "unknown key ''; the keys are: name, ro, never");
+    wrong("ro,", EINVAL, "unknown key ''; the keys are: name, ro, never");
+    wrong("=x", EINVAL, "unknown key ''; the keys are: name, ro, never");
     cr_assert_str_eq(seen, "");
 }
 
 Test(keys, have_a_value_or_none)
 {
-    wrong("name", EINVAL, "name lacks its value: name=NAME");
-    wrong("name=", EINVAL, "name lacks its value: name=NAME");
+    wrong("name", EINVAL, "name needs a value: name=NAME");
+    wrong("name=", EINVAL, "name needs a value: name=NAME");
     wrong("ro=1", EINVAL, "ro takes no value");
     wrong("ro=", EINVAL, "ro takes no value");
 }

@@ -1,9 +1,8 @@
 #ifndef UNIT_API_DOCTOR_FAKE_HOST_H
 #define UNIT_API_DOCTOR_FAKE_HOST_H
 /*
- * A host for `mote doctor` to look at: a temporary folder with the files of /dev, /proc and /sys
- * that a test puts there, and two accelerators on the scripted one under the names of the real
- * ones.
+ * A host for `mote doctor` to examine: a temporary folder with the files of /dev, /proc and /sys
+ * that a test puts there, and the scripted accelerator twice, under the names of the real ones.
  *
  *   TestSuite(name, .init = fake_host_init, .fini = fake_host_finish);
  */
@@ -40,7 +39,7 @@ static void fake_host_finish(void)
     cr_assert_eq(atomic_load(&scripted_alive), 0);
 }
 
-/* A file of the host, with the folders that it lies in. */
+/* Makes a file of the host, and the folders that it lies in. */
 static inline void fake_host_has(const char *path, const char *text)
 {
     char full[256];
@@ -59,7 +58,7 @@ static inline void fake_host_has(const char *path, const char *text)
     (void)fclose(f);
 }
 
-/* What the look of one row finds, as doctor_examine calls it. */
+/* What one row finds, called as doctor_examine does. */
 static inline struct doctor_finding fake_host_look(enum doctor_check check)
 {
     struct doctor_finding f = { .fix = doctor_rows[check].fix };

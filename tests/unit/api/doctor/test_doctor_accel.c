@@ -1,5 +1,5 @@
-/* KVM and the software CPU as `mote doctor` meets them: an ioctl of this file's own answers for the
- * fake host's /dev/kvm. */
+/* KVM and the software CPU as `mote doctor` finds them. This file defines an ioctl that answers for
+ * the fake host's /dev/kvm. */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
@@ -9,9 +9,9 @@
 #include "unit/api/doctor/fake_host.h"
 
 static int version = KVM_API_VERSION;
-static unsigned long missing = ~0ul; /* capability */
+static unsigned long missing = ~0ul; /* the capability that KVM lacks */
 
-/* In front of the C library's. */
+/* Replaces the C library's. */
 int ioctl(int fd, unsigned long request, ...)
 {
     va_list args;
@@ -100,7 +100,7 @@ Test(doctor_accel, old_kvm)
     (void)expect(DOCTOR_KVM_INTERFACE, DOCTOR_LACKING, "KVM_CAP_IRQFD");
 }
 
-Test(doctor_accel, slow_kvm_is_told_with_its_speed)
+Test(doctor_accel, slow_kvm_is_reported_with_its_speed)
 {
     struct doctor_finding f;
 
@@ -118,7 +118,7 @@ Test(doctor_accel, machine_that_cannot_be_made)
     (void)expect(DOCTOR_EMU, DOCTOR_LACKING, "vCPU 0");
 }
 
-/* The scripted processor, whose accelerator has no probe: the software CPU has none either. */
+/* The scripted processor without a probe, as the software CPU has none. */
 static struct accel_vcpu_ops without_probe;
 
 static int vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out, struct err *e)

@@ -15,7 +15,7 @@ static bool finds(enum doctor_check check, enum doctor_verdict verdict, const ch
     if (f.verdict == verdict && strstr(f.text, words) &&
         (verdict == DOCTOR_GOOD || strstr(f.fix, fix)))
         return true;
-    (void)fprintf(stderr, "found '%s', to be mended by '%s'\n", f.text, f.fix);
+    (void)fprintf(stderr, "found '%s', to be fixed by '%s'\n", f.text, f.fix);
     return false;
 }
 
@@ -25,7 +25,8 @@ static void expect(enum doctor_check check, enum doctor_verdict verdict, const c
     cr_assert(finds(check, verdict, words, fix));
 }
 
-/* The check lacks something where this system call fails; in a child, for there is no way back. */
+/* Expects the check to find a lack while this system call fails. It runs in a child, because the
+ * filter cannot be removed. */
 static void expect_without(long call, int error, enum doctor_check check, const char *fix)
 {
     pid_t child = fork();

@@ -8,7 +8,7 @@
 static struct doctor_finding found[DOCTOR_CHECKS];
 static char *printed;
 
-/* A host where nothing is lacking. */
+/* The findings of a host that lacks nothing. */
 static void set_up(void)
 {
     for (unsigned i = 0; i < DOCTOR_CHECKS; i++)

@@ -164,7 +164,7 @@ Test(devices, a_tap_is_opened_or_taken_over)
     machine.devices.nets[0].tap = NULL;
     machine.devices.nets[0].fd = open("/dev/null", O_RDWR);
     cr_assert_lt(create(&e), 0);
-    cr_assert(strstr(e.text, "is no tap"), "%s", e.text);
+    cr_assert(strstr(e.text, "is not a tap"), "%s", e.text);
     cr_assert_eq(close(machine.devices.nets[0].fd), 0, "still ours");
 }
 

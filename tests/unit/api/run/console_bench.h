@@ -127,7 +127,7 @@ static inline void *guest_says_hello(void *arg)
     return NULL;
 }
 
-/* Every byte up to the end or as many as asked for. */
+/* Reads until len bytes or the end of the stream, and returns how many it got. */
 static inline size_t read_full(int fd, void *to, size_t len)
 {
     size_t got = 0;

@@ -20,7 +20,7 @@ ON_BOTH(carries_output)
     expect_hello(b);
 }
 
-/* Whatever stands where stdin should be: it ends, and the guest runs on. */
+/* Whatever stdin is: its input ends, and the guest runs on. */
 
 ON_BOTH(runs_with_input_closed)
 {
@@ -68,7 +68,7 @@ static void *guest_floods(void *arg)
 static void *reader_takes_all(void *arg)
 {
     struct bench *b = arg;
-    uint8_t piece[4099]; /* no power of two: the console's writes are cut somewhere else */
+    uint8_t piece[4099]; /* not a power of two: cuts the console's writes in odd places */
     size_t n, total = 0, wrong = 0;
 
     while ((n = read_full(b->out[0], piece, sizeof(piece))) > 0) {
@@ -103,7 +103,7 @@ ON_BOTH(loses_no_output_on_a_descriptor_that_does_not_block)
     expect_all_output(b, O_NONBLOCK);
 }
 
-/* The guest prints on, however much, where its output cannot go. */
+/* The guest prints a lot to an output that fails, and runs on. */
 static void expect_flood_survives(struct bench *b, int out)
 {
     bench_run(b, b->in[0], out, guest_floods);

@@ -6,7 +6,7 @@
 #include "lib/pty.h"
 #include "unit/api/run/console_bench.h"
 
-/* As mote leaves it to the console. */
+/* A terminal in raw mode, as terminal_raw leaves it to the console. */
 static struct pty pty_raw(void)
 {
     struct pty t = pty_open();
@@ -86,7 +86,7 @@ ON_BOTH(quits_by_keys_that_come_one_by_one)
     shut(&t.slave);
 }
 
-ON_BOTH(prints_its_keys)
+ON_BOTH(prints_its_help)
 {
     struct pty t = pty_raw();
     char got[128] = "";
@@ -101,8 +101,8 @@ ON_BOTH(prints_its_keys)
     pty_close(&t);
 }
 
-/* Nor does the operator's own stderr stop the loop, whoever does not read it. */
-ON_BOTH(quits_though_nobody_takes_its_keys)
+/* A stderr that nobody reads does not stop the loop either. */
+ON_BOTH(quits_although_nobody_reads_its_help)
 {
     static const char much[4096];
     struct pty t = pty_raw();

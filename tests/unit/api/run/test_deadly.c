@@ -1,4 +1,4 @@
-/* Signals that kill: the terminal is given back by each of them, and each is died of. */
+/* Signals that kill: each restores the terminal and then kills. */
 #include "api/run/deadly.h"
 
 #include <criterion/criterion.h>
@@ -17,7 +17,7 @@
 #include "lib/forbid.h"
 #include "lib/pty.h"
 
-/* Every signal of another process that ends one which does not care. */
+/* Whether the signal, sent by another process, kills a process that does not handle it. */
 static bool kills(int sig)
 {
     switch (sig) {
@@ -44,7 +44,7 @@ static void defaults(void)
     (void)alarm(0);
 }
 
-/* A process with the terminal raw that then does what `story` says. Returns once it is raw. */
+/* Starts a process that makes the terminal raw and then runs `story`. Returns once it is raw. */
 static pid_t child_start(const struct pty *p, void (*story)(void))
 {
     int ready[2];
@@ -81,7 +81,7 @@ static void wait_for_it(void)
         (void)pause();
 }
 
-Test(deadly, each_one_gives_the_terminal_back_and_kills)
+Test(deadly, each_one_restores_the_terminal_and_kills)
 {
     unsigned count = 0;
 
@@ -154,14 +154,15 @@ Test(deadly, what_is_ignored_or_handled_stays_so)
     pty_close(&p);
 }
 
-/* The first process of a pid namespace, whom the kernel gives no signal that it does not handle.
- * Its mother is a process of its own, since its children are in the namespace for good. */
+/* Runs `story` in the first process of a pid namespace, to which the kernel sends no signal that it
+ * does not handle. Its parent is a process of its own, because unshare puts all the caller's later
+ * children into the namespace. Returns its exit status. */
 static int first_process(const struct pty *p, void (*story)(void))
 {
-    pid_t mother = fork();
+    pid_t parent = fork();
     int status;
 
-    if (mother == 0) {
+    if (parent == 0) {
         pid_t child;
 
         if (unshare(CLONE_NEWPID) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
@@ -170,7 +171,7 @@ static int first_process(const struct pty *p, void (*story)(void))
         status = child_end(child);
         _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 95);
     }
-    status = child_end(mother);
+    status = child_end(parent);
     cr_assert(WIFEXITED(status), "status %x", status);
     return WEXITSTATUS(status);
 }
@@ -188,7 +189,7 @@ static void signal_itself(void)
     (void)raise(SIGUSR1);
 }
 
-/* What others send it does nothing, as without us: whatever it was at goes on. */
+/* A signal from another process does nothing, as without a handler: what it interrupted goes on. */
 static void see_others_signals(void)
 {
     pid_t other = fork();
@@ -222,7 +223,7 @@ static void read_through_others_signals(void)
     _exit(read(ends[0], &byte, 1) == 1 ? 42 : 38);
 }
 
-/* A filter's, which does not happen again as a fault of the processor's does. */
+/* A seccomp filter's SIGSYS does not repeat when the handler returns, as a processor fault does. */
 static void call_what_is_forbidden(void)
 {
     forbid_by(SYS_getppid, SECCOMP_RET_TRAP);

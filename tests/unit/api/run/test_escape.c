@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-/* Everything typed in one go, commands collected as letters. */
+/* What the guest got, and the letters of the commands, after everything was typed in one go. */
 struct result {
     char guest[64];
     char commands[16];

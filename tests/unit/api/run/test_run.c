@@ -35,7 +35,8 @@ static int vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out, st
     return ret;
 }
 
-/* Where mote itself dies, with something said that the loop had no time to write. */
+/* Where mote raises a signal that kills it, just after it logged a line that the loop had no time
+ * to write. */
 static enum { NOWHERE, BUILDING, LEAVING } mote_dies;
 
 static void may_die(int where)
@@ -101,8 +102,8 @@ static struct machine_config small(void)
     return c;
 }
 
-/* `mote run` as main has it, in a process and a job of its own: what a test wants to see is its
- * end. */
+/* Starts `mote run` as main.c does, in a child that is a process group of its own. The tests look
+ * at how the child ends. */
 static pid_t start(const struct scripted_step *guest, int in, int out)
 {
     pid_t child = fork();
@@ -154,7 +155,7 @@ static int run_script(const struct scripted_step *guest)
         SCRIPTED_OUT, port, 1, byte \
     }
 
-Test(run, a_signal_that_kills_takes_no_line_along)
+Test(run, a_signal_that_kills_loses_no_log_line)
 {
     static const struct scripted_step reset[] = { OUT(LAYOUT_I8042_COMMAND, 0xfe), { 0 } };
     int null = open("/dev/null", O_RDWR), ends[2];
@@ -233,7 +234,7 @@ Test(run, ends_well_where_the_guest_means_to_reset)
     cr_assert_eq(run_script(off), 0);
 }
 
-Test(run, takes_no_warm_reset_for_a_panic_where_all_are)
+Test(run, takes_no_warm_reset_for_a_panic_where_every_reset_is_warm)
 {
     static const struct scripted_step warm[] = { SAY_RESET(0x1234),
                                                  OUT(LAYOUT_I8042_COMMAND, 0xfe),
@@ -313,7 +314,7 @@ Test(run, refuses_names_and_files_before_it_builds_anything)
 {
     struct machine_config config = small();
 
-    scripted_faults.create = true; /* would be the answer if it came to that */
+    scripted_faults.create = true; /* building would fail with this */
     config.kernel = "/nonexistent/vmlinux";
     expect_refused(&config, ENOENT, "kernel /nonexistent/vmlinux: No such file");
     config.kernel = kernel_path;
@@ -344,7 +345,8 @@ Test(run, takes_a_half_built_machine_apart)
     expect_refused(&config, ENOEXEC, "/proc/self/exe");
 }
 
-/* A drive is opened: the host may be waited for there, and somebody has enough of it. */
+/* Opening a drive may hang on the host, and somebody may kill mote meanwhile: here a seccomp filter
+ * traps the open, and the handler of that trap raises SIGTERM. */
 static void kill_it(int sig)
 {
     (void)sig;
@@ -389,7 +391,7 @@ static void expect_restored(struct pty *t)
     pty_close(t);
 }
 
-/* Says that it runs, and then does so until somebody ends it. */
+/* Prints that it runs, and then runs until somebody ends it. */
 static const struct scripted_step runs_on[] = {
     OUT(LAYOUT_SERIAL, '!'),
     { SCRIPTED_SLEEP, 0, 0, 0 },
@@ -453,8 +455,8 @@ Test(run, ends_with_the_terminal_as_it_was)
     expect_restored(&t);
 }
 
-/* What a shell does around `mote run ... &` and fg; told by the exit status of the session's
- * leader, 0 or which step failed. */
+/* Does what a shell does for `mote run ... &` and then fg. Returns the exit status of the session's
+ * leader: 0, or the number of the step that failed. */
 static int background_and_foreground(struct pty *t)
 {
     pid_t child;
@@ -469,7 +471,7 @@ static int background_and_foreground(struct pty *t)
         return 2;
     if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status) ||
         WSTOPSIG(status) != SIGTTIN)
-        return 3; /* it took what was typed to the shell */
+        return 3; /* it read what was typed for the shell */
     if (tcsetpgrp(t->slave, child) < 0 || kill(child, SIGCONT) < 0)
         return 4;
     if (write(t->master, "\x01x", 2) != 2 || waitpid(child, &status, 0) != child)

@@ -17,7 +17,7 @@
 
 static const int end_signals[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
 
-/* A machine that is nothing but its end. */
+/* Stands in for a machine: notes why it is ended, and stops the loop. */
 struct ending {
     struct power power; /* first member */
     struct loop *loop;
@@ -45,8 +45,7 @@ static void tell(int fd)
         _exit(98);
 }
 
-/* Runs `story` in a process of its own, which tells on the descriptor that it waits for signals.
- */
+/* Runs `story` in a process of its own, which writes to `ready` once it waits for signals. */
 static pid_t child_start(void (*story)(int ready))
 {
     int ready[2];
@@ -94,7 +93,7 @@ static void ends_in_order(int ready)
     signals_die(sig);
 }
 
-Test(signals, end_the_machine_and_are_died_of)
+Test(signals, end_the_machine_and_then_kill_mote)
 {
     for (unsigned i = 0; i < 4; i++) {
         pid_t child = child_start(ends_in_order);
@@ -138,7 +137,7 @@ static void holds_and_lets_go(int ready)
     signals_release();
 }
 
-Test(signals, that_were_held_take_effect_where_there_never_was_a_machine)
+Test(signals, that_were_held_kill_where_there_never_was_a_machine)
 {
     int status = child_end(child_start(holds_and_lets_go));
 
@@ -153,7 +152,7 @@ static void stop(struct loop_post *post)
     loop_stop(to_stop);
 }
 
-/* The loop still runs while a machine is taken apart, and the first signal's post is in it. */
+/* The loop still runs while a machine is taken apart, and then calls the first signal's post. */
 static void cleans_up(int ready)
 {
     struct loop_post post = { .call = stop };
@@ -173,7 +172,7 @@ static void cleans_up(int ready)
     signals_die(signals_caught());
 }
 
-Test(signals, wait_for_the_cleaning_up_after_the_machine)
+Test(signals, wait_for_the_clean_up_after_the_machine)
 {
     int status = child_end(child_start(cleans_up));
 
@@ -220,7 +219,7 @@ static void never_ends(int ready)
         (void)pause();
 }
 
-Test(signals, end_a_machine_that_hangs_the_second_time)
+Test(signals, kill_a_process_that_hangs_the_second_time)
 {
     int ready[2];
     char byte;
@@ -271,7 +270,7 @@ Test(signals, have_their_defaults_afterwards)
     loop_destroy(n.loop);
 }
 
-Test(signals, leave_a_file_that_may_not_grow_to_the_writer)
+Test(signals, make_writing_beyond_the_size_limit_an_error)
 {
     char path[] = "/tmp/test_signals.XXXXXX";
     struct rlimit none = { 0, 0 };
@@ -279,14 +278,14 @@ Test(signals, leave_a_file_that_may_not_grow_to_the_writer)
 
     (void)unlink(path);
     (void)signal(SIGXFSZ, SIG_DFL);
-    signals_hold(); /* from here on: a drive is opened before there is a loop */
+    signals_hold(); /* ignores SIGXFSZ from here on: a drive is opened before there is a loop */
     signals_release();
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
     cr_assert_eq(write(fd, "x", 1), -1);
     cr_assert_eq(errno, EFBIG);
 }
 
-/* A pid namespace's first process is given no signal that it does not handle. */
+/* The kernel sends the first process of a pid namespace no signal that it does not handle. */
 static void is_the_first_process(int ready)
 {
     pid_t child;
@@ -320,7 +319,7 @@ Test(signals, end_the_first_process_of_a_namespace_too)
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT, "status %x", status);
 }
 
-Test(signals, leave_a_closed_pipe_to_the_writer)
+Test(signals, make_writing_to_a_closed_pipe_an_error)
 {
     struct ending n;
     int fds[2];

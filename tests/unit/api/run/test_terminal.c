@@ -69,7 +69,7 @@ Test(terminal, leaves_other_descriptors_alone)
     cr_assert_eq(signal(SIGCONT, SIG_DFL), SIG_DFL);
 }
 
-Test(terminal, whoever_is_interrupted_keeps_his_errno)
+Test(terminal, handlers_keep_errno)
 {
     struct pty p = pty_open();
 
@@ -95,8 +95,8 @@ Test(terminal, unhooks_what_it_hooked)
     pty_close(&p);
 }
 
-/* Job control needs a session with the terminal; what happens in it is told by the exit status of
- * its leader: one more than the line of the fact that did not hold, or 0. */
+/* Job control needs a session that owns the terminal. The exit status of the session's leader is 0,
+ * or one more than the number (modulo 255) of the line whose fact did not hold. */
 #define HOLDS(fact)                    \
     do {                               \
         if (!(fact))                   \
@@ -133,7 +133,7 @@ static void session(void (*story)(const struct pty *p))
     pty_close(&p);
 }
 
-/* A process group of its own in the session. Returns when terminal_raw did its part. */
+/* Starts a process group of its own in the session, and returns once it has called terminal_raw. */
 static pid_t job(const struct pty *p, bool foreground)
 {
     int go[2], done[2];
@@ -213,7 +213,7 @@ static void in_the_background(const struct pty *p)
     HOLDS(tcsetpgrp(p->slave, child) == 0);
     HOLDS(kill(child, SIGCONT) == 0);
     HOLDS(becomes_raw(p));
-    /* In the background again, where the mode is the shell's. */
+    /* In the background again: the mode now belongs to the shell. */
     HOLDS(tcsetpgrp(p->slave, getpgrp()) == 0);
     HOLDS(kill(child, SIGABRT) == 0);
     HOLDS(waitpid(child, &status, WUNTRACED) == child);
@@ -221,7 +221,7 @@ static void in_the_background(const struct pty *p)
     HOLDS(is_raw(p));
 }
 
-Test(terminal, is_left_to_whoever_is_in_front)
+Test(terminal, is_left_to_the_foreground_process)
 {
     session(in_the_background);
 }
@@ -250,7 +250,7 @@ static void failed_in_front(const struct pty *p)
     HOLDS(!terminal_await(p->slave));
 }
 
-Test(terminal, is_waited_for_in_the_background_alone)
+Test(terminal, is_waited_for_only_in_the_background)
 {
     session(waited_for);
     session(failed_in_front);

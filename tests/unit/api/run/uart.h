@@ -1,8 +1,8 @@
 #ifndef UNIT_API_RUN_UART_H
 #define UNIT_API_RUN_UART_H
 /*
- * A guest's driver of a serial port: obeys the line status register and nothing else. From any
- * thread, as a vCPU would come.
+ * A guest's serial port driver, which obeys the line status register and nothing else. Any thread
+ * may call it, as a vCPU's thread would.
  */
 #include <linux/serial_reg.h>
 #include <pthread.h>

@@ -4,12 +4,11 @@
  * Taps in a network namespace of the test's own, so that nothing of the host is touched or has to
  * be there.
  *
- * The process needs either CAP_NET_ADMIN and CAP_SYS_ADMIN or a host that gives them in user
- * namespaces, and /dev/net/tun. Where it gets none of that the tests fail: what they would say
- * about taps is then not known.
+ * The process needs /dev/net/tun, and either CAP_NET_ADMIN and CAP_SYS_ADMIN or a host that gives
+ * them in user namespaces. Without these the tests fail, because they could say nothing about taps.
  *
- * A user namespace can only be entered by a process of one thread, which a test no longer is when
- * its function is called: it happens when the process starts.
+ * Only a process of one thread can enter a user namespace, and a test has several by the time its
+ * function is called. So a constructor enters the namespace when the process starts.
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -26,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int ns_lacks; /* errno of what kept this process from its namespace */
+static int ns_lacks; /* the errno that kept this process out of its namespace, or 0 */
 
 static inline void ns_write(const char *path, const char *text)
 {
@@ -37,7 +36,7 @@ static inline void ns_write(const char *path, const char *text)
     (void)close(fd);
 }
 
-/* Root there, so that the tests that this process starts have all rights in it too. */
+/* Maps the user to root there, so that the tests that this process starts have all rights too. */
 static inline void ns_map(uid_t user, gid_t group)
 {
     char map[32];
@@ -68,7 +67,7 @@ static inline void ns_enter(void)
                  strerror(ns_lacks));
 }
 
-/* Attaches to an interface, makes it if need be. */
+/* Attaches to an interface, and makes it if it does not exist. */
 static inline int tun_attach(const char *name, int flags)
 {
     struct ifreq request = { .ifr_flags = (short)flags };

@@ -1,7 +1,7 @@
 #ifndef UNIT_VIRTIO_MMIO_NET_NET_RIG_H
 #define UNIT_VIRTIO_MMIO_NET_NET_RIG_H
 /*
- * A network device between a driver and a socket that stands for the tap: like a tap it takes and
+ * A network device between a driver and a socket that stands in for the tap: like a tap it takes or
  * gives one frame a call, and says when it cannot.
  *
  * Each test that is written with ON_BOTH runs once on io_uring and once on epoll.
@@ -28,7 +28,7 @@ static struct net_setup setup;
 
 static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
 
-/* Options that a test sets before it plugs. */
+/* A test may change `setup` before net_plug. */
 static void net_set_up(enum loop_backend backend)
 {
     int pair[2];
@@ -105,7 +105,7 @@ static inline void frame_fill(uint8_t *to, unsigned number, size_t len)
         to[i] = frame_byte(number, i);
 }
 
-/* The first byte that is not the frame's, or len. */
+/* Compares bytes `from` to len - 1 with the frame's. Returns the first that differs, or len. */
 static inline size_t frame_same(const uint8_t *is, unsigned number, size_t from, size_t len)
 {
     size_t i = from;

@@ -114,9 +114,9 @@ Test(net, refuses_what_no_interface_can_have)
 {
     struct net_setup s = { .id = "eth0", .tap = { .fd = -1 }, .has_mac = true, .mac = { 1 } };
 
-    expect_refusal(&s, "01:00:00:00:00:00 is no address that one interface can have");
+    expect_refusal(&s, "01:00:00:00:00:00 is not an address that an interface can have");
     s.mac[0] = 0;
-    expect_refusal(&s, "00:00:00:00:00:00 is no address that one interface can have");
+    expect_refusal(&s, "00:00:00:00:00:00 is not an address that an interface can have");
     s.has_mac = false;
     s.mtu = 67;
     expect_refusal(&s, "an MTU of 67 is too small: at least 68");
@@ -139,7 +139,7 @@ ON_BOTH(net, counts_while_the_driver_is_there)
         cr_assert_str_eq(g->name, "net.eth0");
 }
 
-/* What was queued for the driver that leaves is not the next one's. */
+/* Frames that were queued for one driver do not reach the next. */
 ON_BOTH(net, a_reset_forgets_old_frames)
 {
     uint8_t frame[100] = { 0 };

@@ -7,7 +7,7 @@
 #include "lib/sleeper.h"
 #include "unit/virtio-mmio/net/net_rig.h"
 
-/* The tap is a socket; what it would have been told is counted. */
+/* The tap is a socket: this counts and keeps what a tap would have been told. */
 static unsigned told;
 static unsigned long offloads;
 
@@ -53,7 +53,7 @@ ON_BOTH(net_resets, a_driver_that_takes_none_costs_nothing)
     told = 0;
     net_start(UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM);
     vd_start(&d, UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM);
-    cr_assert_eq(told, 0, "as a tap is when it is opened");
+    cr_assert_eq(told, 0, "a tap has none when it is opened");
 }
 
 static void host_send(unsigned number)
@@ -64,7 +64,7 @@ static void host_send(unsigned number)
     cr_assert_eq(send(host, frame, sizeof(frame), 0), (ssize_t)sizeof(frame));
 }
 
-/* Of many more frames than one turn drops. */
+/* Also if there are more of them than one turn drops. */
 ON_BOTH(net_resets, frames_for_the_last_driver_are_forgotten)
 {
     const gpa_t at = VD_HIGH;
@@ -83,7 +83,8 @@ ON_BOTH(net_resets, frames_for_the_last_driver_are_forgotten)
     cr_assert_eq(frame_same(vd_at(&d, at, 2048), 7, HEADER, HEADER + 100), HEADER + 100);
 }
 
-/* The first one that comes later is the driver's, also where a turn has just dropped the last. */
+/* The first frame that comes later is for this driver, even if a turn has just dropped the last
+ * stale one. */
 ON_BOTH(net_resets, no_frame_for_this_driver_is_forgotten)
 {
     net_start(0);
@@ -97,7 +98,7 @@ ON_BOTH(net_resets, no_frame_for_this_driver_is_forgotten)
     cr_assert_eq(vd_await(&d, RX).len, HEADER + 100);
 }
 
-/* A driver that is the first one gets what waited for it. */
+/* The first driver gets the frames that came before it. */
 ON_BOTH(net_resets, the_first_driver_forgets_nothing)
 {
     host_send(3);
@@ -107,7 +108,7 @@ ON_BOTH(net_resets, the_first_driver_forgets_nothing)
     cr_assert_eq(vd_await(&d, RX).len, HEADER + 100);
 }
 
-/* Nobody looks at a tap for which the guest has no buffers, however much comes. */
+/* While the guest has no buffers the tap is not polled, however many frames come. */
 ON_BOTH(net_resets, a_flood_without_buffers_wakes_nobody)
 {
     net_start(0);
@@ -124,7 +125,7 @@ ON_BOTH(net_resets, drivers_that_never_kick_wake_nobody)
     cr_assert(loop_sleeps(d.loop));
 }
 
-/* A doorbell that is rung without work costs its own turn, and what comes after it nothing. */
+/* A doorbell rung without work costs one turn and nothing afterwards. */
 ON_BOTH(net_resets, doorbells_without_work_end_with_their_turn)
 {
     net_start(0);

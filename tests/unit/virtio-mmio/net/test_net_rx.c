@@ -32,7 +32,7 @@ static uint16_t merged(gpa_t at)
     return h->num_buffers;
 }
 
-/* What lies there is frame `number` from its byte `from` to byte `end`, num_buffers aside. */
+/* Expects bytes `from` to `end` of frame `number` there; its header is not compared. */
 static void expect(gpa_t at, unsigned number, size_t from, size_t end)
 {
     const uint8_t *is = vd_at(&d, at, (uint32_t)(end - from));

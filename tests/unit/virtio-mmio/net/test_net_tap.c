@@ -15,7 +15,7 @@
 
 #define TAP       (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
 #define OFFLOADS  (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
-#define ETHERTYPE 0x88b5 /* for experiments: nobody else talks it */
+#define ETHERTYPE 0x88b5 /* for experiments: nobody else uses it */
 
 static struct err e;
 
@@ -48,7 +48,7 @@ Test(net_tap, opens_one_that_is_there)
     net_tap_close(&tap);
 }
 
-/* Whatever flags it was made with: those of the one who attaches count. */
+/* The flags with which it was made do not matter: those of whoever attaches count. */
 Test(net_tap, opens_one_made_by_ip_tuntap)
 {
     struct net_tap tap;
@@ -73,8 +73,8 @@ Test(net_tap, refuses_what_is_not_there)
 {
     expect_refusal("tap0", ENODEV, "there is no interface 'tap0'");
     cr_assert_eq(if_nametoindex("tap0"), 0);
-    expect_refusal("", EINVAL, "'' is no name of an interface");
-    expect_refusal("a-name-of-16-chr", EINVAL, "is no name of an interface");
+    expect_refusal("", EINVAL, "'' is not an interface name");
+    expect_refusal("a-name-of-16-chr", EINVAL, "is not an interface name");
     expect_refusal("tap%d", ENODEV, "there is no interface 'tap%d'");
 }
 
@@ -111,18 +111,18 @@ Test(net_tap, waits_for_one_that_is_about_to_be_free)
 
 Test(net_tap, refuses_what_is_no_tap)
 {
-    expect_refusal("lo", EINVAL, "the interface 'lo' is no tap");
+    expect_refusal("lo", EINVAL, "the interface 'lo' is not a tap");
     tun_make("tun0", IFF_TUN | IFF_NO_PI);
-    expect_refusal("tun0", EINVAL, "the interface 'tun0' is no tap");
+    expect_refusal("tun0", EINVAL, "the interface 'tun0' is not a tap");
 }
 
-/* Who that is depends on the mode of /dev/net/tun, on the tap's owner and on who runs the test: the
- * kernel's answer is given here instead. */
+/* Who may attach depends on the mode of /dev/net/tun, on the tap's owner and on who runs the test:
+ * a filter gives the kernel's answer instead. */
 Test(net_tap, refuses_who_may_not_attach)
 {
     tun_make("tap0", TAP);
     forbid_where(SYS_ioctl, 1, TUNSETIFF, EPERM);
-    expect_refusal("tap0", EPERM, "the tap 'tap0' is not this user's");
+    expect_refusal("tap0", EPERM, "the tap 'tap0' belongs to another user");
 }
 
 Test(net_tap, refuses_who_may_open_no_tap_at_all)
@@ -148,8 +148,8 @@ Test(net_tap, takes_one_that_is_open)
     cr_assert_eq(net_tap_adopt(&tap, fd, &e), 0, "%s", e.text);
     cr_assert_eq(tap.fd, fd);
     cr_assert_str_eq(tap.name, "tap0");
-    cr_assert_not(fcntl(fd, F_GETFL) & O_NONBLOCK, "whoever shares it still blocks");
-    cr_assert_not(net_tap_drop(fd), "and we do not: there is no frame");
+    cr_assert_not(fcntl(fd, F_GETFL) & O_NONBLOCK, "others who share it still block");
+    cr_assert_not(net_tap_drop(fd), "but this does not: there is no frame");
     cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     cr_assert_eq(ioctl(fd, TUNGETVNETHDRSZ, &header), 0);
     cr_assert_eq(header, 12);
@@ -169,10 +169,10 @@ static void expect_no_adoption(int fd, int code, const char *text)
 Test(net_tap, takes_nothing_else)
 {
     expect_no_adoption(999, EBADF, "descriptor 999 is not open");
-    expect_no_adoption(open("/dev/null", O_RDWR), ENOTTY, "is no tap that is attached");
-    expect_no_adoption(open("/dev/net/tun", O_RDWR), EBADFD, "is no tap that is attached");
+    expect_no_adoption(open("/dev/null", O_RDWR), ENOTTY, "is not a tap attached");
+    expect_no_adoption(open("/dev/net/tun", O_RDWR), EBADFD, "is not a tap attached");
     expect_no_adoption(tun_attach("tun0", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR), EINVAL,
-                       "attached to 'tun0', a tun and no tap");
+                       "attached to 'tun0', a tun and not a tap");
     expect_no_adoption(tun_attach("tap1", IFF_TAP | IFF_NO_PI), EINVAL,
                        "attached to 'tap1' without IFF_VNET_HDR");
 }
@@ -191,7 +191,7 @@ Test(net_tap, forgets_what_waits)
         cr_assert_eq(write(host, frame, sizeof(frame)), sizeof(frame));
     for (unsigned i = 0; i < 10; i++)
         cr_assert(net_tap_drop(tap.fd), "%u", i);
-    while (net_tap_drop(tap.fd)) /* what the kernel sends of its own */
+    while (net_tap_drop(tap.fd)) /* frames that the kernel sent by itself */
         ;
     cr_assert_lt(read(tap.fd, frame, sizeof(frame)), 0);
     cr_assert_eq(errno, EAGAIN);
@@ -423,7 +423,7 @@ Test(net_tap, an_interface_that_goes_takes_the_link_down)
 {
     int host = rig_start(LOOP_AUTO, 0);
 
-    /* Buffers for what the kernel sends of its own too: the device looks at the tap for as long as
+    /* Enough buffers for what the kernel sends by itself too: the device polls the tap only while
      * it has one. */
     for (unsigned i = 0; i < 32; i++)
         (void)vd_chain(&d, 0, &(struct vd_buf){ vd_alloc(&d, 2000), 2000, VD_WRITE }, 1);

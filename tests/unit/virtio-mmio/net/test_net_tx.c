@@ -1,4 +1,4 @@
-/* Frames from the guest to the tap, and what is none. */
+/* Frames from the guest to the tap, and chains that are no frames. */
 #include "virtio-mmio/net/net_tx.h"
 
 #include <linux/virtio_mmio.h>
@@ -27,7 +27,7 @@ static void offer(unsigned number, uint32_t len)
     (void)vd_chain(&d, TX, &(struct vd_buf){ frame_make(number, len), len, 0 }, 1);
 }
 
-/* The next frame on the host's side is this one. */
+/* Expects this frame next on the host's side. */
 static void host_expect(unsigned number, size_t len)
 {
     cr_assert_eq(read(host, bytes, sizeof(bytes)), (ssize_t)len);
@@ -127,7 +127,7 @@ ON_BOTH(net_tx, another_source_address_is_counted)
     cr_assert_eq(counter(FRAMES, "spoofed_mac"), 1);
 }
 
-/* Each is answered, nothing reaches the tap, and the next sound frame does. */
+/* Each is answered and does not reach the tap; the next sound frame does. */
 ON_BOTH(net_tx, what_is_no_frame_is_dropped)
 {
     gpa_t at;

@@ -97,7 +97,7 @@ ON_BOTH(vsock, the_guest_refuses)
     (void)close(fd);
 }
 
-/* Some megabytes to the guest, which gives credit as Linux does, and none to spare. */
+/* Some megabytes to the guest, which gives credit as Linux does, but little of it. */
 static void run_to_guest(void)
 {
     static uint8_t bytes[5u << 20];
@@ -268,7 +268,7 @@ ON_BOTH(vsock, clients_wait_for_a_driver)
         (void)close(fd[i]);
 }
 
-/* Everything that a connection can be waiting for, and then the driver leaves. */
+/* Connections that wait for everything they can wait for, and then the driver leaves. */
 ON_BOTH(vsock, a_reset_closes_everything)
 {
     static uint8_t much[128 << 10];
@@ -420,8 +420,8 @@ ON_BOTH(vsock, refuses_what_it_cannot_be)
     memset(path, 'x', 150);
     path[150] = '\0';
     (void)snprintf(text, sizeof(text),
-                   "vsock: the path of a vsock's unix socket has at most 96 characters, for "
-                   "'_PORT' comes behind it; this one has 150: %.120s",
+                   "vsock: the path of a vsock's unix socket has at most 96 characters, because "
+                   "'_PORT' is appended to it; this one has 150: %.120s",
                    path);
     expect_refusal((struct vsock_config){ .cid = 3, .uds_path = path }, EINVAL, text);
     vsock_plug();

@@ -1,4 +1,4 @@
-/* The host's clients: lines in pieces, those who leave, too few descriptors, no answer. */
+/* Clients on the host: lines in pieces, clients that leave, too few descriptors, no answer. */
 #include "virtio-mmio/vsock/vsock_clients.h"
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@ static char folder[32], path[64];
 static struct vsock_port port;
 static struct vsock_clients clients;
 static unsigned wakes;
-static bool overdue; /* the guest's answer is, as soon as it is waited for */
+static bool overdue; /* the guest's answer is overdue as soon as it is waited for */
 
 static void wake(struct vsock_port *p)
 {
@@ -86,7 +86,7 @@ static void stop(void)
     cr_assert_eq(rmdir(folder), 0);
 }
 
-/* As ON_BOTH, with clients that are taken. */
+/* As ON_BOTH, while clients are accepted. */
 #define CLIENTS(name)            \
     static void name##__(void);  \
     ON_BOTH(vsock_clients, name) \
@@ -121,7 +121,7 @@ CLIENTS(a_line_may_come_in_pieces)
     (void)close(fd);
 }
 
-CLIENTS(whoever_says_something_else_is_sent_away)
+CLIENTS(a_client_with_another_line_is_ended)
 {
     static const char *const lines[] = { "HELLO 1\n", "CONNECT 99999999999\n", "\n",
                                          "CONNECT                                  1\n" };
@@ -137,7 +137,7 @@ CLIENTS(whoever_says_something_else_is_sent_away)
     cr_assert_eq(port.counters.conns_removed, 4);
 }
 
-CLIENTS(whoever_leaves_is_forgotten)
+CLIENTS(a_client_that_leaves_is_forgotten)
 {
     int fd[2];
 
@@ -152,7 +152,7 @@ CLIENTS(whoever_leaves_is_forgotten)
     (void)close(fd[1]);
 }
 
-CLIENTS(whom_the_guest_does_not_answer_is_sent_away)
+CLIENTS(a_client_that_the_guest_does_not_answer_is_ended)
 {
     int patient = dial(), fd = dial();
 
@@ -160,9 +160,9 @@ CLIENTS(whom_the_guest_does_not_answer_is_sent_away)
     cr_assert_eq(vsock_conn_speak(&first()->conn).op, OP(REQUEST));
     overdue = true;
     say(fd, "CONNECT 8\n");
-    cr_assert(!is_closed(fd)); /* the first one's time is not over, and this one came behind it */
+    cr_assert(!is_closed(fd)); /* the timer is the first one's, whose time is not over */
     first()->deadline_ns = 1;
-    loop_cancel(d.loop, &clients.timer); /* as if it was time to look */
+    loop_cancel(d.loop, &clients.timer); /* ends it early */
     cr_assert(is_closed(patient));
     cr_assert(is_closed(fd));
     cr_assert_eq(port.counters.conns_killed, 2);
@@ -183,8 +183,8 @@ static void expect_deadline(const struct vsock_link *l, uint64_t since_ns)
     cr_assert_leq(l->deadline_ns, clock_now_ns() + five);
 }
 
-/* Nor who says half of it, however often. */
-CLIENTS(whoever_does_not_say_what_he_wants_is_sent_away)
+/* Pieces of the line do not extend its deadline. */
+CLIENTS(a_client_without_a_whole_line_is_ended)
 {
     uint64_t since_ns = clock_now_ns();
     int silent = dial(), slow = dial(), quick = dial();
@@ -201,7 +201,7 @@ CLIENTS(whoever_does_not_say_what_he_wants_is_sent_away)
     say(quick, "CONNECT 7\n");
     expect_deadline(TAILQ_LAST(&port.mux.asking, vsock_links), since_ns);
     cr_assert_eq(TAILQ_LAST(&port.mux.asking, vsock_links)->conn.state, VSOCK_ASKING);
-    loop_cancel(d.loop, &clients.timer); /* as if it was time to look */
+    loop_cancel(d.loop, &clients.timer); /* ends it early */
     cr_assert(is_closed(silent));
     cr_assert(is_closed(slow));
     cr_assert_not(is_closed(quick));
@@ -271,7 +271,7 @@ CLIENTS(there_is_no_descriptor)
     (void)close(fd);
 }
 
-/* A driver that is gone takes none; the next one does. */
+/* While there is no driver none is accepted; the next driver gets them. */
 CLIENTS(they_wait_for_a_driver)
 {
     int fd;

@@ -1,4 +1,4 @@
-/* One connection: every packet in every state, half closes, credit, and all ways through them. */
+/* One connection: every packet in every state, half closes, credit, and all sequences of steps. */
 #include "virtio-mmio/vsock/vsock_conn.h"
 
 #include <criterion/criterion.h>
@@ -218,7 +218,7 @@ Test(vsock_conn, the_host_closes)
     cr_assert_eq(told(&c), NONE);
 }
 
-/* Half a close on each side: together they leave nothing to flow, and the guest is told. */
+/* A half close on each side: together they leave nothing to flow, and the guest is told. */
 Test(vsock_conn, two_halves_are_a_whole)
 {
     static const uint32_t guest[] = { SEND, RCV }, host[] = { SEND, RCV };
@@ -290,7 +290,7 @@ Test(vsock_conn, the_guest_cannot_send_more_than_its_credit)
     cr_assert_eq(hear_len(&c, UINT32_MAX), VSOCK_BROKEN);
 }
 
-/* A guest that sends until it may not is told before it stands still. */
+/* A guest that uses up its credit is told of more before it has to stop. */
 Test(vsock_conn, the_guest_is_told_in_time)
 {
     struct vsock_conn c = opened();
@@ -342,7 +342,7 @@ Test(vsock_conn, data_goes_as_far_as_the_credit)
     h.buf_alloc = 699; /* the guest's buffer shrinks under what is on the way */
     (void)vsock_conn_hear(&c, &h);
     cr_assert_eq(vsock_conn_credit(&c), 0);
-    h.fwd_cnt = 1001; /* more than there ever was: nobody's loss but the guest's */
+    h.fwd_cnt = 1001; /* more than was ever sent: only the guest loses by it */
     (void)vsock_conn_hear(&c, &h);
     cr_assert_eq(vsock_conn_credit(&c), 0);
 }
@@ -394,7 +394,7 @@ Test(vsock_conn, a_guest_without_credit_is_asked_once)
     cr_assert_eq(told(&c), NONE);
 }
 
-/* All ways of so many steps through a connection, and what holds on each of them. */
+/* All sequences of STEPS steps of a connection, and what holds in each of them. */
 
 #define STEPS 5u
 
@@ -497,7 +497,7 @@ static void take(struct way *w, enum step step)
     }
 }
 
-/* Between a connection and the one that it became by a step. */
+/* What has to hold between a connection before a step and after it. */
 static void judge(const struct vsock_conn *before, const struct vsock_conn *c)
 {
     cr_assert_geq(c->state, before->state);

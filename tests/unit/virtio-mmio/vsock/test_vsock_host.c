@@ -1,4 +1,4 @@
-/* The sockets on the host: made, found, removed, and what cannot be one. */
+/* The sockets on the host: made, found, removed, and paths that cannot be one. */
 #include "virtio-mmio/vsock/vsock_host.h"
 
 #include <criterion/criterion.h>
@@ -100,7 +100,7 @@ Test(vsock_host, what_is_taken_is_left_alone)
     (void)close(fd);
     (void)close(server);
     cr_assert_eq(unlink(path), 0);
-    (void)snprintf(text, sizeof(text), "the path '%s' is taken: something lies there already",
+    (void)snprintf(text, sizeof(text), "the path '%s' is taken by a file that is not a socket",
                    path);
     fd = open(path, O_CREAT | O_WRONLY, 0600);
     expect_refusal(path, EEXIST, text);
@@ -108,7 +108,7 @@ Test(vsock_host, what_is_taken_is_left_alone)
     cr_assert_eq(unlink(path), 0);
 }
 
-/* Its process is gone, and its file is not. */
+/* The process is gone, and its file is not. */
 Test(vsock_host, takes_the_place_of_a_dead_one)
 {
     int client;
@@ -135,8 +135,8 @@ Test(vsock_host, what_is_no_path)
     memcpy(name, path, strlen(path));
     name[97] = '\0';
     (void)snprintf(text, sizeof(text),
-                   "the path of a vsock's unix socket has at most 96 characters, for '_PORT' comes "
-                   "behind it; this one has 97: %s",
+                   "the path of a vsock's unix socket has at most 96 characters, because '_PORT' "
+                   "is appended to it; this one has 97: %s",
                    name);
     expect_refusal(name, EINVAL, text);
 }
@@ -161,7 +161,7 @@ Test(vsock_host, the_longest_path_has_room_for_any_port)
     cr_assert_eq(unlink(port_path), 0);
 }
 
-/* Somebody put something else in its place meanwhile. */
+/* Another file has taken the socket's place meanwhile. */
 Test(vsock_host, removes_only_what_it_made)
 {
     int fd;
@@ -201,7 +201,7 @@ Test(vsock_host, dials_the_port)
     vsock_listener_close(&s);
 }
 
-/* Made before this one could be looked for, or in another way out of sight. */
+/* A vsock at a port's path that was not found when the listener was opened. */
 Test(vsock_host, dials_no_vsock)
 {
     struct vsock_listener other;

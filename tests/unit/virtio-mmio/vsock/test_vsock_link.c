@@ -20,7 +20,7 @@ static void bytes_fill(size_t from)
         bytes[i] = byte_at(from + i);
 }
 
-/* So that it takes little: the peer's side stays what it is. */
+/* Makes the socket take little at a time. */
 static void narrow(struct vsock_link *l)
 {
     int size = 1;
@@ -50,7 +50,7 @@ static void flush(struct vsock_link *l)
     }
 }
 
-/* Whoever is kept for is served while the peer reads; ends with the peer's last byte. */
+/* Flushes what is kept while the peer reads, until it reads no more. Returns where it stopped. */
 static size_t drain(int peer, size_t from)
 {
     size_t at = from;
@@ -113,7 +113,7 @@ ON_BOTH(vsock_link, a_half_close_comes_behind_the_last_byte)
     (void)close(peer);
 }
 
-/* The guest has closed and may forget the connection; its peer still gets the rest. */
+/* The guest has closed and may forget the connection; the peer still gets the rest. */
 ON_BOTH(vsock_link, what_was_kept_outlives_the_guests_close)
 {
     struct vsock_link *l;
@@ -209,7 +209,7 @@ ON_BOTH(vsock_link, the_peer_shuts_what_it_sends)
     link_send(l, bytes, 10);
     cr_assert_eq(drain(peer, 0), 10);
     (void)close(peer);
-    link_send(l, bytes, 10); /* now it shows that there is nobody */
+    link_send(l, bytes, 10); /* now it shows that the peer has closed */
     cr_assert_eq(l->conn.host_shut, BOTH);
     cr_assert_eq(l->conn.forwarded, 20);
     cr_assert_eq(link_says(l), OP(SHUTDOWN));
@@ -254,7 +254,7 @@ ON_BOTH(vsock_link, the_peer_leaves_something_unread)
     cr_assert_eq(link_says(l), OP(SHUTDOWN));
 }
 
-/* Without credit the socket is left alone, and with it looked at again. */
+/* Without credit the socket is not read; with credit it is read again. */
 ON_BOTH(vsock_link, nobody_reads_without_credit)
 {
     struct virtio_vsock_hdr h;

@@ -55,8 +55,8 @@ static unsigned longest_bucket(void)
     return longest;
 }
 
-/* A guest that knows one table's hash knows nothing of another's: what lies in one bucket with a
- * number that it found out is spread with every other. */
+/* A guest that has found out one table's number gains nothing with another's: ports that share a
+ * bucket with the one number are spread with the other. */
 ON_BOTH(vsock_mux, a_guest_cannot_choose_one_bucket)
 {
     const uint64_t known = UINT64_C(0x9e3779b97f4a7c15);
@@ -142,7 +142,7 @@ ON_BOTH(vsock_mux, resets_come_in_order_and_are_bounded)
     cr_assert(!vsock_mux_speaks(&mux));
 }
 
-/* Closed on the host, and the guest was told: it only has to say so. */
+/* A link that was closed on the host, of which the guest was told: only its RST is missing. */
 static struct vsock_link *lingering(uint32_t port)
 {
     struct vsock_link *l;
@@ -157,7 +157,7 @@ static struct vsock_link *lingering(uint32_t port)
     return l;
 }
 
-ON_BOTH(vsock_mux, whoever_lingers_makes_room)
+ON_BOTH(vsock_mux, a_lingering_link_makes_room)
 {
     struct virtio_vsock_hdr h;
     int peer[2];

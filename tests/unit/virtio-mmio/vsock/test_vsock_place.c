@@ -1,5 +1,5 @@
-/* One path, and all who want it: dead ones, living ones, two at once, and those whose ports it is.
- */
+/* One path and those that want it: dead sockets, living ones, several at once, and vsocks of which
+ * it would be a port. */
 #include "virtio-mmio/vsock/vsock_place.h"
 
 #include <criterion/criterion.h>
@@ -110,7 +110,7 @@ Test(vsock_place, a_free_one_is_taken)
     cr_assert_not(vsock_place_is_vsock("/tmp"), "a folder may have that bit");
 }
 
-Test(vsock_place, a_dead_ones_is_taken)
+Test(vsock_place, the_place_of_a_dead_socket_is_taken)
 {
     (void)close(others("v", SOCK_STREAM));
     drop(take("v"), "v");
@@ -120,7 +120,7 @@ Test(vsock_place, a_dead_ones_is_taken)
     drop(take("v"), "v");
 }
 
-/* Nor do they hear of it. */
+/* Nor do they notice. */
 Test(vsock_place, living_ones_are_left_alone)
 {
     static const int types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
@@ -146,15 +146,15 @@ Test(vsock_place, what_is_no_socket_is_left_alone)
     const struct sockaddr_un address = at("v");
 
     cr_assert_eq(mkdir(address.sun_path, 0700), 0);
-    expect_refusal("v", EEXIST, "something lies there already");
+    expect_refusal("v", EEXIST, "is taken by a file that is not a socket");
     cr_assert_eq(rmdir(address.sun_path), 0);
     cr_assert_eq(symlink("nowhere", address.sun_path), 0);
-    expect_refusal("v", EEXIST, "something lies there already");
+    expect_refusal("v", EEXIST, "is taken by a file that is not a socket");
     drop(open("/dev/null", O_RDONLY | O_CLOEXEC), "v");
     expect_refusal("none/v", ENOENT, "cannot make the unix socket");
 }
 
-/* Relative ones are in the folder that is no part of them. */
+/* A path without a slash is in the current folder. */
 Test(vsock_place, a_path_need_not_name_its_folder)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "v" };
@@ -188,7 +188,7 @@ static void *contend(void *arg)
     return NULL;
 }
 
-/* Whoever has it is found there. */
+/* Expects that a client at the path reaches this socket. */
 static void expect_at(int fd, const char *name)
 {
     const struct sockaddr_un address = at(name);
@@ -215,7 +215,7 @@ static void one_of(unsigned count)
     }
     for (unsigned i = 0; i < count; i++) {
         cr_assert_eq(pthread_join(c[i].thread, NULL), 0);
-        /* -EACCES: the host is so busy that the lock was not had in time. */
+        /* -EACCES: the host was too busy for the lock to be had in time. */
         cr_assert(c[i].fd >= 0 || c[i].fd == -EADDRINUSE || c[i].fd == -EACCES, "%d", c[i].fd);
         cr_assert(c[i].fd < 0 || winner < 0, "two have it");
         winner = c[i].fd >= 0 ? c[i].fd : winner;
@@ -248,10 +248,10 @@ Test(vsock_place, of_four_at_once_one_takes_a_dead_ones)
     }
 }
 
-/* Patience, without the time it takes. */
+/* Patience, without really waiting. */
 
 static unsigned pauses;
-static int dying = -1; /* closed in the third of them */
+static int dying = -1; /* a socket that the third pause closes */
 
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left)
 {
@@ -285,7 +285,7 @@ Test(vsock_place, one_that_lives_is_not_waited_for_long)
     drop(alive, "v");
 }
 
-/* Somebody sits on the folder's lock, who may be anybody that may read it. */
+/* Another process holds the folder's lock, as anybody who may read the folder can. */
 Test(vsock_place, without_the_lock_nothing_is_removed)
 {
     int holder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -328,7 +328,7 @@ Test(vsock_place, has_no_living_vsock_for_a_port)
     drop(fd, "v_5");
 }
 
-/* Servers are there before the guest often enough, and a dead vsock is nobody. */
+/* A server may be there before the vsock, and a dead vsock does not count. */
 Test(vsock_place, other_neighbours_are_welcome)
 {
     int server = others("v_5", SOCK_STREAM), fd;

@@ -19,7 +19,7 @@ static void expect_failure(unsigned queue, const struct vd_buf *bufs, unsigned c
         guest_offer(4, 4096);
     (void)vd_chain(&d, queue, bufs, count);
     (void)vd_kick(&d, queue);
-    if (queue == RX) { /* looked at once there is something for it */
+    if (queue == RX) { /* its chains are looked at once there is a packet for the guest */
         g = (struct guest){ .port = 5 };
         guest_put(header_of(&g, OP(RW)), NULL, 0);
     }
@@ -79,7 +79,7 @@ ON_BOTH(vsock_port, buffers_are_cut_anywhere)
     (void)vd_kick(&d, TX);
     (void)vd_await(&d, TX);
     host_expect(fd, "123456789", 9);
-    host_expect_nothing(fd); /* of the byte that the header does not count */
+    host_expect_nothing(fd); /* the header does not count the last byte */
     host_write(fd, "a", 1);
     cr_assert_eq(guest_hear().h.len, 1);
     host_write(fd, "b", 1); /* into the buffer that took its place */
@@ -260,7 +260,7 @@ ON_BOTH(vsock_port, no_more_goes_to_the_guest_than_it_takes)
     (void)close(fd);
 }
 
-/* A socket full, a buffer full, and then a peer that reads after all. */
+/* The socket is full, then the buffer is full, and then the peer reads after all. */
 ON_BOTH(vsock_port, a_slow_peer_gets_everything)
 {
     static uint8_t bytes[VSOCK_BUFFER];
@@ -294,7 +294,7 @@ ON_BOTH(vsock_port, a_slow_peer_gets_everything)
     (void)close(fd);
 }
 
-/* Exactly a buffer's worth: that there is no more shows only at the next buffer, which stays. */
+/* Exactly a buffer's worth: only the next buffer shows that there is no more, and is given back. */
 ON_BOTH(vsock_port, a_full_buffer_takes_no_second_one)
 {
     static uint8_t bytes[4096];
@@ -318,7 +318,7 @@ ON_BOTH(vsock_port, a_full_buffer_takes_no_second_one)
 
 /* Turns. */
 
-/* Nobody reads there, and the others do not notice. */
+/* One peer reads nothing, and the other connections do not notice. */
 ON_BOTH(vsock_port, a_slow_peer_holds_nobody_up)
 {
     static uint8_t bytes[64 << 10];
@@ -414,8 +414,7 @@ ON_BOTH(vsock_port, a_turn_that_ends_goes_on)
     (void)close(fd);
 }
 
-/* The guest sends and does not listen: what it sends gets through, and what has to be said waits.
- */
+/* The guest sends but offers no buffers: what it sends gets through, and what it is told waits. */
 ON_BOTH(vsock_port, a_guest_without_buffers_is_heard)
 {
     int server = host_listen(52, 8);
@@ -435,7 +434,7 @@ ON_BOTH(vsock_port, a_guest_without_buffers_is_heard)
     host_unlisten(server, 52);
 }
 
-/* Resets need memory, so the guest has to take some before it is heard on. */
+/* Resets need memory, so the guest has to take some before more of its packets are. */
 ON_BOTH(vsock_port, resets_hold_a_deaf_guest_up)
 {
     unsigned used = 0, resets = 0;

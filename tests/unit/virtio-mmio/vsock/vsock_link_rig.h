@@ -1,8 +1,8 @@
 #ifndef UNIT_VIRTIO_MMIO_VSOCK_VSOCK_LINK_RIG_H
 #define UNIT_VIRTIO_MMIO_VSOCK_VSOCK_LINK_RIG_H
 /*
- * Links with sockets and a loop, but without a device: the test says what the guest would. Each
- * test that is written with ON_BOTH runs once on io_uring and once on epoll.
+ * Links with sockets and a loop, but without a device: the test plays the guest. Each test that is
+ * written with ON_BOTH runs once on io_uring and once on epoll.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -68,7 +68,7 @@ static inline struct virtio_vsock_hdr from_guest(uint32_t guest_port, uint32_t h
                                       .buf_alloc = 1000 };
 }
 
-/* A link in the mux, not yet known by ports; its peer's socket goes to *peer. */
+/* Adds a link without ports to the mux; its peer's socket goes to *peer. */
 static inline struct vsock_link *link_new(int *peer)
 {
     struct vsock_link *l;
@@ -82,7 +82,7 @@ static inline struct vsock_link *link_new(int *peer)
     return l;
 }
 
-/* A connection that the guest opened, and that has said so. */
+/* Adds a connection that the guest opened, and that has sent its RESPONSE. */
 static inline struct vsock_link *link_open(uint32_t guest_port, uint32_t host_port, int *peer)
 {
     const struct virtio_vsock_hdr h = from_guest(guest_port, host_port, OP(REQUEST));
@@ -104,7 +104,7 @@ static inline void link_hear(struct vsock_link *l, uint16_t op, uint32_t flags, 
     (void)vsock_conn_hear(&l->conn, &h);
 }
 
-/* The guest sends len bytes, which lie there. */
+/* The guest sends these len bytes. */
 static inline void link_send(struct vsock_link *l, const void *bytes, size_t len)
 {
     const struct iovec iov = { .iov_base = (void *)bytes, .iov_len = len };

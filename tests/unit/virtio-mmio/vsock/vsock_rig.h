@@ -3,8 +3,8 @@
 /*
  * A vsock device between a guest's driver and real unix sockets in a directory of its own.
  *
- * The guest's packets are made by hand, header by header, so that a test says what a Linux driver
- * never would. Receive buffers are of one descriptor each and lie where its number says.
+ * The guest's packets are made by hand, header by header, so that a test can send what a Linux
+ * driver never would. Each receive buffer is one descriptor, whose number gives its address.
  *
  * Each test that is written with ON_BOTH runs once on io_uring and once on epoll.
  */
@@ -82,7 +82,7 @@ static inline void guest_offer(unsigned count, uint32_t len)
     (void)vd_kick(&d, RX);
 }
 
-/* A driver that is ready and has offered so many buffers of 4 KiB. */
+/* Starts a driver, which offers so many buffers of 4 KiB. */
 static inline void vsock_start(uint64_t without, unsigned buffers)
 {
     vsock_plug();
@@ -195,7 +195,7 @@ static inline struct packet packet_of(struct vd_used used)
     return p;
 }
 
-/* The next packet, in whose place a new buffer is offered. */
+/* Takes the next packet, and offers a new buffer in its place. */
 static inline struct packet guest_hear(void)
 {
     struct packet p = packet_of(vd_await(&d, RX));
@@ -215,7 +215,7 @@ static inline bool guest_hears(struct packet *p)
     return true;
 }
 
-/* The next packet is this one, to this port. Credit may be given at any time before. */
+/* Expects this packet to this port next; a CREDIT_UPDATE may come at any time before. */
 static inline struct packet guest_expect(const struct guest *g, uint16_t op)
 {
     struct packet p = guest_hear();
@@ -307,8 +307,8 @@ static bool has_read(void *arg)
     return w->n >= 0;
 }
 
-/* Runs the loop until there is something, and returns how much; 0: the end, also where the device
- * left something unread. */
+/* Runs the loop until there is something to read, and returns how much. 0: the end, also if the
+ * device left something unread. */
 static inline size_t host_read(int fd, void *to, size_t len)
 {
     struct wanted w = { .fd = fd, .to = to, .len = len };
@@ -347,7 +347,7 @@ static inline void host_expect_nothing(int fd)
 
 /* Connections. */
 
-/* A client of the host's, connected to the guest's port; returns its socket. */
+/* Connects a client on the host to the guest's port; returns its socket. */
 static inline int client_connect(struct guest *g, uint32_t port)
 {
     char text[32];
@@ -366,7 +366,7 @@ static inline int client_connect(struct guest *g, uint32_t port)
     return fd;
 }
 
-/* The guest, connected to a server that listens at `server`; returns the socket on the host. */
+/* Connects the guest to the server that listens at `server`; returns the socket on the host. */
 static inline int guest_connect(struct guest *g, uint32_t port, uint32_t host_port, int server)
 {
     int fd;
@@ -379,7 +379,7 @@ static inline int guest_connect(struct guest *g, uint32_t port, uint32_t host_po
     return fd;
 }
 
-/* Byte `at` of a stream that has this number. */
+/* Byte `at` of stream `number`. */
 static inline uint8_t stream_byte(unsigned number, size_t at)
 {
     return (uint8_t)(at * 7 + at / 251 + at / 65521 + number * 13);
@@ -391,7 +391,7 @@ static inline void stream_fill(uint8_t *to, unsigned number, size_t at, size_t l
         to[i] = stream_byte(number, at + i);
 }
 
-/* The first byte that is not the stream's, or len. */
+/* Compares len bytes with the stream's. Returns the first that differs, or len. */
 static inline size_t stream_same(const uint8_t *is, unsigned number, size_t at, size_t len)
 {
     size_t i = 0;

@@ -1,4 +1,4 @@
-/* What is said of the processor that this test runs on. */
+/* What `mote doctor` says about the processor that this test runs on. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ static struct doctor_finding look(void)
     return f;
 }
 
-/* As the compiler's run time sees it. */
+/* Compares with what the compiler's run time says. */
 Test(doctor_cpu, features_are_the_processors)
 {
     const struct doctor_finding f = look();
