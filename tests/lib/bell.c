@@ -1,4 +1,4 @@
-/* The bell: reads count writes, a write posts a semaphore. */
+/* The bell: a read returns the number of writes, a write posts a semaphore. */
 #include "lib/bell.h"
 
 #include <errno.h>

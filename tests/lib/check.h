@@ -3,9 +3,9 @@
 /*
  * CHECK: a fact that must hold, for the tests that are plain executables.
  *
- * Those run under ThreadSanitizer, where Criterion cannot start. A fact that does not hold ends the
- * process at once with status 1, from whichever thread finds it: the others may be in any state, so
- * nothing is unwound.
+ * Those also run under ThreadSanitizer, where Criterion cannot start. A fact that does not hold
+ * ends the process at once with status 1, on whichever thread finds it. The other threads may be in
+ * any state, so nothing is unwound.
  */
 #include <stdio.h>
 #include <stdlib.h>

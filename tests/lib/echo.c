@@ -88,7 +88,7 @@ static void echo_quiesce(struct virtio_device *v)
         virtio_quiet(v);
 }
 
-/* Its driver's word comes along. */
+/* The word that the driver wrote is part of the state. */
 static void echo_restore(struct virtio_device *v, const void *config, struct state_fields *f)
 {
     const struct echo_config *was = config;

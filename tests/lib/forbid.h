@@ -1,8 +1,8 @@
 #ifndef TESTS_FORBID_H
 #define TESTS_FORBID_H
 /*
- * Another host's kernel: makes one system call of this process fail from now on, for good, whoever
- * runs the test and whatever its own host allows.
+ * Imitates the kernel of another host: makes one system call of this process fail from now on, for
+ * good, whoever runs the test and whatever the real host allows.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -20,7 +20,7 @@ static inline void forbid_install(struct sock_filter *code, unsigned count)
         abort();
 }
 
-/* `action` is seccomp's: an error, SIGSYS, ... */
+/* `action` is what the seccomp filter returns: an error, SIGSYS, ... */
 static inline void forbid_by(long call, uint32_t action)
 {
     struct sock_filter code[] = {
@@ -38,7 +38,7 @@ static inline void forbid(long call, int with)
     forbid_by(call, SECCOMP_RET_ERRNO | (uint32_t)with);
 }
 
-/* Only where argument number `arg`, from 0 on, has this value in its low half. */
+/* Only for calls whose argument number `arg`, from 0 on, has this value in its low half. */
 static inline void forbid_where_by(long call, unsigned arg, uint32_t is, uint32_t action)
 {
     const uint32_t low = (uint32_t)(offsetof(struct seccomp_data, args) + arg * sizeof(uint64_t));

@@ -1,3 +1,4 @@
+/* Asks the host about memory: by a store in a child, and in /proc and /sys. */
 #include "lib/host_memory.h"
 
 #include <assert.h>

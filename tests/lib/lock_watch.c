@@ -1,8 +1,8 @@
 /*
- * Lines of the log, and whether whoever made them held a lock.
+ * Counts log lines, and those under a lock.
  *
- * ThreadSanitizer has its own pthread_mutex_lock, without which it sees races everywhere: beside it
- * nothing is watched.
+ * ThreadSanitizer has its own pthread_mutex_lock, without which it sees races everywhere. So
+ * nothing is watched in a build for it.
  */
 #include "lib/lock_watch.h"
 

@@ -1,26 +1,26 @@
 #ifndef TESTS_LOCK_WATCH_H
 #define TESTS_LOCK_WATCH_H
 /*
- * Lines of the log, and whether whoever made them held a lock.
+ * Counts the lines of the log, and those that a thread wrote while it held a lock.
  *
- * A test with lib/virtio_driver.h ends when its loop has settled and there was such a line.
+ * A test that uses lib/virtio_driver.h fails in vd_settle if there was a line under a lock.
  *
- * Whoever calls one of these gets this file's pthread_mutex_lock, pthread_mutex_unlock and prctl
- * in front of the C library's: they count what each thread holds, and see a line by its asking for
- * the thread's name.
+ * A program that calls one of these functions gets this file's pthread_mutex_lock,
+ * pthread_mutex_unlock and prctl in front of the C library's. They count the locks that each thread
+ * holds, and notice a log line because the log asks for the thread's name.
  */
 
 #include <stdbool.h>
 
 struct lock_watch {
     unsigned lines;
-    unsigned under_lock; /* of them */
+    unsigned under_lock; /* how many of them under a lock */
 };
 
-/* Since the last call. */
+/* The counts since the last call. */
 struct lock_watch lock_watch(void);
 
-/* There was one under a lock, ever. */
+/* Whether there was ever a line under a lock. */
 bool lock_watch_broken(void);
 
 #endif

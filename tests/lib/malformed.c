@@ -1,4 +1,4 @@
-/* Chains as no driver makes them. The first sixteen descriptors are enough for each. */
+/* Chains that no driver should make. A queue of sixteen descriptors is large enough for each. */
 #include "lib/malformed.h"
 
 #include <assert.h>
@@ -29,14 +29,14 @@ enum malformed_kind {
 
 static const char *const names[] = {
     [OUTSIDE] = "a buffer outside RAM",
-    [BETWEEN_REGIONS] = "a buffer that goes on behind a region",
+    [BETWEEN_REGIONS] = "a buffer that goes on past the end of a region",
     [OVER_THE_END] = "a buffer over the end of RAM",
     [WRAPS] = "a buffer that wraps around",
     [HEAD_BEYOND] = "a head that is no descriptor",
     [NEXT_BEYOND] = "a next that is no descriptor",
     [LOOPS] = "a loop",
-    [LOOPS_ON_ITSELF] = "a descriptor behind itself",
-    [WRONG_ORDER] = "a readable buffer behind a writable one",
+    [LOOPS_ON_ITSELF] = "a descriptor that is its own next",
+    [WRONG_ORDER] = "a readable buffer after a writable one",
     [AHEAD] = "more available than the queue has",
     [TABLE_NESTED] = "a table in a table",
     [TABLE_AND_NEXT] = "a table with NEXT",

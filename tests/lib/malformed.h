@@ -1,8 +1,8 @@
 #ifndef TESTS_MALFORMED_H
 #define TESTS_MALFORMED_H
 /*
- * Every kind of chain that breaks the rules of the queue itself, whatever the device makes of
- * chains: each must end in NEEDS_RESET, with nothing of it done.
+ * Every kind of chain that breaks the rules of the queue itself, and so is wrong for every device:
+ * each must end in NEEDS_RESET, with nothing of it carried out.
  *
  *   for (unsigned i = 0; i < MALFORMED; i++) {
  *       vd_start(&d, 0);
@@ -14,11 +14,11 @@
 
 #define MALFORMED 16u
 
-/* Offers chain number `kind` of a queue just started and kicks. Its buffers are as `flags` says.
- * Wants INDIRECT_DESC accepted. */
+/* Offers a chain of this kind on a queue that was just started, and kicks. Its buffers have these
+ * flags. INDIRECT_DESC must have been accepted. */
 void malformed_offer(struct vd *d, unsigned queue, unsigned kind, uint16_t flags);
 
-/* What it is, for messages. */
+/* A name of the kind, for messages. */
 const char *malformed_name(unsigned kind);
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef TESTS_PTY_H
 #define TESTS_PTY_H
-/* A pseudo-terminal whose both ends stay open here, so that its mode outlives whoever had it. */
+/* A pseudo-terminal of which the test keeps both ends open, so that it can see which mode it was
+ * left in. */
 #include <criterion/criterion.h>
 #include <pty.h>
 #include <stdbool.h>

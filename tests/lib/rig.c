@@ -1,4 +1,4 @@
-/* The rig: set-up and tear-down of what vCPU threads need, checked at each step. */
+/* Sets up and tears down what vCPU threads need, and checks each step. */
 #include "lib/rig.h"
 
 #include <string.h>

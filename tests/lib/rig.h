@@ -1,8 +1,8 @@
 #ifndef TESTS_RIG_H
 #define TESTS_RIG_H
 /*
- * Everything that vCPU threads stand on: a little memory, two buses with a bell on the port one, a
- * scripted accelerator, and a power that counts who ended the machine.
+ * Everything that vCPU threads need: a little memory, two buses with a bell on the port bus, a
+ * scripted accelerator, and a power that counts how often the machine was ended.
  */
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -18,10 +18,10 @@
 #define RIG_BELL 0x10u /* port */
 
 struct rig {
-    struct power power; /* first member: how end finds the rest */
+    struct power power; /* first member: power.end finds the rig through it */
     sem_t ended;        /* posted by each end */
     atomic_uint ends;
-    _Atomic(enum power_end) why; /* the last one */
+    _Atomic(enum power_end) why; /* of the last end */
     struct mem mem;
     struct bus ports;
     struct bus mmio;
@@ -31,11 +31,11 @@ struct rig {
     struct vcpus vcpus;
 };
 
-/* Without and with the vCPU threads. */
+/* rig_init makes all but the vCPU threads, rig_start those too. */
 void rig_init(struct rig *r, unsigned vcpu_count);
 void rig_start(struct rig *r, unsigned vcpu_count);
 
-/* CHECKs that nothing of the accelerator is left. */
+/* Also CHECKs that nothing of the accelerator is left. */
 void rig_finish(struct rig *r);
 
 #endif

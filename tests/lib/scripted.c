@@ -148,8 +148,8 @@ static void step_read(struct scripted_vcpu *v, const struct scripted_step *step)
         atomic_fetch_add(&v->surprises, 1);
 }
 
-/* The signal is let in only while asleep, so that none is lost between the look at `kicked` and the
- * sleep. */
+/* The signal is unblocked during ppoll only, so that none is lost between the look at `kicked` and
+ * the sleep. */
 static void step_sleep(struct scripted_vcpu *v)
 {
     sigset_t kick;
@@ -180,7 +180,7 @@ static void step_wait(struct scripted_vcpu *v, enum scripted_op op)
         step_sleep(v);
 }
 
-/* Does one step. false: run is to return *why. */
+/* Does one step. False: run has to return *why. */
 static bool step_do(struct scripted_vcpu *v, enum vcpu_exit *why)
 {
     static const struct scripted_step halt = { .op = SCRIPTED_HALT };

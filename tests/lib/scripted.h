@@ -1,13 +1,14 @@
 #ifndef TESTS_SCRIPTED_H
 #define TESTS_SCRIPTED_H
 /*
- * An accelerator whose processors follow a script instead of a guest, so that whatever stands on
+ * An accelerator whose processors follow a script instead of a guest, so that whatever is built on
  * the accelerator table can be tested without /dev/kvm.
  *
- * It keeps the contract of core/vm/accel.h to the letter and no more: a sleeping processor is woken by
- * VCPU_SIGNAL only, and only if the kick came first. A kick from outside is taken by the steps that
- * wait and by REPEAT, not between others: once a script's OUT was seen, the next kick ends the
- * SLEEP after it. One from within a step's own device access ends the run behind that step.
+ * It keeps the contract of core/vm/accel.h to the letter and no more: a sleeping processor is woken
+ * by VCPU_SIGNAL only, and only if the kick came first. The steps that wait, and REPEAT, take a
+ * kick from outside; the other steps do not, so a kick that comes after the test has seen a
+ * script's OUT ends the SLEEP behind it. A kick from within a step's own device access ends the run
+ * behind that step.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,7 +19,7 @@
 
 /* One step of a script; a processor without one halts at once. */
 enum scripted_op {
-    SCRIPTED_HALT,   /* sleeps in each run: the end of a script, hence 0 */
+    SCRIPTED_HALT,   /* sleeps in each run; 0, so that it ends every script */
     SCRIPTED_IN,     /* from port addr; another value than `value` counts as a surprise */
     SCRIPTED_OUT,    /* value to port addr */
     SCRIPTED_LOAD,   /* as IN, from guest memory or the MMIO bus */
@@ -37,7 +38,7 @@ struct scripted_step {
     uint64_t value;
 };
 
-#define SCRIPTED_MIPS      4711 /* as the probe says */
+#define SCRIPTED_MIPS      4711 /* what the probe reports */
 #define SCRIPTED_GSIS      24
 #define SCRIPTED_DOORBELLS 12
 
@@ -49,12 +50,12 @@ struct scripted_vcpu {
     const struct scripted_step *script; /* the test's, set while parked; NULL: halt */
     size_t at;                          /* next step; the test's while parked */
     atomic_bool kicked;
-    bool kicked_itself;     /* its thread's own */
-    atomic_bool inside;     /* run, right now */
+    bool kicked_itself;     /* in its own device access; its thread only */
+    atomic_bool inside;     /* in run right now */
     atomic_uint runs;       /* calls of run */
     atomic_uint kicks;      /* calls of kick */
     atomic_ulong steps;     /* done */
-    atomic_uint surprises;  /* reads that gave something else */
+    atomic_uint surprises;  /* reads that gave another value than the script's */
     unsigned regs_sets;     /* calls of regs_set that succeeded */
     unsigned probes;        /* calls of probe */
     pthread_t probed_by;    /* the thread of the last one */
@@ -79,8 +80,8 @@ struct scripted {
 
 extern const struct accel_ops scripted_accel;
 
-/* What is to go wrong from now on, each with -EIO and a sentence. One for the process: create has
- * no argument by which a test could ask. */
+/* What fails from now on, with -EIO and a sentence. There is one for the whole process, since
+ * create has no argument by which a test could ask for it. */
 struct scripted_faults {
     bool create;
     bool irq;
@@ -93,10 +94,10 @@ struct scripted_faults {
 };
 extern struct scripted_faults scripted_faults;
 
-/* Accelerators, processors and lines that exist. */
+/* The number of accelerators, processors and lines that exist. */
 extern atomic_int scripted_alive;
 
-/* Processor id's, while it is parked or to read its atomics. */
+/* Processor `id`, to be used while it is parked, or to read its atomics. */
 struct scripted_vcpu *scripted_vcpu(struct accel *a, unsigned id);
 
 /* How often the line was raised since the last call. */

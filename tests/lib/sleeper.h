@@ -1,17 +1,17 @@
 #ifndef TESTS_SLEEPER_H
 #define TESTS_SLEEPER_H
 /*
- * Whether a loop sleeps: how many turns it makes while nothing is to be done. A loaded machine
- * makes them fewer, never more.
+ * Whether a loop sleeps: how many turns it makes while there is nothing to do. On a loaded machine
+ * it makes fewer, never more.
  */
 #include "core/base/clock.h"
 #include "core/loop/loop.h"
 #include "lib/check.h"
 
 #define SLEEPER_NS (UINT64_C(50) * 1000000)
-#define SLEEPER_TURNS \
-    20u /* that may yet be made: by the timer itself, and until all is at rest \
-         */
+
+/* The turns that a loop that sleeps may make: for the timer, and until all is at rest. */
+#define SLEEPER_TURNS 20u
 
 struct sleeper {
     struct loop_op op; /* first member */
@@ -24,7 +24,7 @@ static inline void sleeper_over(struct loop_op *op, int res)
     loop_stop(((struct sleeper *)op)->loop);
 }
 
-/* Runs it for a while. */
+/* Runs the loop for SLEEPER_NS. */
 static inline bool loop_sleeps(struct loop *l)
 {
     struct sleeper s = { .op.done = sleeper_over, .loop = l };

@@ -1,11 +1,11 @@
-/* A loop whose table of the backend is ours where an operation is picked, and the backend's own
- * where none is. */
+/* Puts its own table in front of the loop's backend: operations that are picked stay here, the
+ * others go on to the backend. */
 #include "lib/stuck.h"
 
 #include "core/loop/loop_backend.h"
 #include "lib/check.h"
 
-#define STUCK 0xffu /* loop_op.state: no backend has it */
+#define STUCK 0xffu /* a loop_op.state that no backend uses */
 
 static struct stuck *stuck;
 static struct loop *loop;

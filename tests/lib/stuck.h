@@ -1,10 +1,10 @@
 #ifndef TESTS_STUCK_H
 #define TESTS_STUCK_H
 /*
- * A host that does not answer: operations of a loop's that end only when the test says so, with the
- * result that it says, in the order that it says.
+ * Imitates a host that does not answer: operations of a loop that end only when the test ends them,
+ * with the result and in the order that the test chooses.
  *
- * The loop is a real one. Those of its operations that the test picks never reach its backend;
+ * The loop is a real one. The operations that the test picks never reach its backend, and
  * cancelling them changes nothing, as with a disk that is gone.
  */
 #include "core/loop/loop.h"
@@ -13,18 +13,19 @@
 
 struct stuck {
     bool (*picks)(const struct loop_op *op); /* asked for each operation that is submitted */
-    struct loop_op *op[STUCK_MAX];           /* under way, oldest first */
+    struct loop_op *op[STUCK_MAX];           /* picked and not ended, oldest first */
     unsigned count;
-    unsigned cancels; /* asked for in vain */
+    unsigned cancels; /* how often one was cancelled, in vain */
 };
 
-/* One at a time in a process. From here on whatever is submitted to l is asked about. */
+/* From here on `picks` is asked for each operation that is submitted to l. One at a time in a
+ * process. */
 void stuck_begin(struct stuck *s, struct loop *l, bool (*picks)(const struct loop_op *op));
 
-/* Loop thread, not from inside a submission: the operation ends. */
+/* Loop thread, not from inside a submission: ends the operation. */
 void stuck_end(struct stuck *s, struct loop_op *op, int res);
 
-/* Reads, writes, flushes and holes of files: what a disk is asked for. */
+/* For `picks`: whether it is a read, write, flush or hole of a file, as a disk makes them. */
 bool stuck_file(const struct loop_op *op);
 
 #endif

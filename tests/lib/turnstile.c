@@ -1,4 +1,4 @@
-/* The turnstile: a bell that holds whoever rings it. */
+/* The turnstile: a bell that holds the vCPU that rings it. */
 #include "lib/turnstile.h"
 
 static void turnstile_read(struct device *d, uint64_t offset, void *data, unsigned size)

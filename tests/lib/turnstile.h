@@ -1,7 +1,7 @@
 #ifndef TESTS_TURNSTILE_H
 #define TESTS_TURNSTILE_H
 /*
- * A device whose every access holds the vCPU at a gate, as a virtio device does that is reset.
+ * A device whose every access holds the vCPU at a gate, as a virtio device does during its reset.
  */
 #include "core/vm/vcpu.h"
 #include "lib/bell.h"
@@ -14,7 +14,7 @@ struct turnstile {
 void turnstile_init(struct turnstile *t);
 void turnstile_finish(struct turnstile *t);
 
-/* Lets everybody through who waits. */
+/* Lets all vCPUs through that wait. */
 void turnstile_open(struct turnstile *t);
 
 #endif

@@ -1,4 +1,4 @@
-/* The driver: what a guest's would do, each step where a test can reach between. */
+/* The driver: does what a guest's would, in steps between which a test can interfere. */
 #include "lib/virtio_driver.h"
 
 #include <linux/virtio_config.h>
@@ -15,13 +15,13 @@
 #include "lib/lock_watch.h"
 #include "virtio-mmio/plug.h"
 
-#define QUEUE_STRIDE 0x4000u /* bytes of memory a queue has, at 0x10000 and up */
 #define QUEUES_AT    0x10000u
-#define AVAIL_AT     0x2000u
+#define QUEUE_STRIDE 0x4000u /* bytes of memory that a queue has */
+#define AVAIL_AT     0x2000u /* of the queue's memory: its descriptors are at 0 */
 #define USED_AT      0x3000u
-#define IDLE_TURNS \
-    16u /* of the loop: more than any chain of completions without real I/O takes \
-         */
+
+/* Turns of the loop, more than any chain of completions without real I/O takes. */
+#define IDLE_TURNS  16u
 #define PATIENCE_NS (UINT64_C(10) * NS_PER_S)
 
 /* Life. */
@@ -97,7 +97,7 @@ void vd_plug(struct vd *d, struct virtio_device *device)
         check_failed(__FILE__, __LINE__, e.text);
 }
 
-/* The device and the driver are one to one in a test; `gone` has no room for more. */
+/* The driver whose device is being unplugged: `gone` is called with the device only. */
 static struct vd *leaving;
 
 static void gone(struct virtio_device *v)
@@ -357,7 +357,7 @@ static void turn(struct loop_post *post)
         loop_post(t->loop, post);
 }
 
-/* So many turns: as the post is always due, none of them sleeps. */
+/* Runs so many turns of the loop. None of them sleeps, since the post is always due. */
 static void run(struct vd *d, unsigned turns)
 {
     struct turns t = { .post = { .call = turn }, .loop = d->loop, .left = turns };
@@ -382,8 +382,8 @@ void vd_run_until(struct vd *d, bool (*done)(void *arg), void *arg)
     }
 }
 
-/* Of a chain that was used: the len bytes it says were written, as far as its descriptors are still
- * those that the device saw. */
+/* Checks, for a chain that was used, that memory_written was told of the len bytes that the used
+ * element reports as written. The chain's descriptors must not have changed since. */
 static void check_told(struct vd *d, const struct vring_desc *table, uint16_t head, uint32_t len)
 {
     const struct vring_desc *p = &table[head];
@@ -415,7 +415,7 @@ bool vd_reap(struct vd *d, unsigned queue, struct vd_used *used)
     if (index == q->reaped)
         return false;
     if (d->hostile && (uint16_t)(index - q->reaped) > q->size)
-        q->reaped = (uint16_t)(index - q->size); /* it offered again what it had not reaped */
+        q->reaped = (uint16_t)(index - q->size); /* unreaped ones were offered again */
     e = &q->used->ring[q->reaped & (q->size - 1)];
     CHECK((uint16_t)(index - q->reaped) <= q->size && e->id < q->size);
     *used = (struct vd_used){ .head = (uint16_t)e->id, .len = e->len };
@@ -423,7 +423,7 @@ bool vd_reap(struct vd *d, unsigned queue, struct vd_used *used)
         check_told(d, q->desc, used->head, used->len);
     q->reaped++;
     if (has_event_idx(d) && !d->no_interrupts)
-        q->avail->ring[q->size] = q->reaped; /* used_event: at the next one */
+        q->avail->ring[q->size] = q->reaped; /* used_event: interrupt at the next one */
     return true;
 }
 

@@ -14,13 +14,14 @@
  *   ...
  *   vd_finish(&d);                             unplugs; then free the device
  *
- * Whatever the device says it wrote it must have told the accelerator before: vd_reap sees to that.
+ * A device must tell the accelerator of what it wrote (memory_written) before it reports it as
+ * written: vd_reap checks that.
  *
  * A fact that does not hold ends the process with its place and text (lib/check.h).
  *
- * Queues lie at fixed places in memory (vd_queue.desc, avail, used), free for a test to scribble
- * on; vd_desc, vd_offer and vd_publish are the pieces from which malformed chains are made. Buffers
- * come from vd_alloc, or are any address above VD_BUFFERS.
+ * Queues are at fixed places in memory (vd_queue.desc, avail, used), where a test may scribble;
+ * vd_desc, vd_offer and vd_publish are the pieces of which malformed chains are made. Buffers come
+ * from vd_alloc, or are at any address above VD_BUFFERS.
  */
 #include <linux/virtio_ring.h>
 #include <stdbool.h>
@@ -59,11 +60,11 @@ struct vd_queue {
     struct vring_desc *desc;
     struct vring_avail *avail;
     struct vring_used *used;
-    uint16_t next_desc; /* of the next chain; descriptors are used round and round */
-    uint16_t offered;   /* available index that vd_publish publishes */
-    uint16_t kicked;    /* available index at the last vd_kick */
-    uint16_t reaped;    /* used index up to which vd_reap came */
-    int doorbell;       /* as the accelerator got it */
+    uint16_t next_desc; /* first descriptor of the next chain; they are used round and round */
+    uint16_t offered;   /* the available index that vd_publish publishes */
+    uint16_t kicked;    /* the available index at the last vd_kick */
+    uint16_t reaped;    /* the used index that vd_reap has come to */
+    int doorbell;       /* the eventfd that the accelerator was given, or -1 */
 };
 
 struct vd_accel {
@@ -83,9 +84,9 @@ struct vd {
     unsigned interrupts; /* raised so far */
     bool by_register;    /* kicks go to QueueNotify instead of the doorbell's eventfd */
     bool no_interrupts;  /* what vd_reap asks the device for: used_event or NO_INTERRUPT */
-    bool hostile;        /* chains change behind the device's back: what is told is not checked */
-    gpa_t free;          /* vd_alloc */
-    bool *told; /* by address: memory_written said so, vd_reap has not asked yet; or NULL */
+    bool hostile;        /* chains change behind the device's back: memory_written is not checked */
+    gpa_t free;          /* where vd_alloc goes on */
+    bool *told; /* by address: memory_written told of it, vd_reap has not checked it yet; or NULL */
     bool gone;
     struct vd_queue queue[VIRTIO_QUEUES_MAX];
 };
@@ -96,7 +97,7 @@ void vd_init(struct vd *d, enum loop_backend backend);
 void vd_plug(struct vd *d, struct virtio_device *device);
 void vd_finish(struct vd *d);
 
-/* Registers. Status and queue selectors are the test's to think of. */
+/* Registers. The test itself has to set Status and QueueSel. */
 
 uint32_t vd_read(struct vd *d, uint32_t reg);
 void vd_write(struct vd *d, uint32_t reg, uint32_t value);
@@ -104,13 +105,14 @@ void vd_config_read(struct vd *d, uint32_t offset, void *to, uint32_t len); /* b
 
 /* Bring-up (3.1.1). */
 
-/* Reset to FEATURES_OK with all offered features but `without`; returns whether they were taken. */
+/* From a reset to FEATURES_OK, with all offered features but `without`. Returns whether the device
+ * accepted them. */
 bool vd_negotiate(struct vd *d, uint64_t without);
 
-/* Configures and readies a queue of the device's largest size, or of this one. */
+/* Configures and readies a queue of this size; 0: of the largest size that the device allows. */
 void vd_queue_set_up(struct vd *d, unsigned queue, uint16_t size);
 
-/* Both, all queues, then DRIVER_OK; the loop has seen it on return. */
+/* Negotiates, sets up all queues, sets DRIVER_OK and runs the loop until it has settled. */
 void vd_start(struct vd *d, uint64_t without);
 
 /* Writes 0 to Status and runs the loop until it reads 0. */
@@ -118,7 +120,7 @@ void vd_reset(struct vd *d);
 
 /* Chains. */
 
-/* len bytes that nobody else has, 16-aligned, zeroed. */
+/* Allocates len bytes, 16-aligned, zeroed. vd_finish frees all. */
 gpa_t vd_alloc(struct vd *d, uint32_t len);
 void *vd_at(struct vd *d, gpa_t at, uint32_t len);
 
@@ -126,12 +128,12 @@ void *vd_at(struct vd *d, gpa_t at, uint32_t len);
 uint16_t vd_chain(struct vd *d, unsigned queue, const struct vd_buf *bufs, unsigned count);
 uint16_t vd_indirect(struct vd *d, unsigned queue, const struct vd_buf *bufs, unsigned count);
 
-/* The pieces: write a descriptor; put a head into the available ring; publish the index. */
+/* The pieces: writes a descriptor; puts a head into the available ring; publishes the index. */
 void vd_desc(struct vd *d, unsigned queue, uint16_t index, struct vring_desc desc);
 void vd_offer(struct vd *d, unsigned queue, uint16_t head);
 void vd_publish(struct vd *d, unsigned queue);
 
-/* Notifies the device if it wants to be; returns whether it did. vd_kick_hard asks nobody. */
+/* Notifies the device if it wants that; returns whether it did. vd_kick_hard always notifies. */
 bool vd_kick(struct vd *d, unsigned queue);
 void vd_kick_hard(struct vd *d, unsigned queue);
 
@@ -140,18 +142,18 @@ void vd_kick_hard(struct vd *d, unsigned queue);
 /* Runs the loop until nothing is due any more. I/O that the host has yet to finish is not due. */
 void vd_settle(struct vd *d);
 
-/* Runs the loop until done(arg), which a test that waits for real I/O brings. Fails after 10 s. */
+/* Runs the loop until done(arg) is true, for a test that waits for real I/O. Fails after 10 s. */
 void vd_run_until(struct vd *d, bool (*done)(void *arg), void *arg);
 
-/* The next used element, if there is one; vd_await runs the loop until there is. */
+/* Takes the next used element, if there is one; vd_await runs the loop until there is. */
 bool vd_reap(struct vd *d, unsigned queue, struct vd_used *used);
 struct vd_used vd_await(struct vd *d, unsigned queue);
 
-/* NEEDS_RESET is set. */
+/* Whether NEEDS_RESET is set. */
 bool vd_failed(struct vd *d);
 
-/* Interrupts since the last call; InterruptStatus is acknowledged, and what it held goes to *why
- * unless NULL. */
+/* The number of interrupts since the last call. Acknowledges InterruptStatus; what it held goes to
+ * *why unless NULL. */
 unsigned vd_interrupts(struct vd *d, uint32_t *why);
 
 #endif

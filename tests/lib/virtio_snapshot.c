@@ -38,7 +38,7 @@ void vd_save(struct vd *d, struct state_writer *w)
         check_failed(__FILE__, __LINE__, e.text);
 }
 
-/* Where the other driver's pointer points, here. */
+/* A pointer into the memory of `from` as one into the memory of `to`. */
 static void *moved(struct vd *to, const struct vd *from, const void *at)
 {
     return at ? mem_at(&to->mem, mem_gpa(&from->mem, at), 1) : NULL;

@@ -1,14 +1,15 @@
 #ifndef TESTS_VIRTIO_SNAPSHOT_H
 #define TESTS_VIRTIO_SNAPSHOT_H
 /*
- * A driver and its device across a snapshot: brought to rest in one machine, carried on in another.
+ * Takes a driver and its device through a snapshot: brings them to rest in one machine and lets
+ * them go on in another.
  *
  *   vd_quiesce(&d);                           runs the loop until the device is at rest
  *   vd_save(&d, &w);
- *   vd_init(&to, ...), vd_plug(&to, &other)   a device made alike
- *   vd_move(&to, &d);                         memory, and where the driver was in it
+ *   vd_init(&to, ...), vd_plug(&to, &other)   a device with the same configuration
+ *   vd_move(&to, &d);                         copies memory and the driver's state
  *   ret = vd_restore(&to, &w, &e);
- *   virtio_resume(to.device);                 and that of d too, if it is to go on
+ *   virtio_resume(to.device);                 and d.device too, if it is to go on
  */
 #include "core/base/state.h"
 #include "lib/virtio_driver.h"
@@ -16,12 +17,12 @@
 
 void vd_quiesce(struct vd *d);
 
-/* Into a state of its own, whatever w held. */
+/* Writes a state with the device's section alone, whatever w held before. */
 void vd_save(struct vd *d, struct state_writer *w);
 
 void vd_move(struct vd *to, const struct vd *from);
 
-/* The device's section, which has to be all that there is. */
+/* Reads the device's section, which must be the only one. */
 int vd_restore(struct vd *d, const struct state_writer *w, struct err *e);
 
 #endif

@@ -1,13 +1,14 @@
 /*
  * The block cache.
  *
- * Three ways to a block. By virtual address: a direct-mapped table of recent ones, emptied by
- * counting up a generation whenever an address may have changed its meaning; nearly all lookups end
- * here. By physical address and mode: a hash table. By page: a list, to find what a store hits.
+ * A block is found in three ways. By virtual address: a direct-mapped table of recent blocks, where
+ * nearly all look-ups end; a generation number empties it whenever a virtual address may have come
+ * to mean another physical one. By physical address and mode: a hash table. By page: a list, to
+ * find the blocks that a store hits.
  *
- * Blocks are cut from one arena and never given back singly; a dropped block only leaves the
- * tables, so that one that is running may still return into its own memory. When the arena is full
- * everything is dropped at once, which happens between blocks only.
+ * Blocks are cut from one arena and never freed singly. A dropped block only leaves the tables: it
+ * may be the one that is running, and its memory must stay valid until it returns. When the arena
+ * is full all blocks are dropped at once, which happens between blocks only.
  */
 #include "emu/x86/block.h"
 
@@ -46,8 +47,8 @@ struct recent {
 
 struct block_cache {
     uint8_t *arena;
-    struct block *straddler; /* room for one block that is never looked up again */
-    size_t used;
+    struct block *straddler; /* for the one block that is not cached: block_decode_straddler */
+    size_t used;             /* bytes of the arena */
     uint32_t generation;
     struct recent recent[RECENT_SIZE];
     struct block *hash[HASH_SIZE];
@@ -85,12 +86,12 @@ void block_cache_destroy(struct block_cache *b)
     free(b);
 }
 
-static unsigned hash_of(gpa_t pc, uint32_t mode)
+static unsigned block_hash(gpa_t pc, uint32_t mode)
 {
     return (unsigned)((pc ^ pc >> 14 ^ (uint64_t)mode << 7) % HASH_SIZE);
 }
 
-static void *arena_take(struct block_cache *b, size_t size)
+static void *block_arena_take(struct block_cache *b, size_t size)
 {
     void *at = b->arena + b->used;
 
@@ -98,12 +99,12 @@ static void *arena_take(struct block_cache *b, size_t size)
     return at;
 }
 
-static bool arena_has_room(const struct block_cache *b)
+static bool block_arena_has_room(const struct block_cache *b)
 {
     return ARENA_SIZE - b->used >= BLOCK_MAX + 2 * sizeof(struct page) + 64;
 }
 
-static struct page **page_slot(struct block_cache *b, gpa_t page)
+static struct page **block_page_slot(struct block_cache *b, gpa_t page)
 {
     struct page **slot = &b->pages[page / PAGE_4K % PAGES_SIZE];
 
@@ -112,14 +113,14 @@ static struct page **page_slot(struct block_cache *b, gpa_t page)
     return slot;
 }
 
-/* The page's list, held from now on if it was not. */
-static struct page *page_of(struct cpu *c, gpa_t gpa)
+/* The page's entry in the table; takes a hold (code_pages.h) where it has to be made. */
+static struct page *block_page(struct cpu *c, gpa_t gpa)
 {
     gpa_t at = gpa & ~(gpa_t)(PAGE_4K - 1);
-    struct page **slot = page_slot(c->blocks, at);
+    struct page **slot = block_page_slot(c->blocks, at);
 
     if (!*slot) {
-        struct page *page = arena_take(c->blocks, sizeof(*page));
+        struct page *page = block_arena_take(c->blocks, sizeof(*page));
 
         *page = (struct page){ .gpa = at };
         code_page_hold(c, at);
@@ -128,7 +129,7 @@ static struct page *page_of(struct cpu *c, gpa_t gpa)
     return *slot;
 }
 
-static void forget_addresses(struct cpu *c)
+static void block_forget_addresses(struct cpu *c)
 {
     struct block_cache *b = c->blocks;
 
@@ -138,7 +139,7 @@ static void forget_addresses(struct cpu *c)
     }
 }
 
-static void drop_all(struct cpu *c)
+static void block_drop_all(struct cpu *c)
 {
     struct block_cache *b = c->blocks;
 
@@ -149,24 +150,24 @@ static void drop_all(struct cpu *c)
     memset(b->pages, 0, sizeof(b->pages));
     b->used = 0;
     thunks_clear(c->thunks);
-    forget_addresses(c);
+    block_forget_addresses(c);
 }
 
-static void unhash(struct block_cache *b, struct block *block)
+static void block_unhash(struct block_cache *b, struct block *block)
 {
-    struct block **slot = &b->hash[hash_of(block->pc, block->mode)];
+    struct block **slot = &b->hash[block_hash(block->pc, block->mode)];
 
     while (*slot != block)
         slot = &(*slot)->hash_next;
     *slot = block->hash_next;
 }
 
-static bool overlaps(const struct block *block, gpa_t gpa, uint64_t len)
+static bool block_overlaps(const struct block *block, gpa_t gpa, uint64_t len)
 {
     return gpa < block->pc + block->len && gpa + len > block->pc;
 }
 
-static bool page_drop(struct cpu *c, struct page *page, gpa_t gpa, uint64_t len)
+static bool block_page_drop(struct cpu *c, struct page *page, gpa_t gpa, uint64_t len)
 {
     struct block **slot = &page->blocks;
     bool dropped = false;
@@ -174,12 +175,12 @@ static bool page_drop(struct cpu *c, struct page *page, gpa_t gpa, uint64_t len)
     while (*slot) {
         struct block *block = *slot;
 
-        if (!overlaps(block, gpa, len)) {
+        if (!block_overlaps(block, gpa, len)) {
             slot = &block->page_next;
             continue;
         }
         *slot = block->page_next;
-        unhash(c->blocks, block);
+        block_unhash(c->blocks, block);
         for (unsigned i = 0; i < block->op_count; i++)
             block->ops[i].run = op_stale;
         dropped = true;
@@ -187,53 +188,55 @@ static bool page_drop(struct cpu *c, struct page *page, gpa_t gpa, uint64_t len)
     return dropped;
 }
 
-static void drop(struct cpu *c, gpa_t gpa, uint64_t len)
+static void block_drop(struct cpu *c, gpa_t gpa, uint64_t len)
 {
     struct block_cache *b = c->blocks;
     gpa_t first = gpa & ~(gpa_t)(PAGE_4K - 1);
     bool dropped = false;
 
     for (gpa_t at = first; at < gpa + len; at += PAGE_4K) {
-        struct page **slot = page_slot(b, at);
+        struct page **slot = block_page_slot(b, at);
         struct page *page = *slot;
 
         if (!page)
             continue;
-        dropped |= page_drop(c, page, gpa, len);
+        dropped |= block_page_drop(c, page, gpa, len);
         if (page->blocks)
             continue;
         *slot = page->next;
         code_page_release(c, at);
     }
     if (dropped)
-        forget_addresses(c);
+        block_forget_addresses(c);
 }
 
-/* Decodes up to `room` bytes into a new block of the cache. */
-static struct block *decode_here(struct cpu *c, uint32_t mode, gpa_t pc, const uint8_t *code,
-                                 unsigned room)
+/* Decodes up to `room` bytes into a new block of the cache. NULL: the first instruction goes on
+ * past them. */
+static struct block *block_decode(struct cpu *c, uint32_t mode, gpa_t pc, const uint8_t *code,
+                                  unsigned room)
 {
     struct block_cache *b = c->blocks;
     struct page *page;
     struct block *block;
 
-    if (!arena_has_room(b) || !thunks_have_room(c->thunks))
-        drop_all(c);
-    page = page_of(c, pc); /* the hold comes before the first byte is read */
+    if (!block_arena_has_room(b) || !thunks_have_room(c->thunks))
+        block_drop_all(c);
+    page = block_page(c, pc); /* hold the page before reading its first byte */
     block = (struct block *)(b->arena + b->used);
     *block = (struct block){ .pc = pc, .mode = mode };
     if (!block_build(c, block, code, room))
         return NULL;
-    (void)arena_take(b, sizeof(*block) + block->op_count * sizeof(struct op));
-    block->hash_next = b->hash[hash_of(pc, mode)];
-    b->hash[hash_of(pc, mode)] = block;
+    (void)block_arena_take(b, sizeof(*block) + block->op_count * sizeof(struct op));
+    block->hash_next = b->hash[block_hash(pc, mode)];
+    b->hash[block_hash(pc, mode)] = block;
     block->page_next = page->blocks;
     page->blocks = block;
     return block;
 }
 
-/* Whether `len` bytes from rip on are inside the code segment (SDM 3A, 5.3); records the fault. */
-static bool within_limit(struct cpu *c, uint32_t mode, unsigned len)
+/* Whether `len` bytes from rip on are inside the code segment (SDM 3A, 5.3). Records the fault if
+ * not. */
+static bool block_within_limit(struct cpu *c, uint32_t mode, unsigned len)
 {
     if (__builtin_expect((mode & (MODE_64 | MODE_FLAT)) != 0, 1) ||
         c->rip + len - 1 <= c->seg[X86_CS].limit)
@@ -242,21 +245,21 @@ static bool within_limit(struct cpu *c, uint32_t mode, unsigned len)
     return false;
 }
 
-/* One instruction whose bytes are gathered one page at a time: it goes on past the first, or that
- * is not RAM. */
-static struct block *decode_straddler(struct cpu *c, uint32_t mode, uint64_t linear, gpa_t pc)
+/* Decodes one instruction whose bytes are gathered page by page, because it straddles two pages or
+ * its page is not RAM. */
+static struct block *block_decode_straddler(struct cpu *c, uint32_t mode, uint64_t linear, gpa_t pc)
 {
     struct block *block = c->blocks->straddler;
     uint8_t bytes[DECODE_BYTES_MAX];
     unsigned have = 0;
 
     if (!thunks_have_room(c->thunks))
-        drop_all(c);
+        block_drop_all(c);
     *block = (struct block){ .pc = pc, .mode = mode | MODE_STEP };
     do {
         unsigned got;
 
-        if (!within_limit(c, mode, have + 1u))
+        if (!block_within_limit(c, mode, have + 1u))
             return NULL;
         got = mmu_fetch_bytes(c, linear + have, bytes + have, (unsigned)sizeof(bytes) - have);
 
@@ -267,9 +270,10 @@ static struct block *decode_straddler(struct cpu *c, uint32_t mode, uint64_t lin
     return block;
 }
 
-/* Out of line: a hit among the recent ones, next to all there is, shall not pay for its frame. */
-static __attribute__((noinline)) const struct block *look_up(struct cpu *c, uint32_t mode,
-                                                             uint64_t linear, struct recent *r)
+/* Not inlined, so that a hit in the recent table, which nearly every look-up is, does not pay for
+ * this function's stack frame. */
+static __attribute__((noinline)) const struct block *
+block_look_up(struct cpu *c, uint32_t mode, uint64_t linear, struct recent *r)
 {
     const uint8_t *code;
     struct block *block;
@@ -277,70 +281,71 @@ static __attribute__((noinline)) const struct block *look_up(struct cpu *c, uint
 
     if (!mmu_fetch(c, linear, &pc, &code))
         return NULL;
-    block = c->blocks->hash[hash_of(pc, mode)];
+    block = c->blocks->hash[block_hash(pc, mode)];
     while (block && (block->pc != pc || block->mode != mode))
         block = block->hash_next;
     if (!block && code)
-        block = decode_here(c, mode, pc, code, PAGE_4K - (unsigned)(pc % PAGE_4K));
+        block = block_decode(c, mode, pc, code, PAGE_4K - (unsigned)(pc % PAGE_4K));
     if (!block)
-        return decode_straddler(c, mode, linear, pc);
+        return block_decode_straddler(c, mode, linear, pc);
     *r = (struct recent){ linear, block, mode, c->blocks->generation };
     return block;
 }
 
-static struct recent *recent_of(struct block_cache *b, uint64_t linear)
+static struct recent *block_recent_slot(struct block_cache *b, uint64_t linear)
 {
     return &b->recent[(linear ^ linear >> 12) % RECENT_SIZE];
 }
 
-static inline const struct block *find(struct cpu *c, uint32_t mode)
+static inline const struct block *block_find(struct cpu *c, uint32_t mode)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->rip;
     struct block_cache *b = c->blocks;
-    struct recent *r = recent_of(b, linear);
+    struct recent *r = block_recent_slot(b, linear);
 
     if (__builtin_expect(r->linear == linear && r->mode == mode && r->generation == b->generation,
                          1))
         return r->block;
-    return look_up(c, mode, linear, r);
+    return block_look_up(c, mode, linear, r);
 }
 
-/* A block knows nothing of limits. One that goes on past CS's is run by single instructions, up to
- * the one that is not all inside. */
-static __attribute__((noinline)) const struct block *find_within_limit(struct cpu *c, uint32_t mode)
+/* Blocks are decoded without regard to the limit of CS. Where a block goes on past the limit, its
+ * instructions run as blocks of one, until one of them is not wholly inside: that one faults. */
+static __attribute__((noinline)) const struct block *block_find_within_limit(struct cpu *c,
+                                                                             uint32_t mode)
 {
     const struct block *block;
 
-    if (!within_limit(c, mode, 1))
+    if (!block_within_limit(c, mode, 1))
         return NULL;
-    block = find(c, mode);
+    block = block_find(c, mode);
     if (!block || c->rip + block->len - 1 <= c->seg[X86_CS].limit)
         return block;
-    block = find(c, mode | MODE_STEP);
-    return block && within_limit(c, mode, block->len) ? block : NULL;
+    block = block_find(c, mode | MODE_STEP);
+    return block && block_within_limit(c, mode, block->len) ? block : NULL;
 }
 
 const struct block *block_at(struct cpu *c, uint32_t mode)
 {
     if (__builtin_expect(!(mode & (MODE_64 | MODE_FLAT)), 0))
-        return find_within_limit(c, mode);
-    return find(c, mode);
+        return block_find_within_limit(c, mode);
+    return block_find(c, mode);
 }
 
-/* As if its own code had changed. A block that is not among the recent ones any more is a single
- * instruction, or one whose code did change. */
+/* Drops the running block as if its code had changed. If the block is no longer in the recent table
+ * there is nothing to do: it is a single instruction, or its code did change. */
 void block_stop(struct cpu *c)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->gpr[CPU_BLOCK_RIP];
-    const struct recent *r = recent_of(c->blocks, linear);
+    const struct recent *r = block_recent_slot(c->blocks, linear);
 
     if (r->linear == linear && r->mode == c->mode && r->generation == c->blocks->generation)
-        drop(c, r->block->pc, 1);
+        block_drop(c, r->block->pc, 1);
 }
 
 const struct code_cache_ops block_code_ops = {
-    .drop = drop,
-    .drop_all = drop_all,
+    .drop = block_drop,
+    .drop_all = block_drop_all,
     .stop = block_stop,
-    .forget_addresses = forget_addresses,
+    .forget_addresses = block_forget_addresses,
 };

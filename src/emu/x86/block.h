@@ -1,15 +1,16 @@
 #ifndef EMU_X86_BLOCK_H
 #define EMU_X86_BLOCK_H
 /*
- * Decoded blocks of one processor, and how they stay true when code changes.
+ * The decoded blocks of one processor, and how they are kept in step with guest memory.
  *
- * A block is a straight run of instructions on one page, known by the guest physical address of its
- * first byte and the mode it was decoded for. An instruction that straddles two pages is a block of
- * its own, decoded anew each time, since what follows the first page depends on the mapping of the
- * moment. Each processor has its own cache, so that looking up takes no lock; the price is that
+ * A block is a straight run of instructions on one page. Its key is the guest physical address of
+ * its first byte and the mode it was decoded for. An instruction that straddles two pages is a
+ * block of its own and is decoded again each time, since the page mapped behind the first may have
+ * changed. Each processor has its own cache, so that a look-up takes no lock; the price is that
  * every processor decodes what it runs.
  *
- * Code that changes: code_pages.h notices the stores, and asks for block_drop here.
+ * When a store changes code, code_pages.h notices it and has the blocks dropped through
+ * block_code_ops.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,11 +29,12 @@ void block_cache_destroy(struct block_cache *b);
 
 /* That vCPU's thread. */
 
-/* The block at cpu.rip in this mode, decoded if need be; NULL: fetching faulted and the fault is
- * recorded. Valid until the next call of a function here. */
+/* Returns the block at cpu.rip in this mode, decoding it if need be. NULL: the fetch faulted and
+ * the fault is recorded. The block is valid until the next call of a function of this header. */
 const struct block *block_at(struct cpu *c, uint32_t mode);
 
-/* From inside an instruction: the running block ends behind it. Costs decoding it again. */
+/* From inside an instruction: makes the running block end behind that instruction. The block is
+ * dropped for it, so the next run decodes it again. */
 void block_stop(struct cpu *c);
 
 #endif

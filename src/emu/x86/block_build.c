@@ -1,9 +1,10 @@
 /*
  * Building blocks.
  *
- * Some instructions end a block: those after which the next address is not simply the next byte,
- * those that may change the mode or let an interrupt in, those that take long, and serializing ones
- * (order.h). The build functions of the first three kinds say so themselves.
+ * Some instructions end a block: those that do not simply continue at the next byte, those that may
+ * change the mode or let an interrupt in, those that take long, and the serializing ones (order.h).
+ * For the first three kinds the build functions end the block; for the serializing ones this file
+ * does.
  */
 #include "emu/x86/block_build.h"
 
@@ -28,24 +29,25 @@ static void op_order(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-static void block_nop(struct build *b)
+static void block_build_nop(struct build *b)
 {
     (void)build_append(b, op_nop);
 }
 
-/* PREFETCH of a register, as AMD's processors have it. */
-static bool undefined_here(const struct build *b)
+/* PREFETCH with a register operand: undefined on AMD's processors, a NOP on Intel's. */
+static bool block_insn_undefined(const struct build *b)
 {
     return b->row->map == MAP_0F && b->insn.opcode == 0x0d && !(b->insn.flags & INSN_MEM) &&
            !b->cpu->vendor->prefetch_register;
 }
 
-/* What keeps the instruction from being executed at all in this mode: the vector, or 0. */
-static unsigned forbidden(const struct build *b)
+/* The exception that this instruction always raises in this mode: its vector, or 0 for none. */
+static unsigned block_insn_forbidden(const struct build *b)
 {
     uint32_t mode = b->block->mode;
 
-    if (b->row->class == CLASS_UD || !cpu_offers(b->cpu, b->row->feature) || undefined_here(b))
+    if (b->row->class == CLASS_UD || !cpu_offers(b->cpu, b->row->feature) ||
+        block_insn_undefined(b))
         return CPU_UD;
     if ((b->row->priv == PRIV_pe || b->row->priv == PRIV_pe0 || b->row->priv == PRIV_peu) &&
         (mode & MODE_REAL))
@@ -74,39 +76,39 @@ static unsigned forbidden(const struct build *b)
     }
 }
 
-static bool (*const families[])(struct build *b) = {
+static bool (*const block_families[])(struct build *b) = {
     build_move, build_branch, build_stack, build_flags,  build_string, build_system, build_tables,
     build_port, build_state,  build_x87,   build_masked, build_bits,   build_legacy, build_native,
 };
 
-/* PAUSE with REX.B: only AMD's processors let the prefix make it XCHG. */
-static bool is_pause(const struct build *b)
+/* Whether F3 41 90 is PAUSE, as on Intel's processors; on AMD's the REX.B makes it XCHG. */
+static bool block_insn_is_pause(const struct build *b)
 {
     return b->row->mnemonic == MN_XCHG && b->insn.opcode == 0x90 && (b->insn.flags & INSN_REP) &&
            b->cpu->vendor->pause_rex_b;
 }
 
-static void block_insn(struct build *b)
+static void block_build_insn(struct build *b)
 {
-    unsigned vector = forbidden(b);
+    unsigned vector = block_insn_forbidden(b);
 
     if (vector) {
         build_fault(b, (enum cpu_vector)vector);
         return;
     }
-    if (b->row->class == CLASS_NOP || is_pause(b)) {
-        block_nop(b);
+    if (b->row->class == CLASS_NOP || block_insn_is_pause(b)) {
+        block_build_nop(b);
         return;
     }
     if (order_serializes(b->row)) {
         (void)build_append(b, op_order);
         b->last = true;
     }
-    for (unsigned i = 0; !families[i](b); i++)
+    for (unsigned i = 0; !block_families[i](b); i++)
         ;
 }
 
-static enum decode_mode decode_mode_of(const struct cpu *c, uint32_t mode)
+static enum decode_mode block_decode_mode(const struct cpu *c, uint32_t mode)
 {
     if (mode & MODE_64)
         return c->vendor->near_66 ? DECODE_64_AMD : DECODE_64;
@@ -121,7 +123,7 @@ bool block_build(struct cpu *c, struct block *block, const uint8_t *code, unsign
     block->count = block->op_count = 0;
     while (block->count < most && !b.ends && !b.last) {
         enum decode_result r =
-            decode(&b.insn, code + b.at, room - b.at, decode_mode_of(c, block->mode));
+            decode(&b.insn, code + b.at, room - b.at, block_decode_mode(c, block->mode));
 
         b.bytes = code + b.at;
         if (r == DECODE_MORE)
@@ -131,7 +133,7 @@ bool block_build(struct cpu *c, struct block *block, const uint8_t *code, unsign
             build_fault(&b, r == DECODE_TOO_LONG ? CPU_GP : CPU_UD);
         } else {
             b.row = &table_rows[b.insn.row];
-            block_insn(&b);
+            block_build_insn(&b);
         }
         b.at = (uint16_t)(b.at + b.insn.len);
         block->count++;

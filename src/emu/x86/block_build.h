@@ -1,8 +1,8 @@
 #ifndef EMU_X86_BLOCK_BUILD_H
 #define EMU_X86_BLOCK_BUILD_H
 /*
- * From instruction bytes to a block of ops: decode/decode.h reads them, the families of op/build.h
- * say what runs them.
+ * Turns instruction bytes into a block of ops: decode/decode.h decodes them, and the instruction
+ * families of op/build.h choose the handlers.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,10 +10,11 @@
 struct block;
 struct cpu;
 
-/* Fills count, len, op_count and ops of a block whose pc and mode are set, from `room` bytes that
- * all belong to one page or to one gathered instruction. An instruction that is undefined, not
- * offered, not allowed in this mode or longer than 15 bytes becomes an op that raises the fault.
- * False: the first instruction goes on past `room`, which is less than 15; nothing is filled. */
+/* Fills in count, len, op_count and ops of a block whose pc and mode are set. The `room` bytes of
+ * code all lie on one page, or were gathered for a single instruction. An instruction that is
+ * undefined, not in the guest's CPUID, not allowed in this mode or longer than 15 bytes becomes an
+ * op that raises the fault. False: the first instruction goes on past `room`, which is less than
+ * 15; the block holds no instruction. */
 bool block_build(struct cpu *c, struct block *block, const uint8_t *code, unsigned room);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The software CPU as an accelerator: making and taking apart the machine's processors and
- * interrupt controllers.
+ * The software CPU as an accelerator: creates and destroys the machine's processors and interrupt
+ * controllers.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static void emu_destroy(struct accel *a)
     free(m);
 }
 
-static int controllers_create(struct emu *m, struct err *e)
+static int emu_controllers_create(struct emu *m, struct err *e)
 {
     m->ioapic = malloc(sizeof(*m->ioapic));
     if (m->ioapic)
@@ -74,7 +74,7 @@ static int emu_create(const struct accel_config *config, struct accel **out, str
     (void)pthread_mutex_init(&m->exclusive_lock, NULL);
     (void)pthread_mutex_init(&m->kvmclock_lock, NULL);
     tsc_init(m);
-    ret = controllers_create(m, e);
+    ret = emu_controllers_create(m, e);
     if (ret == 0)
         ret = code_pages_init(m, e);
     if (ret) {
@@ -85,7 +85,7 @@ static int emu_create(const struct accel_config *config, struct accel **out, str
     return 0;
 }
 
-static void line_raise(struct irq_line *line)
+static void emu_line_raise(struct irq_line *line)
 {
     struct emu *m = (struct emu *)line->accel;
 
@@ -104,7 +104,7 @@ static int emu_irq_init(struct accel *a, struct irq_line *line, unsigned gsi, st
     if (m->lines & 1u << gsi)
         return err_set(e, EEXIST, "interrupt %u has a line already", gsi);
     m->lines |= 1u << gsi;
-    *line = (struct irq_line){ .raise = line_raise, .gsi = gsi, .fd = -1, .accel = a };
+    *line = (struct irq_line){ .raise = emu_line_raise, .gsi = gsi, .fd = -1, .accel = a };
     return 0;
 }
 
@@ -137,7 +137,7 @@ static void emu_memory_written(struct accel *a, gpa_t gpa, uint64_t len)
     code_pages_written((struct emu *)a, gpa, len);
 }
 
-static void vcpu_destroy(struct accel_vcpu *v)
+static void emu_vcpu_destroy(struct accel_vcpu *v)
 {
     struct cpu *c = (struct cpu *)v;
 
@@ -158,7 +158,7 @@ static void vcpu_destroy(struct accel_vcpu *v)
     free(c);
 }
 
-static int vcpu_regs_set(struct accel_vcpu *v, const struct vcpu_regs *r, struct err *e)
+static int emu_vcpu_regs_set(struct accel_vcpu *v, const struct vcpu_regs *r, struct err *e)
 {
     struct cpu *c = (struct cpu *)v;
 
@@ -183,7 +183,7 @@ static int vcpu_regs_set(struct accel_vcpu *v, const struct vcpu_regs *r, struct
     return 0;
 }
 
-static int vcpu_regs_get(struct accel_vcpu *v, struct vcpu_regs *r, struct err *e)
+static int emu_vcpu_regs_get(struct accel_vcpu *v, struct vcpu_regs *r, struct err *e)
 {
     const struct cpu *c = (const struct cpu *)v;
 
@@ -205,8 +205,9 @@ static int vcpu_regs_get(struct accel_vcpu *v, struct vcpu_regs *r, struct err *
     return 0;
 }
 
-/* What waits for the vCPU's own thread, or for the time that went by while the guest was loaded. */
-static int vcpu_first_run(struct cpu *c, struct err *e)
+/* What has to happen on the vCPU's own thread (signals, host timers), or only after the kernel was
+ * loaded (the TSC's frequency is measured over that time). */
+static int emu_vcpu_first_run(struct cpu *c, struct err *e)
 {
     struct cpuid_machine shape = { .vcpu_count = c->emu->vcpu_count, .vcpu = c->accel.id };
     int ret;
@@ -224,12 +225,12 @@ static int vcpu_first_run(struct cpu *c, struct err *e)
     return ret;
 }
 
-static enum vcpu_exit vcpu_run(struct accel_vcpu *v)
+static enum vcpu_exit emu_vcpu_run(struct accel_vcpu *v)
 {
     struct cpu *c = (struct cpu *)v;
     struct err e;
 
-    if (!c->has_run && vcpu_first_run(c, &e)) {
+    if (!c->has_run && emu_vcpu_first_run(c, &e)) {
         log_error("vCPU %u: %s", v->id, e.text);
         return VCPU_FAILED;
     }
@@ -237,20 +238,20 @@ static enum vcpu_exit vcpu_run(struct accel_vcpu *v)
     return exec_run(c);
 }
 
-static void vcpu_kick(struct accel_vcpu *v)
+static void emu_vcpu_kick(struct accel_vcpu *v)
 {
     cpu_request((struct cpu *)v, CPU_REQ_KICK);
 }
 
-static const struct accel_vcpu_ops vcpu_ops = {
-    .destroy = vcpu_destroy,
-    .regs_set = vcpu_regs_set,
-    .regs_get = vcpu_regs_get,
-    .run = vcpu_run,
-    .kick = vcpu_kick,
+static const struct accel_vcpu_ops emu_vcpu_ops = {
+    .destroy = emu_vcpu_destroy,
+    .regs_set = emu_vcpu_regs_set,
+    .regs_get = emu_vcpu_regs_get,
+    .run = emu_vcpu_run,
+    .kick = emu_vcpu_kick,
 };
 
-static int vcpu_allocate(struct cpu *c, struct err *e)
+static int emu_vcpu_allocate(struct cpu *c, struct err *e)
 {
     c->tlbs = malloc(sizeof(*c->tlbs));
     c->lapic = calloc(1, sizeof(*c->lapic));
@@ -259,7 +260,7 @@ static int vcpu_allocate(struct cpu *c, struct err *e)
     return thunks_create(&c->thunks, e);
 }
 
-static void interrupt_ended(struct lapic *l, uint8_t vector, bool level)
+static void emu_interrupt_ended(struct lapic *l, uint8_t vector, bool level)
 {
     if (level)
         ioapic_eoi(l->cpu->emu->ioapic, vector);
@@ -275,18 +276,18 @@ static int emu_vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out
     if (!c)
         return err_set(e, ENOMEM, "no memory for vCPU %u", id);
     memset(c, 0, sizeof(*c));
-    c->accel = (struct accel_vcpu){ .ops = &vcpu_ops, .id = id };
+    c->accel = (struct accel_vcpu){ .ops = &emu_vcpu_ops, .id = id };
     c->emu = m;
     c->code = &block_code_ops;
-    ret = vcpu_allocate(c, e);
+    ret = emu_vcpu_allocate(c, e);
     if (ret == 0)
         ret = emu_cpuid_offer(&c->cpuid, e);
     if (ret) {
-        vcpu_destroy(&c->accel);
+        emu_vcpu_destroy(&c->accel);
         return ret;
     }
     cpu_features_update(c);
-    lapic_init(c->lapic, c, interrupt_ended);
+    lapic_init(c->lapic, c, emu_interrupt_ended);
     cpu_reset(c, false);
     m->cpus[id] = c;
     m->cpu_count = id + 1;

@@ -1,9 +1,9 @@
 /*
  * Running a processor.
  *
- * A block runs until its last op; then whatever it left in cpu.leave is dealt with, then requests,
- * then the next block. What a running guest costs most is here: keep the way from one block to the
- * next short.
+ * A block runs to its last op, or to one that faults. Then the loop handles what the block left in
+ * cpu.leave, then requests, then runs the next block. A running guest costs most between two
+ * blocks: keep the path from one to the next short.
  */
 #include "emu/x86/exec.h"
 
@@ -34,21 +34,21 @@ enum next {
     SHUT_DOWN,
 };
 
-static enum next fault_take(struct cpu *c)
+static enum next exec_fault_take(struct cpu *c)
 {
     return intr_deliver_fault(c) ? GO_ON : SHUT_DOWN;
 }
 
-/* INIT puts the processor where it waits for SIPI; SIPI starts it at the page the vector names (SDM
- * 3A, 9.4.3). */
-static void start_up(struct cpu *c, uint32_t requests)
+/* INIT resets the processor, which then waits for SIPI unless it is processor 0; SIPI starts it at
+ * the page that its vector names (SDM 3A, 9.4.3). */
+static void exec_start_up(struct cpu *c, uint32_t requests)
 {
     uint8_t page;
 
     if (requests & CPU_REQ_INIT) {
         cpu_reset(c, true);
         lapic_reset(c->lapic, true);
-        kvmclock_system_write(c, 0); /* as KVM: the page may be another kernel's by now */
+        kvmclock_system_write(c, 0); /* as KVM does: the page may be another kernel's */
         c->halted_by_guest = false;
     }
     if (!(requests & CPU_REQ_SIPI) || !c->waiting_for_sipi)
@@ -61,7 +61,7 @@ static void start_up(struct cpu *c, uint32_t requests)
     cpu_mode_update(c);
 }
 
-static enum next nmi_take(struct cpu *c)
+static enum next exec_nmi_take(struct cpu *c)
 {
     if (c->nmi_blocked || (c->alone & CPU_ALONE_SHADOW))
         return GO_ON; /* the request stays */
@@ -71,11 +71,11 @@ static enum next nmi_take(struct cpu *c)
     return intr_deliver(c, CPU_NMI) ? GO_ON : SHUT_DOWN;
 }
 
-/* The request stays while a vector is pending that RFLAGS.IF, STI or MOV SS holds back. */
-static enum next interrupt_take(struct cpu *c)
+/* CPU_REQ_INTERRUPT stays set while RFLAGS.IF, STI or MOV SS holds a pending vector back. */
+static enum next exec_interrupt_take(struct cpu *c)
 {
     struct legacy *legacy = c->emu->legacy;
-    bool wired; /* the 8259 pair comes first, as on KVM */
+    bool wired; /* the 8259 pair has an interrupt: it goes first, as on KVM */
     int vector;
 
     (void)cpu_requests_take(c, CPU_REQ_INTERRUPT);
@@ -91,13 +91,13 @@ static enum next interrupt_take(struct cpu *c)
         vector = legacy_take(legacy);
     else
         lapic_accept(c->lapic, (uint8_t)vector);
-    cpu_request(c, CPU_REQ_INTERRUPT); /* there may be another behind it */
+    cpu_request(c, CPU_REQ_INTERRUPT); /* another may be pending */
     c->halted_by_guest = false;
     return intr_deliver(c, (uint8_t)vector) ? GO_ON : SHUT_DOWN;
 }
 
-/* Whoever counts a processor's turns has it back before it sleeps, too. */
-static enum next turn_take(struct cpu *c)
+/* A processor whose turns are counted also returns from run instead of going to sleep. */
+static enum next exec_turn_take(struct cpu *c)
 {
     if (c->turns == 0 || c->halted_by_guest || c->waiting_for_sipi)
         return KICKED;
@@ -105,48 +105,49 @@ static enum next turn_take(struct cpu *c)
     return GO_ON;
 }
 
-static enum next events_take(struct cpu *c)
+static enum next exec_events_take(struct cpu *c)
 {
     enum next next = GO_ON;
 
     if (c->waiting_for_sipi)
         return GO_ON;
     if (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_NMI)
-        next = nmi_take(c);
+        next = exec_nmi_take(c);
     if (next == GO_ON && (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_INTERRUPT))
-        next = interrupt_take(c);
+        next = exec_interrupt_take(c);
     return next;
 }
 
-static void timers_ran_out(struct cpu *c)
+static void exec_timers_ran_out(struct cpu *c)
 {
     lapic_timer_ran_out(c->lapic);
     if (c->accel.id == 0)
         legacy_timer_ran_out(c->emu->legacy);
 }
 
-static enum next requests_attend(struct cpu *c)
+static enum next exec_requests_take(struct cpu *c)
 {
     uint32_t once = cpu_requests_take(c, CPU_REQ_KICK | CPU_REQ_INIT | CPU_REQ_SIPI | CPU_REQ_CODE |
                                              CPU_REQ_TIMER);
     enum next next;
 
     if (once & CPU_REQ_CODE)
-        code_pages_attend(c);
+        code_pages_enter(c);
     if (once & CPU_REQ_TIMER)
-        timers_ran_out(c);
+        exec_timers_ran_out(c);
     if (once & (CPU_REQ_INIT | CPU_REQ_SIPI))
-        start_up(c, once);
+        exec_start_up(c, once);
     if (once & CPU_REQ_KICK)
         return KICKED;
-    next = events_take(c);
+    next = exec_events_take(c);
     if (next == GO_ON && (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_TURNS))
-        next = turn_take(c);
+        next = exec_turn_take(c);
     return next;
 }
 
-/* What may end the sleep of a halted or not yet started processor. A masked interrupt does not. */
-static uint32_t wakers(const struct cpu *c)
+/* The requests that may end the sleep of a processor that is halted or waits for SIPI: not an
+ * interrupt that RFLAGS.IF masks, nor an NMI while NMIs are blocked. */
+static uint32_t exec_wakers(const struct cpu *c)
 {
     uint32_t bits = CPU_REQ_KICK | CPU_REQ_INIT | CPU_REQ_CODE | CPU_REQ_TIMER;
 
@@ -159,16 +160,16 @@ static uint32_t wakers(const struct cpu *c)
     return bits;
 }
 
-static void sleep_until_woken(struct cpu *c)
+static void exec_sleep(struct cpu *c)
 {
     c->alone &= (uint8_t)~CPU_ALONE_ONCE;
     code_pages_exit(c);
-    cpu_wait(c, wakers(c));
+    cpu_wait(c, exec_wakers(c));
     code_pages_enter(c);
 }
 
-/* Outside 64-bit mode what comes behind the last byte of 4 GiB is the first. */
-static void block_run(struct cpu *c, const struct block *block)
+/* Outside 64-bit mode EIP wraps around at 4 GiB. */
+static void exec_block(struct cpu *c, const struct block *block)
 {
     c->gpr[CPU_BLOCK_RIP] = c->rip;
     block->ops[0].run(c, block->ops);
@@ -176,10 +177,11 @@ static void block_run(struct cpu *c, const struct block *block)
         c->rip = (uint32_t)c->rip;
 }
 
-/* What the instruction that is over has earned: a single step, breakpoints it met. Behind MOV SS
- * that waits for one more (SDM 3A, 6.8.3). A fault is none; a software interrupt's delivery comes
- * first. */
-static void traps_take(struct cpu *c, bool step)
+/* Records the #DB that the completed instruction has coming: a single step, or breakpoints it met.
+ * After MOV SS the trap waits for one more instruction (SDM 3A, 6.8.3). A faulting instruction did
+ * not complete, and its breakpoints are forgotten. A software interrupt is delivered before its
+ * breakpoints are reported (exec_leave_take). */
+static void exec_traps_take(struct cpu *c, bool step)
 {
     if (c->leave == CPU_FAULT && !c->fault.software)
         c->debug_met = 0;
@@ -191,46 +193,47 @@ static void traps_take(struct cpu *c, bool step)
         debug_trap(c);
 }
 
-/* RFLAGS.RF hides a breakpoint on the instruction, and MOV SS before it may. */
-static bool breakpoint_hidden(const struct cpu *c, uint8_t why)
+/* Whether an instruction breakpoint is to be ignored: because RFLAGS.RF is set or, on some vendors'
+ * processors, because the instruction follows MOV SS. */
+static bool exec_breakpoint_hidden(const struct cpu *c, uint8_t why)
 {
     return (why & CPU_ALONE_RESUMED) || ((why & CPU_ALONE_NO_DEBUG) && c->vendor->mov_ss_code);
 }
 
-/* One instruction, for any of the reasons in cpu.alone. Of those in a row that hold something back,
- * only the first does. */
-static void instruction_alone(struct cpu *c)
+/* Runs one instruction alone, for any of the reasons in cpu.alone. Of several STI or MOV SS in a
+ * row only the first holds interrupts back. */
+static void exec_instruction_alone(struct cpu *c)
 {
     uint8_t why = c->alone;
     const struct block *block;
 
     c->alone &= (uint8_t)~CPU_ALONE_ONCE;
-    if ((why & CPU_ALONE_WATCHED) && !breakpoint_hidden(c, why) && !debug_may_begin(c))
+    if ((why & CPU_ALONE_WATCHED) && !exec_breakpoint_hidden(c, why) && !debug_may_begin(c))
         return;
     block = block_at(c, c->mode | MODE_STEP);
     if (block)
-        block_run(c, block);
+        exec_block(c, block);
     if (why & CPU_ALONE_SHADOW)
         c->alone &= (uint8_t)~CPU_ALONE_SHADOW;
     if ((why & CPU_ALONE_RESUMED) && c->leave != CPU_FAULT && !(c->alone & CPU_ALONE_RESUMED))
         c->rflags &= ~X86_RFLAGS_RF;
-    traps_take(c, why & CPU_ALONE_STEP);
+    exec_traps_take(c, why & CPU_ALONE_STEP);
 }
 
-static void blocks_run(struct cpu *c)
+static void exec_blocks(struct cpu *c)
 {
     do {
         const struct block *block = block_at(c, c->mode);
 
         if (!block)
             return;
-        block_run(c, block);
+        exec_block(c, block);
     } while (c->leave == CPU_ON && !c->alone &&
              __atomic_load_n(&c->request, __ATOMIC_RELAXED) == 0);
 }
 
-/* A software interrupt behind MOV SS comes before the breakpoint that MOV SS met. */
-static enum next leave_take(struct cpu *c)
+/* After MOV SS, a software interrupt is delivered before the breakpoint that MOV SS met. */
+static enum next exec_leave_take(struct cpu *c)
 {
     enum next next = GO_ON;
 
@@ -241,13 +244,12 @@ static enum next leave_take(struct cpu *c)
             c->debug_met |= DEBUG_BS;
         break;
     case CPU_FAULT:
-        next = fault_take(c);
+        next = exec_fault_take(c);
         break;
     case CPU_HALT:
         c->leave = CPU_ON;
         c->halted_by_guest = true;
         return GO_ON;
-    case CPU_TRIPLE_FAULT:
     case CPU_UNABLE:
         return SHUT_DOWN;
     default:
@@ -256,26 +258,26 @@ static enum next leave_take(struct cpu *c)
     if (next != GO_ON || !c->debug_met)
         return next;
     debug_trap(c);
-    return fault_take(c);
+    return exec_fault_take(c);
 }
 
-static enum next step(struct cpu *c)
+static enum next exec_step(struct cpu *c)
 {
     enum next next = GO_ON;
 
     if (__atomic_load_n(&c->request, __ATOMIC_RELAXED))
-        next = requests_attend(c);
+        next = exec_requests_take(c);
     if (next != GO_ON)
         return next;
     if (c->halted_by_guest || c->waiting_for_sipi) {
-        sleep_until_woken(c);
+        exec_sleep(c);
         return GO_ON;
     }
     if (c->alone)
-        instruction_alone(c);
+        exec_instruction_alone(c);
     else
-        blocks_run(c);
-    return leave_take(c);
+        exec_blocks(c);
+    return exec_leave_take(c);
 }
 
 enum vcpu_exit exec_run(struct cpu *c)
@@ -286,7 +288,7 @@ enum vcpu_exit exec_run(struct cpu *c)
     fpu_enter(c);
     code_pages_enter(c);
     do
-        next = step(c);
+        next = exec_step(c);
     while (next == GO_ON);
     code_pages_exit(c);
     fpu_exit(c);

@@ -1,15 +1,16 @@
 /*
- * Aiming: the registers that address something are solved for a target, and displacements are
- * patched where no register is free.
+ * Aiming: chooses a target, then sets the address registers so that they make it, or patches the
+ * displacement if no register is free.
  */
 #include "emu/x86/aim.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#define FAR_ENOUGH 40u /* from an instruction: clear of it and of the jump behind it */
+#define FAR_ENOUGH 40u /* bytes that are clear of an instruction and of the jump behind it */
 
-/* Somewhere in the window for an access of this size: mostly plain, the rest at every edge. */
+/* An address for an access of this size: mostly inside the window, otherwise at one of its edges.
+ */
 static uint64_t target(struct pick *p, unsigned size)
 {
     static const uint64_t edges[] = { CASE_DATA, CASE_DATA + CASE_PAGE, CASE_READONLY,
@@ -31,7 +32,7 @@ static uint64_t target(struct pick *p, unsigned size)
     return pick_bits(p) | UINT64_C(1) << 63; /* not canonical, or the kernel's */
 }
 
-/* Where no access can fault. */
+/* An address where no access can fault. */
 static uint64_t inside(struct pick *p, unsigned size)
 {
     return CASE_DATA + pick_below(p, CASE_WRITABLE - size);
@@ -49,7 +50,8 @@ static uint64_t segment_base(const struct aim *a)
     return a->t->insn.seg == X86_GS ? a->bases->gs : 0;
 }
 
-/* Of an address, the part that the register or displacement has to make. */
+/* The part of an address that a register or displacement has to make. False: it does not fit the
+ * address size. */
 static bool offset_of(const struct aim *a, uint64_t address, uint64_t base, uint64_t *offset)
 {
     *offset = address - base;
@@ -64,7 +66,7 @@ static void address_register(struct aim *a, unsigned n, uint64_t value)
     *gpr(a, n) = value;
 }
 
-/* The displacement becomes this where it is four bytes and that is enough. */
+/* Sets the displacement. False: the encoding has none of four bytes, or they are too few. */
 static bool patch(struct aim *a, uint64_t disp)
 {
     struct insn *insn = &a->t->insn;
@@ -79,7 +81,7 @@ static bool patch(struct aim *a, uint64_t disp)
     return true;
 }
 
-/* The ModRM operand's address becomes this. */
+/* Makes this the address of the ModRM operand. */
 static bool aim_modrm(struct aim *a, uint64_t address)
 {
     struct insn *insn = &a->t->insn;
@@ -96,7 +98,7 @@ static bool aim_modrm(struct aim *a, uint64_t address)
         address_register(a, insn->base, offset - (uint64_t)(int64_t)insn->disp - scaled);
         return true;
     }
-    if (insn->base != INSN_NONE) { /* base and index are one */
+    if (insn->base != INSN_NONE) { /* base and index are the same register */
         *gpr(a, index) = pick_bits(a->p) & 0xffffffu;
         return patch(a, offset - *gpr(a, index) - (*gpr(a, index) << insn->scale));
     }
@@ -154,8 +156,9 @@ static bool aim_moffs(struct aim *a, uint64_t address)
     return true;
 }
 
-/* XLAT adds AL, MASKMOV and the destination of strings are at rDI, the rest of the sources at rSI.
- * Whether MASKMOV faults for bytes that its mask leaves out is the processor's choice. */
+/* Operands at addresses that the instruction implies. A string's source is at rSI, its destination
+ * and the operand of MASKMOV at rDI, that of XLAT at rBX + AL. A processor may choose whether
+ * MASKMOV faults for bytes that its mask leaves out, so that one is always inside. */
 static bool aim_implicit(struct aim *a, bool source, unsigned size)
 {
     bool masked = a->t->row->class == CLASS_MMX || a->t->row->class == CLASS_SSE ||
@@ -222,14 +225,14 @@ static void aim_stack(struct aim *a)
     if (!((table_gprs_read(row) | table_gprs_written(row)) & 1u << X86_RSP))
         return;
     *gpr(a, X86_RSP) = target(a->p, 8) & ~(pick_chance(a->p, 80) ? UINT64_C(7) : 0);
-    if (row->mnemonic == MN_POPF) /* from memory whose contents are known: TF would end the test */
+    if (row->mnemonic == MN_POPF) /* from bytes that bend_memory chose: TF would end the test */
         *gpr(a, X86_RSP) = inside(a->p, 8);
     (void)memory_at(a, *gpr(a, X86_RSP), 8);
     if (table_gprs_read(row) & 1u << X86_RBP)
         *gpr(a, X86_RBP) = target(a->p, 8);
 }
 
-/* The ModRM operand's address: anywhere, but for what would set host and guest apart. */
+/* An address for the ModRM operand: any, but for cases in which host and guest may differ. */
 static uint64_t modrm_target(struct aim *a, unsigned size)
 {
     const struct table_row *row = a->t->row;
@@ -238,7 +241,7 @@ static uint64_t modrm_target(struct aim *a, unsigned size)
 
     if (row->feature == FEATURE_SHA) /* unaligned, vendors differ */
         return at & ~UINT64_C(15);
-    if (row->class == CLASS_BRANCH) /* a target of ours, not one that happens to be there */
+    if (row->class == CLASS_BRANCH) /* the branch target read from there must be ours */
         return inside(a->p, size);
     if (row->class == CLASS_STATE && at >> 63) /* unaligned too, and which fault comes first? */
         return inside(a->p, size);
@@ -262,7 +265,7 @@ bool aim(struct aim *a)
     at = modrm_target(a, size ? size : 1);
     if (!aim_modrm(a, at))
         return false;
-    if (!(a->t->row->needs & NEEDS_VSIB)) /* elements lie all around; the window is full anyway */
+    if (!(a->t->row->needs & NEEDS_VSIB)) /* its elements are all over the window */
         (void)memory_at(a, at, size);
     return true;
 }

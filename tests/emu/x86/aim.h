@@ -1,13 +1,13 @@
 #ifndef TESTS_EMU_AIM_H
 #define TESTS_EMU_AIM_H
 /*
- * Addresses of an encoded instruction, such that its operands are worth something: in or at the
- * edges of the data window, and branches into the code pages.
+ * Chooses the addresses that an encoded instruction uses: operands in the data window or at its
+ * edges, branches into the code pages.
  */
 #include "emu/x86/case.h"
 #include "emu/x86/pick.h"
 
-/* The bytes of an operand in memory, written to both windows. */
+/* An operand in memory: the bytes that are written to both windows. */
 struct aim_memory {
     uint64_t at; /* virtual address */
     unsigned size;
@@ -24,11 +24,11 @@ struct aim {
     struct aim_memory memory[AIM_MEMORIES];
 };
 
-/* Changes registers of t->before and displacements in t->code, and notes the memory. False: this
- * encoding's address cannot be aimed; encode again. */
+/* Changes registers of t->before and displacements in t->code so that they make the addresses, and
+ * notes the operands in memory. False: this encoding cannot have such an address; encode again. */
 bool aim(struct aim *a);
 
-/* A place in the code pages that is neither the instruction nor what stands behind it. */
+/* An address in the code pages that is clear of the instruction and of the jump behind it. */
 uint64_t aim_branch_target(struct aim *a);
 
 #endif

@@ -3,9 +3,9 @@
 /*
  * One case of the differential test: an instruction, the state it meets, and the state it leaves.
  *
- * Host and guest see the same virtual memory: two pages of code, and a window of data between two
- * holes whose last page cannot be written. All of it is below 2 GiB, so that every form of
- * addressing reaches it.
+ * Host and guest have the same virtual memory: two pages of code, and a window of three pages of
+ * data, the last of them read-only, with unmapped memory on both sides. All of it is below 2 GiB,
+ * so that every form of addressing reaches it.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,7 +45,7 @@ struct test_case {
     struct case_state before;
 };
 
-/* What the two processors cannot choose: the bases of FS and GS. */
+/* The bases of FS and GS, which are those of the host's process in every case. */
 struct case_bases {
     uint64_t fs;
     uint64_t gs;

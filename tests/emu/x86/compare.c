@@ -1,4 +1,4 @@
-/* Comparing. */
+/* Comparing host and guest, and what a processor may choose. */
 #include "emu/x86/compare.h"
 
 #include <string.h>
@@ -11,8 +11,8 @@
 #define PF_P      1u
 #define KERNEL    (UINT64_C(1) << 63)
 
-#define PUSHED 8u  /* bytes, at the most */
-#define LEVELS 33u /* that ENTER pushes, at the most */
+#define PUSHED 8u  /* bytes that one push stores, at most */
+#define LEVELS 33u /* pushes of one ENTER, at most */
 
 /* In the FXSAVE image: FOP, FIP and FDP; then MXCSR and the registers. */
 enum { FX_POINTERS = 6, FX_MXCSR = 24, FX_MASK = 28, FX_ST = 32, FX_ST_SIZE = 10 };
@@ -45,7 +45,8 @@ static bool fx_same(const struct compare *c)
     return same;
 }
 
-/* Linux does not tell a process what is mapped in the kernel's half. */
+/* Linux does not tell a process what is mapped in the kernel's half: there the P bit of a page
+ * fault is not compared. */
 static bool error_same(const struct compare *c)
 {
     uint32_t differ = c->host->error ^ c->guest->error;
@@ -61,8 +62,8 @@ static bool is_masked_move(const struct table_row *row)
            row->mnemonic == MN_VPMASKMOVD || row->mnemonic == MN_VPMASKMOVQ;
 }
 
-/* Which of its bytes a stored or loaded state, or a vector under a mask, faults for is the
- * processor's choice. */
+/* Whether both faulted somewhere in a state that is stored or loaded, or in a vector under a mask:
+ * a processor may choose for which of the bytes it faults. */
 static bool is_anywhere_in_state(const struct compare *c)
 {
     bool is_state = c->aim->t->row->class == CLASS_X87 || c->aim->t->row->class == CLASS_STATE ||
@@ -81,8 +82,8 @@ static bool is_operand_fault(int vector)
     return vector == VECTOR_SS || vector == VECTOR_GP || vector == VECTOR_PF;
 }
 
-/* Which of its two operands CMPS faults for where it could for both: processors differ, of one
- * family even. Where only one can fault both sides agree that it does. */
+/* If both operands of CMPS could fault, processors differ in which one does, even within a family.
+ * If only one can, host and guest agree that it does. */
 static bool is_either_of_two(const struct compare *c)
 {
     return c->aim->t->row->mnemonic == MN_CMPS && is_operand_fault(c->host->vector) &&
@@ -102,15 +103,15 @@ static bool exception_same(const struct compare *c)
     return error_same(c) && (c->host->vector != VECTOR_PF || c->host->address == c->guest->address);
 }
 
-/* Pointers within a stored x87 state: offset and length, by the form of the store. */
+/* Where the pointers are in a stored x87 state: returns the offset; *len is 0 if there are none. */
 static unsigned pointers_of(const struct test_case *t, unsigned *len)
 {
     bool narrow = t->insn.osize == 2;
 
     switch (t->row->mnemonic) {
     case MN_FXSAVE:
-        *len =
-            FX_ST - FX_POINTERS; /* MXCSR is among the registers; MXCSR_MASK is the processor's */
+        /* With MXCSR, which is compared with the registers, and MXCSR_MASK, which may differ. */
+        *len = FX_ST - FX_POINTERS;
         return FX_POINTERS;
     case MN_FNSTENV:
     case MN_FNSAVE:
@@ -137,9 +138,9 @@ static void pointers_forget(const struct compare *c)
         memory_forget(c, c->aim->memory[c->aim->count - 1].at + first, len);
 }
 
-/* Intel's processors may have stored a part when an instruction faults: of an operand on two pages
- * what lies on the first, of CALL to where no code can be the return address, and of ENTER what it
- * pushed until then. */
+/* When an instruction faults, Intel's processors may have stored a part of its result: of an
+ * operand on two pages what lies on the first one, the return address of a CALL to where no code
+ * can be, and what ENTER had pushed until then. */
 static void stored_part_forget(const struct compare *c)
 {
     if (c->host->vector == CASE_COMPLETED || !__builtin_cpu_is("intel"))

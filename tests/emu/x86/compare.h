@@ -1,10 +1,10 @@
 #ifndef TESTS_EMU_COMPARE_H
 #define TESTS_EMU_COMPARE_H
 /*
- * What host and guest left, held against each other.
+ * Compares what host and guest left.
  *
- * Not compared are the flags the manuals leave undefined, and where the last x87 instruction and
- * its operand were: the software CPU executes them at other addresses.
+ * Flags that the manuals leave undefined are not compared, nor are the addresses of the last x87
+ * instruction and operand: the software CPU executes them at other addresses.
  */
 #include <stdio.h>
 
@@ -15,12 +15,12 @@ struct compare {
     const struct case_state *host;
     const struct case_state *guest;
     const uint8_t *host_data;
-    uint8_t *guest_data; /* bytes that are not compared are made the host's */
+    uint8_t *guest_data; /* bytes that are not to be compared are overwritten with the host's */
 };
 
 bool compare_same(const struct compare *c);
 
-/* The instruction, and each thing in which they differ. */
+/* Prints the instruction and everything in which host and guest differ. */
 void compare_print(const struct compare *c, FILE *to);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * The differential test: single instructions, drawn from the instruction table with random and
- * edge-case operands, on the host's own processor and on the software CPU. Both begin with the same
- * registers, flags and memory; every register, defined flag, memory byte and fault must agree
- * afterwards.
+ * The differential test: executes single instructions, drawn from the instruction table with random
+ * and edge-case operands, on the host's own processor and on the software CPU. Both begin with the
+ * same registers, flags and memory. Afterwards every register, defined flag, memory byte and fault
+ * must be the same.
  *
  *     differential [--seed N] [--cases N] [--only MNEMONIC]
  */
@@ -106,7 +106,7 @@ static void draw(struct differential *d, struct aim *a)
     for (unsigned i = 0; i < DRAWS_MAX; i++)
         if (encode(&d->pick, row, a->t) && prepare(a))
             return;
-    (void)fprintf(stderr, "no instruction comes of %s, opcode %#x\n",
+    (void)fprintf(stderr, "found no encoding of %s, opcode %#x\n",
                   table_name((enum mnemonic)row->mnemonic), row->opcode);
     exit(1);
 }
@@ -118,7 +118,7 @@ static void memory_put(uint8_t *data, const struct aim_memory *m)
             data[m->at + i - CASE_DATA] = m->bytes[i];
 }
 
-/* On both, from the same memory. */
+/* Runs the case on both, from the same memory. Returns whether they agree. */
 static bool agree(struct differential *d, struct compare *c, struct case_state *host,
                   struct case_state *guest)
 {
@@ -133,9 +133,10 @@ static bool agree(struct differential *d, struct compare *c, struct case_state *
     return compare_same(c);
 }
 
-/* What differs once may be the host's doing: a hypervisor that has to emulate an instruction, since
- * the page it touches went away just then, and does not know it, says #UD; a kernel that is
- * interrupted while RSP is no address cannot return to it. A real difference is there again. */
+/* A difference that occurs once may be the host's doing. A hypervisor may have to emulate an
+ * instruction because its page has just been taken away, and raise #UD for one it does not know. A
+ * kernel that is interrupted while RSP is not an address cannot return to it. A real difference
+ * occurs again, so each case has several attempts. */
 static void try_one(struct differential *d)
 {
     struct test_case t;

@@ -1,8 +1,9 @@
 /*
  * Encoding.
  *
- * What a row demands is encoded so, what it leaves open is drawn. The decoder then says whether the
- * result is an instruction of the row: some combinations are another's, or nobody's.
+ * What a row demands is encoded as it demands, what it leaves open is drawn at random. The decoder
+ * then says whether the result is an instruction of the row: some combinations belong to another
+ * row or to none.
  */
 #include "emu/x86/encode.h"
 
@@ -27,7 +28,7 @@ static bool writes_segment(const struct table_row *row)
     return operand_kinds[row->operand[0]].file == FILE_SEG && table_access(row, 0) == ACCESS_W;
 }
 
-/* System instructions for anybody, of which the kernel and the other processes notice nothing. */
+/* Unprivileged system instructions that change nothing for the kernel or other processes. */
 static bool is_harmless(const struct table_row *row)
 {
     switch (row->mnemonic) {
@@ -44,7 +45,7 @@ static bool is_harmless(const struct table_row *row)
     }
 }
 
-/* Refused in ring 3, and that is what is tried. */
+/* Instructions that fault in ring 3: the fault is what is tried. */
 static bool is_refused(const struct table_row *row)
 {
     return row->priv == PRIV_cpl0 || row->priv == PRIV_pe0 || row->priv == PRIV_ud0 ||
@@ -68,9 +69,9 @@ const char *encode_excluded(const struct table_row *row)
     return NULL;
 }
 
-/* Encodings that are one thing to one vendor's processors and another to the other's: PREFETCH
- * of a register is #UD or does nothing, F2 and F3 turn the condition of LOOPE round or do
- * nothing, MOVSXD to 16 bits reads two bytes or four. */
+/* Encodings that Intel's and AMD's processors execute differently: PREFETCH of a register is #UD or
+ * does nothing, F2 and F3 invert the condition of LOOPE or do nothing, MOVSXD to 16 bits reads two
+ * bytes or four. */
 static bool vendors_differ(const struct insn *insn)
 {
     const struct table_row *row = &table_rows[insn->row];
@@ -94,7 +95,7 @@ static void put(struct writer *w, unsigned byte)
     w->bytes[w->len++] = (uint8_t)byte;
 }
 
-/* A bit the row demands, or one drawn with this chance. */
+/* The bit as the row demands it, or else set with this chance. */
 static bool bit_of(const struct writer *w, uint32_t bit, unsigned percent)
 {
     if (w->row->when >> 16 & bit)
@@ -106,7 +107,7 @@ static void put_legacy_prefixes(struct writer *w)
 {
     static const uint8_t segments[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65 };
     bool repeats = w->row->attr & (ATTR_REP | ATTR_REPZ);
-    bool branch = w->row->size == SIZES_f64; /* 66 there: vendors differ */
+    bool branch = w->row->size == SIZES_f64; /* vendors differ in what 66 does to it */
 
     if (pick_chance(w->p, 6))
         put(w, segments[pick_below(w->p, sizeof(segments))]);
@@ -171,7 +172,7 @@ static void put_vex(struct writer *w)
     put(w, opcode_of(w));
 }
 
-/* Mostly near: an address is aimed at by its registers, and where it has none by this. */
+/* Mostly small: aim.c makes the address with registers, and patches this only if it has none. */
 static void put_displacement(struct writer *w, unsigned size)
 {
     uint32_t disp = (uint32_t)pick_bits(w->p);
@@ -206,7 +207,8 @@ static void put_modrm(struct writer *w)
         put_displacement(w, 4);
 }
 
-/* A bit offset that is also an address reaches nowhere. */
+/* BT of memory with its bit offset in a register of the address: bending the offset would move the
+ * address too. */
 static bool reaches_nowhere(const struct insn *insn)
 {
     const struct table_row *row = &table_rows[insn->row];
@@ -225,7 +227,8 @@ bool encode(struct pick *p, const struct table_row *row, struct test_case *t)
         put_legacy(&w);
     if (row->needs & NEEDS_MODRM)
         put_modrm(&w);
-    if (w.len < DECODE_BYTES_MAX) /* an immediate, if there is one, and what comes behind it */
+    if (w.len <
+        DECODE_BYTES_MAX) /* the immediate, if there is one, and what follows the instruction */
         pick_operand(p, w.bytes + w.len, DECODE_BYTES_MAX - w.len);
     memcpy(t->code, w.bytes, DECODE_BYTES_MAX);
     if (decode(&t->insn, t->code, DECODE_BYTES_MAX, DECODE_64) != DECODE_OK)

@@ -13,7 +13,7 @@
 #define CODE_GPA 0x400000u
 #define DATA_GPA 0x410000u
 
-/* A repeated string instruction comes back between chunks; it does not more often than this. */
+/* A repeated string instruction returns between chunks, but no more often than this. */
 #define STEPS_MAX 4096u
 
 struct guest {
@@ -45,7 +45,7 @@ struct guest *guest_create(const struct case_bases *bases)
     c->seg[X86_FS].base = bases->fs;
     c->seg[X86_GS].base = bases->gs;
     emu_rig_update(&g->rig);
-    /* Nothing is delivered, nor any table of the system read, since there is no I/O map. */
+    /* No system table is needed: faults are not delivered, and the TSS has no I/O map to read. */
     *emu_rig_entry(&g->rig, 0, 2) = 0;
     c->tr.limit = 0;
     map(g, CASE_CODE, CODE_GPA, 2, 0);

@@ -1,8 +1,8 @@
 #ifndef TESTS_EMU_GUEST_H
 #define TESTS_EMU_GUEST_H
 /*
- * Single instructions on the software CPU: a processor in 64-bit mode at CPL 3 that sees the memory
- * the host sees.
+ * Executes single instructions on the software CPU: on a processor in 64-bit mode at CPL 3 that has
+ * the same virtual memory as the host.
  */
 #include "emu/x86/case.h"
 

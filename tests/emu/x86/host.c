@@ -1,14 +1,14 @@
 /*
  * Instructions on the host.
  *
- * host_enter loads every register from a page of fixed address and jumps to the instruction.
- * Behind that stands a jump to host_leave, which stores every register to the same page and
- * returns to host_enter's caller; both can do so without a free register since the page is below
- * 2 GiB. An exception becomes a signal, whose handler (on a stack of its own: RSP may hold
- * anything) notes what it was and lets the process go on at host_leave, with the registers as the
- * exception found them.
+ * host_enter loads every register from a page at a fixed address and jumps to the instruction. A
+ * jump behind the instruction leads to host_leave, which stores every register to the same page and
+ * returns to host_enter's caller. Both need no free register for that, since the page is below 2
+ * GiB. An exception becomes a signal. Its handler runs on a stack of its own, because RSP may hold
+ * anything. It notes the exception and lets the process go on at host_leave, with the registers as
+ * the exception found them.
  *
- * Everything else in the code pages is INT3, where branches end.
+ * Everything else in the code pages is INT3, at which branches end.
  */
 #include "emu/x86/host.h"
 
@@ -22,7 +22,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define CONTEXT      0x60000000u /* C, to the assembler */
+#define CONTEXT      0x60000000u /* C in the assembler code */
 #define CONTEXT_SIZE (4 * CASE_PAGE)
 #define GS_BASE      (CASE_DATA - 0x1000u)
 
@@ -38,7 +38,7 @@ struct xsave_area {
     uint8_t legacy[512];
     uint64_t present;
     uint64_t header[7];
-    uint8_t high[16][16]; /* of YMM; AVX comes right behind the header on every processor */
+    uint8_t high[16][16]; /* upper halves of YMM: right behind the header on every processor */
 };
 
 struct context {
@@ -88,7 +88,7 @@ __asm__(".set C, 0x60000000\n"
 static struct context *const context = (struct context *)CONTEXT;
 static uint8_t *code;
 static struct case_state *running; /* or NULL */
-static struct sigaction before;    /* SIGFPE's, which the software CPU wants too */
+static struct sigaction before;    /* the software CPU's handler of SIGFPE */
 
 static void on_signal(int number, siginfo_t *info, void *at)
 {
@@ -107,8 +107,8 @@ static void on_signal(int number, siginfo_t *info, void *at)
     running->address = (uint64_t)gregs[REG_CR2];
     running->rip = (uint64_t)gregs[REG_RIP];
     running->gpr[X86_RSP] = (uint64_t)gregs[REG_RSP];
-    gregs[REG_RSP] =
-        (greg_t)(uintptr_t)context->stack_end; /* not every kernel returns to any RSP */
+    /* Not every kernel can return to a process with any RSP. */
+    gregs[REG_RSP] = (greg_t)(uintptr_t)context->stack_end;
     gregs[REG_RIP] = (greg_t)(uintptr_t)host_leave;
 }
 
@@ -135,8 +135,8 @@ static bool map(uint64_t at, size_t size)
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == wanted;
 }
 
-/* Twice: to write at `code`, and where it is executed, so that no instruction changes what others
- * jump to. */
+/* Maps the code pages twice: writable at `code`, and executable where the instructions run, so that
+ * no instruction can change the code. */
 static bool code_map(void)
 {
     void *wanted = (void *)(uintptr_t)CASE_CODE;
@@ -198,7 +198,7 @@ static void state_store(struct case_state *s)
     }
 }
 
-/* The instruction, and the jump to host_leave. */
+/* Writes the instruction and the jump to host_leave. Returns their length. */
 static unsigned code_put(const struct test_case *t, uint8_t *to)
 {
     static const uint8_t jump[] = { 0xff, 0x25, 0, 0, 0, 0 }; /* jmp *0(%rip) */
@@ -223,10 +223,11 @@ void host_run(const struct test_case *t, struct case_state *after)
     running = NULL;
     state_store(after);
     memset(at, INT3, len);
-    if (after->vector == TRAP_INT3) { /* where a branch went */
+    if (after->vector == TRAP_INT3) { /* at the target of a branch */
         after->vector = CASE_COMPLETED;
         after->rip--;
-    } else if (after->vector == TRAP_PF && after->rip != t->before.rip) { /* it went too far */
+    } else if (after->vector == TRAP_PF &&
+               after->rip != t->before.rip) { /* at a target outside the code pages */
         after->vector = CASE_COMPLETED;
     }
 }

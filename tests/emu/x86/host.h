@@ -1,25 +1,24 @@
 #ifndef TESTS_EMU_HOST_H
 #define TESTS_EMU_HOST_H
 /*
- * Single instructions on the host's own processor, in ring 3 of this process.
+ * Executes single instructions on the host's own processor, in ring 3 of this process.
  *
- * The code pages and the data window are mapped where case.h says. Not for more than one thread.
+ * The code pages and the data window are mapped where case.h says. For one thread only.
  */
 #include "emu/x86/case.h"
 
-/* Maps the memory. False, here and below: errno says why not. */
+/* Maps the memory. False, here and in host_seal: errno says why. */
 bool host_start(struct case_bases *bases);
 
 /* The window as the host's instructions see and change it. */
 uint8_t *host_data(void);
 
-/* Before the first instruction, and when the software CPU has been made: the read-only page becomes
- * so, and the signals that exceptions become find their handlers, in front of those that are there.
- */
+/* To be called before the first instruction, but after the software CPU was created: makes the
+ * read-only page read-only, and installs handlers for the signals that exceptions become. What is
+ * not for them goes on to the software CPU's. */
 bool host_seal(void);
 
-/* Executes the instruction. State it cannot have (a reserved bit of MXCSR) is the caller's error.
- */
+/* Executes the instruction. The state must be a possible one: no reserved bit of MXCSR is set. */
 void host_run(const struct test_case *t, struct case_state *after);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* SplitMix64: one addition and three multiplications or shifts a number, and any seed will do. */
+/* SplitMix64: fast, and any seed will do. */
 uint64_t pick_bits(struct pick *p)
 {
     uint64_t z = (p->state += UINT64_C(0x9e3779b97f4a7c15));
@@ -102,7 +102,7 @@ static uint64_t pick_float(struct pick *p, struct format f)
 
 static const struct format half = { 5, 10 }, single = { 8, 23 }, whole = { 11, 52 };
 
-/* One repeated or several different elements. */
+/* Fills with one element repeated, or with different ones. */
 static void fill(struct pick *p, uint8_t *to, unsigned size, unsigned width, const struct format *f)
 {
     bool same = pick_chance(p, 15);
@@ -138,7 +138,7 @@ void pick_operand(struct pick *p, uint8_t *to, unsigned size)
     }
 }
 
-/* The integer bit is explicit there: with the exponent it makes unnormals, pseudo-denormals,
+/* The format has an explicit integer bit: with some exponents it makes unnormals, pseudo-denormals,
  * pseudo-infinities and pseudo-NaNs. */
 void pick_extended(struct pick *p, uint8_t *to)
 {

@@ -15,13 +15,13 @@ uint64_t pick_bits(struct pick *p);
 unsigned pick_below(struct pick *p, unsigned limit); /* 0 to limit - 1 */
 bool pick_chance(struct pick *p, unsigned percent);
 
-/* Small, large, around powers of two, or anything. */
+/* Small, large, near a power of two, or any. */
 uint64_t pick_integer(struct pick *p);
 
 /* Operands of any kind: integers, floating-point numbers of every class and width, plain bytes. */
 void pick_operand(struct pick *p, uint8_t *to, unsigned size);
 
-/* An x87 register: ten bytes, encodings that mean nothing among them. */
+/* An x87 register: ten bytes, invalid encodings included. */
 void pick_extended(struct pick *p, uint8_t *to);
 
 #endif

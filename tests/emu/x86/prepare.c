@@ -1,4 +1,4 @@
-/* Drawing the state before an instruction. */
+/* Drawing and bending the state before an instruction. */
 #include "emu/x86/prepare.h"
 
 #include <stddef.h>
@@ -7,8 +7,8 @@
 #include "core/x86/bits.h"
 
 #define RFLAGS_ARITH 0x8d5u
-#define RFLAGS_USER  0x202u    /* what is always set: interrupts on */
-#define RFLAGS_POP   0x203ed5u /* what POPF may find without an end to the test: no TF, NT, AC */
+#define RFLAGS_USER  0x202u    /* always set in ring 3: bit 1, and IF */
+#define RFLAGS_POP   0x203ed5u /* the flags that POPF may load: TF, NT or AC would end the test */
 
 /* Offsets in the FXSAVE image. */
 enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_MXCSR = 24, FX_ST = 32 };
@@ -41,7 +41,7 @@ static uint32_t draw_mxcsr(struct pick *p)
     return pick_chance(p, 85) ? mxcsr | MXCSR_MASKS : mxcsr;
 }
 
-/* Rounding and precision of any kind; an unmasked exception sometimes, a pending one seldom. */
+/* Any rounding and precision; sometimes an unmasked exception, seldom a pending one. */
 static void draw_x87(struct pick *p, uint8_t *fx)
 {
     uint16_t fcw = pick_chance(p, 50) ? FCW_DEFAULT : (uint16_t)((pick_bits(p) & 0xf3f) | 0x40);
@@ -85,7 +85,7 @@ static void draw(struct aim *a)
         pick_operand(p, s->vec[i], sizeof(s->vec[i]));
 }
 
-/* Repetitions that end soon. Above the address size the counter may hold anything. */
+/* Makes repetitions end soon. Above the address size the counter may hold anything. */
 static void bend_count(struct aim *a)
 {
     uint64_t count = pick_below(a->p, pick_chance(a->p, 95) ? 24 : 1200);
@@ -95,7 +95,7 @@ static void bend_count(struct aim *a)
     *gpr(a, X86_RCX) = count;
 }
 
-/* A bit string reaches from the operand's address as far as the offset says. */
+/* Keeps the bit that the offset selects near the operand's address. */
 static void bend_bit_offset(struct aim *a)
 {
     uint64_t mask = a->t->insn.osize == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * a->t->insn.osize) - 1;
@@ -162,8 +162,8 @@ static void put64(struct aim_memory *m, unsigned offset, uint64_t value)
         memcpy(m->bytes + offset, &value, sizeof(value));
 }
 
-/* What the instruction will find in memory, where anything will not do. The operand was noted last.
- */
+/* Chooses what the instruction finds in memory, if random bytes will not do. aim noted the operand
+ * last. */
 static void bend_memory(struct aim *a)
 {
     struct aim_memory *m = &a->memory[a->count ? a->count - 1 : 0];

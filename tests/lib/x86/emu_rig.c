@@ -1,4 +1,4 @@
-/* A small machine of the software CPU. */
+/* A small machine on the software CPU. */
 #include "lib/x86/emu_rig.h"
 
 #include <string.h>
@@ -171,7 +171,7 @@ static void segments_load(struct emu_rig *r, uint16_t code, uint16_t code_access
 
 static void tables_load(struct emu_rig *r)
 {
-    const uint16_t io_map = TSS_SIZE; /* none */
+    const uint16_t io_map = TSS_SIZE; /* beyond the limit: there is none */
     struct cpu *c = r->cpu;
 
     gdt_fill(r);

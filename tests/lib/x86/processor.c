@@ -1,3 +1,4 @@
+/* A software processor for single instructions. */
 #include "lib/x86/processor.h"
 
 #include <string.h>
@@ -17,9 +18,9 @@
 #include "lib/check.h"
 
 #define MEMORY 0x200000u
-#define TABLES 0x1000u /* four pages, one a level */
+#define TABLES 0x1000u /* four pages, one per level */
 
-#define PTE 7u /* present, writable, user's too */
+#define PTE 7u /* present, writable, user */
 
 #define CR0 (X86_CR0_PE | X86_CR0_PG | X86_CR0_ET | 0x10022u) /* MP, NE, WP */
 #define CR4 (X86_CR4_PAE | 0x40600u)                          /* OSFXSR, OSXMMEXCPT, OSXSAVE */

@@ -1,8 +1,8 @@
 #ifndef TESTS_PROCESSOR_H
 #define TESTS_PROCESSOR_H
 /*
- * One software processor to try single instructions on: flat segments, paging, ring 0, and a little
- * memory mapped where it is, with a hole.
+ * One software processor to try single instructions on, in ring 0 with flat segments, paging, and a
+ * little memory that is mapped to itself, with a hole.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 
 #define PROCESSOR_CODE 0x10000u
 #define PROCESSOR_DATA 0x20000u
-#define PROCESSOR_HOLE 0x40000u /* a page that is not mapped, behind data */
+#define PROCESSOR_HOLE 0x40000u /* a page that is not mapped, behind the data */
 
 /* What processor_step returns when the instruction was executed. */
 #define PROCESSOR_OK (-1)
@@ -25,7 +25,7 @@ struct processor {
     struct bus mmio;
     struct accel *accel;
     struct cpu *cpu;
-    uint8_t *data; /* PROCESSOR_DATA, up to the hole */
+    uint8_t *data; /* host address of PROCESSOR_DATA, up to the hole */
 };
 
 /* bits: 64, or 32 or 16 for the compatibility modes. */

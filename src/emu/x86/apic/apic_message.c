@@ -1,4 +1,4 @@
-/* Delivering interrupt messages. */
+/* Delivering interrupt messages to local APICs. */
 #include "emu/x86/apic/apic_message.h"
 
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/machine.h"
 
-static void receive(struct lapic *l, const struct apic_message *msg)
+static void apic_receive(struct lapic *l, const struct apic_message *msg)
 {
     struct cpu *c = l->cpu;
 
@@ -29,13 +29,13 @@ static void receive(struct lapic *l, const struct apic_message *msg)
         break;
     case APIC_SMI:
     case APIC_EXTINT:
-        break; /* there is no SMM, and LINT0 has the 8259 pair */
+        break; /* there is no SMM, and the 8259 pair is wired to LINT0 */
     }
 }
 
-static bool is_addressed(const struct lapic *l, const struct apic_message *msg)
+static bool apic_is_addressed(const struct lapic *l, const struct apic_message *msg)
 {
-    if (msg->destination == (msg->wide ? UINT32_MAX : 0xffu)) /* everybody */
+    if (msg->destination == (msg->wide ? UINT32_MAX : 0xffu)) /* broadcast */
         return true;
     return msg->logical ? lapic_matches_logical(l, msg->destination)
                         : lapic_id(l) == msg->destination;
@@ -46,9 +46,9 @@ void apic_send(struct emu *m, const struct apic_message *msg)
     for (unsigned i = 0; i < m->cpu_count; i++) {
         struct lapic *l = m->cpus[i]->lapic;
 
-        if (!is_addressed(l, msg))
+        if (!apic_is_addressed(l, msg))
             continue;
-        receive(l, msg);
+        apic_receive(l, msg);
         if (msg->delivery == APIC_LOWEST)
             return;
     }
@@ -61,7 +61,7 @@ bool apic_keeps(struct emu *m, const struct apic_message *msg)
     for (unsigned i = 0; i < m->cpu_count; i++) {
         const struct lapic *l = m->cpus[i]->lapic;
 
-        if (!is_addressed(l, msg))
+        if (!apic_is_addressed(l, msg))
             continue;
         if (lapic_keeps(l, msg->vector))
             return true;
@@ -75,5 +75,5 @@ void apic_broadcast(struct emu *m, const struct apic_message *msg, const struct 
 {
     for (unsigned i = 0; i < m->cpu_count; i++)
         if (m->cpus[i]->lapic != except)
-            receive(m->cpus[i]->lapic, msg);
+            apic_receive(m->cpus[i]->lapic, msg);
 }

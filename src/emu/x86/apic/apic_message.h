@@ -1,7 +1,7 @@
 #ifndef EMU_X86_APIC_APIC_MESSAGE_H
 #define EMU_X86_APIC_APIC_MESSAGE_H
 /*
- * Interrupt messages: from a local APIC's command register or the I/O APIC to local APICs (SDM
+ * Interrupt messages that a local APIC's command register or the I/O APIC sends to local APICs (SDM
  * 3A, 11.6).
  */
 #include <stdbool.h>
@@ -25,21 +25,24 @@ enum apic_delivery {
 struct apic_message {
     uint32_t destination; /* APIC id or logical mask */
     bool logical;
-    bool wide;  /* the destination is x2APIC's, of 32 bits; else of 8 */
-    bool level; /* level-triggered: its EOI goes to the I/O APIC */
+    bool wide;  /* the destination is a 32-bit x2APIC one, otherwise an 8-bit one */
+    bool level; /* level-triggered: the I/O APIC is told of its EOI */
     uint8_t vector;
     enum apic_delivery delivery;
 };
 
-/* Any thread. To every local APIC the message names; to one of them where the delivery mode is
+/* Any thread. */
+
+/* Sends to every local APIC that the message names, or to the first of them if the delivery mode is
  * lowest priority. */
 void apic_send(struct emu *m, const struct apic_message *msg);
 
-/* Any thread. Whether a fixed or lowest-priority message would be an interrupt of its own to one of
- * those it names, and not fold into one that waits there. False for the other kinds. */
+/* Whether a fixed or lowest-priority message, sent now, would be one more interrupt for some local
+ * APIC: one that it would go to, and where the vector is not already pending. False for the other
+ * delivery modes. */
 bool apic_keeps(struct emu *m, const struct apic_message *msg);
 
-/* To every local APIC but `except`, or to all where that is NULL. */
+/* Sends to every local APIC but `except`, which may be NULL, whatever the destination. */
 void apic_broadcast(struct emu *m, const struct apic_message *msg, const struct lapic *except);
 
 #endif

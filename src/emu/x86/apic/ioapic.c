@@ -14,7 +14,7 @@
 #define REG_ARB     0x02u
 #define REG_ENTRIES 0x10u
 
-#define VERSION_VALUE (0x20u | (IOAPIC_INPUTS - 1) << 16) /* 0x20: has the EOI register */
+#define IOAPIC_VERSION (0x20u | (IOAPIC_INPUTS - 1) << 16) /* 0x20: has the EOI register */
 
 #define ENTRY_LOGICAL    (UINT64_C(1) << 11)
 #define ENTRY_REMOTE_IRR (UINT64_C(1) << 14)
@@ -35,7 +35,7 @@ void ioapic_finish(struct ioapic *io)
     lock_finish(&io->lock);
 }
 
-static struct apic_message message_of(uint64_t entry)
+static struct apic_message ioapic_message(uint64_t entry)
 {
     return (struct apic_message){
         .destination = (uint32_t)(entry >> 56),
@@ -46,9 +46,9 @@ static struct apic_message message_of(uint64_t entry)
     };
 }
 
-static void deliver(struct ioapic *io, unsigned input)
+static void ioapic_deliver(struct ioapic *io, unsigned input)
 {
-    struct apic_message msg = message_of(io->entry[input]);
+    struct apic_message msg = ioapic_message(io->entry[input]);
 
     if (msg.level)
         io->entry[input] |= ENTRY_REMOTE_IRR;
@@ -59,7 +59,7 @@ void ioapic_pulse(struct ioapic *io, unsigned input)
 {
     lock_take_first(&io->lock);
     if (input < IOAPIC_INPUTS && !(io->entry[input] & (ENTRY_MASKED | ENTRY_REMOTE_IRR)))
-        deliver(io, input);
+        ioapic_deliver(io, input);
     lock_release_first(&io->lock);
 }
 
@@ -69,14 +69,14 @@ bool ioapic_keeps(struct ioapic *io, unsigned input)
     bool keeps;
 
     lock_take_first(&io->lock);
-    msg = message_of(io->entry[input]);
+    msg = ioapic_message(io->entry[input]);
     keeps = !(io->entry[input] & (ENTRY_MASKED | ENTRY_REMOTE_IRR)) && apic_keeps(io->emu, &msg);
     lock_release_first(&io->lock);
     return keeps;
 }
 
-/* Lock held. */
-static void end_of_interrupt(struct ioapic *io, uint8_t vector)
+/* With the lock held. */
+static void ioapic_end_of_interrupt(struct ioapic *io, uint8_t vector)
 {
     for (unsigned i = 0; i < IOAPIC_INPUTS; i++)
         if ((uint8_t)io->entry[i] == vector)
@@ -86,24 +86,24 @@ static void end_of_interrupt(struct ioapic *io, uint8_t vector)
 void ioapic_eoi(struct ioapic *io, uint8_t vector)
 {
     lock_take(&io->lock);
-    end_of_interrupt(io, vector);
+    ioapic_end_of_interrupt(io, vector);
     lock_release(&io->lock);
 }
 
-static uint32_t register_read(const struct ioapic *io)
+static uint32_t ioapic_register_read(const struct ioapic *io)
 {
     unsigned input = (io->select - REG_ENTRIES) / 2;
 
     if (io->select == REG_ID || io->select == REG_ARB)
         return io->id;
     if (io->select == REG_VERSION)
-        return VERSION_VALUE;
+        return IOAPIC_VERSION;
     if (io->select < REG_ENTRIES || input >= IOAPIC_INPUTS)
         return 0;
     return (uint32_t)(io->entry[input] >> (io->select % 2 * 32));
 }
 
-static void register_write(struct ioapic *io, uint32_t value)
+static void ioapic_register_write(struct ioapic *io, uint32_t value)
 {
     unsigned input = (io->select - REG_ENTRIES) / 2;
     uint64_t *entry = &io->entry[input < IOAPIC_INPUTS ? input : 0];
@@ -129,7 +129,7 @@ uint32_t ioapic_read(struct ioapic *io, uint32_t offset)
     if (offset == OFFSET_SELECT)
         value = io->select;
     else if (offset == OFFSET_WINDOW)
-        value = register_read(io);
+        value = ioapic_register_read(io);
     lock_release(&io->lock);
     return value;
 }
@@ -140,8 +140,8 @@ void ioapic_write(struct ioapic *io, uint32_t offset, uint32_t value)
     if (offset == OFFSET_SELECT)
         io->select = value & 0xffu;
     else if (offset == OFFSET_WINDOW)
-        register_write(io, value);
+        ioapic_register_write(io, value);
     else if (offset == OFFSET_EOI)
-        end_of_interrupt(io, (uint8_t)value);
+        ioapic_end_of_interrupt(io, (uint8_t)value);
     lock_release(&io->lock);
 }

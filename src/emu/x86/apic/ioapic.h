@@ -3,12 +3,12 @@
 /*
  * The I/O APIC (82093AA data sheet): 24 inputs, each with a redirection entry.
  *
- * Inputs are pulses (core/vm/irq.h): an edge entry delivers one interrupt a pulse, and none while
- * masked; a level entry keeps its remote IRR set until the guest's EOI, and a pulse that comes
- * meanwhile is over by then: nothing is left of it, as with KVM's.
+ * Inputs are pulses (core/vm/irq.h). An edge-triggered entry delivers one interrupt per pulse, and
+ * none while it is masked. A level-triggered entry keeps its remote IRR bit set until the guest's
+ * EOI; a pulse that comes before that is lost, as with KVM's I/O APIC.
  *
- * Any thread, one lock, for which pulses go before accesses: it may be the loop thread that brings
- * one.
+ * Any thread. One lock guards all; a pulse goes before register accesses (core/base/lock.h), since
+ * it may come from the loop thread.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,9 +36,9 @@ void ioapic_write(struct ioapic *io, uint32_t offset, uint32_t value);
 
 void ioapic_pulse(struct ioapic *io, unsigned input);
 
-/* Whether a pulse now would be an interrupt of its own: the input is open, and none like it waits
- * at a processor that it goes to. `input` below IOAPIC_INPUTS. Goes first as a pulse does: who asks
- * may hold a lock that the loop thread waits for. */
+/* Whether a pulse now would be one more interrupt: the entry is neither masked nor waiting for an
+ * EOI, and apic_keeps says so. `input` is below IOAPIC_INPUTS. It goes first for the lock, as a
+ * pulse does: the caller may hold a lock that the loop thread waits for. */
 bool ioapic_keeps(struct ioapic *io, unsigned input);
 
 /* A local APIC ended a level-triggered interrupt. */

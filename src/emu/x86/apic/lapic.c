@@ -1,6 +1,7 @@
 /*
- * The local APIC's state as everybody asks for it: whom a message means, what waits, what may
- * interrupt. Its registers are in lapic_regs.c and lapic_msr.c, the timer is in lapic_timer.c.
+ * The local APIC's state, for whoever asks: whether a message is meant for it, what is pending,
+ * what may interrupt. The registers are in lapic_regs.c and lapic_msr.c, the timer is in
+ * lapic_timer.c.
  */
 #include "emu/x86/apic/lapic.h"
 
@@ -19,15 +20,15 @@ unsigned lapic_highest(const uint32_t *words)
         if (word)
             return i * 32 + 31 - (unsigned)__builtin_clz(word);
     }
-    return 0; /* vectors below 16 are never delivered, so 0 says none */
+    return 0; /* not a vector: those below 16 are never delivered */
 }
 
-static void vector_set(uint32_t *words, uint8_t vector)
+static void lapic_bit_set(uint32_t *words, uint8_t vector)
 {
     __atomic_fetch_or(&words[vector / 32], 1u << vector % 32, __ATOMIC_ACQ_REL);
 }
 
-static void vector_clear(uint32_t *words, uint8_t vector)
+static void lapic_bit_clear(uint32_t *words, uint8_t vector)
 {
     __atomic_fetch_and(&words[vector / 32], ~(1u << vector % 32), __ATOMIC_ACQ_REL);
 }
@@ -47,7 +48,6 @@ uint32_t lapic_id(const struct lapic *l)
     return lapic_is_x2apic(l) ? l->cpu->accel.id : lapic_shared_read(&l->id) >> 24;
 }
 
-/* Whether a logical destination names this APIC (SDM 3A, 11.6.2.2 and 11.12.10.2). */
 bool lapic_matches_logical(const struct lapic *l, uint32_t destination)
 {
     uint32_t ldr = lapic_shared_read(&l->ldr) >> 24;
@@ -70,7 +70,7 @@ uint64_t lapic_cr8(const struct lapic *l)
 void lapic_task_priority_set(struct lapic *l, uint32_t value)
 {
     l->tpr = value;
-    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* one that waited for a lower one may go now */
+    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* the old priority may have held one back */
 }
 
 void lapic_cr8_set(struct lapic *l, uint64_t value)
@@ -78,7 +78,6 @@ void lapic_cr8_set(struct lapic *l, uint64_t value)
     lapic_task_priority_set(l, (uint32_t)value << 4);
 }
 
-/* Processor priority (SDM 3A, 11.8.3.1). */
 uint32_t lapic_priority(const struct lapic *l)
 {
     uint32_t service = lapic_highest(l->isr);
@@ -97,7 +96,7 @@ int lapic_pending(const struct lapic *l)
 
 void lapic_accept(struct lapic *l, uint8_t vector)
 {
-    vector_clear(l->irr, vector);
+    lapic_bit_clear(l->irr, vector);
     l->isr[vector / 32] |= 1u << vector % 32;
 }
 
@@ -110,10 +109,10 @@ void lapic_raise(struct lapic *l, uint8_t vector, bool level)
         return;
     }
     if (level)
-        vector_set(l->level, vector);
+        lapic_bit_set(l->level, vector);
     else
-        vector_clear(l->level, vector);
-    vector_set(l->irr, vector);
+        lapic_bit_clear(l->level, vector);
+    lapic_bit_set(l->irr, vector);
     cpu_request(l->cpu, CPU_REQ_INTERRUPT);
 }
 

@@ -1,4 +1,4 @@
-/* The interrupt command register: sending (SDM 3A, 11.6.1). */
+/* The interrupt command register: sending messages (SDM 3A, 11.6.1). */
 #include <stddef.h>
 
 #include "emu/x86/apic/apic_message.h"
@@ -26,7 +26,7 @@ void lapic_command(struct lapic *l)
         .delivery = (enum apic_delivery)(l->icr_low >> 8 & 7u),
     };
 
-    if (msg.delivery == APIC_INIT && !assert) /* INIT level de-assert: obsolete, ignored */
+    if (msg.delivery == APIC_INIT && !assert) /* INIT Level De-assert: obsolete, ignored */
         return;
     if (msg.vector < 16 && msg.delivery <= APIC_LOWEST) {
         __atomic_fetch_or(&l->esr, ESR_SEND, __ATOMIC_RELAXED);

@@ -1,8 +1,9 @@
 #ifndef EMU_X86_APIC_LAPIC_INTERNAL_H
 #define EMU_X86_APIC_LAPIC_INTERNAL_H
 /*
- * What the files of the local APIC share: register offsets, and what each has for those above it.
- * Below everything is lapic.c; then come lapic_timer.c and lapic_icr.c, lapic_regs.c, lapic_msr.c.
+ * What the files of the local APIC share: register offsets, and the functions that one file offers
+ * to those above it. From the bottom up: lapic.c; lapic_timer.c and lapic_icr.c; lapic_regs.c;
+ * lapic_msr.c.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,13 +45,13 @@ enum {
 };
 
 #define LVT_MASKED    (1u << 16)
-#define LVT_MODE(lvt) ((lvt) >> 8 & 7u) /* how LINT0 and LINT1 arrive */
+#define LVT_MODE(lvt) ((lvt) >> 8 & 7u) /* delivery mode of LINT0 and LINT1 */
 #define LVT_FIXED     0u
 #define LVT_NMI       4u
 #define LVT_EXTINT    7u
 
-#define LAPIC_TIMER_HZ \
-    UINT64_C(1000000000) /* CPUID leaf 0x15 says so as the core crystal's frequency */
+/* CPUID leaf 0x15 gives this as the core crystal clock's frequency. */
+#define LAPIC_TIMER_HZ UINT64_C(1000000000)
 
 /* IA32_APIC_BASE. */
 #define LAPIC_BASE_BSP    (UINT64_C(1) << 8)
@@ -59,7 +60,7 @@ enum {
 
 #define LAPIC_SVR_ENABLE (1u << 8)
 
-/* Any thread: registers that a message's sender looks at too. */
+/* Any thread: the registers that other threads read too. */
 
 static inline uint32_t lapic_shared_read(const uint32_t *reg)
 {
@@ -81,12 +82,13 @@ static inline void lapic_base_set(struct lapic *l, uint64_t value)
     __atomic_store_n(&l->base_msr, value, __ATOMIC_RELAXED);
 }
 
-/* One of the 256 bits of IRR, TMR or ISR. */
+/* Whether the vector's bit is set in IRR, TMR or ISR. */
 static inline bool lapic_bit_test(const uint32_t *words, uint8_t vector)
 {
     return __atomic_load_n(&words[vector / 32], __ATOMIC_ACQUIRE) >> vector % 32 & 1u;
 }
 
+/* Whether IA32_APIC_BASE and SVR both enable it. */
 bool lapic_enabled(const struct lapic *l);
 bool lapic_is_x2apic(const struct lapic *l);
 uint32_t lapic_id(const struct lapic *l);
@@ -96,26 +98,27 @@ bool lapic_matches_logical(const struct lapic *l, uint32_t destination);
 
 /* That vCPU's thread. */
 
-/* The highest vector whose bit is set in IRR, TMR or ISR; 0: none. */
+/* The highest vector whose bit is set in IRR or ISR; 0: none. */
 unsigned lapic_highest(const uint32_t *words);
 
-/* The processor priority (SDM 3A, 11.8.3.1), and a write of the task priority. */
+/* The processor priority (SDM 3A, 11.8.3.1). */
 uint32_t lapic_priority(const struct lapic *l);
 void lapic_task_priority_set(struct lapic *l, uint32_t value);
 
-/* lapic_icr.c, that vCPU's thread: the low half of the ICR was written. */
+/* lapic_icr.c: sends the message in the ICR, whose low half was just written. */
 void lapic_command(struct lapic *l);
 
-/* lapic_timer.c, that vCPU's thread. */
+/* lapic_timer.c: writes of the timer's registers (lapic_timer_mode is called before the LVT entry
+ * changes), the current count, and the end of an interrupt with this vector. */
 void lapic_timer_reset(struct lapic *l);
 void lapic_timer_start(struct lapic *l, uint32_t initial);
 void lapic_timer_divide(struct lapic *l, uint32_t divide);
 void lapic_timer_mode(struct lapic *l, uint32_t lvt);
 void lapic_timer_deadline(struct lapic *l, uint64_t tsc);
 uint32_t lapic_timer_current(const struct lapic *l);
-void lapic_timer_served(struct lapic *l, uint8_t vector); /* an EOI */
+void lapic_timer_served(struct lapic *l, uint8_t vector);
 
-/* lapic_regs.c: the bits of each entry of the local vector table that can be written. */
+/* lapic_regs.c: the writable bits of each entry of the local vector table. */
 extern const uint32_t lapic_lvt_writable[LVT_ENTRIES];
 
 #endif

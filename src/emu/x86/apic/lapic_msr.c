@@ -7,11 +7,11 @@
 
 #define MSR_APIC_BASE 0x1bu
 #define MSR_DEADLINE  0x6e0u
-#define MSR_X2APIC    0x800u
+#define MSR_X2APIC    0x800u /* the first of 0x100 */
 
-/* IA32_APIC_BASE: the window may be disabled, not moved; x2APIC mode is entered from xAPIC mode and
- * left to off (SDM 3A, 11.12.5). */
-static bool base_write(struct lapic *l, uint64_t value)
+/* A write of IA32_APIC_BASE. The window can be disabled but not moved; x2APIC mode is entered from
+ * xAPIC mode and left only by disabling the APIC (SDM 3A, 11.12.5). */
+static bool lapic_base_write(struct lapic *l, uint64_t value)
 {
     const uint64_t modes = LAPIC_BASE_ENABLE | LAPIC_BASE_X2APIC;
     uint64_t from = lapic_base(l) & modes;
@@ -22,7 +22,7 @@ static bool base_write(struct lapic *l, uint64_t value)
         return false;
     lapic_base_set(l, value);
     if (to == 0 && from != 0)
-        lapic_reset(l, true); /* enabled again it is as after a reset */
+        lapic_reset(l, true); /* its state when it is enabled again */
     return true;
 }
 
@@ -31,7 +31,7 @@ enum x2apic_access {
     X2APIC_WRITE = 2,
 };
 
-/* What may be done to a register in x2APIC mode (SDM 3A, table 11-6); anything else is #GP. */
+/* Whether a register can be read and written in x2APIC mode (SDM 3A, table 11-6). */
 static unsigned x2apic_access(uint32_t offset)
 {
     if (offset >= REG_ISR && offset < REG_IRR + 0x80)
@@ -47,11 +47,10 @@ static unsigned x2apic_access(uint32_t offset)
         return X2APIC_READ;
     case REG_TPR:
     case REG_SVR:
+    case REG_ESR:
     case REG_ICR:
     case REG_TIMER_INITIAL:
     case REG_TIMER_DIVIDE:
-        return X2APIC_READ | X2APIC_WRITE;
-    case REG_ESR:
         return X2APIC_READ | X2APIC_WRITE;
     case REG_EOI:
     case REG_SELF_IPI:
@@ -61,8 +60,8 @@ static unsigned x2apic_access(uint32_t offset)
     }
 }
 
-/* The bits that a register in x2APIC mode has, those that can only be read included; setting
- * another one is #GP (SDM 3A, 11.12.1.3). */
+/* The bits of a register in x2APIC mode that are not reserved, read-only ones included. Setting a
+ * reserved one is #GP (SDM 3A, 11.12.1.3). */
 static uint64_t x2apic_bits(uint32_t offset)
 {
     const uint32_t status = 1u << 12, remote_irr = 1u << 14;
@@ -86,8 +85,13 @@ static uint64_t x2apic_bits(uint32_t offset)
     case REG_TIMER_DIVIDE:
         return 0xb;
     default:
-        return 0; /* EOI and ESR take 0 only */
+        return 0; /* to EOI and ESR only 0 may be written */
     }
+}
+
+bool lapic_has_msr(uint32_t msr)
+{
+    return msr == MSR_APIC_BASE || msr == MSR_DEADLINE || msr >> 8 == MSR_X2APIC >> 8;
 }
 
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
@@ -115,7 +119,7 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
     uint32_t offset = (msr - MSR_X2APIC) << 4;
 
     if (msr == MSR_APIC_BASE)
-        return base_write(l, value);
+        return lapic_base_write(l, value);
     if (msr == MSR_DEADLINE) {
         lapic_timer_deadline(l, value);
         return true;

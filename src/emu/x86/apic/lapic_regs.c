@@ -10,7 +10,7 @@
 #include "emu/x86/cpu/cpu.h"
 
 /* Integrated local APIC, version 0x14, six LVT entries, no EOI-broadcast suppression. */
-#define VERSION_VALUE 0x50014u
+#define LAPIC_VERSION 0x50014u
 
 void lapic_init(struct lapic *l, struct cpu *c,
                 void (*on_eoi)(struct lapic *l, uint8_t vector, bool level))
@@ -31,7 +31,7 @@ void lapic_reset(struct lapic *l, bool init)
     if (!init) /* INIT leaves IA32_APIC_BASE alone */
         lapic_base_set(l, LAYOUT_LAPIC | LAPIC_BASE_ENABLE |
                               (l->cpu->accel.id == 0 ? LAPIC_BASE_BSP : 0));
-    lapic_shared_write(&l->svr, 0xff); /* from here on senders find it disabled */
+    lapic_shared_write(&l->svr, 0xff); /* disabled: from here on other threads raise nothing */
     for (unsigned i = 0; i < LAPIC_VECTORS / 32; i++) {
         lapic_shared_write(&l->irr[i], 0);
         lapic_shared_write(&l->level[i], 0);
@@ -57,7 +57,7 @@ static void lapic_end_of_interrupt(struct lapic *l)
     l->isr[vector / 32] &= ~(1u << vector % 32);
     l->on_eoi(l, vector, lapic_bit_test(l->level, vector));
     lapic_timer_served(l, vector);
-    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* one that waited for this level may go now */
+    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* it may have held another one back */
 }
 
 uint32_t lapic_read(struct lapic *l, uint32_t offset)
@@ -66,7 +66,7 @@ uint32_t lapic_read(struct lapic *l, uint32_t offset)
     case REG_ID:
         return lapic_is_x2apic(l) ? l->cpu->accel.id : l->id;
     case REG_VERSION:
-        return VERSION_VALUE;
+        return LAPIC_VERSION;
     case REG_TPR:
         return l->tpr;
     case REG_PPR:
@@ -109,7 +109,7 @@ const uint32_t lapic_lvt_writable[LVT_ENTRIES] = {
     [LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff,   [LVT_ERROR] = 0x100ff,
 };
 
-static void lvt_write(struct lapic *l, unsigned entry, uint32_t value)
+static void lapic_lvt_write(struct lapic *l, unsigned entry, uint32_t value)
 {
     value &= lapic_lvt_writable[entry];
     if (!(l->svr & LAPIC_SVR_ENABLE))
@@ -117,11 +117,11 @@ static void lvt_write(struct lapic *l, unsigned entry, uint32_t value)
     if (entry == LVT_TIMER)
         lapic_timer_mode(l, value);
     lapic_shared_write(&l->lvt[entry], value);
-    if (entry == LVT_LINT0) /* the 8259 pair may have been waiting for it */
+    if (entry == LVT_LINT0) /* the 8259 pair may have an interrupt that it now lets in */
         cpu_request(l->cpu, CPU_REQ_INTERRUPT);
 }
 
-static void spurious_write(struct lapic *l, uint32_t value)
+static void lapic_svr_write(struct lapic *l, uint32_t value)
 {
     lapic_shared_write(&l->svr, value & 0x1ffu);
     if (!(l->svr & LAPIC_SVR_ENABLE))
@@ -148,7 +148,7 @@ void lapic_write(struct lapic *l, uint32_t offset, uint32_t value)
         lapic_shared_write(&l->dfr, value | 0x0fffffffu);
         break;
     case REG_SVR:
-        spurious_write(l, value);
+        lapic_svr_write(l, value);
         break;
     case REG_ESR:
         lapic_shared_write(&l->esr, 0);
@@ -168,7 +168,7 @@ void lapic_write(struct lapic *l, uint32_t offset, uint32_t value)
         break;
     default:
         if (offset >= REG_LVT_TIMER && offset <= REG_LVT_ERROR)
-            lvt_write(l, (offset - REG_LVT_TIMER) / 16, value);
+            lapic_lvt_write(l, (offset - REG_LVT_TIMER) / 16, value);
         break;
     }
 }

@@ -1,4 +1,4 @@
-/* The PC's interrupt controllers and timer. */
+/* The 8259 pair and the 8254 as part of the machine. */
 #include "emu/x86/apic/legacy.h"
 
 #include <stddef.h>
@@ -13,9 +13,6 @@
 #include "emu/x86/time/tsc.h"
 
 #define TIMER_LINE 0u
-
-/* The host is asked for no more signals than this. */
-#define SERVE_MIN_NS 20000u
 
 void legacy_init(struct legacy *l, struct emu *m)
 {
@@ -49,8 +46,8 @@ void legacy_stop(struct legacy *l)
     l->has_timer = false;
 }
 
-/* Lock held: the pair has changed. */
-static void wire_update(struct legacy *l)
+/* With the lock held, after every change of the pair: tells the processors of its interrupt. */
+static void legacy_wire_update(struct legacy *l)
 {
     bool asks = pic_asks(&l->pic);
     bool before = __atomic_exchange_n(&l->asks, asks, __ATOMIC_SEQ_CST);
@@ -68,26 +65,26 @@ void legacy_raise(struct legacy *l, unsigned line)
         return;
     lock_take_first(&l->lock);
     pic_pulse(&l->pic, line);
-    wire_update(l);
+    legacy_wire_update(l);
     lock_release_first(&l->lock);
 }
 
-/* Lock held: asks the host for the next of counter 0's interrupts. */
-static void timer_update(struct legacy *l, uint64_t now_ns)
+/* With the lock held: sets the host timer for counter 0's next interrupt. */
+static void legacy_timer_update(struct legacy *l, uint64_t now_ns)
 {
     uint64_t at_ns;
 
     l->due_ns = pit_next(&l->pit, now_ns);
     at_ns = l->due_ns == PIT_NEVER ? 0 : l->due_ns;
-    if (at_ns && at_ns < l->served_ns + SERVE_MIN_NS)
-        at_ns = l->served_ns + SERVE_MIN_NS;
+    if (at_ns && at_ns < l->served_ns + HOST_TIMER_MIN_NS)
+        at_ns = l->served_ns + HOST_TIMER_MIN_NS;
     if (l->has_timer)
         host_timer_set(l->timer, at_ns);
 }
 
-/* Lock held, after whatever may have let one go: sends the guest one of the timer's interrupts that
- * it is owed, unless that would fold into the one before. */
-static void tick(struct legacy *l)
+/* With the lock held, whenever the guest may be ready for it: sends one of the timer interrupts
+ * that the guest is owed, if the pair or the I/O APIC would keep it (pic_keeps, ioapic_keeps). */
+static void legacy_tick(struct legacy *l)
 {
     struct ioapic *io = l->emu->ioapic;
 
@@ -95,7 +92,7 @@ static void tick(struct legacy *l)
         l->pit.owed--;
         ioapic_pulse(io, TIMER_LINE);
         pic_pulse(&l->pic, TIMER_LINE);
-        wire_update(l);
+        legacy_wire_update(l);
     }
     __atomic_store_n(&l->owes, l->pit.owed != 0, __ATOMIC_RELEASE);
 }
@@ -105,7 +102,7 @@ void legacy_eoi(struct legacy *l)
     if (!__atomic_load_n(&l->owes, __ATOMIC_ACQUIRE))
         return;
     lock_take(&l->lock);
-    tick(l);
+    legacy_tick(l);
     lock_release(&l->lock);
 }
 
@@ -118,8 +115,8 @@ void legacy_timer_ran_out(struct legacy *l)
     if (l->due_ns <= now_ns) {
         pit_owe(&l->pit, l->due_ns, now_ns);
         l->served_ns = now_ns;
-        timer_update(l, now_ns);
-        tick(l);
+        legacy_timer_update(l, now_ns);
+        legacy_tick(l);
     }
     lock_release(&l->lock);
 }
@@ -136,8 +133,8 @@ uint8_t legacy_read(struct legacy *l, uint16_t port)
     lock_take(&l->lock);
     if (pic_claims(port)) {
         value = pic_read(&l->pic, port);
-        wire_update(l); /* it may have been a poll, which takes */
-        tick(l);
+        legacy_wire_update(l); /* the read may have been a poll, which takes an interrupt */
+        legacy_tick(l);
     } else {
         value = pit_read(&l->pit, port, clock_now_ns());
     }
@@ -152,12 +149,12 @@ void legacy_write(struct legacy *l, uint16_t port, uint8_t value)
     lock_take(&l->lock);
     if (pic_claims(port)) {
         pic_write(&l->pic, port, value);
-        wire_update(l);
-        tick(l);
+        legacy_wire_update(l);
+        legacy_tick(l);
     } else {
         now_ns = clock_now_ns();
         pit_write(&l->pit, port, value, now_ns);
-        timer_update(l, now_ns);
+        legacy_timer_update(l, now_ns);
     }
     lock_release(&l->lock);
 }
@@ -173,8 +170,8 @@ uint8_t legacy_take(struct legacy *l)
 
     lock_take(&l->lock);
     vector = pic_take(&l->pic);
-    wire_update(l);
-    tick(l);
+    legacy_wire_update(l);
+    legacy_tick(l);
     lock_release(&l->lock);
     return vector;
 }

@@ -1,12 +1,13 @@
 #ifndef EMU_X86_APIC_LEGACY_H
 #define EMU_X86_APIC_LEGACY_H
 /*
- * The PC's interrupt controllers and timer as the machine has them: at their ports, with the lock
- * they share, the host's timer behind counter 0, and the wire to the processors.
+ * The PC's 8259 pair and 8254 timer (core/dev/pic.h, core/dev/pit.h) as part of the machine: their
+ * ports, the lock they share, the host timer behind counter 0, and the wire to the processors.
  *
- * The wire is LINT0 of every local APIC that lets it in as ExtINT, or the processor's own input
- * where its local APIC is off (SDM 3A, 11.4 and 11.5.1). Interrupts 0 to 15 come here and to the
- * I/O APIC both, as on KVM; nothing of them is kept here until a guest initialises the pair.
+ * The pair's INTR output is wired to LINT0 of every local APIC, which lets it in as ExtINT or not,
+ * or to the processor itself if its local APIC is off (SDM 3A, 11.4 and 11.5.1). Interrupts 0 to 15
+ * go both here and to the I/O APIC, as on KVM; until a guest initialises the pair they are ignored
+ * here.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,14 +23,14 @@ struct err;
 
 struct legacy {
     struct emu *emu;
-    struct lock lock; /* raised lines go before accesses */
+    struct lock lock; /* legacy_raise goes first (core/base/lock.h) */
     struct pic pic;
     struct pit pit;
-    bool in_use;        /* atomic: the pair has been initialised */
-    bool asks;          /* atomic: pic_asks */
-    bool owes;          /* atomic: pit.owed is not 0 */
-    uint64_t due_ns;    /* of counter 0's next interrupt; PIT_NEVER */
-    uint64_t served_ns; /* of the last one's handling */
+    bool in_use;        /* atomic; pic_in_use */
+    bool asks;          /* atomic; pic_asks */
+    bool owes;          /* atomic; pit.owed is not 0 */
+    uint64_t due_ns;    /* when counter 0's next interrupt is due, or PIT_NEVER */
+    uint64_t served_ns; /* when the last one was handled */
     timer_t timer;      /* signals processor 0's thread */
     bool has_timer;
 };
@@ -37,28 +38,30 @@ struct legacy {
 void legacy_init(struct legacy *l, struct emu *m);
 void legacy_finish(struct legacy *l);
 
-/* Processor 0's thread, before its first instruction: makes the host's timer, which signals it. */
+/* Processor 0's thread, before its first instruction: creates the host timer, which will signal
+ * this thread. Later calls do nothing. */
 int legacy_start(struct legacy *l, struct err *e);
 
-/* While no processor runs, before processor 0 goes. */
+/* While no processor runs, before processor 0 is destroyed: the host timer refers to it. */
 void legacy_stop(struct legacy *l);
 
-/* Any thread: an interrupt line of the machine's, 0 to 15, was raised. */
+/* Any thread: raises interrupt line 0 to 15. */
 void legacy_raise(struct legacy *l, unsigned line);
 
-/* That vCPU's thread: a byte at one of these ports. */
+/* Any vCPU's thread: access to one of these ports, a byte at a time. */
 bool legacy_claims(uint16_t port, unsigned size);
 uint8_t legacy_read(struct legacy *l, uint16_t port);
 void legacy_write(struct legacy *l, uint16_t port, uint8_t value);
 
-/* That vCPU's thread: whether the pair asks this processor; and the vector it answers with. */
+/* That vCPU's thread: whether the pair has an interrupt that this processor takes. legacy_take
+ * acknowledges it and returns its vector. */
 bool legacy_asks(const struct legacy *l, const struct cpu *c);
 uint8_t legacy_take(struct legacy *l);
 
-/* That vCPU's thread, after an end of interrupt: one of the timer's that is owed may go now. */
+/* Any vCPU's thread, after a local APIC's EOI: sends a timer interrupt that is owed, if one is. */
 void legacy_eoi(struct legacy *l);
 
-/* Processor 0's thread, when a timer of its has run out. */
+/* Processor 0's thread, when CPU_REQ_TIMER was set, for whichever timer. */
 void legacy_timer_ran_out(struct legacy *l);
 
 #endif

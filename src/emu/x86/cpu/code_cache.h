@@ -1,8 +1,8 @@
 #ifndef EMU_X86_CPU_CODE_CACHE_H
 #define EMU_X86_CPU_CODE_CACHE_H
 /*
- * What a processor's cache of decoded code has to do when memory or its mapping changes: the table
- * through which the MMU and code_pages.c reach it.
+ * The table through which the MMU, code_pages.c and mmio.c reach a processor's cache of decoded
+ * code: what the cache has to do when memory or its mapping changes.
  */
 #include <stdint.h>
 
@@ -12,20 +12,22 @@ struct cpu;
 
 /* That vCPU's thread. */
 struct code_cache_ops {
-    /* The bytes of [gpa, gpa + len) changed. */
+    /* Drops what was decoded from [gpa, gpa + len): those bytes changed. */
     void (*drop)(struct cpu *c, gpa_t gpa, uint64_t len);
     void (*drop_all)(struct cpu *c);
-    void (*stop)(struct cpu *c); /* the running block ends behind this instruction */
 
-    /* Virtual addresses mean something else from now on. */
+    /* From inside an instruction: makes the running block end behind it. */
+    void (*stop)(struct cpu *c);
+
+    /* Forgets which block is at which virtual address: the mapping changed. */
     void (*forget_addresses)(struct cpu *c);
 };
 
 #define CODE_DROPS_MAX 32u
 
-/* What other processors want this one to drop; under emu.code_lock. */
+/* What other threads want this processor to drop. */
 struct code_drops {
-    unsigned count; /* CODE_DROPS_MAX + 1: more than fit, drop everything */
+    unsigned count; /* CODE_DROPS_MAX + 1: more than fit, so drop everything */
     struct {
         gpa_t gpa;
         uint64_t len;

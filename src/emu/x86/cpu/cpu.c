@@ -1,5 +1,4 @@
-/* One software processor's state: reset, what is derived from what, faults, requests from other
- * threads. */
+/* One software processor's state: requests from other threads, recording faults, RFLAGS. */
 #include "emu/x86/cpu/cpu.h"
 
 #include <limits.h>
@@ -29,12 +28,12 @@ void cpu_wait(struct cpu *c, uint32_t bits)
 
     __atomic_store_n(&c->halted, true, __ATOMIC_SEQ_CST);
     now = __atomic_load_n(&c->request, __ATOMIC_SEQ_CST);
-    if (!(now & bits)) /* a signal or a wake-up ends it; the caller looks again */
+    if (!(now & bits)) /* a signal may end it early */
         (void)syscall(SYS_futex, &c->request, FUTEX_WAIT_PRIVATE, now, NULL, NULL, 0);
     __atomic_store_n(&c->halted, false, __ATOMIC_SEQ_CST);
 }
 
-static void fault_record(struct cpu *c, struct cpu_fault f)
+static void cpu_fault_record(struct cpu *c, struct cpu_fault f)
 {
     c->fault = f;
     c->leave = CPU_FAULT;
@@ -42,19 +41,20 @@ static void fault_record(struct cpu *c, struct cpu_fault f)
 
 void cpu_fault(struct cpu *c, enum cpu_vector vector)
 {
-    fault_record(c, (struct cpu_fault){ .vector = (uint8_t)vector });
+    cpu_fault_record(c, (struct cpu_fault){ .vector = (uint8_t)vector });
 }
 
 void cpu_fault_error(struct cpu *c, enum cpu_vector vector, uint32_t error)
 {
-    fault_record(
+    cpu_fault_record(
         c, (struct cpu_fault){ .vector = (uint8_t)vector, .has_error = true, .error = error });
 }
 
 void cpu_fault_page(struct cpu *c, uint64_t address, uint32_t error)
 {
-    fault_record(c, (struct cpu_fault){
-                        .vector = CPU_PF, .has_error = true, .error = error, .address = address });
+    cpu_fault_record(c,
+                     (struct cpu_fault){
+                         .vector = CPU_PF, .has_error = true, .error = error, .address = address });
 }
 
 bool cpu_unable(struct cpu *c, const char *what)

@@ -3,12 +3,14 @@
 /*
  * One software processor: its architectural state and what the emulator keeps beside it.
  *
- * Everything belongs to that vCPU's thread, save `request`, through which any thread asks for
- * attention. The processor looks at it between blocks of instructions.
+ * All of it belongs to the vCPU's own thread, except for the fields marked atomic or with a lock.
  *
  * Vector and x87 state: the XMM/YMM registers are in `vec`; x87, MMX and MXCSR live in the host's
  * own registers while the thread is inside run (the emulator's C code uses none of them) and in
  * `fx` otherwise.
+ *
+ * This room is the state of one processor and what follows from that state alone. It must not know
+ * guest memory, instructions, interrupt controllers or the loop: the rooms that do are above it.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,11 +34,11 @@ struct tlb;
 struct tlbs;
 struct vendor;
 
-/* CPUID leaf 1 EAX: what RDX holds after reset. Family 6; the model is nobody's. */
+/* EAX of CPUID leaf 1 and RDX after reset, unless vendor_pretend says otherwise: family 6, and a
+ * model that does not exist. */
 #define CPU_SIGNATURE 0x000006f0u
 
-/* Physical address bits that CPUID leaf 0x80000008 shows; the bits above are reserved in page
- * tables. */
+/* Physical address bits as in CPUID leaf 0x80000008; page table bits above are reserved. */
 #define CPU_PHYSICAL_BITS 46
 
 struct cpu_vec {
@@ -48,25 +50,25 @@ struct cpu {
 
     /* Hot: what nearly every instruction touches. */
     uint64_t gpr[CPU_GPRS];
-    uint64_t rip; /* true between blocks; inside one it is gpr[CPU_BLOCK_RIP] plus the instruction's
-                     offset */
+    uint64_t rip; /* valid between blocks; inside one, RIP is gpr[CPU_BLOCK_RIP] + op.at */
     flags_t flags;
     uint8_t cpl;
-    uint8_t leave;          /* enum cpu_leave */
-    uint8_t alone;          /* enum cpu_alone */
-    uint32_t mode;          /* what decoded blocks depend on, besides their address (block.h) */
-    uint32_t request;       /* enum cpu_request; atomic, any thread */
-    bool in_guest;          /* others wait for its answers (code_pages.h); atomic */
-    uint32_t code_answered; /* atomic */
-    struct code_drops code_drops;
-    bool halted;           /* in cpu_wait; atomic */
-    uint32_t turns;        /* with CPU_REQ_TURNS: how often the loop in exec.c goes round before run
-                              returns; a turn is a block, a piece of a REP, or one delivery */
-    const struct tlb *tlb; /* of the present mode (mode.c) */
-    uint64_t executed;     /* instructions, REP iterations not counted */
+    uint8_t leave;                /* enum cpu_leave */
+    uint8_t alone;                /* enum cpu_alone */
+    uint32_t mode;                /* enum cpu_mode: the mode that blocks are decoded for */
+    uint32_t request;             /* enum cpu_request; atomic, any thread sets bits */
+    bool in_guest;                /* others wait for its answer (code_pages.h); atomic */
+    uint32_t code_answered;       /* the emu.code_epoch it answered last; atomic */
+    struct code_drops code_drops; /* with emu.code_lock */
+    bool halted;                  /* in cpu_wait; atomic */
+    /* With CPU_REQ_TURNS: how many more times the loop in exec.c goes round before run returns. A
+     * turn is a block, a piece of a REP, or one delivery. */
+    uint32_t turns;
+    const struct tlb *tlb; /* the table of the present mode (mode.c) */
+    uint64_t executed;     /* instructions; iterations of a REP are not counted */
 
     struct cpu_fault fault;
-    const char *unable; /* with CPU_UNABLE: the thing, as the log is to name it */
+    const char *unable; /* with CPU_UNABLE: what the guest wants, as a noun for the log */
 
     /* System state. */
     uint64_t rflags; /* all but the arithmetic flags */
@@ -77,7 +79,7 @@ struct cpu {
     struct x86_table idt;
     uint64_t cr0, cr2, cr3, cr4;
     uint64_t dr[8];
-    uint16_t debug_met; /* what the present instruction, or MOV SS before it, owes to DR6 */
+    uint16_t debug_met; /* DR6 bits of a #DB to come, met by this instruction or a MOV SS before */
     uint64_t efer;
     uint64_t xcr0;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base;
@@ -85,24 +87,22 @@ struct cpu {
     uint64_t pat, misc_enable, tsc_aux, tsc_adjust;
     uint64_t kvmclock; /* MSR_KVM_SYSTEM_TIME_NEW; with emu.kvmclock_lock */
     uint32_t kvmclock_version;
-    uint64_t tsc_offset; /* guest TSC = host TSC + this; written atomically, any thread reads */
+    uint64_t tsc_offset; /* guest TSC = host TSC + this; atomic, any thread reads */
     bool nmi_blocked;
     bool halted_by_guest; /* HLT, until an interrupt comes */
     bool waiting_for_sipi;
-    uint8_t sipi_vector;
+    uint8_t sipi_vector; /* atomic; the sender writes it before CPU_REQ_SIPI */
 
     struct cpu_vec vec[16];
-    uint8_t fx[512]
-        __attribute__((aligned(16))); /* FXSAVE image: x87 and MXCSR while outside run */
+    uint8_t fx[512] __attribute__((aligned(16))); /* FXSAVE image: x87 and MXCSR outside run */
 
-    /* An operand that is not plain RAM (it crosses a page, or is a device's) is worked on here and
-     * written back to where it was found. */
+    /* An operand that crosses a page or is a device's: its copy, and where it is (mmu.h). */
     uint8_t bounce[64] __attribute__((aligned(64)));
-    struct pieces operand; /* of the slow door (mmu.h) */
+    struct pieces operand;
 
     struct cpuid_table cpuid;
-    uint64_t offered;            /* bit n: enum table_feature n, from cpuid */
-    const struct vendor *vendor; /* by cpuid, where processors differ */
+    uint64_t offered;            /* bit n: cpuid shows enum table_feature n */
+    const struct vendor *vendor; /* how processors of the vendor in cpuid behave (vendor.h) */
     bool has_run;
 
     struct emu *emu; /* the machine: memory, buses, interrupt controllers, the other processors */
@@ -119,12 +119,12 @@ void cpu_fault(struct cpu *c, enum cpu_vector vector);
 void cpu_fault_error(struct cpu *c, enum cpu_vector vector, uint32_t error);
 void cpu_fault_page(struct cpu *c, uint64_t address, uint32_t error);
 
-/* What the processor cannot do, named as a noun: the run ends there and the log says so. False, as
- * cpu_refuse. */
+/* The guest wants `what`, a noun for the log, which the software CPU does not have: run fails at
+ * this instruction. Returns false, as cpu_refuse does. */
 bool cpu_unable(struct cpu *c, const char *what);
 
-/* Records the fault, with the error code where its vector has one. False, for a caller whose own
- * answer that is. */
+/* Records the fault, with the error code if its vector has one. Returns false, so that a caller can
+ * return the call itself. */
 static inline bool cpu_refuse(struct cpu *c, enum cpu_vector vector, uint32_t error)
 {
     if (cpu_vector_has_error(vector))
@@ -134,7 +134,8 @@ static inline bool cpu_refuse(struct cpu *c, enum cpu_vector vector, uint32_t er
     return false;
 }
 
-/* The full RFLAGS, as PUSHF would see it; and back, all bits taken as given. */
+/* Gets the full RFLAGS, as PUSHF would see it; sets it, every bit as given except bit 1, which is
+ * always 1. With RF set, the next instruction runs with CPU_ALONE_RESUMED. */
 uint64_t cpu_rflags(const struct cpu *c);
 void cpu_rflags_set(struct cpu *c, uint64_t rflags);
 

@@ -17,7 +17,7 @@
 #define DR6_FIXED    UINT64_C(0xffff0ff0)
 #define DR6_WRITABLE UINT64_C(0xe00f)
 
-/* R/W of DR7. */
+/* The R/W field of DR7. */
 enum kind {
     KIND_CODE,
     KIND_WRITE,
@@ -27,14 +27,14 @@ enum kind {
 
 #define KINDS_DATA (1u << KIND_WRITE | 1u << KIND_ACCESS)
 
-/* What one enabled breakpoint covers. */
+/* The addresses that one enabled breakpoint covers. */
 struct range {
     uint64_t first;
     unsigned size;
 };
 
-/* False: it is off, or of another kind. */
-static bool breakpoint(const struct cpu *c, unsigned n, unsigned kinds, struct range *r)
+/* Gets the range of breakpoint n. False: it is not enabled, or of none of these kinds. */
+static bool debug_breakpoint(const struct cpu *c, unsigned n, unsigned kinds, struct range *r)
 {
     static const uint8_t sizes[] = { 1, 2, 8, 4 };
     unsigned says = (unsigned)(c->dr[7] >> (16 + 4 * n) & 0xf);
@@ -47,27 +47,28 @@ static bool breakpoint(const struct cpu *c, unsigned n, unsigned kinds, struct r
     return true;
 }
 
-static bool overlap(const struct range *r, uint64_t at, unsigned size)
+static bool debug_overlaps(const struct range *r, uint64_t at, unsigned size)
 {
     return at - r->first < r->size || r->first - at < size;
 }
 
-static void meet(struct cpu *c, uint64_t at, unsigned size, unsigned kinds)
+/* Notes every breakpoint of these kinds that the access overlaps. */
+static void debug_meet(struct cpu *c, uint64_t at, unsigned size, unsigned kinds)
 {
     struct range r;
 
     for (unsigned n = 0; n < BREAKPOINTS; n++)
-        if (breakpoint(c, n, kinds, &r) && overlap(&r, at, size))
+        if (debug_breakpoint(c, n, kinds, &r) && debug_overlaps(&r, at, size))
             c->debug_met |= (uint16_t)(1u << n);
 }
 
 bool debug_may_begin(struct cpu *c)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->rip;
-    uint16_t owed = c->debug_met; /* by MOV SS, for the instruction's end */
+    uint16_t owed = c->debug_met; /* met by MOV SS, for the #DB behind this instruction */
 
     c->debug_met = 0;
-    meet(c, c->efer & X86_EFER_LMA ? linear : (uint32_t)linear, 1, 1u << KIND_CODE);
+    debug_meet(c, c->efer & X86_EFER_LMA ? linear : (uint32_t)linear, 1, 1u << KIND_CODE);
     if (!c->debug_met) {
         c->debug_met = owed;
         return true;
@@ -79,13 +80,13 @@ bool debug_may_begin(struct cpu *c)
 
 void debug_access(struct cpu *c, uint64_t linear, unsigned size, bool write)
 {
-    meet(c, linear, size, write ? KINDS_DATA : 1u << KIND_ACCESS);
+    debug_meet(c, linear, size, write ? KINDS_DATA : 1u << KIND_ACCESS);
 }
 
 void debug_port(struct cpu *c, uint16_t port, unsigned size)
 {
     if (c->cr4 & X86_CR4_DE)
-        meet(c, port, size, 1u << KIND_PORT);
+        debug_meet(c, port, size, 1u << KIND_PORT);
 }
 
 bool debug_watches_page(const struct cpu *c, uint64_t linear)
@@ -93,7 +94,7 @@ bool debug_watches_page(const struct cpu *c, uint64_t linear)
     struct range r;
 
     for (unsigned n = 0; n < BREAKPOINTS; n++)
-        if (breakpoint(c, n, KINDS_DATA, &r) && r.first / PAGE_4K == linear / PAGE_4K)
+        if (debug_breakpoint(c, n, KINDS_DATA, &r) && r.first / PAGE_4K == linear / PAGE_4K)
             return true;
     return false;
 }
@@ -106,9 +107,9 @@ void debug_trap(struct cpu *c)
     cpu_fault(c, CPU_DB);
 }
 
-/* DR4 and DR5 are DR6 and DR7 where CR4.DE allows them at all; with DR7.GD every access is a debug
- * exception. */
-static bool register_number(struct cpu *c, unsigned *number)
+/* Maps DR4 and DR5 to DR6 and DR7, which they are aliases of unless CR4.DE is set. False, with the
+ * fault recorded: CR4.DE is set, or DR7.GD makes every access a #DB. */
+static bool debug_register_number(struct cpu *c, unsigned *number)
 {
     if (*number == 4 || *number == 5) {
         if (c->cr4 & X86_CR4_DE)
@@ -126,14 +127,14 @@ static bool register_number(struct cpu *c, unsigned *number)
 
 bool debug_read(struct cpu *c, unsigned number, uint64_t *value)
 {
-    if (!register_number(c, &number))
+    if (!debug_register_number(c, &number))
         return false;
     *value = c->dr[number];
     return true;
 }
 
-/* Translations of pages that are watched from now on have to go. */
-static void watch(struct cpu *c)
+/* To be called when a breakpoint changes: pages that are watched now must leave the tables. */
+static void debug_watch_update(struct cpu *c)
 {
     if (c->dr[7] & DR7_ENABLED)
         c->alone |= CPU_ALONE_WATCHED;
@@ -146,7 +147,7 @@ bool debug_write(struct cpu *c, unsigned number, uint64_t value)
 {
     uint64_t enabled = c->dr[7] & DR7_ENABLED;
 
-    if (!register_number(c, &number))
+    if (!debug_register_number(c, &number))
         return false;
     if (number >= 6 && value >> 32)
         return cpu_refuse(c, CPU_GP, 0);
@@ -156,6 +157,6 @@ bool debug_write(struct cpu *c, unsigned number, uint64_t value)
         value = (value & DR7_WRITABLE) | DR7_FIXED;
     c->dr[number] = value;
     if (number != 6 && ((enabled | c->dr[7]) & DR7_ENABLED))
-        watch(c);
+        debug_watch_update(c);
     return true;
 }

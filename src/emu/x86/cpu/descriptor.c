@@ -1,4 +1,4 @@
-/* Segment descriptors: unpacking, limits. */
+/* Segment descriptors: unpacking, checking limits. */
 #include "emu/x86/cpu/descriptor.h"
 
 struct x86_segment seg_unpack(uint16_t selector, uint64_t raw)

@@ -10,9 +10,9 @@
 
 /* Bits of x86_segment.access (core/x86/regs.h). */
 #define SEG_ACCESSED   0x0001u
-#define SEG_WRITABLE   0x0002u /* of data; readable for code */
-#define SEG_CONFORMING 0x0004u /* of code; expand-down for data */
-#define SEG_BUSY       0x0002u /* of a task state segment */
+#define SEG_WRITABLE   0x0002u /* data; in a code segment: readable */
+#define SEG_CONFORMING 0x0004u /* code; in a data segment: expand-down */
+#define SEG_BUSY       0x0002u /* task state segment */
 #define SEG_CODE       0x0008u
 #define SEG_S          0x0010u /* code or data, not system */
 #define SEG_P          0x0080u
@@ -23,7 +23,7 @@
 #define SEG_TYPE(access) ((access)&0xfu)
 #define SEG_DPL(access)  ((access) >> 5 & 3u)
 
-/* System types (SDM 3A, table 3-2); those of 16 bits and the task gate not in IA-32e mode. */
+/* System types (SDM 3A, table 3-2). IA-32e mode has no 16-bit ones and no task gate. */
 #define SEG_TYPE_TSS16       0x1u
 #define SEG_TYPE_CALL_GATE16 0x4u
 #define SEG_TYPE_TASK_GATE   0x5u
@@ -36,11 +36,11 @@
 #define SELECTOR_LDT     4u
 #define SELECTOR_NULL(s) (((s) & ~3u) == 0)
 
-/* Eight descriptor bytes as segment registers keep them. */
+/* Turns a descriptor's eight bytes into what the hidden part of a segment register holds. */
 struct x86_segment seg_unpack(uint16_t selector, uint64_t raw);
 
-/* Whether [offset, offset + size) is inside the segment, outside 64-bit mode (SDM 3A, 5.3). Never
- * in a null one. */
+/* Whether [offset, offset + size) is inside the segment (SDM 3A, 5.3). Not for 64-bit mode, which
+ * has no limits. Always false for a segment that is not present, as a null one is. */
 bool seg_within_limit(const struct x86_segment *s, uint32_t offset, unsigned size);
 
 /* The flat segments SYSCALL, SYSRET, SYSENTER and SYSEXIT load without looking at a table. */

@@ -3,10 +3,10 @@
 /*
  * The arithmetic flags, kept as the host computed them.
  *
- * Guest and host speak the same ISA, so an instruction's flags are those of the host's own
- * instruction: its handler runs it and keeps AX as LAHF and SETO AL left it. That costs what
- * remembering operands for later would cost, is exact for the flags the manuals leave undefined,
- * and makes a condition one test. The word's layout:
+ * Guest and host have the same ISA, so the flags of a guest instruction are those of the host's own
+ * instruction: the handler executes that one, then LAHF and SETO AL, and keeps AX. That costs no
+ * more than saving the operands for a later computation, gives the host's values for flags that the
+ * manuals leave undefined, and makes a condition one test. The word's layout:
  *
  *   bit  15 14 13 12 11 10  9  8   7 .. 1  0
  *        SF ZF  0 AF  0 PF  1 CF     0     OF
@@ -25,7 +25,7 @@ typedef uint16_t flags_t;
 
 #define FLAGS_ALL (FLAGS_OF | FLAGS_CF | FLAGS_PF | FLAGS_AF | FLAGS_ZF | FLAGS_SF)
 
-/* The same bits of RFLAGS (SDM 1, 3.4.3.1). */
+/* The same flags as bits of RFLAGS (SDM 1, 3.4.3.1). */
 #define RFLAGS_ARITH 0x8d5u
 
 static inline flags_t flags_from_rflags(uint64_t rflags)
@@ -38,7 +38,8 @@ static inline uint64_t flags_to_rflags(flags_t f)
     return (uint64_t)(f >> 8 & 0xd5u) | (uint64_t)(f & 1u) << 11;
 }
 
-/* Condition code 0 to 15 as Jcc, SETcc and CMOVcc encode it (SDM 1, appendix B). */
+/* Whether the flags meet condition code 0 to 15, as Jcc, SETcc and CMOVcc encode it (SDM 1,
+ * appendix B). */
 static inline bool flags_meet(flags_t f, unsigned cc)
 {
     bool met;

@@ -1,4 +1,4 @@
-/* x87, MMX and MXCSR in and out of the host's registers. */
+/* Moves x87, MMX and MXCSR state into and out of the host's registers. */
 #include "emu/x86/cpu/fpu.h"
 
 #include <stddef.h>
@@ -12,7 +12,7 @@ _Static_assert(sizeof(((struct cpu *)0)->fx) == sizeof(struct fpu_image), "cpu.f
 void fpu_get(struct fpu_image *image)
 {
     __asm__ volatile("fxsave64 %0" : "=m"(*image));
-    memset(image->xmm, 0, sizeof(image->xmm)); /* the emulator's own */
+    memset(image->xmm, 0, sizeof(image->xmm)); /* the emulator's own values */
     memset(image->unused, 0, sizeof(image->unused));
     image->fop = 0;
     image->fip = image->fdp = 0;
@@ -28,7 +28,7 @@ void fpu_put(const struct fpu_image *image)
                        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
-/* An image has the registers in the order of the stack, and their tags in their own. */
+/* An FXSAVE image holds the registers in stack order, from TOP on, but the tags by register. */
 void fpu_top_clear(void)
 {
     struct fpu_image was, image;
@@ -51,8 +51,7 @@ void fpu_enter(struct cpu *c)
     fpu_put(&image);
 }
 
-/* Leaves the host's C code the state it expects: no exception unmasked or pending, an empty
- * register stack. */
+/* C code expects no exception unmasked or pending and an empty register stack. */
 void fpu_exit(struct cpu *c)
 {
     const uint32_t mxcsr = FPU_MXCSR_RESET;

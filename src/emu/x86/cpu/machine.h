@@ -1,7 +1,8 @@
 #ifndef EMU_X86_CPU_MACHINE_H
 #define EMU_X86_CPU_MACHINE_H
 /*
- * What the software processors of one machine share.
+ * What the software processors of one machine share. Set while the machine is built and constant
+ * while it runs, except for the fields marked atomic or with a lock.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -32,23 +33,23 @@ struct emu {
     struct ioapic *ioapic;
     struct legacy *legacy;
     struct cpu *cpus[VCPUS_MAX];
-    unsigned cpu_count; /* made so far; vcpu_count when the guest starts */
+    unsigned cpu_count; /* created so far; vcpu_count when the guest starts */
     unsigned vcpu_count;
     uint32_t lines;     /* bit n: GSI n has a line */
-    uint32_t tsc_khz;   /* tsc_khz reads it */
-    uint64_t tsc_start; /* tsc_init's pair of samples */
+    uint32_t tsc_khz;   /* atomic; read through the function tsc_khz */
+    uint64_t tsc_start; /* tsc_init's sample: the TSC, and CLOCK_MONOTONIC in ns */
     uint64_t tsc_start_ns;
 
-    struct doorbell doorbells[DOORBELLS_MAX]; /* filled while building */
+    struct doorbell doorbells[DOORBELLS_MAX];
     unsigned doorbell_count;
 
-    struct lock code_lock; /* code_pages.c; devices go first */
-    uint8_t *code_holds;   /* atomic; a byte a page of guest RAM, in the order of mem.regions */
-    uint32_t code_epoch;   /* atomic */
+    struct lock code_lock; /* code_pages.c; writers that are not processors go first */
+    uint8_t *code_holds;   /* atomic; one byte per page of guest RAM, in the order of mem.regions */
+    uint32_t code_epoch;   /* atomic; written with code_lock */
 
-    pthread_mutex_t kvmclock_lock;
+    pthread_mutex_t kvmclock_lock; /* guards the pages of kvmclock.c, and cpu.kvmclock */
 
-    struct cpu *exclusive; /* atomic; whom all others stand still for (exclusive.h) */
+    struct cpu *exclusive; /* atomic; the processor all others stand still for (exclusive.h) */
     pthread_mutex_t exclusive_lock;
 };
 

@@ -1,4 +1,4 @@
-/* What is derived from control registers and segments. */
+/* Derives cpu.mode, cpu.tlb and the segment bases from control registers and segments. */
 #include "emu/x86/cpu/mode.h"
 
 #include <stdbool.h>
@@ -10,13 +10,13 @@
 
 #define SEGMENT_WHOLE 0xffffffffu
 
-static bool segment_is_flat(const struct x86_segment *s)
+static bool mode_segment_is_flat(const struct x86_segment *s)
 {
     return s->base == 0 && s->limit == SEGMENT_WHOLE;
 }
 
-/* Which execution units the control registers leave usable. */
-static uint32_t units_of(const struct cpu *c)
+/* The mode bits that say which execution units the control registers disable. */
+static uint32_t mode_units(const struct cpu *c)
 {
     uint32_t mode = 0;
 
@@ -32,7 +32,7 @@ static uint32_t units_of(const struct cpu *c)
     return mode;
 }
 
-static uint32_t mode_of(const struct cpu *c)
+static uint32_t mode_bits(const struct cpu *c)
 {
     const struct x86_segment *cs = &c->seg[X86_CS];
     uint32_t mode = 0;
@@ -43,8 +43,8 @@ static uint32_t mode_of(const struct cpu *c)
         mode |= MODE_64 | MODE_FLAT;
     else if (cs->access & SEG_DB)
         mode |= MODE_CODE32;
-    if (segment_is_flat(cs) && segment_is_flat(&c->seg[X86_SS]) &&
-        segment_is_flat(&c->seg[X86_DS]) && segment_is_flat(&c->seg[X86_ES]))
+    if (mode_segment_is_flat(cs) && mode_segment_is_flat(&c->seg[X86_SS]) &&
+        mode_segment_is_flat(&c->seg[X86_DS]) && mode_segment_is_flat(&c->seg[X86_ES]))
         mode |= MODE_FLAT;
     if (c->seg[X86_SS].access & SEG_DB)
         mode |= MODE_STACK32;
@@ -52,13 +52,13 @@ static uint32_t mode_of(const struct cpu *c)
         mode |= MODE_USER;
     if (c->cpl == 0)
         mode |= MODE_CPL0;
-    mode |= units_of(c);
+    mode |= mode_units(c);
     if (c->rflags & X86_RFLAGS_TF)
         mode |= MODE_STEP;
     return mode;
 }
 
-static const struct tlb *tlb_of(const struct cpu *c)
+static const struct tlb *mode_tlb(const struct cpu *c)
 {
     bool ac = c->rflags & X86_RFLAGS_AC;
 
@@ -71,9 +71,9 @@ void cpu_mode_update(struct cpu *c)
 {
     static const uint8_t plain[] = { X86_ES, X86_CS, X86_SS, X86_DS };
 
-    c->mode = mode_of(c);
+    c->mode = mode_bits(c);
     c->alone = (uint8_t)((c->alone & ~CPU_ALONE_STEP) | (c->mode & MODE_STEP ? CPU_ALONE_STEP : 0));
-    c->tlb = tlb_of(c);
+    c->tlb = mode_tlb(c);
     for (unsigned i = 0; i < sizeof(plain); i++)
         c->gpr[CPU_ES_BASE + plain[i]] = c->mode & MODE_64 ? 0 : c->seg[plain[i]].base;
     c->gpr[CPU_FS_BASE] = c->seg[X86_FS].base;

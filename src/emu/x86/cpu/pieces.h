@@ -1,9 +1,9 @@
 #ifndef EMU_X86_CPU_PIECES_H
 #define EMU_X86_CPU_PIECES_H
-/* Where an operand is in physical memory. */
+/* Where an operand is in guest physical memory. */
 #include "core/vm/mem.h"
 
-/* One piece, or two where it crosses a page: then size[1] is not 0. */
+/* One piece, or two if the operand crosses a page; size[1] is 0 if there is one. */
 struct pieces {
     gpa_t gpa[2];
     unsigned size[2];

@@ -1,7 +1,7 @@
 #ifndef EMU_X86_CPU_VECTOR_H
 #define EMU_X86_CPU_VECTOR_H
 /*
- * Exceptions: their vectors, and one on its way to be delivered.
+ * Exceptions: their vectors, and the record of one that is to be delivered.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,12 +38,13 @@ static inline bool cpu_vector_has_error(enum cpu_vector vector)
 struct cpu_fault {
     uint8_t vector;
     bool has_error;
-    bool address_fault; /* #GP for a non-canonical address or a limit: #SS when through SS */
-    bool software;      /* INT n, INT3, INTO: privilege of the gate is checked */
-    uint8_t length;     /* an interrupt by instruction: its length. rip is the instruction, where
-                           the fault is that delivering it failed; the frame's is the next one */
+    bool address_fault; /* #GP for a non-canonical address; #SS if the access was through SS */
+    bool software;      /* INT n, INT3, INTO: the gate's privilege level is checked */
+    /* Length of the INT n, INT1, INT3 or INTO that this comes from, otherwise 0. The frame pushed
+     * holds rip + length; rip is the instruction, where a fault in the delivery is reported. */
+    uint8_t length;
     uint32_t error;
-    uint64_t address; /* CR2 of a page fault */
+    uint64_t address; /* of a page fault, for CR2 */
 };
 
 #endif

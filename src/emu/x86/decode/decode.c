@@ -2,13 +2,13 @@
  * Instruction decoder.
  *
  * An instruction is prefixes, an opcode in one of seven maps, and what the table row of that
- * encoding asks for: ModRM and an address, an immediate. Bits the row's constraints look at are
- * gathered into one word first, so that finding the row is a comparison or a few (table_find).
+ * encoding asks for: ModRM and an address, an immediate. The bits that rows are told apart by are
+ * gathered in one word first, so that finding the row takes a few comparisons (table_find).
  *
- * Reading is never checked byte by byte. However long the prefixes are, up to the 15 allowed, what
- * can follow ends within WINDOW bytes; a shorter input is decoded from a copy padded with zeros.
- * Only the verdict then asks how far decoding looked: beyond the input, more bytes are needed,
- * whatever the zeros seemed to say.
+ * Reads are not checked byte by byte. Even after 15 prefixes, the most there can be, what follows
+ * ends within WINDOW bytes. A shorter input is decoded from a copy padded with zeros. Only the
+ * verdict asks how far the decoder has read: if it went beyond the input, more bytes are needed,
+ * whatever the zeros decoded to.
  */
 #include "emu/x86/decode/decode.h"
 
@@ -22,7 +22,7 @@
 #define WINDOW 33u
 _Static_assert(WINDOW >= DECODE_BYTES_MAX + 3 + 1 + 2 + 4 + 8, "all that is read without a check");
 
-/* REX as a byte: 0100WRXB. VEX brings the same bits. */
+/* The bits of REX, 0100WRXB. VEX has the same ones. */
 #define REX_B 1u
 #define REX_X 2u
 #define REX_R 4u
@@ -47,18 +47,18 @@ struct decoder {
     bool amd;
     uint8_t repeat; /* the last of F2 and F3, or 0 */
     uint8_t seg;    /* enum x86_seg or NO_OVERRIDE */
-    uint8_t rex;    /* 0, or the byte; VEX: its bits */
+    uint8_t rex;    /* 0, the REX byte, or the same bits of VEX */
     uint8_t vvvv;
     uint8_t prefix_len;
 };
 
-static uint8_t next(struct decoder *d)
+static uint8_t decoder_next(struct decoder *d)
 {
     return d->bytes[d->at++];
 }
 
-/* 64-bit mode has no use for ES, CS, SS, DS overrides: they are null prefixes there. */
-static void take_prefix(struct decoder *d, uint8_t byte)
+/* Overrides with ES, CS, SS and DS are ignored in 64-bit mode. */
+static void prefix_take(struct decoder *d, uint8_t byte)
 {
     switch (byte) {
     case 0x26:
@@ -97,8 +97,8 @@ static const uint32_t prefix_bytes[8] = {
     [0xf0 >> 5] = BIT(0xf0) | BIT(0xf2) | BIT(0xf3),
 };
 
-/* Legacy prefixes, then REX: one that a legacy prefix follows is ignored. False: too many. */
-static bool read_prefixes(struct decoder *d)
+/* Reads legacy prefixes and REX. A REX before a legacy prefix is ignored. False: too many. */
+static bool prefixes_read(struct decoder *d)
 {
     uint8_t byte;
 
@@ -108,7 +108,7 @@ static bool read_prefixes(struct decoder *d)
             d->rex = byte;
             d->prefix_len = (uint8_t)d->at;
         } else if (prefix_bytes[byte >> 5] >> (byte & 31u) & 1u) {
-            take_prefix(d, byte);
+            prefix_take(d, byte);
             d->rex = 0;
             d->prefix_len = (uint8_t)(d->at + 1);
         } else {
@@ -119,19 +119,19 @@ static bool read_prefixes(struct decoder *d)
     }
 }
 
-/* C4 and C5 are LES and LDS outside 64-bit mode, unless what would be their ModRM has mod 3. */
+/* Outside 64-bit mode C4 and C5 are LES and LDS, unless their ModRM would have mod 3. */
 static bool is_vex(const struct decoder *d)
 {
     return (d->bytes[d->at] & 0xfeu) == 0xc4 &&
            (d->mode == DECODE_64 || MODRM_MOD(d->bytes[d->at + 1]) == 3);
 }
 
-/* SDM 2A, 2.3.5. False: the prefixes before it forbid it, or there is no such map. */
-static bool read_vex(struct decoder *d)
+/* SDM 2A, 2.3.5. False: a prefix before it is not allowed, or there is no such map. */
+static bool vex_read(struct decoder *d)
 {
     static const uint8_t repeats[4] = { 0, 0, 0xf3, 0xf2 };
-    bool three = next(d) == 0xc4;
-    unsigned first = next(d);
+    bool three = decoder_next(d) == 0xc4;
+    unsigned first = decoder_next(d);
     unsigned last = first;
     unsigned map = 1;
 
@@ -139,7 +139,7 @@ static bool read_vex(struct decoder *d)
         return false;
     d->rex = (uint8_t)(~first >> 5 & REX_R);
     if (three) {
-        last = next(d);
+        last = decoder_next(d);
         map = first & 0x1fu;
         d->rex = (uint8_t)((~first >> 5 & 7u) | (last >> 4 & REX_W));
     }
@@ -151,12 +151,12 @@ static bool read_vex(struct decoder *d)
     d->l = last & 4u;
     d->osize = (last & 3u) == 1;
     d->repeat = repeats[last & 3u];
-    if (d->mode != DECODE_64) /* eight registers, whatever B says; R and X cannot say more */
+    if (d->mode != DECODE_64) /* eight registers: B is ignored, R and X cannot be set */
         d->rex &= REX_W;
     return true;
 }
 
-static void read_escape(struct decoder *d)
+static void escape_read(struct decoder *d)
 {
     uint8_t byte = d->bytes[d->at];
 
@@ -193,7 +193,7 @@ static uint32_t row_state(const struct decoder *d, uint8_t modrm)
     return state;
 }
 
-static unsigned operand_size(const struct decoder *d, const struct table_row *row)
+static unsigned insn_operand_size(const struct decoder *d, const struct table_row *row)
 {
     if (d->mode != DECODE_64)
         return (d->mode == DECODE_32) != d->osize ? 4 : 2;
@@ -204,16 +204,16 @@ static unsigned operand_size(const struct decoder *d, const struct table_row *ro
     return row->size == SIZES_d64 || row->size == SIZES_f64 ? 8 : 4;
 }
 
-static unsigned address_size(const struct decoder *d)
+static unsigned insn_address_size(const struct decoder *d)
 {
     if (d->mode == DECODE_64)
         return d->asize ? 4 : 8;
     return (d->mode == DECODE_32) != d->asize ? 4 : 2;
 }
 
-/* A little-endian number of 0 to 8 bytes, sign-extended. Two shifts, since one by 64 is undefined;
- * a branch for each size would be guessed wrong too often. */
-static int64_t read_number(struct decoder *d, unsigned size)
+/* Reads a little-endian number of 0 to 8 bytes, sign-extended. It shifts twice, since one shift by
+ * 64 is undefined. A branch for each size would be mispredicted too often. */
+static int64_t number_read(struct decoder *d, unsigned size)
 {
     unsigned half = 32 - 4 * size;
     uint64_t raw;
@@ -223,14 +223,14 @@ static int64_t read_number(struct decoder *d, unsigned size)
     return (int64_t)(raw << half << half) >> half >> half;
 }
 
-static void read_disp(struct decoder *d, struct insn *insn, unsigned size)
+static void disp_read(struct decoder *d, struct insn *insn, unsigned size)
 {
     insn->disp_at = (uint8_t)(size ? d->at : 0);
-    insn->disp = (int32_t)read_number(d, size);
+    insn->disp = (int32_t)number_read(d, size);
 }
 
 /* SDM 2A, table 2-1. */
-static void read_address16(struct decoder *d, struct insn *insn)
+static void address16_read(struct decoder *d, struct insn *insn)
 {
     static const uint8_t base[8] = { X86_RBX, X86_RBX, X86_RBP, X86_RBP,
                                      X86_RSI, X86_RDI, X86_RBP, X86_RBX };
@@ -244,11 +244,11 @@ static void read_address16(struct decoder *d, struct insn *insn)
         insn->base = INSN_NONE;
         mod = 2;
     }
-    read_disp(d, insn, mod);
+    disp_read(d, insn, mod);
 }
 
 /* SDM 2A, tables 2-2 and 2-3. */
-static void read_address(struct decoder *d, struct insn *insn, bool vsib)
+static void address_read(struct decoder *d, struct insn *insn, bool vsib)
 {
     static const uint8_t disp_size[3] = { 0, 1, 4 };
     unsigned mod = MODRM_MOD(insn->modrm), rm = MODRM_RM(insn->modrm);
@@ -257,7 +257,7 @@ static void read_address(struct decoder *d, struct insn *insn, bool vsib)
 
     insn->base = (uint8_t)(rm | (d->rex & REX_B) << 3);
     if (rm == 4) {
-        sib = next(d);
+        sib = decoder_next(d);
         insn->scale = sib >> 6;
         insn->index = (uint8_t)((sib >> 3 & 7u) | (d->rex & REX_X) << 2);
         if (insn->index == 4 && !vsib)
@@ -268,10 +268,10 @@ static void read_address(struct decoder *d, struct insn *insn, bool vsib)
         insn->base = rm == 5 && d->mode == DECODE_64 ? INSN_RIP : INSN_NONE;
         size = 4;
     }
-    read_disp(d, insn, size);
+    disp_read(d, insn, size);
 }
 
-static void read_rm(struct decoder *d, const struct table_row *row, struct insn *insn)
+static void rm_read(struct decoder *d, const struct table_row *row, struct insn *insn)
 {
     if (MODRM_MOD(insn->modrm) == 3 || (row->attr & ATTR_REGS)) {
         insn->rm = (uint8_t)(MODRM_RM(insn->modrm) | (d->rex & REX_B) << 3);
@@ -281,9 +281,9 @@ static void read_rm(struct decoder *d, const struct table_row *row, struct insn 
     }
     insn->flags |= INSN_MEM;
     if (insn->asize == 2)
-        read_address16(d, insn);
+        address16_read(d, insn);
     else
-        read_address(d, insn, row->needs & NEEDS_VSIB);
+        address_read(d, insn, row->needs & NEEDS_VSIB);
     if (d->seg == NO_OVERRIDE && (insn->base == X86_RSP || insn->base == X86_RBP))
         insn->seg = X86_SS;
 }
@@ -310,7 +310,7 @@ static unsigned imm_size(enum table_imm kind, const struct insn *insn)
     return insn->osize == 2 ? 2 : 4;
 }
 
-static void read_imm(struct decoder *d, const struct table_row *row, struct insn *insn)
+static void imm_read(struct decoder *d, const struct table_row *row, struct insn *insn)
 {
     enum table_imm kind = (enum table_imm)(row->needs & NEEDS_IMM & ~(unsigned)IMM_b2);
     int64_t imm;
@@ -318,7 +318,7 @@ static void read_imm(struct decoder *d, const struct table_row *row, struct insn
     if (!(row->needs & NEEDS_IMM))
         return;
     insn->imm_at = (uint8_t)d->at;
-    imm = read_number(d, imm_size(kind, insn));
+    imm = number_read(d, imm_size(kind, insn));
     insn->imm = (uint64_t)imm;
     if (kind == IMM_b)
         insn->imm = (uint8_t)imm;
@@ -328,12 +328,12 @@ static void read_imm(struct decoder *d, const struct table_row *row, struct insn
     else if (kind == IMM_far || (kind == IMM_moffs && insn->asize == 4))
         insn->imm = (uint32_t)imm;
     if (kind == IMM_far)
-        insn->imm2 = (uint16_t)read_number(d, 2);
+        insn->imm2 = (uint16_t)number_read(d, 2);
     else if (row->needs & IMM_b2)
-        insn->imm2 = next(d);
+        insn->imm2 = decoder_next(d);
 }
 
-/* Segment, control and debug registers that do not exist; CS cannot be loaded by MOV. */
+/* False for a segment, control or debug register that does not exist, and for MOV to CS. */
 static bool register_exists(const struct table_row *row, const struct insn *insn)
 {
     unsigned i;
@@ -354,14 +354,14 @@ static bool register_exists(const struct table_row *row, const struct insn *insn
     return true;
 }
 
-/* SDM 2A, 2.3.12: gathers want three different registers, and a SIB byte. */
+/* SDM 2A, 2.3.12: a gather needs three different registers and a SIB byte. */
 static bool vsib_valid(const struct decoder *d, const struct insn *insn)
 {
     return MODRM_RM(insn->modrm) == 4 && insn->asize != 2 && insn->reg != insn->vvvv &&
            insn->reg != insn->index && insn->vvvv != insn->index && d->vex;
 }
 
-/* What the row and the bytes read so far rule out: LOCK, VEX.vvvv, registers. */
+/* Checks LOCK, VEX.vvvv and the register numbers against the row. */
 static bool encoding_valid(const struct decoder *d, const struct table_row *row,
                            const struct insn *insn)
 {
@@ -395,16 +395,16 @@ static uint8_t insn_flags(const struct decoder *d)
     return (uint8_t)flags;
 }
 
-/* Everything from the opcode on; false: undefined. */
-static bool read_insn(struct decoder *d, struct insn *insn)
+/* Reads everything from the opcode on. False: undefined. */
+static bool insn_read(struct decoder *d, struct insn *insn)
 {
     const struct table_row *row;
 
     if (is_vex(d)) {
-        if (!read_vex(d))
+        if (!vex_read(d))
             return false;
     } else {
-        read_escape(d);
+        escape_read(d);
     }
     *insn = (struct insn){ .opcode_at = (uint8_t)d->at, .opcode = d->bytes[d->at] };
     d->at++;
@@ -412,7 +412,7 @@ static bool read_insn(struct decoder *d, struct insn *insn)
     insn->reg = insn->opcode & 7u;
     if (row->needs & NEEDS_MODRM) {
         insn->modrm_at = (uint8_t)d->at;
-        insn->modrm = next(d);
+        insn->modrm = decoder_next(d);
         insn->reg = MODRM_REG(insn->modrm);
     }
     row = table_find(d->map, insn->opcode, row_state(d, insn->modrm));
@@ -420,8 +420,8 @@ static bool read_insn(struct decoder *d, struct insn *insn)
         return false;
     insn->row = (uint16_t)(row - table_rows);
     insn->prefix_len = d->prefix_len;
-    insn->osize = (uint8_t)operand_size(d, row);
-    insn->asize = (uint8_t)address_size(d);
+    insn->osize = (uint8_t)insn_operand_size(d, row);
+    insn->asize = (uint8_t)insn_address_size(d);
     insn->seg = d->seg == NO_OVERRIDE ? X86_DS : d->seg;
     insn->flags = insn_flags(d);
     insn->vvvv = d->mode == DECODE_64 ? d->vvvv : d->vvvv & 7u;
@@ -430,20 +430,20 @@ static bool read_insn(struct decoder *d, struct insn *insn)
     if (!(row->needs & NEEDS_REG3))
         insn->reg |= row->needs & NEEDS_MODRM ? (d->rex & REX_R) << 1 : (d->rex & REX_B) << 3;
     if (row->needs & NEEDS_MODRM)
-        read_rm(d, row, insn);
+        rm_read(d, row, insn);
     if (!encoding_valid(d, row, insn))
         return false;
-    read_imm(d, row, insn);
+    imm_read(d, row, insn);
     return true;
 }
 
-static enum decode_result verdict(struct decoder *d, struct insn *out, size_t size)
+static enum decode_result decoder_verdict(struct decoder *d, struct insn *out, size_t size)
 {
     bool defined;
 
-    if (!read_prefixes(d))
+    if (!prefixes_read(d))
         return DECODE_TOO_LONG;
-    defined = read_insn(d, out);
+    defined = insn_read(d, out);
     if (d->at > size && size < DECODE_BYTES_MAX)
         return DECODE_MORE;
     if (d->at > DECODE_BYTES_MAX)
@@ -452,7 +452,7 @@ static enum decode_result verdict(struct decoder *d, struct insn *out, size_t si
     return defined ? DECODE_OK : DECODE_UNDEFINED;
 }
 
-/* Out of the way of the usual case, which needs no copy. */
+/* Not inlined, so that the usual case, which needs no copy, stays small. */
 static __attribute__((noinline)) enum decode_result decode_padded(struct decoder *d,
                                                                   struct insn *out, size_t size)
 {
@@ -460,7 +460,7 @@ static __attribute__((noinline)) enum decode_result decode_padded(struct decoder
 
     memcpy(padded, d->bytes, size);
     d->bytes = padded;
-    return verdict(d, out, size);
+    return decoder_verdict(d, out, size);
 }
 
 enum decode_result decode(struct insn *out, const uint8_t *bytes, size_t size,
@@ -475,5 +475,5 @@ enum decode_result decode(struct insn *out, const uint8_t *bytes, size_t size,
 
     if (size < WINDOW)
         return decode_padded(&d, out, size);
-    return verdict(&d, out, size);
+    return decoder_verdict(&d, out, size);
 }

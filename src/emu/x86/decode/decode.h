@@ -1,10 +1,12 @@
 #ifndef EMU_X86_DECODE_DECODE_H
 #define EMU_X86_DECODE_DECODE_H
 /*
- * Bytes to struct insn. Pure: any thread, no state.
+ * The decoder: from instruction bytes to a struct insn. Pure; any thread.
  *
- * The decoder knows the encoding and nothing of the processor's state: what CR0, CPUID or the
- * privilege level forbid is judged by whoever executes, from the row (table.h).
+ * This room is what is known about the instruction set: the encodings, the table of instructions,
+ * memory ordering, and where the vendors differ. It must not know a processor's state, memory or
+ * ops: whoever executes an instruction checks what CR0, CPUID and the privilege level forbid, with
+ * the help of the instruction's row (row.h).
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -14,9 +16,9 @@
 /* The longest instruction (SDM 2A, 2.3.11). */
 #define DECODE_BYTES_MAX 15u
 
-/* Size of addresses and operands unless prefixes change it: CS.D, or 64-bit mode. There AMD's
- * processors take 66 before a near branch for an operand size of 2, as elsewhere; Intel's ignore
- * it. */
+/* The default size of addresses and operands, from CS.D or 64-bit mode. In 64-bit mode, a 66 prefix
+ * gives a near branch an operand size of 2 on AMD's processors, as in the other modes; Intel's
+ * ignore it there. */
 enum decode_mode { DECODE_16, DECODE_32, DECODE_64, DECODE_64_AMD, DECODE_MODES };
 
 enum decode_result {
@@ -26,8 +28,8 @@ enum decode_result {
     DECODE_TOO_LONG,  /* #GP(0): more than 15 bytes */
 };
 
-/* Decodes the instruction at `bytes`, of which `size` may be read. Unless DECODE_OK, *out means
- * nothing. */
+/* Decodes the instruction at `bytes`, of which `size` may be read. *out is valid only after
+ * DECODE_OK. */
 enum decode_result decode(struct insn *out, const uint8_t *bytes, size_t size,
                           enum decode_mode mode);
 

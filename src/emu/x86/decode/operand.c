@@ -1,4 +1,4 @@
-/* What the operand notations stand for. */
+/* What the operand kinds stand for. */
 #include "emu/x86/decode/operand.h"
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@ unsigned operand_reg(const struct insn *insn, enum operand operand)
     }
 }
 
-static unsigned size_bytes(const struct insn *insn, enum operand_size size)
+static unsigned operand_size_bytes(const struct insn *insn, enum operand_size size)
 {
     static const uint16_t fixed[] = {
         [SIZE_b] = 1,   [SIZE_w] = 2,   [SIZE_d] = 4,    [SIZE_q] = 8,    [SIZE_t] = 10,
@@ -78,5 +78,5 @@ unsigned operand_bytes(const struct insn *insn, enum operand operand)
     const struct operand_kind *kind = &operand_kinds[operand];
     bool is_reg = kind->place == PLACE_RM && !(insn->flags & INSN_MEM);
 
-    return size_bytes(insn, is_reg ? kind->reg_size : kind->size);
+    return operand_size_bytes(insn, is_reg ? kind->reg_size : kind->size);
 }

@@ -6,15 +6,15 @@
 
 #include "emu/x86/decode/row.h"
 
-/* Those of SDM 3A, 9.3 that can be met here, and AMD's MFENCE. CLTS and LMSW are there as writes of
- * CR0; XSETBV is not, but changes as much. MOV to CR8 and some MSRs are excepted there, and are not
- * here. */
+/* The instructions of SDM 3A, 9.3 that a guest can execute, and AMD's MFENCE. CLTS and LMSW belong
+ * to it as writes of CR0. XSETBV does not, but changes as much. The SDM excepts MOV to CR8 and some
+ * MSRs; here they serialize too. */
 static const uint16_t serializing[] = {
     MN_CLTS, MN_CPUID, MN_INVD,   MN_INVLPG,    MN_IRET,   MN_LGDT,  MN_LIDT,   MN_LLDT,
     MN_LMSW, MN_LTR,   MN_MFENCE, MN_SERIALIZE, MN_WBINVD, MN_WRMSR, MN_XSETBV,
 };
 
-static bool writes_control(const struct table_row *row)
+static bool row_writes_control(const struct table_row *row)
 {
     unsigned file = operand_kinds[row->operand[0]].file;
 
@@ -26,5 +26,5 @@ bool order_serializes(const struct table_row *row)
     for (size_t i = 0; i < sizeof(serializing) / sizeof(serializing[0]); i++)
         if (row->mnemonic == serializing[i])
             return true;
-    return writes_control(row);
+    return row_writes_control(row);
 }

@@ -10,14 +10,15 @@
 enum table_map { MAP_ONE, MAP_0F, MAP_0F38, MAP_0F3A, MAP_VEX1, MAP_VEX2, MAP_VEX3, MAPS };
 
 /*
- * What an encoding is matched by, besides map and opcode. table_row.when holds the bits that must
- * agree in its upper half and their values in its lower one.
+ * What tells encodings of the same map and opcode apart. The upper half of table_row.when is a mask
+ * of the bits that count, the lower half their values.
  */
 enum table_when {
-    WHEN_REG = 7u << 0, /* ModRM.reg, mod == 3, ModRM.rm */
-    WHEN_MOD3 = 1u << 3,
-    WHEN_RM = 7u << 4,
-    WHEN_66 = 1u << 7, /* mandatory prefix: F2 and F3 hide 66, the last of them counts */
+    WHEN_REG = 7u << 0,  /* ModRM.reg */
+    WHEN_MOD3 = 1u << 3, /* ModRM.mod is 3: a register */
+    WHEN_RM = 7u << 4,   /* ModRM.rm */
+    /* Mandatory prefixes: F2 or F3 hides 66, and the last of F2 and F3 counts. */
+    WHEN_66 = 1u << 7,
     WHEN_F3 = 1u << 8,
     WHEN_F2 = 1u << 9,
     WHEN_64 = 1u << 10, /* 64-bit mode */
@@ -31,18 +32,18 @@ enum table_size { SIZES_NORMAL, SIZES_d64, SIZES_f64 };
 
 enum table_access { ACCESS_N, ACCESS_R, ACCESS_W, ACCESS_U /* read and written */ };
 
-/* What kind of thing the instruction is to whoever executes it. */
+/* The kind of instruction, for whoever executes it. */
 enum table_class {
     CLASS_ALU,    /* general registers, memory, flags */
-    CLASS_MOV,    /* the same without flags */
+    CLASS_MOV,    /* general registers, memory, but no flags */
     CLASS_STACK,  /* push and pop of all kinds */
     CLASS_BRANCH, /* may set rip */
     CLASS_STRING,
     CLASS_IO,
     CLASS_NOP,
     CLASS_SYSTEM,
-    CLASS_STATE, /* FXSAVE, XSAVE and theirs */
-    CLASS_GPR,   /* ALU that came as an extension (BMI, ADX, POPCNT...): fit to run natively */
+    CLASS_STATE, /* FXSAVE, XSAVE and their kin */
+    CLASS_GPR,   /* as CLASS_ALU, of an extension (BMI, ADX, POPCNT...): can run natively */
     CLASS_X87,
     CLASS_MMX,
     CLASS_SSE,
@@ -50,46 +51,47 @@ enum table_class {
     CLASS_UD, /* decodes, and raises #UD */
 };
 
+/* What the instruction needs; without it #GP, unless said otherwise. */
 enum table_priv {
     PRIV_,
     PRIV_cpl0,
     PRIV_ud0,  /* #UD unless CPL 0 */
-    PRIV_iopl, /* CPL <= IOPL; IN and OUT: or the I/O bitmap allows it */
-    PRIV_umip, /* CPL 0 while CR4.UMIP */
-    PRIV_tsd,  /* CPL 0 while CR4.TSD */
-    PRIV_pce,  /* CPL 0 unless CR4.PCE */
+    PRIV_iopl, /* CPL <= IOPL; for ports, the permission bitmap can allow it instead */
+    PRIV_umip, /* CPL 0 if CR4.UMIP is set */
+    PRIV_tsd,  /* CPL 0 if CR4.TSD is set */
+    PRIV_pce,  /* CPL 0 if CR4.PCE is clear */
     PRIV_pe,   /* #UD in real mode */
-    PRIV_pe0,  /* #UD in real mode, and CPL 0 */
-    PRIV_peu,  /* #UD in real mode, and as umip */
+    PRIV_pe0,  /* #UD in real mode; otherwise as PRIV_cpl0 */
+    PRIV_peu,  /* #UD in real mode; otherwise as PRIV_umip */
 };
 
 enum table_attr {
-    ATTR_LOCK = 1u << 0,   /* LOCK allowed when the destination is memory */
+    ATTR_LOCK = 1u << 0,   /* LOCK is allowed if the destination is memory */
     ATTR_REP = 1u << 1,    /* F3 (and F2) repeat it; a count of 0 writes nothing */
     ATTR_REPZ = 1u << 2,   /* F3 repeats while equal, F2 while not */
     ATTR_ALIGN = 1u << 3,  /* #GP unless the memory operand is aligned to its size */
-    ATTR_MAY = 1u << 4,    /* count 0 leaves the flags alone */
+    ATTR_MAY = 1u << 4,    /* a count of 0 leaves the flags as they are */
     ATTR_XM = 1u << 5,     /* may raise #XM */
-    ATTR_NOWAIT = 1u << 6, /* x87: pending exceptions stay pending */
-    ATTR_REGS = 1u << 7,   /* mod is ignored: always a register */
+    ATTR_NOWAIT = 1u << 6, /* x87: a pending exception stays pending */
+    ATTR_REGS = 1u << 7,   /* ModRM.mod is ignored: always a register */
     ATTR_VECS = 1u << 8,   /* writes every vector register */
-    ATTR_MMX = 1u << 9,    /* SSE that uses MMX registers too: what x87 and MMX raise, it raises */
-    ATTR_AVX2 = 1u << 10,  /* feature AVX: AVX2 when VEX.L */
+    ATTR_MMX = 1u << 9,    /* an SSE instruction with an MMX operand: raises what MMX raises */
+    ATTR_AVX2 = 1u << 10,  /* with VEX.L the feature is AVX2, not AVX */
 };
 
-/* Precomputed for the decoder. */
+/* What the decoder must read and check, computed from the row. */
 enum table_needs {
     NEEDS_IMM = 15u << 0, /* enum table_imm */
     NEEDS_MODRM = 1u << 4,
-    NEEDS_VVVV = 1u << 5,  /* otherwise it must be 1111 */
+    NEEDS_VVVV = 1u << 5,  /* VEX.vvvv is an operand; otherwise it must be 1111 */
     NEEDS_CHECK = 1u << 6, /* not every register number exists */
     NEEDS_VSIB = 1u << 7,
-    NEEDS_REG3 = 1u << 8, /* eight registers only: REX.R, or REX.B, means nothing */
-    NEEDS_RM3 = 1u << 9,
+    NEEDS_REG3 = 1u << 8, /* ModRM.reg names one of eight registers: REX.R is ignored */
+    NEEDS_RM3 = 1u << 9,  /* ModRM.rm does: REX.B is ignored */
 };
 
-/* What follows the address: sizes, and whether it is sign-extended; IMM_b2 is a bit: a byte more.
- */
+/* The immediate: its size, and with an s that it is sign-extended. IMM_b2 is a bit of its own: one
+ * more byte follows. */
 enum table_imm { IMM_0, IMM_b, IMM_sb, IMM_w, IMM_sz, IMM_v, IMM_far, IMM_moffs, IMM_b2 };
 
 enum mnemonic {
@@ -127,11 +129,11 @@ struct table_row {
     uint16_t attr;                   /* enum table_attr */
     uint16_t needs;                  /* enum table_needs */
     uint8_t map;                     /* enum table_map */
-    uint8_t opcode;                  /* the first, */
-    uint8_t span;                    /* and how many more follow: 7 for a register, 15 for a cc */
+    uint8_t opcode;                  /* the first */
+    uint8_t span;                    /* how many more follow: 7 for registers, 15 for conditions */
     uint8_t size;                    /* enum table_size */
     uint8_t operand[TABLE_OPERANDS]; /* enum operand; the destination first */
-    uint8_t access;                  /* enum table_access of operand i in bits 2i */
+    uint8_t access;                  /* enum table_access of operand i in bits 2i and 2i + 1 */
     uint8_t effect;                  /* enum table_effect */
     uint8_t implicit;                /* enum table_implicit */
     uint8_t class;                   /* enum table_class */

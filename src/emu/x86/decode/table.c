@@ -3,7 +3,7 @@
 
 #include "emu/x86/decode/insn.h"
 
-/* The rows' words, where the preprocessor needs a value for them. */
+/* Values of the words in the rows. */
 #define WHEN(mask, value) ((uint32_t)(mask) << 16 | (value))
 #define PREFIXES          (WHEN_66 | WHEN_F3 | WHEN_F2)
 #define MODRM_BITS        (WHEN_REG | WHEN_MOD3 | WHEN_RM)
@@ -71,7 +71,7 @@ enum {
 #undef BYTE
 };
 
-/* Up to four letters, the first operand's first. */
+/* How up to four operands are accessed: a letter each, in their order. */
 enum {
 #define ACCESS1(a)          ACCESS_##a
 #define ACCESS2(a, b)       ACCESS1(a) | ACCESS_##b << 2
@@ -188,7 +188,7 @@ const struct table_row table_rows[ROWS] = {
 #undef FULL
 };
 
-/* A later row of the same opcode takes the place of the one before: that is the point. */
+/* Every row initializes the entries of its opcodes. The last one wins, which is what is wanted. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 const uint16_t table_last[MAPS][256] = {
@@ -221,7 +221,7 @@ static const struct {
 #undef EFFECT
 };
 
-/* Flags that conditions 0/1, 2/3, ... look at (SDM 1, B.1). */
+/* The flags that conditions 0 and 1, 2 and 3, ... test (SDM 1, B.1). */
 static const uint16_t condition_flags[8] = {
     F_O, F_C, F_Z, F_C | F_Z, F_S, F_P, F_S | F_O, F_Z | F_S | F_O,
 };

@@ -1,10 +1,11 @@
 #ifndef EMU_X86_DECODE_TABLE_H
 #define EMU_X86_DECODE_TABLE_H
 /*
- * The instruction table: one row an encoding, and all that is known about it.
+ * The instruction table: one row for each encoding, with all that is known about it.
  *
- * Decoder, interpreter, translator and test generator work from these rows; the table_*.def files
- * hold them, laid out to be read beside the SDM's opcode maps (2D, A) and instruction pages.
+ * The decoder, the handlers, the thunks and the tests' generators work from these rows. The
+ * tables/table_*.def files hold them, laid out to be read beside the SDM's opcode maps (2D, A) and
+ * instruction pages.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +14,7 @@
 
 struct insn;
 
-/* Where CPUID says that a feature is there. */
+/* The CPUID bit that shows a feature. */
 struct table_feature_bit {
     uint32_t leaf, subleaf;
     uint8_t reg; /* 0-3: EAX, EBX, ECX, EDX */
@@ -23,7 +24,7 @@ struct table_feature_bit {
 extern const struct table_row table_rows[]; /* row 0 is no instruction */
 extern const unsigned table_count;
 
-/* Of each opcode the last row, or 0; its other rows stand right before that. */
+/* The last row of each opcode, or 0. The opcode's other rows stand right before it. */
 extern const uint16_t table_last[MAPS][256];
 
 /* The row of an encoding, or NULL. `state`: the enum table_when bits of the instruction. */
@@ -48,8 +49,8 @@ uint32_t table_flags_read(const struct insn *insn);
 uint32_t table_flags_written(const struct table_row *row); /* undefined ones too */
 uint32_t table_flags_undefined(const struct table_row *row);
 
-/* General registers used besides the operands, bit n for register n; a string instruction's rCX
- * only when it repeats. */
+/* General registers used besides the operands, bit n for register n. A string instruction uses rCX
+ * only if it repeats. */
 uint16_t table_gprs_read(const struct table_row *row);
 uint16_t table_gprs_written(const struct table_row *row);
 

@@ -1,4 +1,4 @@
-/* Vendors: their names, and the table of what they do differently. */
+/* Vendors: their names, families and behaviours. */
 #include "emu/x86/decode/vendor.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #define NAME_LEN 12
 
-#define FAMILY_ZEN 0x17u /* AMD's, and Hygon's that came of it */
+#define FAMILY_ZEN 0x17u /* AMD's first Zen; Hygon's processors, derived from it, have 0x18 */
 #define FAMILY_MAX 0x10eu
 
 static const struct vendor intel = {
@@ -52,7 +52,7 @@ const struct vendor *vendor_of(const char *name, unsigned family)
     return &intel;
 }
 
-/* Leaf 1 EAX: bits 8 to 11, and where these are all set 20 to 27 are added. */
+/* The family in leaf 1 EAX: bits 8 to 11; if these are all set, bits 20 to 27 are added. */
 static unsigned family_shown(uint32_t signature)
 {
     unsigned family = signature >> 8 & 0xfu;
@@ -115,6 +115,8 @@ int vendor_pretend(struct cpuid_table *t, const char *text, struct err *e)
         return 0;
     }
     return err_set(e, EINVAL,
-                   VENDOR_SWITCH " is '%s': give intel, amd or hygon, and a family as in amd:0x19",
+                   VENDOR_SWITCH
+                   " is '%s', but must be intel, amd or hygon, or one of these with a "
+                   "family, as in amd:0x19",
                    text);
 }

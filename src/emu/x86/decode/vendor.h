@@ -1,17 +1,16 @@
 #ifndef EMU_X86_DECODE_VENDOR_H
 #define EMU_X86_DECODE_VENDOR_H
 /*
- * Where the vendors' processors differ: vendor.def, a row a difference.
+ * Where processors of the vendors differ. vendor.def has a row for each difference.
  *
- * What holds is decided by the vendor and family that the guest's CPUID shows. The vendor shown is
- * the host's, so that a third kind of difference needs no row: what the host's own units answer,
- * since they execute the guest's data processing. Flags and results that the manuals leave
- * undefined (BSF and BSR of 0, shifts by too much), the last bits of RCPPS and RSQRTPS, signalling
- * NaNs in FLD and FSTP, which accesses of an unaligned vector fault: there a guest finds
- * its host.
+ * The vendor and the family that the guest's CPUID shows decide which behaviour holds. The vendor
+ * shown is the host's, so data processing needs no rows: the host's own units execute it and behave
+ * as their vendor does. That covers flags and results that the manuals leave undefined (BSF and BSR
+ * of 0, shifts by too much), the last bits of RCPPS and RSQRTPS, signalling NaNs in FLD and FSTP,
+ * and which accesses to an unaligned vector fault.
  *
- * A test may have the processors be another vendor's: MOTE_EMU_CPU in the environment is "intel",
- * "amd" or "hygon", or one of these and a family, "amd:0x19". The host's units answer as they do.
+ * A test can choose another vendor: MOTE_EMU_CPU in the environment is "intel", "amd" or "hygon",
+ * or one of these with a family, as in "amd:0x19". The host's units still behave as the host's.
  *
  * Pure.
  */
@@ -29,14 +28,15 @@ struct vendor {
 #undef WAY
 };
 
-/* How processors behave that show this vendor, twelve letters, and this family. Those of vendors
- * not known here do as Intel's. */
+/* The behaviour of processors that show this vendor (twelve letters) and this family. Unknown
+ * vendors behave as Intel. */
 const struct vendor *vendor_of(const char *name, unsigned family);
 
-/* The same by what a table shows in leaves 0 and 1. */
+/* The same for the vendor and family that the table shows in leaves 0 and 1. */
 const struct vendor *vendor_shown(struct cpuid_table *t);
 
-/* Changes leaves 0 and 1 to what the switch's text says. -EINVAL: it says nothing known. */
+/* Changes leaves 0 and 1, which must exist, as the switch's text says. -EINVAL if the text is not
+ * understood; nothing has changed then. */
 int vendor_pretend(struct cpuid_table *t, const char *text, struct err *e);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * Pages with decoded code.
  *
- * Taking a hold is a handshake: raise the machine's epoch, ask every processor that is in guest
- * code to forget its write translations, wait until each has answered with that epoch. Who waits
- * keeps answering, so that two processors taking holds at once do not wait for each other forever.
- * The lock is only ever tried, for the same reason.
+ * Taking a hold is a handshake. The processor raises the machine's epoch, asks the others to forget
+ * their write translations, and waits until each one that is in guest code has answered with that
+ * epoch. A processor that waits for the lock answers meanwhile, so that two processors that take
+ * holds at once do not wait for each other forever; for this reason it only ever tries the lock.
  */
 #include "emu/x86/mem/code_pages.h"
 
@@ -40,8 +40,8 @@ void code_pages_finish(struct emu *m)
     m->code_holds = NULL;
 }
 
-/* The page's count, or NULL where it is not RAM. */
-static uint8_t *holds_of(const struct emu *m, gpa_t gpa)
+/* The page's count of holds, or NULL if it is not RAM. */
+static uint8_t *code_page_holds(const struct emu *m, gpa_t gpa)
 {
     uint64_t before = 0;
 
@@ -57,12 +57,12 @@ static uint8_t *holds_of(const struct emu *m, gpa_t gpa)
 
 bool code_page_held(const struct emu *m, gpa_t gpa)
 {
-    const uint8_t *holds = holds_of(m, gpa);
+    const uint8_t *holds = code_page_holds(m, gpa);
 
     return holds && __atomic_load_n(holds, __ATOMIC_SEQ_CST);
 }
 
-static void answer(struct cpu *c)
+static void code_epoch_answer(struct cpu *c)
 {
     uint32_t epoch = __atomic_load_n(&c->emu->code_epoch, __ATOMIC_SEQ_CST);
 
@@ -72,27 +72,28 @@ static void answer(struct cpu *c)
     __atomic_store_n(&c->code_answered, epoch, __ATOMIC_SEQ_CST);
 }
 
-static void lock(struct cpu *c)
+static void code_lock_take(struct cpu *c)
 {
     while (!lock_try(&c->emu->code_lock)) {
-        answer(c);
+        code_epoch_answer(c);
         (void)sched_yield();
     }
 }
 
-static void unlock(struct cpu *c)
+static void code_lock_release(struct cpu *c)
 {
     lock_release(&c->emu->code_lock);
 }
 
-static bool has_answered(const struct cpu *other, uint32_t epoch)
+static bool code_epoch_answered(const struct cpu *other, uint32_t epoch)
 {
     return !__atomic_load_n(&other->in_guest, __ATOMIC_SEQ_CST) ||
            __atomic_load_n(&other->code_answered, __ATOMIC_SEQ_CST) == epoch;
 }
 
-/* Lock held: nobody raises the epoch meanwhile. */
-static void everybody_forgets(struct cpu *c)
+/* Makes every processor forget its write translations. With the lock held, so that nobody else
+ * raises the epoch meanwhile. */
+static void code_writes_forget(struct cpu *c)
 {
     struct emu *m = c->emu;
     uint32_t epoch = __atomic_add_fetch(&m->code_epoch, 1, __ATOMIC_SEQ_CST);
@@ -100,33 +101,33 @@ static void everybody_forgets(struct cpu *c)
     for (unsigned i = 0; i < m->cpu_count; i++)
         if (m->cpus[i] != c)
             cpu_request(m->cpus[i], CPU_REQ_CODE);
-    answer(c);
+    code_epoch_answer(c);
     for (unsigned i = 0; i < m->cpu_count; i++)
-        while (m->cpus[i] != c && !has_answered(m->cpus[i], epoch))
+        while (m->cpus[i] != c && !code_epoch_answered(m->cpus[i], epoch))
             (void)sched_yield();
 }
 
 void code_page_hold(struct cpu *c, gpa_t gpa)
 {
-    uint8_t *holds = holds_of(c->emu, gpa);
+    uint8_t *holds = code_page_holds(c->emu, gpa);
 
     if (!holds)
         return;
-    lock(c);
+    code_lock_take(c);
     if (__atomic_fetch_add(holds, 1, __ATOMIC_SEQ_CST) == 0)
-        everybody_forgets(c);
-    unlock(c);
+        code_writes_forget(c);
+    code_lock_release(c);
 }
 
 void code_page_release(struct cpu *c, gpa_t gpa)
 {
-    uint8_t *holds = holds_of(c->emu, gpa);
+    uint8_t *holds = code_page_holds(c->emu, gpa);
 
     if (holds)
         __atomic_fetch_sub(holds, 1, __ATOMIC_SEQ_CST);
 }
 
-static void ask_to_drop(struct cpu *other, gpa_t gpa, uint64_t len)
+static void code_drop_request(struct cpu *other, gpa_t gpa, uint64_t len)
 {
     struct code_drops *d = &other->code_drops;
 
@@ -146,26 +147,26 @@ void code_page_written(struct cpu *c, gpa_t gpa, uint64_t len)
     c->code->drop(c, gpa, len);
     if (m->cpu_count == 1 || !code_page_held(m, gpa))
         return;
-    lock(c);
+    code_lock_take(c);
     for (unsigned i = 0; i < m->cpu_count; i++)
         if (m->cpus[i] != c)
-            ask_to_drop(m->cpus[i], gpa, len);
-    unlock(c);
+            code_drop_request(m->cpus[i], gpa, len);
+    code_lock_release(c);
 }
 
-/* For a device, on the loop thread maybe: processors that are at each other's code do not keep it
- * waiting. The lock is waited for here, so no processor may wait for this thread while it is in
- * guest code: device accesses are outside of that (mmio.c). */
-static void all_drop(struct emu *m, gpa_t gpa, uint64_t len)
+/* For a thread that is no processor's, perhaps the loop thread, so it goes first for the lock.
+ * Since it blocks on the lock, no processor may wait for this thread while in guest code; none
+ * does, as device accesses are made outside it (mmio.c). */
+static void code_drop_request_all(struct emu *m, gpa_t gpa, uint64_t len)
 {
     lock_take_first(&m->code_lock);
     for (unsigned i = 0; i < m->cpu_count; i++)
-        ask_to_drop(m->cpus[i], gpa, len);
+        code_drop_request(m->cpus[i], gpa, len);
     lock_release_first(&m->code_lock);
 }
 
-/* The fence: either the holder of the page reads what was written here, or its hold is seen here.
- */
+/* After the fence, either this thread sees the hold that a processor took on the page, or that
+ * processor decodes what was written. */
 void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len)
 {
     gpa_t end = gpa + len;
@@ -177,14 +178,15 @@ void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len)
         if (next > end)
             next = end;
         if (code_page_held(m, gpa))
-            all_drop(m, gpa, next - gpa);
+            code_drop_request_all(m, gpa, next - gpa);
         gpa = next;
     }
 }
 
-/* Into guest code, unless somebody has the machine to itself, who holds the lock then. Who had to
- * wait goes in with the lock held: another that takes it over and over cannot keep this one out. */
-static void go_in(struct cpu *c)
+/* Enters guest code, waiting first while another processor has the machine to itself; that one
+ * holds exclusive_lock. One that had to wait sets in_guest while it holds that lock, so that a
+ * processor that takes the lock over and over cannot keep it out. */
+static void code_pages_go_in(struct cpu *c)
 {
     struct emu *m = c->emu;
     const struct cpu *alone;
@@ -199,27 +201,22 @@ static void go_in(struct cpu *c)
     (void)pthread_mutex_unlock(&m->exclusive_lock);
 }
 
-void code_pages_attend(struct cpu *c)
+void code_pages_enter(struct cpu *c)
 {
     struct code_drops drops;
 
-    go_in(c);
-    lock(c);
+    code_pages_go_in(c);
+    code_lock_take(c);
     drops = c->code_drops;
     c->code_drops.count = 0;
-    unlock(c);
-    answer(c);
+    code_lock_release(c);
+    code_epoch_answer(c);
     if (drops.count > CODE_DROPS_MAX) {
         c->code->drop_all(c);
         return;
     }
     for (unsigned i = 0; i < drops.count; i++)
         c->code->drop(c, drops.range[i].gpa, drops.range[i].len);
-}
-
-void code_pages_enter(struct cpu *c)
-{
-    code_pages_attend(c);
 }
 
 void code_pages_exit(struct cpu *c)
@@ -229,6 +226,6 @@ void code_pages_exit(struct cpu *c)
 
 void code_pages_return(struct cpu *c)
 {
-    go_in(c);
-    answer(c);
+    code_pages_go_in(c);
+    code_epoch_answer(c);
 }

@@ -1,4 +1,4 @@
-/* Copies of which each byte is accessed once. */
+/* Copies that access each byte once. */
 #include "emu/x86/mem/copy.h"
 
 #include <stdint.h>

@@ -1,13 +1,14 @@
 /*
- * Standing still.
+ * Having the machine to oneself.
  *
- * It builds on code_pages.h: a processor that is in guest code attends to CPU_REQ_CODE between two
- * blocks, and on every way into guest code it looks for whoever has the machine to itself and waits
- * outside until that one is done. Either it sees the name that was written before its in_guest was
- * read, or its in_guest is seen.
+ * This is built on code_pages.h. A processor in guest code answers CPU_REQ_CODE between two blocks
+ * by entering again. Whenever it enters guest code it waits outside while emu.exclusive is another
+ * processor. It sets in_guest before it reads emu.exclusive, and exclusive_begin sets emu.exclusive
+ * before it reads in_guest, so at least one of the two sees the other.
  *
- * While it waits for its turn and for the others, a processor counts as outside itself: two that
- * begin at once do not wait for each other, nor does one that takes a hold wait for it.
+ * While it waits for its turn and for the others, a processor itself counts as outside guest code.
+ * So two that begin at once do not wait for each other, nor does one that takes a hold
+ * (code_pages.h) wait for either.
  */
 #include "emu/x86/mem/exclusive.h"
 

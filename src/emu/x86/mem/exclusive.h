@@ -1,15 +1,16 @@
 #ifndef EMU_X86_MEM_EXCLUSIVE_H
 #define EMU_X86_MEM_EXCLUSIVE_H
 /*
- * One processor has the machine's memory to itself: how an access that hardware would lock the bus
- * for, and the host cannot or may not make in one piece, is atomic against all that the others do.
+ * One processor has the machine's memory to itself. That makes an access atomic for which hardware
+ * would lock the bus, and which the host cannot or must not make in one piece.
  */
 
 struct cpu;
 
-/* That vCPU's thread, inside an instruction that has done nothing yet: waits for its turn, then
- * until every other processor is between two instructions, asleep or on the bus. They stay there
- * until the end. What was known of mappings and of code pages has to be asked again. */
+/* That vCPU's thread, inside an instruction that has changed nothing yet: waits for its turn, then
+ * until every other processor is between two instructions, asleep or accessing a device. They stay
+ * there until exclusive_end. What the caller knew of mappings and code pages may be out of date
+ * afterwards. */
 void exclusive_begin(struct cpu *c);
 void exclusive_end(struct cpu *c);
 

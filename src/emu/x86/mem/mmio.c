@@ -1,9 +1,9 @@
 /*
- * Where a processor meets devices.
+ * Accesses of a processor to devices.
  *
- * A device may wait for a lock whose holder waits for the lock of the code pages, for which a
- * processor may wait that waits for this one: on the bus the processor is outside of the guest
- * (code_pages.h).
+ * During an access to a device on a bus the processor counts as outside guest code (code_pages.h).
+ * Otherwise there could be a deadlock: the device waits for a lock, whose holder waits for
+ * emu.code_lock, whose holder is a processor that waits for this one to answer.
  */
 #include "emu/x86/mem/mmio.h"
 
@@ -22,35 +22,36 @@
 
 /* APIC registers are 32 bits at 16-byte steps; accesses of another size or alignment are undefined
  * (SDM 3A, 11.4.1). */
-static bool lapic_at(const struct cpu *c, gpa_t gpa, unsigned size, uint32_t *offset)
+static bool mmio_is_lapic(const struct cpu *c, gpa_t gpa, unsigned size, uint32_t *offset)
 {
     *offset = (uint32_t)(gpa & 0xff0u);
     return lapic_claims(c->lapic, gpa) && size == 4 && gpa % 16 == 0;
 }
 
-static bool ioapic_at(gpa_t gpa, unsigned size, uint32_t *offset)
+static bool mmio_is_ioapic(gpa_t gpa, unsigned size, uint32_t *offset)
 {
     *offset = (uint32_t)(gpa - LAYOUT_IOAPIC);
     return gpa >= LAYOUT_IOAPIC && gpa < LAYOUT_IOAPIC + IOAPIC_LEN && size == 4;
 }
 
-/* A device may have kicked the processor from inside its access: no further instruction then
- * (core/vm/accel.h). */
-static void kick_heed(struct cpu *c)
+/* A device may kick the processor during the access. No further instruction may run then
+ * (core/vm/accel.h), so the block ends. */
+static void mmio_kick_heed(struct cpu *c)
 {
     if (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_KICK)
         c->code->stop(c);
 }
 
-static void device_read(struct cpu *c, const struct bus *b, uint64_t at, void *data, unsigned size)
+static void mmio_bus_read(struct cpu *c, const struct bus *b, uint64_t at, void *data,
+                          unsigned size)
 {
     code_pages_exit(c);
     (void)bus_read(b, at, data, size);
     code_pages_return(c);
 }
 
-static void device_write(struct cpu *c, const struct bus *b, uint64_t at, const void *data,
-                         unsigned size)
+static void mmio_bus_write(struct cpu *c, const struct bus *b, uint64_t at, const void *data,
+                           unsigned size)
 {
     code_pages_exit(c);
     (void)bus_write(b, at, data, size);
@@ -63,7 +64,7 @@ void port_read(struct cpu *c, uint16_t port, void *data, unsigned size)
     if (legacy_claims(port, size))
         *(uint8_t *)data = legacy_read(c->emu->legacy, port);
     else
-        device_read(c, c->emu->ports, port, data, size);
+        mmio_bus_read(c, c->emu->ports, port, data, size);
 }
 
 void port_write(struct cpu *c, uint16_t port, const void *data, unsigned size)
@@ -72,7 +73,7 @@ void port_write(struct cpu *c, uint16_t port, const void *data, unsigned size)
     if (legacy_claims(port, size))
         legacy_write(c->emu->legacy, port, *(const uint8_t *)data);
     else
-        device_write(c, c->emu->ports, port, data, size);
+        mmio_bus_write(c, c->emu->ports, port, data, size);
 }
 
 void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned size)
@@ -80,19 +81,19 @@ void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned siz
     uint32_t offset, value;
 
     order_all();
-    if (lapic_at(c, gpa, size, &offset))
+    if (mmio_is_lapic(c, gpa, size, &offset))
         value = lapic_read(c->lapic, offset);
-    else if (ioapic_at(gpa, size, &offset))
+    else if (mmio_is_ioapic(gpa, size, &offset))
         value = ioapic_read(m->ioapic, offset);
     else {
-        device_read(c, m->mmio, gpa, data, size);
-        kick_heed(c);
+        mmio_bus_read(c, m->mmio, gpa, data, size);
+        mmio_kick_heed(c);
         return;
     }
     memcpy(data, &value, sizeof(value));
 }
 
-static bool doorbell_ring(const struct emu *m, gpa_t gpa, const void *data, unsigned size)
+static bool mmio_doorbell_ring(const struct emu *m, gpa_t gpa, const void *data, unsigned size)
 {
     const uint64_t one = 1;
     uint64_t value = 0;
@@ -115,12 +116,12 @@ void mmio_write(struct emu *m, struct cpu *c, gpa_t gpa, const void *data, unsig
 
     memcpy(&value, data, size < sizeof(value) ? size : sizeof(value));
     order_all();
-    if (lapic_at(c, gpa, size, &offset))
+    if (mmio_is_lapic(c, gpa, size, &offset))
         lapic_write(c->lapic, offset, value);
-    else if (ioapic_at(gpa, size, &offset))
+    else if (mmio_is_ioapic(gpa, size, &offset))
         ioapic_write(m->ioapic, offset, value);
-    else if (!doorbell_ring(m, gpa, data, size)) {
-        device_write(c, m->mmio, gpa, data, size);
-        kick_heed(c);
+    else if (!mmio_doorbell_ring(m, gpa, data, size)) {
+        mmio_bus_write(c, m->mmio, gpa, data, size);
+        mmio_kick_heed(c);
     }
 }

@@ -1,19 +1,19 @@
 #ifndef EMU_X86_MEM_MMIO_H
 #define EMU_X86_MEM_MMIO_H
 /*
- * Where a processor meets devices: physical addresses that are not RAM (interrupt controllers,
- * doorbells, then the bus), and ports.
+ * Accesses of a processor to devices: to physical addresses that are not RAM (interrupt
+ * controllers, doorbells, then the bus), and to ports.
  */
 #include "core/vm/mem.h"
 
 struct cpu;
 struct emu;
 
-/* The thread of vCPU c. size is 1 to 8. Where nobody answers a read gives all ones. */
+/* The thread of vCPU c. size is 1 to 8. A read of an address without a device gives all ones. */
 void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned size);
 void mmio_write(struct emu *m, struct cpu *c, gpa_t gpa, const void *data, unsigned size);
 
-/* Likewise. */
+/* Likewise; size is 1, 2 or 4. */
 void port_read(struct cpu *c, uint16_t port, void *data, unsigned size);
 void port_write(struct cpu *c, uint16_t port, const void *data, unsigned size);
 

@@ -1,10 +1,9 @@
 /*
- * The slow door to memory: what the inline hit in mmu.h could not serve.
+ * The slow door to memory: accesses that miss in the translation tables (mmu.h).
  *
- * Filling: an allowed access to plain RAM leaves a translation behind, unless it was a write to a
- * page that holds decoded code. Entries of non-global pages are noted in a short log, so that a CR3
- * write undoes those few instead of clearing three tables; when the log overflows, the tables are
- * cleared.
+ * An instruction's access to RAM, if it is allowed, enters its translation into the tables, unless
+ * the page is watched (debug.h) or alignment is checked. The page gets a write entry only if it
+ * holds no decoded code.
  */
 #include "emu/x86/mem/mmu.h"
 
@@ -20,16 +19,17 @@
 #include "emu/x86/mem/mmio.h"
 #include "emu/x86/mem/walk.h"
 
-static enum walk_as acting_as(const struct cpu *c)
+static enum walk_as mmu_walk_as(const struct cpu *c)
 {
     if (c->tlb == &c->tlbs->table[TLB_USER] || c->tlb == &tlb_empty)
         return WALK_USER;
     return c->tlb == &c->tlbs->table[TLB_SUPERVISOR_AC] ? WALK_SUPERVISOR_AC : WALK_SUPERVISOR;
 }
 
-/* Alignment as SDM 3A table 6-7 asks for it; records #AC. Operands without a natural one (far
- * pointers, 80-bit reals) have that of the power of two below them, tables and states none. */
-static bool is_aligned(struct cpu *c, uint64_t va, unsigned size)
+/* Checks alignment as SDM 3A, table 6-7 says; records #AC. Operands whose size is no power of two
+ * (far pointers, 80-bit reals) are to be aligned to the next smaller one; those over 16 bytes
+ * (vectors, saved states) need not be aligned. */
+static bool operand_is_aligned(struct cpu *c, uint64_t va, unsigned size)
 {
     unsigned to = size > 16 ? 1 : 1u << (31 - __builtin_clz(size));
 
@@ -39,25 +39,25 @@ static bool is_aligned(struct cpu *c, uint64_t va, unsigned size)
     return false;
 }
 
-static bool is_watched(const struct cpu *c)
+static bool mmu_is_watched(const struct cpu *c)
 {
     return c->alone & CPU_ALONE_WATCHED;
 }
 
-static void entry_fill(struct cpu *c, uint64_t va, const struct walk *w, uint8_t *host)
+static void mmu_entry_fill(struct cpu *c, uint64_t va, const struct walk *w, uint8_t *host)
 {
     bool writable = w->writable && !code_page_held(c->emu, w->gpa);
 
-    if (c->tlb == &tlb_empty || (is_watched(c) && debug_watches_page(c, va)))
+    if (c->tlb == &tlb_empty || (mmu_is_watched(c) && debug_watches_page(c, va)))
         return;
     tlbs_fill(c->tlbs, (unsigned)(c->tlb - c->tlbs->table), va, host, writable, w->global);
     if (w->size > PAGE_4K)
         tlbs_note_large(c->tlbs, va, w->size);
 }
 
-/* Translates one byte's address; records the fault. */
-static bool translate(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as as,
-                      struct walk *w)
+/* Translates the address of one byte. False: the fault is recorded. */
+static bool mmu_translate(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as as,
+                          struct walk *w)
 {
     uint32_t error;
 
@@ -105,20 +105,20 @@ static void physical_write(struct cpu *c, gpa_t gpa, const uint8_t *from, unsign
     }
 }
 
-static bool translate_pieces(struct cpu *c, uint64_t va, unsigned size, enum walk_access access,
-                             enum walk_as as, struct pieces *p, struct walk *first)
+static bool mmu_translate_pieces(struct cpu *c, uint64_t va, unsigned size, enum walk_access access,
+                                 enum walk_as as, struct pieces *p, struct walk *first)
 {
     unsigned room = PAGE_4K - (unsigned)(va % PAGE_4K);
     struct walk second;
 
-    if (!translate(c, va, access, as, first))
+    if (!mmu_translate(c, va, access, as, first))
         return false;
     p->gpa[0] = first->gpa;
     p->size[0] = size < room ? size : room;
     p->size[1] = size - p->size[0];
     if (p->size[1] == 0)
         return true;
-    if (!translate(c, va + room, access, as, &second))
+    if (!mmu_translate(c, va + room, access, as, &second))
         return false;
     p->gpa[1] = second.gpa;
     return true;
@@ -138,34 +138,36 @@ static void pieces_write(struct cpu *c, const struct pieces *p, const uint8_t *f
         physical_write(c, p->gpa[1], from + p->size[0], p->size[1]);
 }
 
-static uint8_t *page_host(const struct cpu *c, gpa_t gpa)
+static uint8_t *mmu_page_host(const struct cpu *c, gpa_t gpa)
 {
     return mem_at(c->emu->mem, gpa & ~(gpa_t)(PAGE_4K - 1), PAGE_4K);
 }
 
-/* Finds an operand for good: whether it may be accessed is judged here, and nowhere again. */
+/* Finds out where an operand is, into cpu.operand, and whether it may be accessed; that is decided
+ * here once and for all. Also reports the access to debug.h. */
 static bool operand_find(struct cpu *c, uint64_t va, unsigned size, enum walk_access access,
                          struct walk *first)
 {
-    if (!translate_pieces(c, va, size, access, acting_as(c), &c->operand, first) ||
-        !is_aligned(c, va, size))
+    if (!mmu_translate_pieces(c, va, size, access, mmu_walk_as(c), &c->operand, first) ||
+        !operand_is_aligned(c, va, size))
         return false;
-    if (is_watched(c))
+    if (mmu_is_watched(c))
         debug_access(c, va, size, access == WALK_WRITE);
     return true;
 }
 
-/* The operand found where it is, or NULL where that is not RAM or not on one page. */
+/* The host address of the operand just found, or NULL if it is not RAM or not all on one page.
+ * Enters the translation into the tables. */
 static void *operand_host(struct cpu *c, uint64_t va, const struct walk *first)
 {
-    uint8_t *host = page_host(c, first->gpa);
+    uint8_t *host = mmu_page_host(c, first->gpa);
 
     if (host)
-        entry_fill(c, va, first, host);
+        mmu_entry_fill(c, va, first, host);
     return host && c->operand.size[1] == 0 ? host + va % PAGE_4K : NULL;
 }
 
-/* Likewise, or a copy. */
+/* The operand's host address, or the bounce buffer with a copy. NULL: the fault is recorded. */
 static void *operand_at(struct cpu *c, uint64_t va, unsigned size, enum walk_access access)
 {
     struct walk first;
@@ -216,8 +218,8 @@ bool mmu_writable(struct cpu *c, uint64_t va, unsigned size)
     struct pieces p;
     struct walk w;
 
-    return translate_pieces(c, va, size, WALK_WRITE, acting_as(c), &p, &w) &&
-           is_aligned(c, va, size);
+    return mmu_translate_pieces(c, va, size, WALK_WRITE, mmu_walk_as(c), &p, &w) &&
+           operand_is_aligned(c, va, size);
 }
 
 void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size)
@@ -246,8 +248,8 @@ void mmu_modify_end(struct cpu *c, const void *at)
         code_page_written(c, p->gpa[0], p->size[0]);
 }
 
-/* Whether the operand may be accessed is settled before anybody has to stand still for it, and
- * again when all do: it may be another one then. */
+/* Checks whether the operand may be accessed before the others are made to stand still, and again
+ * once they do: the mapping may have changed in between. */
 void *mmu_locked_slow(struct cpu *c, uint64_t va, unsigned size)
 {
     struct walk first;
@@ -304,9 +306,9 @@ bool mmu_fetch(struct cpu *c, uint64_t va, gpa_t *gpa, const uint8_t **host)
     const uint8_t *page;
     struct walk w;
 
-    if (!translate(c, va, WALK_FETCH, as, &w))
+    if (!mmu_translate(c, va, WALK_FETCH, as, &w))
         return false;
-    page = page_host(c, w.gpa);
+    page = mmu_page_host(c, w.gpa);
     *gpa = w.gpa;
     *host = page ? page + va % PAGE_4K : NULL;
     return true;
@@ -330,7 +332,7 @@ bool mmu_system_read(struct cpu *c, uint64_t va, void *to, unsigned size)
     struct pieces p;
     struct walk w;
 
-    if (!translate_pieces(c, va, size, WALK_READ, WALK_SUPERVISOR, &p, &w))
+    if (!mmu_translate_pieces(c, va, size, WALK_READ, WALK_SUPERVISOR, &p, &w))
         return false;
     pieces_read(c, &p, to);
     return true;
@@ -341,7 +343,7 @@ bool mmu_system_write(struct cpu *c, uint64_t va, const void *from, unsigned siz
     struct pieces p;
     struct walk w;
 
-    if (!translate_pieces(c, va, size, WALK_WRITE, WALK_SUPERVISOR, &p, &w))
+    if (!mmu_translate_pieces(c, va, size, WALK_WRITE, WALK_SUPERVISOR, &p, &w))
         return false;
     pieces_write(c, &p, from);
     return true;
@@ -352,7 +354,7 @@ bool mmu_system_set(struct cpu *c, uint64_t va, uint8_t bits, uint8_t *before)
     struct walk w;
     uint8_t *host, set;
 
-    if (!translate(c, va, WALK_WRITE, WALK_SUPERVISOR, &w))
+    if (!mmu_translate(c, va, WALK_WRITE, WALK_SUPERVISOR, &w))
         return false;
     host = mem_at(c->emu->mem, w.gpa, 1);
     if (host) {

@@ -1,17 +1,21 @@
 #ifndef EMU_X86_MEM_MMU_H
 #define EMU_X86_MEM_MMU_H
 /*
- * Virtual memory of one software processor: translation, and every access an instruction makes.
+ * The virtual memory of one software processor: translation, and every access that an instruction
+ * makes.
  *
- * Theory: three translation tables a processor (supervisor; supervisor with EFLAGS.AC set, which
- * SMAP lets reach user pages; user), chosen by cpu.tlb when the mode changes, so that a privilege
- * change costs nothing. Each has a read and a write half of direct-mapped entries: a tag and the
- * host address of the page. An access hits when address - tag <= 4096 - size, which refuses a miss
- * and a page crossing with one compare. A write entry exists only for a page whose D bit is set and
- * that holds no decoded code; everything else, MMIO and page crossings included, goes through the
- * slow door in mmu.c.
+ * A processor has three translation tables (cpu/tlb.h). cpu.tlb points to the one for the present
+ * mode, so that a privilege change flushes nothing. An entry is a tag, which is the page's virtual
+ * address, and the page's host address. An access hits if address - tag <= 4096 - size: this one
+ * comparison refuses both a miss and an access that crosses the page. A write entry exists only for
+ * a page whose D bit is set and that holds no decoded code. Everything else, devices and page
+ * crossings included, takes the slow door in mmu.c.
  *
- * Entries die by CR3 and CR4 writes and INVLPG; global pages survive a CR3 write.
+ * Writes of CR3 and CR4 and INVLPG remove entries; global pages survive a write of CR3.
+ *
+ * This room is memory as the guest's instructions see it: page walk, translation, devices, pages of
+ * decoded code, atomicity. It must not know blocks or ops: it reaches decoded code only through
+ * cpu.code (cpu/code_cache.h).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,17 +25,17 @@
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/tlb.h"
 
-/* Whether the upper bits repeat bit 47: an address of 64-bit mode at all. */
+/* Whether the address is canonical: bits 48 to 63 are copies of bit 47. */
 static inline bool mmu_is_canonical(uint64_t va)
 {
     return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
-/* The slow door. All record the fault and return NULL or false where the access is not allowed.
- * size is 1 to 64. */
+/* The slow door. Every function that returns NULL or false has recorded the fault: the access is
+ * not allowed. size is 1 to 64 where a pointer is returned, otherwise 1 to a page. */
 
-/* Host address of [va, va + size) for reading, or the processor's bounce buffer filled with a copy
- * where the bytes are not plain RAM on one page. */
+/* The host address of [va, va + size) for reading; or, if the bytes are not RAM or not all on one
+ * page, the processor's bounce buffer with a copy of them. */
 const void *mmu_read_slow(struct cpu *c, uint64_t va, unsigned size);
 
 bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size);
@@ -39,25 +43,26 @@ bool mmu_write_slow(struct cpu *c, uint64_t va, const void *data, unsigned size)
 /* Whether a write would be allowed; nothing is written. */
 bool mmu_writable(struct cpu *c, uint64_t va, unsigned size);
 
-/* A write in two steps, for what has more than one to make, or something to do that cannot be
- * undone: all are judged before the first is made, and not again. Up to a page each. */
+/* A write in two steps, for an instruction that makes several writes or does something else that
+ * cannot be undone. All writes begin before the first one ends; mmu_write_end cannot fail. */
 bool mmu_write_begin(struct cpu *c, uint64_t va, unsigned size, struct pieces *to);
 void mmu_write_end(struct cpu *c, const struct pieces *to, const void *data);
 
-/* For read-modify-write: the host address, or the bounce buffer holding a copy where the bytes are
- * not plain RAM on one page; all pages are proved writable. The instruction changes it in place and
- * calls mmu_modify_end with what it got, and no function of this header in between: it is written
- * where it was found, whatever became of the mapping. */
+/* For a read-modify-write: as mmu_read_slow, but the bytes may also be written. The instruction
+ * changes them in place, then calls mmu_modify_end with the pointer it got, and no other function
+ * of this header in between. A copy is written back to where the bytes were found, even if the
+ * mapping has changed since. */
 void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size);
 void mmu_modify_end(struct cpu *c, const void *at);
 
-/* The same for an instruction that only writes: the bounce buffer holds no copy. */
+/* As mmu_modify_slow, for an instruction that only writes: the bounce buffer holds no copy. */
 void *mmu_fill_slow(struct cpu *c, uint64_t va, unsigned size);
 
-/* The same for an instruction with LOCK, which uses the host's own locked instruction on it: with
- * the bounce buffer, all other processors stand still from here to the end. So it is also for an
- * operand in two cache lines, for which the host would lock its bus: hosts that look out for that
- * kill the process, or hold it up for so long that it shows. */
+/* As mmu_modify_slow, for an instruction with LOCK, which then uses the host's own locked
+ * instruction on the bytes. If they are in the bounce buffer, all other processors stand still
+ * until mmu_locked_end. That is also so for an operand that crosses a cache line, for which the
+ * host would lock its bus: a host with split-lock detection kills the process for it or slows it
+ * down a lot. */
 void *mmu_locked_slow(struct cpu *c, uint64_t va, unsigned size);
 void mmu_locked_end(struct cpu *c, const void *at);
 
@@ -71,7 +76,7 @@ static inline const void *mmu_read_at(struct cpu *c, uint64_t va, unsigned size)
     return mmu_read_slow(c, va, size);
 }
 
-/* Host address when the translation is there, otherwise NULL and nothing recorded. */
+/* The host address if the table has a translation, otherwise NULL; records no fault. */
 static inline const void *mmu_read_hit(struct cpu *c, uint64_t va, unsigned size)
 {
     const struct tlb_entry *e = &c->tlb->read[va / PAGE_4K % TLB_ENTRIES];
@@ -80,8 +85,8 @@ static inline const void *mmu_read_hit(struct cpu *c, uint64_t va, unsigned size
     return __builtin_expect(offset <= PAGE_4K - size, 1) ? e->host + offset : (void *)0;
 }
 
-/* Host address when the page is plainly writable, otherwise NULL and nothing recorded: take the
- * slow door. */
+/* The host address if the table has a translation for writing, otherwise NULL, and the caller takes
+ * the slow door; records no fault. */
 static inline void *mmu_write_hit(struct cpu *c, uint64_t va, unsigned size)
 {
     const struct tlb_entry *e = &c->tlb->write[va / PAGE_4K % TLB_ENTRIES];
@@ -97,35 +102,36 @@ static inline bool mmu_crosses_line(uint64_t va, unsigned size)
     return va % MMU_LINE + size > MMU_LINE;
 }
 
-/* The same where the host's locked instruction may be used in place. */
+/* As mmu_write_hit, but NULL also if the host's locked instruction must not be used in place. */
 static inline void *mmu_locked_hit(struct cpu *c, uint64_t va, unsigned size)
 {
     return __builtin_expect(mmu_crosses_line(va, size), 0) ? (void *)0 : mmu_write_hit(c, va, size);
 }
 
-/* Operands of more than 64 bytes and at most a page. They are read piece by piece; nothing is
- * written unless all can be. */
+/* Whole operands of up to a page, by table or slow door. They are read piece by piece; nothing is
+ * written unless all of it can be. */
 bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
 
-/* Where instruction bytes come from: translates va for execution at the present CPL. On success
- * *gpa is the physical address and *host its bytes up to the end of the page, or NULL where that is
- * not RAM. */
+/* Translates va for an instruction fetch at the present CPL. On success *gpa is the physical
+ * address and *host the bytes there, up to the end of the page, or NULL if that is not RAM. */
 bool mmu_fetch(struct cpu *c, uint64_t va, gpa_t *gpa, const uint8_t **host);
 
-/* Copies up to size instruction bytes from va to the end of its page, RAM or not. 0: the fault is
- * recorded. */
+/* Copies size instruction bytes from va on, or as many as there are to the end of the page, RAM or
+ * not. Returns how many; 0: the fault is recorded. */
 unsigned mmu_fetch_bytes(struct cpu *c, uint64_t va, uint8_t *to, unsigned size);
 
-/* Accesses of the processor itself (descriptor tables, task state, interrupt frames): supervisor
- * rights whatever CPL is. */
+/* Accesses of the processor itself (descriptor tables, task state, interrupt frames), with
+ * supervisor rights whatever the CPL. */
 bool mmu_system_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_system_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
 
-/* Sets bits of one byte, in one piece with reading it, as a descriptor is marked. */
+/* Reads one byte and sets bits of it in one atomic step, as the processor marks a descriptor
+ * accessed or busy. */
 bool mmu_system_set(struct cpu *c, uint64_t va, uint8_t bits, uint8_t *before);
 
-void mmu_flush(struct cpu *c, bool global); /* CR3 write: global false */
+/* Empties the translation tables; with `global` false, for a write of CR3, not of global pages. */
+void mmu_flush(struct cpu *c, bool global);
 void mmu_flush_page(struct cpu *c, uint64_t va);
 
 #endif

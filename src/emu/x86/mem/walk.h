@@ -1,8 +1,8 @@
 #ifndef EMU_X86_MEM_WALK_H
 #define EMU_X86_MEM_WALK_H
 /*
- * The page walk (SDM 3A, chapter 4): virtual to physical by the guest's own tables, with rights,
- * and A and D bits set as the processor sets them.
+ * The page walk (SDM 3A, chapter 4): translates a virtual address by the guest's page tables,
+ * checks rights, and sets A and D bits as a processor does.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,11 +16,10 @@ enum walk_access {
     WALK_FETCH,
 };
 
-/* On whose behalf: what CPL 3, explicit supervisor and implicit supervisor accesses may do differs.
- */
+/* On whose behalf the access is made. */
 enum walk_as {
     WALK_SUPERVISOR,
-    WALK_SUPERVISOR_AC, /* explicit data access with EFLAGS.AC set: SMAP does not stop it */
+    WALK_SUPERVISOR_AC, /* an instruction's data access with EFLAGS.AC set: SMAP does not stop it */
     WALK_USER,
 };
 
@@ -34,18 +33,18 @@ enum walk_as {
 struct walk {
     gpa_t gpa;     /* of va itself */
     uint64_t size; /* of the page; 4 KiB without paging */
-    bool writable; /* a write by the same party would be allowed, and D is set */
+    bool writable; /* D is set, and a write on the same behalf would be allowed */
     bool global;
 };
 
-/* False: not allowed; *error is the page fault's error code, and no D bit was set. The walk never
- * leaves guest RAM: a table outside it reads as all ones, which is a reserved-bit fault, as on a
- * bus where nobody answers. va is canonical. */
+/* False: the access is not allowed; *error is the page fault's error code, and D was not set. The
+ * walk reads guest RAM only: a table outside it reads as all ones, as from a bus without a device,
+ * and so faults for its reserved bits. va must be canonical. */
 bool walk_page(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as as,
                struct walk *out, uint32_t *error);
 
-/* Whether PAE paging may begin with the four entries that CR3 would point to: a reserved bit in one
- * that is present is the fault of the instruction that loads them. The walk reads them again. */
+/* Whether none of the four top-level entries of PAE paging that this CR3 points to is present with
+ * a reserved bit set. If one is, the instruction that loads CR3 faults. A walk reads them anew. */
 bool walk_pointers_valid(const struct cpu *c, uint64_t cr3);
 
 #endif

@@ -3,8 +3,8 @@
 /*
  * Writing x86-64 machine code into a buffer. Pure.
  *
- * Registers are numbers 0 to 15 as instructions encode them. What does not fit sets `full` and is
- * dropped.
+ * Registers are numbers 0 to 15 as instructions encode them. Bytes that do not fit are dropped, and
+ * `full` is set.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ static inline void emit_byte(struct emit *e, unsigned byte)
     emit_bytes(e, &b, 1);
 }
 
-/* ModRM and displacement of [base + disp]; base is not RSP, RBP, R12 or R13. */
+/* ModRM and displacement of [base + disp]; base must not be RSP, RBP, R12 or R13. */
 static inline void emit_base_disp(struct emit *e, unsigned reg, unsigned base, int32_t disp)
 {
     int8_t small = (int8_t)disp;

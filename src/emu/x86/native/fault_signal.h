@@ -1,18 +1,20 @@
 #ifndef EMU_X86_NATIVE_FAULT_SIGNAL_H
 #define EMU_X86_NATIVE_FAULT_SIGNAL_H
 /*
- * Faults that the host's processor raises inside a thunk become the guest's: #DE, #MF and #XM all
- * arrive as SIGFPE.
+ * Turns faults that the host's processor raises inside a thunk into faults of the guest. #DE, #MF
+ * and #XM all arrive as SIGFPE.
  *
- * A SIGFPE from anywhere else is our own fault and ends the process as it would have.
+ * A SIGFPE from anywhere else is a fault of this process. It goes to the handler that was installed
+ * before, or to the kernel.
  */
 
 struct cpu;
 
-/* That vCPU's thread, before its first instruction. */
+/* On that vCPU's thread, before its first instruction: installs the handler, if no thread has yet,
+ * and unblocks the signal. */
 void fault_signal_start(void);
 
-/* That vCPU's thread: which processor it runs now, or NULL. */
+/* On that vCPU's thread: says which processor it runs from now on, or NULL for none. */
 void fault_signal_expect(struct cpu *c);
 
 #endif

@@ -2,10 +2,10 @@
  * Instructions that run natively: the handlers around thunks, and the choice between them.
  *
  * Without a memory operand the thunk itself is the handler. With one, the handler finds the
- * operand's host address as the kind of access demands and calls the thunk on it.
+ * operand's host address, as the kind of access demands, and calls the thunk on it.
  *
- * Faults the host raises inside a thunk (#DE, #MF, #XM: all SIGFPE) are recorded by fault_signal.c,
- * which makes a register-form thunk end in op_leave and a memory-form one return early.
+ * fault_signal.c records the faults that the host raises inside a thunk (#DE, #MF, #XM: all
+ * SIGFPE). It makes a register-form thunk end in op_leave, and a memory-form one return early.
  */
 #include "emu/x86/native/native.h"
 
@@ -18,25 +18,24 @@
 #include "emu/x86/op/build.h"
 #include "emu/x86/op/op_mem.h"
 
-#define FSW_ES         0x80u /* an unmasked x87 exception is pending */
-#define FSW_EXCEPTIONS 0x3fu /* each masked by the same bit of the control word */
+#define FSW_EXCEPTIONS 0x3fu /* each has its mask in the same bit of the control word */
 #define FSW_PE         0x20u
 
-static void call(struct cpu *c, const struct op *op, void *operand)
+static void thunk_call(struct cpu *c, const struct op *op, void *operand)
 {
     ((thunk_memory_fn *)(uintptr_t)op->imm)(c, op, operand);
 }
 
 /* Bits of op->reg. */
 enum {
-    NATIVE_ALIGNED = 1u << 0, /* legacy SSE operands of 16 bytes, CMPXCHG16B's */
-    NATIVE_WAITS = 1u << 1,   /* x87 and MMX: a pending exception comes before any other */
-    NATIVE_MMX = 1u << 2,     /* with NATIVE_WAITS */
-    NATIVE_XM = 1u << 3,      /* may find SIMD floating-point exceptions */
+    NATIVE_ALIGNED = 1u << 0, /* #GP unless the operand is aligned to its size (ATTR_ALIGN) */
+    NATIVE_WAITS = 1u << 1, /* x87 and MMX: a pending x87 exception comes before any other fault */
+    NATIVE_MMX = 1u << 2,   /* the register operand is MMX; only with NATIVE_WAITS */
+    NATIVE_XM = 1u << 3,    /* may raise SIMD floating-point exceptions, or set their flags */
 };
 
-/* op->aux is the size. */
-static bool misaligned(struct cpu *c, const struct op *op, uint64_t va)
+/* Whether the operand has to be aligned and is not; #GP is recorded then. op->aux is its size. */
+static bool operand_misaligned(struct cpu *c, const struct op *op, uint64_t va)
 {
     if (!(op->reg & NATIVE_ALIGNED) || va % op->aux == 0)
         return false;
@@ -44,56 +43,56 @@ static bool misaligned(struct cpu *c, const struct op *op, uint64_t va)
     return true;
 }
 
-static bool exception_pends(void)
+static bool x87_exception_pends(void)
 {
     uint16_t fsw;
 
     __asm__ volatile("fnstsw %0" : "=a"(fsw));
-    return fsw & FSW_ES;
+    return fsw & FPU_FSW_ES;
 }
 
-/* The operand cannot be accessed. */
-static void leave_unaccessed(struct cpu *c, const struct op *op)
+/* Leaves the instruction: its operand cannot be accessed. A pending x87 exception comes first. */
+static void native_leave_unaccessed(struct cpu *c, const struct op *op)
 {
-    if ((op->reg & NATIVE_WAITS) && exception_pends())
+    if ((op->reg & NATIVE_WAITS) && x87_exception_pends())
         cpu_fault(c, CPU_MF);
     op_leave(c, op);
 }
 
-/* As leave_unaccessed, of a store. Intel's processors have got further by then: the top of the
- * stack is at 0 if the register is MMX's (their tags have to wait), and MXCSR has what was found.
- */
-static void leave_unwritable(struct cpu *c, const struct op *op)
+/* The same for a store. Intel's processors have changed more by then: if the register is an MMX
+ * one, the top of the x87 stack is 0 (but the tags are as before); and MXCSR has the flags of the
+ * conversion. For those the thunk runs on the bounce buffer. */
+static void native_leave_unwritable(struct cpu *c, const struct op *op)
 {
     struct cpu_fault fault = c->fault;
 
-    if (c->vendor->faulted_top && (op->reg & NATIVE_MMX) && !exception_pends())
+    if (c->vendor->faulted_top && (op->reg & NATIVE_MMX) && !x87_exception_pends())
         fpu_top_clear();
     if (c->vendor->faulted_mxcsr && (op->reg & NATIVE_XM)) {
         c->leave = CPU_ON;
-        call(c, op, c->bounce);
+        thunk_call(c, op, c->bounce);
         if (!c->leave)
             c->fault = fault;
         c->leave = CPU_FAULT;
     }
-    leave_unaccessed(c, op);
+    native_leave_unaccessed(c, op);
 }
 
 static void op_native_read(struct cpu *c, const struct op *op)
 {
     uint64_t va = op_address(c, op);
-    const void *from = misaligned(c, op, va) ? NULL : mmu_read_at(c, va, op->aux);
+    const void *from = operand_misaligned(c, op, va) ? NULL : mmu_read_at(c, va, op->aux);
 
     if (__builtin_expect(!from, 0))
-        return leave_unaccessed(c, op);
-    call(c, op, (void *)(uintptr_t)from);
+        return native_leave_unaccessed(c, op);
+    thunk_call(c, op, (void *)(uintptr_t)from);
     if (__builtin_expect(c->leave, 0))
         return op_leave(c, op);
     OP_NEXT(c, op);
 }
 
-/* Write-only: where the operand is a device's, nothing must be read from it first. That it may be
- * written is settled before the instruction runs, which may change more than its operand: FSTP
+/* Write-only: the operand must not be read first, since it may be a device's. Whether it may be
+ * written is checked before the instruction runs, which may change more than its operand: FSTP
  * pops. */
 static void op_native_write(struct cpu *c, const struct op *op)
 {
@@ -101,16 +100,16 @@ static void op_native_write(struct cpu *c, const struct op *op)
     bool slow = false;
     void *to;
 
-    if (__builtin_expect(misaligned(c, op, va), 0))
-        return leave_unaccessed(c, op);
+    if (__builtin_expect(operand_misaligned(c, op, va), 0))
+        return native_leave_unaccessed(c, op);
     to = mmu_write_hit(c, va, op->aux);
     if (__builtin_expect(!to, 0)) {
         slow = true;
         to = mmu_fill_slow(c, va, op->aux);
         if (!to)
-            return leave_unwritable(c, op);
+            return native_leave_unwritable(c, op);
     }
-    call(c, op, to);
+    thunk_call(c, op, to);
     if (__builtin_expect(c->leave, 0))
         return op_leave(c, op);
     if (slow)
@@ -124,16 +123,16 @@ static void op_native_modify(struct cpu *c, const struct op *op)
     bool slow = false;
     void *at;
 
-    if (__builtin_expect(misaligned(c, op, va), 0))
-        return leave_unaccessed(c, op);
+    if (__builtin_expect(operand_misaligned(c, op, va), 0))
+        return native_leave_unaccessed(c, op);
     at = mmu_write_hit(c, va, op->aux);
     if (__builtin_expect(!at, 0)) {
         slow = true;
         at = mmu_modify_slow(c, va, op->aux);
         if (!at)
-            return leave_unaccessed(c, op);
+            return native_leave_unaccessed(c, op);
     }
-    call(c, op, at);
+    thunk_call(c, op, at);
     if (__builtin_expect(c->leave, 0))
         return op_leave(c, op);
     if (slow)
@@ -141,19 +140,20 @@ static void op_native_modify(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* An x87 store whose own exception is not masked stores nothing, unless it is only inexact. Intel's
- * processors do not look at its operand then, so that one which cannot be accessed does no harm.
- * Did it come to that? If not everything is as before. */
-static bool stores_nothing(struct cpu *c, const struct op *op)
+/* For an x87 store whose operand cannot be accessed: whether it has raised an unmasked exception of
+ * its own, other than precision. It then stores nothing, and Intel's processors do not access its
+ * operand, so that there is no fault and the instruction is done. If false, the x87 state and the
+ * fault recorded are as before. */
+static bool x87_stores_nothing(struct cpu *c, const struct op *op)
 {
     struct cpu_fault fault = c->fault;
     struct fpu_image before, after;
 
-    if (!c->vendor->x87_unstored || !(op->reg & NATIVE_WAITS) || exception_pends())
+    if (!c->vendor->x87_unstored || !(op->reg & NATIVE_WAITS) || x87_exception_pends())
         return false;
     fpu_get(&before);
     c->leave = CPU_ON;
-    call(c, op, c->bounce);
+    thunk_call(c, op, c->bounce);
     fpu_get(&after);
     if (after.fsw & ~after.fcw & FSW_EXCEPTIONS & ~FSW_PE)
         return true;
@@ -170,12 +170,12 @@ static void op_x87_store(struct cpu *c, const struct op *op)
 
     if (__builtin_expect(!at, 0)) {
         at = slow = mmu_modify_slow(c, va, op->aux);
-        if (!at && stores_nothing(c, op))
+        if (!at && x87_stores_nothing(c, op))
             OP_NEXT(c, op);
         if (!at)
-            return leave_unaccessed(c, op);
+            return native_leave_unaccessed(c, op);
     }
-    call(c, op, at);
+    thunk_call(c, op, at);
     if (__builtin_expect(c->leave, 0))
         return op_leave(c, op);
     if (slow)
@@ -188,22 +188,22 @@ static void op_native_locked(struct cpu *c, const struct op *op)
     uint64_t va = op_address(c, op);
     void *at;
 
-    if (__builtin_expect(misaligned(c, op, va), 0))
-        return leave_unaccessed(c, op);
+    if (__builtin_expect(operand_misaligned(c, op, va), 0))
+        return native_leave_unaccessed(c, op);
     at = mmu_locked_hit(c, va, op->aux);
     if (__builtin_expect(at != NULL, 1)) {
-        call(c, op, at);
+        thunk_call(c, op, at);
         OP_NEXT(c, op);
     }
     at = mmu_locked_slow(c, va, op->aux);
     if (!at)
-        return leave_unaccessed(c, op);
-    call(c, op, at);
+        return native_leave_unaccessed(c, op);
+    thunk_call(c, op, at);
     mmu_locked_end(c, at);
     OP_NEXT(c, op);
 }
 
-static op_fn *handler_for(const struct table_row *row, enum table_access access, bool locked)
+static op_fn *native_handler(const struct table_row *row, enum table_access access, bool locked)
 {
     if (locked)
         return op_native_locked;
@@ -219,7 +219,7 @@ static op_fn *handler_for(const struct table_row *row, enum table_access access,
     }
 }
 
-static int memory_operand(const struct build *b)
+static int native_memory_operand(const struct build *b)
 {
     for (unsigned i = 0; i < TABLE_OPERANDS; i++)
         if ((b->insn.flags & INSN_MEM) && operand_kinds[b->row->operand[i]].place == PLACE_RM)
@@ -227,7 +227,7 @@ static int memory_operand(const struct build *b)
     return -1;
 }
 
-static uint8_t attributes(const struct table_row *row)
+static uint8_t native_attributes(const struct table_row *row)
 {
     uint8_t attr = row->attr & ATTR_ALIGN ? NATIVE_ALIGNED : 0;
 
@@ -242,13 +242,13 @@ static uint8_t attributes(const struct table_row *row)
 
 bool build_native(struct build *b)
 {
-    int memory = memory_operand(b);
+    int memory = native_memory_operand(b);
     const void *thunk = thunk_for(b->cpu->thunks, b);
     unsigned size;
     bool locked;
     struct op *op;
 
-    assert(thunk); /* block.c looked for room before it started the block */
+    assert(thunk); /* block.c has made sure of room before the block began */
     if (memory < 0) {
         (void)build_op_bare(b, (op_fn *)(uintptr_t)thunk);
         return true;
@@ -256,9 +256,9 @@ bool build_native(struct build *b)
     size = operand_bytes(&b->insn, b->row->operand[memory]);
     locked = (b->insn.flags & INSN_LOCK) || b->row->mnemonic == MN_XCHG;
     assert(size && size <= sizeof(b->cpu->bounce));
-    op = build_op(b, handler_for(b->row, table_access(b->row, (unsigned)memory), locked));
+    op = build_op(b, native_handler(b->row, table_access(b->row, (unsigned)memory), locked));
     op->imm = (uintptr_t)thunk;
     op->aux = (uint8_t)size;
-    op->reg = attributes(b->row);
+    op->reg = native_attributes(b->row);
     return true;
 }

@@ -2,11 +2,11 @@
  * Making thunks.
  *
  * Registers of generated code: rdi is the struct cpu, rsi the op, r11 the memory operand's address.
- * Registers that an instruction uses by its nature (AL to RAX, CL, DX: IMUL, SHL, CMPXCHG...) keep
- * their numbers; those named in its encoding become r8, r9, r10 in order of appearance, the same
- * guest register the same host register. A high byte register (AH...) is moved through the low byte
- * of one of these. RBX is the caller's and is kept in r10 where CMPXCHG8B uses it. Vector registers
- * keep their numbers; x87 and MMX registers are in the host's already.
+ * Registers that an instruction uses implicitly (AL to RAX, CL, DX: IMUL, SHL, CMPXCHG...) keep
+ * their numbers. Those named in its encoding become r8, r9, r10 in order of appearance; the same
+ * guest register becomes the same host register. A high byte register (AH...) is moved through the
+ * low byte of one of these. RBX belongs to the caller and is kept in r10 while CMPXCHG8B uses it.
+ * Vector registers keep their numbers. x87 and MMX registers are in the host's already.
  *
  * Flags go in by ADD (OF) and SAHF (the others) before the registers are loaded, and out by LAHF
  * and SETO after they are stored, since both need rax.
@@ -24,7 +24,7 @@
 #include "emu/x86/op/build.h"
 
 #define CODE_SIZE  (6u << 20)
-#define CODE_SPARE (64u << 10) /* more than the thunks of one block take */
+#define CODE_SPARE (64u << 10) /* more than the thunks of one block need */
 #define HASH_SIZE  32768u
 
 #define HOST_CPU 7u  /* rdi */
@@ -45,7 +45,7 @@ struct thunks {
     uint8_t *write;
     uint8_t *run;
     uint32_t used;
-    struct made made[HASH_SIZE]; /* open addressing; len 0: empty */
+    struct made made[HASH_SIZE]; /* a hash table with open addressing; len 0: empty */
     unsigned count;
 };
 
@@ -70,8 +70,7 @@ int thunks_create(struct thunks **out, struct err *e)
     (void)close(fd);
     if (t->write == MAP_FAILED || t->run == MAP_FAILED) {
         int ret = err_sys(e, "the host forbids executable memory (SELinux execmem, "
-                             "vm.memfd_noexec?), which the software "
-                             "CPU needs");
+                             "vm.memfd_noexec?), which the software CPU needs");
 
         thunks_destroy(t);
         return ret;
@@ -123,10 +122,10 @@ struct plan {
     struct slot slots[SLOTS_MAX];
     unsigned count;
     unsigned next_host;
-    uint32_t vec_read; /* bit a register */
+    uint32_t vec_read; /* one bit for each register */
     uint32_t vec_written;
     uint8_t reg, rm, vvvv, opcode_reg; /* host numbers to encode */
-    bool in_opcode;                    /* there is such a one */
+    bool in_opcode;                    /* opcode_reg is used */
     bool memory;
     bool saves_rbx;
 };
@@ -150,7 +149,7 @@ static struct slot *slot_add(struct plan *p, unsigned guest, bool high, unsigned
     return s;
 }
 
-/* Registers used by the instruction's nature keep their numbers. */
+/* Registers that the instruction uses implicitly keep their numbers. */
 static void plan_fixed(struct plan *p)
 {
     const struct table_row *row = p->b->row;
@@ -189,7 +188,7 @@ static unsigned operand_number(const struct insn *insn, enum operand_place place
     }
 }
 
-static void encode_at(struct plan *p, enum operand_place place, unsigned host)
+static void plan_encode(struct plan *p, enum operand_place place, unsigned host)
 {
     if (place == PLACE_REG)
         p->reg = (uint8_t)host;
@@ -217,7 +216,7 @@ static void plan_gpr(struct plan *p, unsigned operand, const struct operand_kind
         s = slot_add(p, number, high, p->next_host++);
     if (table_access(p->b->row, operand) != ACCESS_R)
         s->written = true;
-    encode_at(p, k->place, s->host);
+    plan_encode(p, k->place, s->host);
 }
 
 static void plan_vec(struct plan *p, unsigned operand, const struct operand_kind *k)
@@ -227,14 +226,14 @@ static void plan_vec(struct plan *p, unsigned operand, const struct operand_kind
     p->vec_read |= 1u << number;
     if (table_access(p->b->row, operand) != ACCESS_R)
         p->vec_written |= 1u << number;
-    encode_at(p, k->place, number);
+    plan_encode(p, k->place, number);
 }
 
 static void plan_operands(struct plan *p)
 {
     const struct insn *insn = &p->b->insn;
 
-    p->reg = insn->modrm >> 3 & 7u; /* an opcode extension or an x87 code stays as it is */
+    p->reg = insn->modrm >> 3 & 7u; /* an opcode extension, or part of an x87 opcode, stays */
     p->rm = insn->modrm & 7u;
     p->next_host = 8;
     plan_fixed(p);
@@ -248,7 +247,7 @@ static void plan_operands(struct plan *p)
         else if (k->file == FILE_VEC)
             plan_vec(p, i, k);
         else if (k->file == FILE_MMX)
-            encode_at(p, k->place, operand_number(insn, k->place) & 7u);
+            plan_encode(p, k->place, operand_number(insn, k->place) & 7u);
     }
     if (p->b->row->attr & ATTR_VECS)
         p->vec_read = p->vec_written = insn->flags & INSN_64 ? 0xffffu : 0xffu;
@@ -266,9 +265,8 @@ static void emit_flags_in(struct emit *e)
 
 static void emit_flags_out(struct emit *e)
 {
-    static const uint8_t lahf_and_seto[] = {
-        0x9f, 0x0f, 0x90, 0xc0, 0x66, 0x89
-    }; /* ...; mov %ax, */
+    /* lahf; seto %al; movw %ax,flags(%rdi) */
+    static const uint8_t lahf_and_seto[] = { 0x9f, 0x0f, 0x90, 0xc0, 0x66, 0x89 };
 
     emit_bytes(e, lahf_and_seto, sizeof(lahf_and_seto));
     emit_base_disp(e, 0, HOST_CPU, OFFSET_FLAGS);
@@ -287,13 +285,13 @@ static void emit_gprs(struct emit *e, const struct plan *p, bool store)
         if (!p->slots[i].high && (!store || p->slots[i].written))
             emit_move64(e, store ? 0x89 : 0x8b, p->slots[i].host, HOST_CPU,
                         OFFSET_GPR(p->slots[i].guest));
-    for (unsigned i = 0; i < p->count; i++) /* after the register it is part of */
+    for (unsigned i = 0; i < p->count; i++) /* a high byte after the register it is part of */
         if (p->slots[i].high && (!store || p->slots[i].written))
             emit_high_byte(e, &p->slots[i], store ? 0x88 : 0x8a);
 }
 
-/* Legacy SSE instructions leave the upper halves alone: there only XMM is moved. VEX-coded ones
- * clear them. */
+/* Legacy SSE instructions keep the upper halves, so only XMM is moved. VEX-coded ones (`wide`)
+ * clear them, so YMM is. */
 static void emit_vecs(struct emit *e, uint32_t which, bool wide, bool store)
 {
     for (unsigned n = 0; n < 16; n++) {
@@ -320,7 +318,7 @@ static void emit_modrm(struct emit *e, const struct plan *p)
         emit_byte(e, 0xc0u | (p->reg & 7u) << 3 | (p->rm & 7u));
 }
 
-static unsigned rm_high(const struct plan *p)
+static unsigned plan_rm_high(const struct plan *p)
 {
     return p->memory ? HOST_MEM >> 3 : p->rm >> 3;
 }
@@ -331,9 +329,9 @@ static void emit_immediate(struct emit *e, const struct build *b)
         emit_bytes(e, b->bytes + b->insn.imm_at, (unsigned)b->insn.len - b->insn.imm_at);
 }
 
-/* Whether 66 stands for an operand size of 2 here: where a mandatory prefix could take its place,
- * only with an operand that has the operand size (POPCNT, CRC32). */
-static bool follows_osize(const struct table_row *row)
+/* Whether an operand size of 2 has to be encoded as 66. If the row has a mandatory prefix, that is
+ * so only if an operand has the operand size (POPCNT, CRC32). */
+static bool row_follows_osize(const struct table_row *row)
 {
     if (!(row->when >> 16 & (WHEN_66 | WHEN_F3 | WHEN_F2)))
         return row->class == CLASS_ALU || row->class == CLASS_MOV || row->class == CLASS_GPR;
@@ -349,15 +347,15 @@ static bool follows_osize(const struct table_row *row)
 static void emit_legacy(struct emit *e, const struct plan *p)
 {
     const struct build *b = p->b;
-    unsigned opcode =
-        b->row->map == MAP_ONE && b->insn.opcode == 0x82 ? 0x80 : b->insn.opcode; /* 32-bit alias */
+    bool is_alias = b->row->map == MAP_ONE && b->insn.opcode == 0x82; /* in 32-bit code only */
+    unsigned opcode = is_alias ? 0x80 : b->insn.opcode;
     uint32_t prefix = b->row->when & b->row->when >> 16;
-    unsigned rex = (b->insn.flags & INSN_W ? 8u : 0) | (unsigned)(p->reg >> 3) << 2 | rm_high(p) |
-                   p->opcode_reg >> 3;
+    unsigned rex = (b->insn.flags & INSN_W ? 8u : 0) | (unsigned)(p->reg >> 3) << 2 |
+                   plan_rm_high(p) | p->opcode_reg >> 3;
 
     if (b->insn.flags & INSN_LOCK)
         emit_byte(e, 0xf0);
-    if ((prefix & WHEN_66) || (b->insn.osize == 2 && follows_osize(b->row)))
+    if ((prefix & WHEN_66) || (b->insn.osize == 2 && row_follows_osize(b->row)))
         emit_byte(e, 0x66);
     if (prefix & (WHEN_F3 | WHEN_F2))
         emit_byte(e, prefix & WHEN_F3 ? 0xf3 : 0xf2);
@@ -375,7 +373,8 @@ static void emit_legacy(struct emit *e, const struct plan *p)
     emit_immediate(e, b);
 }
 
-/* The 40 to 4f of 32-bit code are REX prefixes in ours: INC and DEC take their long form. */
+/* INC and DEC in the opcodes 40 to 4f of 32-bit code, which in a thunk are REX prefixes: emits the
+ * long form. */
 static void emit_short_inc(struct emit *e, const struct plan *p)
 {
     unsigned dec = p->b->insn.opcode >> 3 & 1u;
@@ -388,9 +387,9 @@ static void emit_short_inc(struct emit *e, const struct plan *p)
     emit_byte(e, 0xc0u | dec << 3 | (p->opcode_reg & 7u));
 }
 
-/* Where W only says how wide a general register is, or a memory operand in its place, it means
- * nothing outside 64-bit mode; our copy of the instruction is always inside. */
-static bool ignores_w(const struct build *b)
+/* Whether W must be cleared. Outside 64-bit mode it is ignored if it only says how wide a general
+ * register is, or memory in its place; but a thunk always runs in 64-bit mode. */
+static bool insn_ignores_w(const struct build *b)
 {
     if (b->insn.flags & INSN_64)
         return false;
@@ -404,11 +403,11 @@ static void emit_vex(struct emit *e, const struct plan *p)
 {
     const struct build *b = p->b;
     const uint8_t *vex = b->bytes + b->insn.prefix_len;
-    unsigned kept = ignores_w(b) ? 7u : 0x87u; /* W, L, pp */
+    unsigned kept = insn_ignores_w(b) ? 7u : 0x87u; /* W, L, pp */
     unsigned low = vex[0] == 0xc5 ? vex[1] & 7u : vex[2] & kept;
 
     emit_byte(e, 0xc4);
-    emit_byte(e, (p->reg >> 3 ? 0 : 0x80u) | 0x40u | (rm_high(p) ? 0 : 0x20u) |
+    emit_byte(e, (p->reg >> 3 ? 0 : 0x80u) | 0x40u | (plan_rm_high(p) ? 0 : 0x20u) |
                      ((unsigned)b->row->map - MAP_VEX1 + 1));
     emit_byte(e, low | (~(unsigned)p->vvvv & 0xfu) << 3);
     emit_byte(e, b->insn.opcode);
@@ -429,7 +428,7 @@ static void emit_insn(struct emit *e, const struct plan *p)
         emit_legacy(e, p);
 }
 
-/* CMPXCHG8B and 16B name RBX, which the caller wants back. */
+/* CMPXCHG8B and CMPXCHG16B use RBX, which the caller needs preserved. */
 static void emit_rbx(struct emit *e, const struct plan *p, bool restore)
 {
     static const uint8_t save[] = { 0x49, 0x89, 0xda }; /* mov %rbx,%r10 */
@@ -441,9 +440,8 @@ static void emit_rbx(struct emit *e, const struct plan *p, bool restore)
 
 static void emit_end(struct emit *e, const struct plan *p)
 {
-    static const uint8_t next[] = {
-        0x48, 0x83, 0xc6, sizeof(struct op), 0xff, 0x26
-    }; /* add $32,%rsi; jmp *(%rsi) */
+    /* add $32,%rsi; jmp *(%rsi) */
+    static const uint8_t next[] = { 0x48, 0x83, 0xc6, sizeof(struct op), 0xff, 0x26 };
 
     _Static_assert(offsetof(struct op, run) == 0,
                    "generated code jumps through an op's first word");
@@ -473,15 +471,14 @@ static void thunk_emit(struct emit *e, const struct plan *p)
     emit_gprs(e, p, true);
     emit_rbx(e, p, true);
     emit_vecs(e, p->vec_written, wide, true);
-    if (wide)
-        emit_bytes(e, vzeroupper,
-                   sizeof(vzeroupper)); /* or the next SSE instruction pays for the upper halves */
+    if (wide) /* otherwise the next SSE instruction pays for the upper halves */
+        emit_bytes(e, vzeroupper, sizeof(vzeroupper));
     if (writes)
         emit_flags_out(e);
     emit_end(e, p);
 }
 
-static uint32_t hash_of(const struct emit *e)
+static uint32_t thunk_hash(const struct emit *e)
 {
     uint32_t hash = 2166136261u;
 
@@ -499,7 +496,7 @@ const void *thunk_for(struct thunks *t, const struct build *b)
 
     plan_operands(&p);
     thunk_emit(&e, &p);
-    hash = hash_of(&e);
+    hash = thunk_hash(&e);
     for (uint32_t i = hash; (m = &t->made[i % HASH_SIZE])->len; i++)
         if (m->hash == hash && m->len == e.len && memcmp(t->write + m->at, e.code, e.len) == 0)
             return t->run + m->at;

@@ -35,8 +35,8 @@ uint8_t build_gpr(const struct build *b, unsigned number, unsigned width)
     return (uint8_t)(number * sizeof(uint64_t));
 }
 
-/* Width in bytes of the first operand that stands in this place. */
-static unsigned width_of(const struct build *b, enum operand_place place)
+/* The width in bytes of the first operand in this place, or 8. */
+static unsigned build_operand_width(const struct build *b, enum operand_place place)
 {
     for (unsigned i = 0; i < TABLE_OPERANDS; i++)
         if (operand_kinds[b->row->operand[i]].place == place)
@@ -49,19 +49,19 @@ struct op *build_op_bare(struct build *b, op_fn *run)
     struct op *op = build_append(b, run);
     bool in_opcode = b->row->span == 7;
 
-    op->reg = build_gpr(b, b->insn.reg, width_of(b, in_opcode ? PLACE_OPCODE : PLACE_REG));
+    op->reg =
+        build_gpr(b, b->insn.reg, build_operand_width(b, in_opcode ? PLACE_OPCODE : PLACE_REG));
     if (!(b->insn.flags & INSN_MEM))
-        op->rm = build_gpr(b, b->insn.rm, width_of(b, PLACE_RM));
+        op->rm = build_gpr(b, b->insn.rm, build_operand_width(b, PLACE_RM));
     op->imm = b->insn.imm;
     return op;
 }
 
-static uint8_t offset_of(unsigned gpr)
+static uint8_t gpr_offset(unsigned gpr)
 {
     return (uint8_t)(gpr * sizeof(uint64_t));
 }
 
-/* The address as op.h has it: 64-bit, or without a base to wrap and a limit to check. */
 void build_address_fields(const struct build *b, struct op *op)
 {
     const struct insn *insn = &b->insn;
@@ -71,25 +71,26 @@ void build_address_fields(const struct build *b, struct op *op)
     };
 
     op->disp = insn->disp;
-    op->seg = offset_of(bases[insn->seg]);
+    op->seg = gpr_offset(bases[insn->seg]);
     op->scale = insn->scale;
     if (insn->base == INSN_RIP) {
-        op->base = offset_of(CPU_BLOCK_RIP);
+        op->base = gpr_offset(CPU_BLOCK_RIP);
         op->disp += b->at + insn->len;
     } else if (insn->base != INSN_NONE) {
-        op->base = offset_of(insn->base);
+        op->base = gpr_offset(insn->base);
     }
     if (insn->index != INSN_NONE)
-        op->index = offset_of(insn->index);
+        op->index = gpr_offset(insn->index);
 }
 
-/* A 64-bit absolute address is more than an op's displacement holds. */
+/* For a 64-bit absolute address, which does not fit in op.disp. */
 static void op_address_constant(struct cpu *c, const struct op *op)
 {
     c->gpr[CPU_ADDRESS] = op->imm + *op_r64(c, op->seg);
     OP_NEXT(c, op);
 }
 
+/* Whether the sum of the address fields is the address, with no wrap-around or limit (op.h). */
 static bool address_is_plain(const struct build *b)
 {
     return (b->block->mode & MODE_64) && b->insn.asize == 8;
@@ -110,8 +111,8 @@ struct op *build_op(struct build *b, op_fn *run)
     build_address_fields(b, op);
     build_address_op(b, op);
     op = build_op_bare(b, run);
-    op->base = offset_of(CPU_ADDRESS);
-    op->seg = offset_of(CPU_ZERO);
+    op->base = gpr_offset(CPU_ADDRESS);
+    op->seg = gpr_offset(CPU_ZERO);
     return op;
 }
 
@@ -120,7 +121,7 @@ struct op *build_absolute(struct build *b, op_fn *run)
     struct op *op = build_append(b, run);
 
     build_address_fields(b, op);
-    op->base = op->index = offset_of(CPU_ZERO);
+    op->base = op->index = gpr_offset(CPU_ZERO);
     op->disp = (int32_t)b->insn.imm;
     if (address_is_plain(b) && (uint64_t)op->disp == b->insn.imm)
         return op;
@@ -131,7 +132,7 @@ struct op *build_absolute(struct build *b, op_fn *run)
         build_address_op(b, op);
     }
     op = build_append(b, run);
-    op->base = offset_of(CPU_ADDRESS);
+    op->base = gpr_offset(CPU_ADDRESS);
     return op;
 }
 

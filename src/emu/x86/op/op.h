@@ -1,18 +1,23 @@
 #ifndef EMU_X86_OP_OP_H
 #define EMU_X86_OP_OP_H
 /*
- * One decoded instruction, ready to run: the function that does it and its operands.
+ * The op: a decoded instruction, ready to run, as a handler and its operands.
  *
- * A block is an array of these. Each handler ends with OP_NEXT, a sibling call of the one behind
- * it, so that a block runs as a chain of jumps with the processor and the operation in registers.
- * The last op of a block sets cpu.rip and returns to the loop in exec.c; so does a handler that
+ * This room is the interpreter's instructions: ops, how they are built from decoded instructions
+ * (build.h), and the handlers, in a file for each family. It knows the processor's state (cpu/),
+ * memory (mem/), decode/, seg/, sys/ and the time stamp counter; it must not know where blocks are
+ * kept, thunks (native/), the local APIC or devices.
+ *
+ * A block is an array of ops. Each handler ends with OP_NEXT, a sibling call of the next op's
+ * handler, so that a block runs as a chain of jumps with the processor and the op in registers. The
+ * last op of a block sets cpu.rip and returns to the loop in exec.c. So does a handler that has
  * recorded a fault, through op_leave, with rip at its own instruction.
  *
  * Register operands are byte offsets into cpu.gpr, so that AH is as easy as AL. An address is
  *     gpr[base] + (gpr[index] << scale) + disp + gpr[seg]
- * where "none" is CPU_ZERO and RIP-relative is CPU_BLOCK_RIP with disp adjusted. An address that
- * needs more (16- or 32-bit wrap-around, a limit check) is computed by an op of its own in front,
- * into CPU_ADDRESS.
+ * where CPU_ZERO stands for "none" and CPU_BLOCK_RIP, with disp adjusted, for RIP-relative. If an
+ * address needs more (16- or 32-bit wrap-around, a limit check), an op in front computes it into
+ * CPU_ADDRESS.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,17 +32,17 @@ typedef void op_fn(struct cpu *c, const struct op *op);
 
 struct op {
     op_fn *run;
-    uint64_t imm; /* immediate, branch target as offset from the block, thunk, ... by handler */
+    uint64_t imm; /* by handler: immediate, branch target from the block's start, thunk, ... */
     int32_t disp;
-    uint16_t at;  /* of the instruction's first byte, from the block's first */
+    uint16_t at;  /* offset of the instruction in the block */
     uint8_t len;  /* of the instruction */
-    uint8_t reg;  /* byte offsets into cpu.gpr: ModRM.reg... */
-    uint8_t rm;   /* ...and ModRM.rm when it is a register */
-    uint8_t base; /* likewise */
+    uint8_t reg;  /* ModRM.reg, as byte offset into cpu.gpr */
+    uint8_t rm;   /* ModRM.rm if it is a register, likewise */
+    uint8_t base; /* of the address; base, index and seg are byte offsets into cpu.gpr too */
     uint8_t index;
     uint8_t seg;
     uint8_t scale; /* shift, 0 to 3 */
-    uint8_t aux;   /* by handler: condition code, size, REP prefix, ... */
+    uint8_t aux;   /* by handler: condition code, operand size, repetition, ... */
     uint8_t nth;   /* instructions before this one in the block */
 };
 
@@ -45,8 +50,8 @@ _Static_assert(sizeof(struct op) == 32, "two to a cache line");
 
 /* A straight run of instructions (block.h). */
 #define BLOCK_INSNS_MAX 64u
-#define BLOCK_OPS_MAX \
-    (3 * BLOCK_INSNS_MAX + 1) /* some take one or two ops in front; one to end it */
+/* An instruction takes up to two ops in front of its own; one more ends the block. */
+#define BLOCK_OPS_MAX (3 * BLOCK_INSNS_MAX + 1)
 
 struct block {
     gpa_t pc;
@@ -55,7 +60,7 @@ struct block {
     uint16_t op_count;
     uint16_t len; /* bytes */
     struct block *hash_next;
-    struct block *page_next; /* the blocks that begin on one physical page */
+    struct block *page_next; /* of the blocks that begin on the same physical page */
     struct op ops[];
 };
 
@@ -89,7 +94,13 @@ static inline uint8_t *op_r8(struct cpu *c, uint8_t offset)
     return (uint8_t *)c->gpr + offset;
 }
 
-/* Virtual address of the instruction, and of the one behind it. */
+/* Sets or clears one arithmetic flag; the others keep their values. */
+static inline void op_flag_set(struct cpu *c, flags_t flag, bool set)
+{
+    c->flags = (flags_t)(set ? c->flags | flag : c->flags & ~flag);
+}
+
+/* The virtual address of the instruction, and of the one behind it. */
 static inline uint64_t op_rip(const struct cpu *c, const struct op *op)
 {
     return c->gpr[CPU_BLOCK_RIP] + op->at;
@@ -100,29 +111,30 @@ static inline uint64_t op_next_rip(const struct cpu *c, const struct op *op)
     return op_rip(c, op) + op->len;
 }
 
-/* Ends the block behind this instruction, at rip. */
+/* Ends the block after this instruction; the guest goes on at rip. */
 static inline void op_go(struct cpu *c, const struct op *op, uint64_t rip)
 {
     c->rip = rip;
     c->executed += op->nth + 1u;
 }
 
-/* Ends the block early: the instruction recorded a fault and is not done. A #GP for a non-canonical
- * address through SS is made #SS. */
+/* Ends the block before this instruction, which is not done: it has recorded a fault, or is to be
+ * resumed. A #GP for a non-canonical address through SS (op->seg) becomes #SS. */
 void op_leave(struct cpu *c, const struct op *op);
 
-/* What the ops of a block become when its code changed: leaves before the instruction. */
+/* The handler that replaces those of a block whose code has changed: ends the block before the
+ * instruction. */
 void op_stale(struct cpu *c, const struct op *op);
 
-/* Behind the last instruction of a block that ends for its length, or for what comes next: leaves
- * to the next rip. */
+/* The handler of the op behind the last instruction, in a block that no instruction ends: the guest
+ * goes on at the next one. */
 void op_end(struct cpu *c, const struct op *op);
 
-/* For instructions after which the loop has to look again: as op_end, from the end of the handler.
- */
+/* Ends the block after this instruction; the guest goes on at the next one. For handlers after
+ * which the loop in exec.c must look at the processor again. */
 void op_done(struct cpu *c, const struct op *op);
 
-/* op_done, or where the instruction could not be done op_leave. */
+/* op_done if the instruction was done, otherwise op_leave. */
 static inline void op_finish(struct cpu *c, const struct op *op, bool done)
 {
     if (!done)

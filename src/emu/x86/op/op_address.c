@@ -6,7 +6,7 @@
 #include "emu/x86/op/build.h"
 #include "emu/x86/seg/seg.h"
 
-static uint64_t offset_of(const struct cpu *c, const struct op *op)
+static uint64_t op_address_offset(const struct cpu *c, const struct op *op)
 {
     const uint8_t *r = (const uint8_t *)c->gpr;
     uint64_t sum = *(const uint64_t *)(r + op->base) +
@@ -15,25 +15,25 @@ static uint64_t offset_of(const struct cpu *c, const struct op *op)
     return sum & op->imm;
 }
 
-/* 64-bit mode with a 32-bit address: the sum wraps, the segment base does not. */
+/* 64-bit mode with a 32-bit address: the sum wraps before the segment base is added. */
 static void op_address_wrapped(struct cpu *c, const struct op *op)
 {
-    c->gpr[CPU_ADDRESS] = offset_of(c, op) + *op_r64(c, op->seg);
+    c->gpr[CPU_ADDRESS] = op_address_offset(c, op) + *op_r64(c, op->seg);
     OP_NEXT(c, op);
 }
 
 /* 32- and 16-bit code with flat segments. */
 static void op_address_flat(struct cpu *c, const struct op *op)
 {
-    c->gpr[CPU_ADDRESS] = (uint32_t)(offset_of(c, op) + *op_r64(c, op->seg));
+    c->gpr[CPU_ADDRESS] = (uint32_t)(op_address_offset(c, op) + *op_r64(c, op->seg));
     OP_NEXT(c, op);
 }
 
-/* The same with limits; op->reg is the segment. The operand's width, which may be 512, is in the
- * upper half of op->imm, where the mask of an offset of 32 bits has nothing. */
+/* As op_address_flat, with a limit check; op->reg is the segment. The upper half of op->imm, which
+ * a mask of 32 bits leaves free, holds the operand's width, up to 512. */
 static void op_address_limited(struct cpu *c, const struct op *op)
 {
-    uint32_t offset = (uint32_t)offset_of(c, op);
+    uint32_t offset = (uint32_t)op_address_offset(c, op);
 
     if (!seg_within_limit(&c->seg[op->reg], offset, (unsigned)(op->imm >> 32))) {
         cpu_fault_error(c, op->reg == X86_SS ? CPU_SS : CPU_GP, 0);

@@ -1,16 +1,16 @@
 /*
- * BT, BTS, BTR, BTC of memory with the bit's number in a register.
+ * BT, BTS, BTR, BTC of memory with the bit number in a register.
  *
- * The number is signed and reaches beyond the operand: the address moves with it, and only its low
- * bits are left to pick one (SDM 1, 3.1.1.9). An op in front moves the base; with a number below
- * the operand's width the host's instruction then does the rest.
+ * The number is signed and can reach beyond the operand: it moves the address, and only its low
+ * bits select a bit there (SDM 1, 3.1.1.9). An op in front moves the base. The handler then takes
+ * the number modulo the operand's width and uses the host's instruction.
  */
 #include <stddef.h>
 
 #include "emu/x86/op/build.h"
 #include "emu/x86/op/op_mem.h"
 
-/* op->aux is the operand's width in bytes, op->imm the logarithm of its bits. */
+/* op->aux is the operand's width in bytes, op->imm the base-2 logarithm of its width in bits. */
 static void op_bit_base(struct cpu *c, const struct op *op)
 {
     uint64_t number = *op_r64(c, op->reg);
@@ -22,18 +22,12 @@ static void op_bit_base(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* The other flags keep their values, as far as they are defined. */
-static void set_cf(struct cpu *c, bool cf)
-{
-    c->flags = (flags_t)(cf ? c->flags | FLAGS_CF : c->flags & ~FLAGS_CF);
-}
-
 #define TEST(W)                                                             \
     static void op_bt##W(struct cpu *c, const struct op *op)                \
     {                                                                       \
         uint##W##_t value = OP_LOAD(c, op, uint##W##_t, op_address(c, op)); \
                                                                             \
-        set_cf(c, value >> *op_r64(c, op->reg) % W & 1u);                   \
+        op_flag_set(c, FLAGS_CF, value >> *op_r64(c, op->reg) % W & 1u);    \
         OP_NEXT(c, op);                                                     \
     }
 
@@ -48,7 +42,7 @@ static void set_cf(struct cpu *c, bool cf)
                                 : "=@ccc"(was)                       \
                                 : [number] "r"(number), [at] "r"(at) \
                                 : "memory"));                        \
-        set_cf(c, was);                                              \
+        op_flag_set(c, FLAGS_CF, was);                               \
         OP_NEXT(c, op);                                              \
     }
 
@@ -75,7 +69,7 @@ CHANGES(64, "q")
         op_##name##16, op_##name##32, op_##name##64 \
     }
 
-static op_fn *handler_for(const struct build *b)
+static op_fn *bits_handler(const struct build *b)
 {
     static op_fn *const bt[] = WIDTHS(bt);
     static op_fn *const changes[][2][3] = {
@@ -102,7 +96,7 @@ static op_fn *handler_for(const struct build *b)
 
 bool build_bits(struct build *b)
 {
-    op_fn *run = handler_for(b);
+    op_fn *run = bits_handler(b);
     struct op *base;
 
     if (!run || !(b->insn.flags & INSN_MEM) || b->row->operand[1] != OPERAND_Gv)

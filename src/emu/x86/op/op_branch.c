@@ -1,10 +1,9 @@
 /*
  * Control transfer.
  *
- * A conditional jump that is not taken goes on inside its block, so that blocks run past it. In
- * 64-bit mode rip is what the sum says; elsewhere, and where AMD's processors take a prefix of 66
- * seriously, it wraps at the operand size, and those handlers (op->disp is the mask) are kept
- * apart.
+ * After a conditional jump that is not taken the guest goes on inside the block. In 64-bit mode the
+ * target is a plain sum. In the other modes, and after a 66 prefix on AMD's processors, it wraps at
+ * the operand size: that is done by handlers of their own, with the mask in op->disp.
  */
 #include <stddef.h>
 
@@ -17,12 +16,12 @@
 #include "emu/x86/seg/stack.h"
 #include "emu/x86/seg/syscall.h"
 
-static uint64_t target(const struct cpu *c, const struct op *op)
+static uint64_t branch_target(const struct cpu *c, const struct op *op)
 {
     return c->gpr[CPU_BLOCK_RIP] + op->imm;
 }
 
-static uint64_t wrapped(const struct op *op, uint64_t rip)
+static uint64_t branch_wrap(const struct op *op, uint64_t rip)
 {
     return rip & (uint32_t)op->disp;
 }
@@ -31,7 +30,7 @@ static uint64_t wrapped(const struct op *op, uint64_t rip)
     static void op_jcc_##cc(struct cpu *c, const struct op *op) \
     {                                                           \
         if (flags_meet(c->flags, 0x##cc))                       \
-            return op_go(c, op, target(c, op));                 \
+            return op_go(c, op, branch_target(c, op));          \
         OP_NEXT(c, op);                                         \
     }
 
@@ -54,7 +53,7 @@ JCC(f)
 
 static void op_jmp(struct cpu *c, const struct op *op)
 {
-    op_go(c, op, target(c, op));
+    op_go(c, op, branch_target(c, op));
 }
 
 static void op_call(struct cpu *c, const struct op *op)
@@ -63,10 +62,10 @@ static void op_call(struct cpu *c, const struct op *op)
 
     OP_STORE(c, op, uint64_t, sp, op_next_rip(c, op));
     c->gpr[X86_RSP] = sp;
-    op_go(c, op, target(c, op));
+    op_go(c, op, branch_target(c, op));
 }
 
-static void go_canonical(struct cpu *c, const struct op *op, uint64_t rip)
+static void branch_go_canonical(struct cpu *c, const struct op *op, uint64_t rip)
 {
     if (__builtin_expect(!mmu_is_canonical(rip), 0)) {
         cpu_fault_error(c, CPU_GP, 0);
@@ -77,15 +76,15 @@ static void go_canonical(struct cpu *c, const struct op *op, uint64_t rip)
 
 static void op_jmp_reg(struct cpu *c, const struct op *op)
 {
-    go_canonical(c, op, *op_r64(c, op->rm));
+    branch_go_canonical(c, op, *op_r64(c, op->rm));
 }
 
 static void op_jmp_mem(struct cpu *c, const struct op *op)
 {
-    go_canonical(c, op, OP_LOAD(c, op, uint64_t, op_address(c, op)));
+    branch_go_canonical(c, op, OP_LOAD(c, op, uint64_t, op_address(c, op)));
 }
 
-static void call_to(struct cpu *c, const struct op *op, uint64_t rip)
+static void branch_call(struct cpu *c, const struct op *op, uint64_t rip)
 {
     uint64_t sp = c->gpr[X86_RSP];
 
@@ -94,7 +93,8 @@ static void call_to(struct cpu *c, const struct op *op, uint64_t rip)
             cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }
-    if (!stack_push(c, &sp, op_next_rip(c, op), 8)) /* op->seg is the target operand's */
+    /* Not OP_STORE: for op_leave, op->seg is the segment of the target's operand. */
+    if (!stack_push(c, &sp, op_next_rip(c, op), 8))
         return op_leave(c, op);
     c->gpr[X86_RSP] = sp;
     op_go(c, op, rip);
@@ -102,15 +102,15 @@ static void call_to(struct cpu *c, const struct op *op, uint64_t rip)
 
 static void op_call_reg(struct cpu *c, const struct op *op)
 {
-    call_to(c, op, *op_r64(c, op->rm));
+    branch_call(c, op, *op_r64(c, op->rm));
 }
 
 static void op_call_mem(struct cpu *c, const struct op *op)
 {
-    call_to(c, op, OP_LOAD(c, op, uint64_t, op_address(c, op)));
+    branch_call(c, op, OP_LOAD(c, op, uint64_t, op_address(c, op)));
 }
 
-/* op->imm: bytes of arguments to drop. */
+/* op->imm is how many bytes of arguments to drop. */
 static void op_ret(struct cpu *c, const struct op *op)
 {
     uint64_t rip = OP_LOAD(c, op, uint64_t, c->gpr[X86_RSP]);
@@ -123,17 +123,17 @@ static void op_ret(struct cpu *c, const struct op *op)
     op_go(c, op, rip);
 }
 
-/* Outside 64-bit mode, or with an operand size of 2 in it: op->aux is the operand size, or the
- * condition. A target beyond the limit of CS is the jump's own fault. */
+/* The handlers outside 64-bit mode, and in it with an operand size of 2. op->aux is the operand
+ * size, or the condition. A target beyond the limit of CS faults at the jump, not at the fetch. */
 
-static bool within_limit(const struct cpu *c, uint64_t rip)
+static bool rip_within_limit(const struct cpu *c, uint64_t rip)
 {
     return (c->mode & (MODE_64 | MODE_FLAT)) || rip <= c->seg[X86_CS].limit;
 }
 
-static void go_within_limit(struct cpu *c, const struct op *op, uint64_t rip)
+static void branch_go_within_limit(struct cpu *c, const struct op *op, uint64_t rip)
 {
-    if (__builtin_expect(!within_limit(c, rip), 0)) {
+    if (__builtin_expect(!rip_within_limit(c, rip), 0)) {
         cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }
@@ -143,20 +143,20 @@ static void go_within_limit(struct cpu *c, const struct op *op, uint64_t rip)
 static void op_jcc_wrapped(struct cpu *c, const struct op *op)
 {
     if (flags_meet(c->flags, op->aux))
-        return go_within_limit(c, op, wrapped(op, target(c, op)));
+        return branch_go_within_limit(c, op, branch_wrap(op, branch_target(c, op)));
     OP_NEXT(c, op);
 }
 
 static void op_jmp_wrapped(struct cpu *c, const struct op *op)
 {
-    go_within_limit(c, op, wrapped(op, target(c, op)));
+    branch_go_within_limit(c, op, branch_wrap(op, branch_target(c, op)));
 }
 
-static void call_wrapped(struct cpu *c, const struct op *op, uint64_t rip)
+static void branch_call_wrapped(struct cpu *c, const struct op *op, uint64_t rip)
 {
     uint64_t sp = stack_pointer(c);
 
-    if (__builtin_expect(!within_limit(c, rip), 0)) {
+    if (__builtin_expect(!rip_within_limit(c, rip), 0)) {
         if (stack_writable(c, sp - op->aux, op->aux))
             cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
@@ -169,10 +169,10 @@ static void call_wrapped(struct cpu *c, const struct op *op, uint64_t rip)
 
 static void op_call_wrapped(struct cpu *c, const struct op *op)
 {
-    call_wrapped(c, op, wrapped(op, target(c, op)));
+    branch_call_wrapped(c, op, branch_wrap(op, branch_target(c, op)));
 }
 
-static bool operand_load(struct cpu *c, const struct op *op, uint64_t *value)
+static bool branch_operand_load(struct cpu *c, const struct op *op, uint64_t *value)
 {
     const void *from = mmu_read_at(c, op_address(c, op), op->aux);
 
@@ -187,9 +187,9 @@ static void op_jmp_indirect(struct cpu *c, const struct op *op)
     uint64_t mask = op->aux == 2 ? UINT16_MAX : UINT32_MAX;
     uint64_t rip = *op_r64(c, op->rm) & mask;
 
-    if (op->reg && !operand_load(c, op, &rip))
+    if (op->reg && !branch_operand_load(c, op, &rip))
         return op_leave(c, op);
-    go_within_limit(c, op, rip);
+    branch_go_within_limit(c, op, rip);
 }
 
 static void op_call_indirect(struct cpu *c, const struct op *op)
@@ -197,9 +197,9 @@ static void op_call_indirect(struct cpu *c, const struct op *op)
     uint64_t mask = op->aux == 2 ? UINT16_MAX : UINT32_MAX;
     uint64_t rip = *op_r64(c, op->rm) & mask;
 
-    if (op->reg && !operand_load(c, op, &rip))
+    if (op->reg && !branch_operand_load(c, op, &rip))
         return op_leave(c, op);
-    call_wrapped(c, op, rip);
+    branch_call_wrapped(c, op, rip);
 }
 
 static void op_ret_wrapped(struct cpu *c, const struct op *op)
@@ -209,18 +209,18 @@ static void op_ret_wrapped(struct cpu *c, const struct op *op)
 
     if (!stack_pop(c, &sp, &rip, op->aux))
         return op_leave(c, op);
-    if (within_limit(c, rip))
+    if (rip_within_limit(c, rip))
         stack_commit(c, sp + op->imm);
-    go_within_limit(c, op, rip);
+    branch_go_within_limit(c, op, rip);
 }
 
-/* LOOP, LOOPE, LOOPNE, JRCXZ: op->aux is the count register's width, op->reg which. */
+/* LOOP, LOOPE, LOOPNE, JRCXZ: op->reg says which, op->aux is the width of the count register. */
 
 enum {
     LOOP_ALWAYS,
     LOOP_EQUAL,
     LOOP_NOT_EQUAL,
-    LOOP_NOT_AT_ALL, /* JRCXZ */
+    LOOP_NOT_AT_ALL, /* JRCXZ, which does not count */
 };
 
 static void op_loop(struct cpu *c, const struct op *op)
@@ -243,13 +243,15 @@ static void op_loop(struct cpu *c, const struct op *op)
     }
     if (!go)
         OP_NEXT(c, op);
-    rip = op->disp < 0 && (c->mode & MODE_64) ? target(c, op) : wrapped(op, target(c, op));
-    if (__builtin_expect(!within_limit(c, rip), 0))
+    rip = op->disp < 0 && (c->mode & MODE_64) ? branch_target(c, op)
+                                              : branch_wrap(op, branch_target(c, op));
+    if (__builtin_expect(!rip_within_limit(c, rip), 0))
         c->gpr[X86_RCX] = before;
-    go_within_limit(c, op, rip);
+    branch_go_within_limit(c, op, rip);
 }
 
-/* Interrupts by instruction: op->imm is false for INT1, which is an exception. */
+/* INT n, INT3, INTO, INT1: op->aux is the vector. op->imm is true except for INT1, which is an
+ * exception. */
 static void op_int(struct cpu *c, const struct op *op)
 {
     c->fault = (struct cpu_fault){ .vector = op->aux, .software = op->imm, .length = op->len };
@@ -264,9 +266,9 @@ static void op_into(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* Those that set cpu.rip themselves or record a fault; op->aux is the operand size. */
+/* Transfers by seg/, whose functions set cpu.rip or record a fault. op->aux is the operand size. */
 
-static void transferred(struct cpu *c, const struct op *op, bool done)
+static void transfer_finish(struct cpu *c, const struct op *op, bool done)
 {
     if (!done)
         return op_leave(c, op);
@@ -275,27 +277,27 @@ static void transferred(struct cpu *c, const struct op *op, bool done)
 
 static void op_iret(struct cpu *c, const struct op *op)
 {
-    transferred(c, op, intr_return(c, op->aux));
+    transfer_finish(c, op, intr_return(c, op->aux));
 }
 
 static void op_syscall(struct cpu *c, const struct op *op)
 {
-    transferred(c, op, syscall_enter(c, op_next_rip(c, op)));
+    transfer_finish(c, op, syscall_enter(c, op_next_rip(c, op)));
 }
 
 static void op_sysret(struct cpu *c, const struct op *op)
 {
-    transferred(c, op, syscall_return(c, op->aux == 8 ? 8 : 4));
+    transfer_finish(c, op, syscall_return(c, op->aux == 8 ? 8 : 4));
 }
 
 static void op_sysenter(struct cpu *c, const struct op *op)
 {
-    transferred(c, op, sysenter(c));
+    transfer_finish(c, op, sysenter(c));
 }
 
 static void op_sysexit(struct cpu *c, const struct op *op)
 {
-    transferred(c, op, sysexit(c, op->aux == 8 ? 8 : 4));
+    transfer_finish(c, op, sysexit(c, op->aux == 8 ? 8 : 4));
 }
 
 static void op_far_direct(struct cpu *c, const struct op *op)
@@ -303,12 +305,12 @@ static void op_far_direct(struct cpu *c, const struct op *op)
     uint16_t selector = (uint16_t)op->disp;
 
     if (op->reg)
-        transferred(c, op, far_call(c, selector, op->imm, op->aux, op_next_rip(c, op)));
+        transfer_finish(c, op, far_call(c, selector, op->imm, op->aux, op_next_rip(c, op)));
     else
-        transferred(c, op, far_jump(c, selector, op->imm));
+        transfer_finish(c, op, far_jump(c, selector, op->imm));
 }
 
-/* op->imm is the offset's size in memory. */
+/* op->imm is the size of the offset in memory, op->reg is true for a call. */
 static void op_far_mem(struct cpu *c, const struct op *op)
 {
     const uint8_t *from = mmu_read_at(c, op_address(c, op), (unsigned)op->imm + 2u);
@@ -320,23 +322,24 @@ static void op_far_mem(struct cpu *c, const struct op *op)
     memcpy(&offset, from, op->imm);
     memcpy(&selector, from + op->imm, sizeof(selector));
     if (op->reg)
-        transferred(c, op, far_call(c, selector, offset, op->aux, op_next_rip(c, op)));
+        transfer_finish(c, op, far_call(c, selector, offset, op->aux, op_next_rip(c, op)));
     else
-        transferred(c, op, far_jump(c, selector, offset));
+        transfer_finish(c, op, far_jump(c, selector, offset));
 }
 
 static void op_far_ret(struct cpu *c, const struct op *op)
 {
-    transferred(c, op, far_return(c, op->aux, (uint16_t)op->imm));
+    transfer_finish(c, op, far_return(c, op->aux, (uint16_t)op->imm));
 }
 
-/* In 64-bit mode, and not made 16 bits wide, as AMD's processors allow (decode.h). */
-static bool is_64(const struct build *b)
+/* Whether it is a branch of 64-bit mode that 66 has not made 16 bits wide, as it does on AMD's
+ * processors (decode.h). */
+static bool branch_is_64(const struct build *b)
 {
     return (b->block->mode & MODE_64) && b->insn.osize == 8;
 }
 
-/* Fills imm with the target from the block's start, and the wrap mask. */
+/* Appends a relative branch: imm is the target from the block's start, disp the wrap mask. */
 static struct op *build_relative(struct build *b, op_fn *run)
 {
     struct op *op = build_op_bare(b, run);
@@ -357,10 +360,10 @@ static void build_jcc(struct build *b)
 {
     unsigned cc = b->insn.opcode & 0xfu;
 
-    build_relative(b, is_64(b) ? jcc[cc] : op_jcc_wrapped)->aux = (uint8_t)cc;
+    build_relative(b, branch_is_64(b) ? jcc[cc] : op_jcc_wrapped)->aux = (uint8_t)cc;
 }
 
-static bool is_relative(const struct build *b)
+static bool branch_is_relative(const struct build *b)
 {
     return operand_kinds[b->row->operand[0]].place == PLACE_REL;
 }
@@ -371,13 +374,13 @@ static void build_near(struct build *b, bool call)
     struct op *op;
 
     b->ends = true;
-    if (is_relative(b)) {
-        (void)build_relative(b, is_64(b) ? (call ? op_call : op_jmp)
-                                : call   ? op_call_wrapped
-                                         : op_jmp_wrapped);
+    if (branch_is_relative(b)) {
+        (void)build_relative(b, branch_is_64(b) ? (call ? op_call : op_jmp)
+                                : call          ? op_call_wrapped
+                                                : op_jmp_wrapped);
         return;
     }
-    if (is_64(b))
+    if (branch_is_64(b))
         op = build_op(b, memory ? (call ? op_call_mem : op_jmp_mem)
                          : call ? op_call_reg
                                 : op_jmp_reg);
@@ -427,8 +430,37 @@ static void build_int(struct build *b, op_fn *run, uint8_t vector)
     op->imm = b->row->mnemonic != MN_INT1;
 }
 
+/* The handler of a transfer that ends its block and needs only the operand size, or NULL. */
+static op_fn *branch_ending_handler(const struct build *b)
+{
+    switch (b->row->mnemonic) {
+    case MN_RET:
+        return branch_is_64(b) ? op_ret : op_ret_wrapped;
+    case MN_RETF:
+        return op_far_ret;
+    case MN_IRET:
+        return op_iret;
+    case MN_SYSCALL:
+        return op_syscall;
+    case MN_SYSRET:
+        return op_sysret;
+    case MN_SYSENTER:
+        return op_sysenter;
+    case MN_SYSEXIT:
+        return op_sysexit;
+    default:
+        return NULL;
+    }
+}
+
 bool build_branch(struct build *b)
 {
+    op_fn *ending = branch_ending_handler(b);
+
+    if (ending) {
+        (void)build_ending(b, ending);
+        return true;
+    }
     switch (b->row->mnemonic) {
     case MN_JCC:
         build_jcc(b);
@@ -437,8 +469,9 @@ bool build_branch(struct build *b)
     case MN_CALL:
         build_near(b, b->row->mnemonic == MN_CALL);
         return true;
-    case MN_RET:
-        (void)build_ending(b, is_64(b) ? op_ret : op_ret_wrapped);
+    case MN_JMPF:
+    case MN_CALLF:
+        build_far(b, b->row->mnemonic == MN_CALLF);
         return true;
     case MN_LOOP:
         build_loop(b, LOOP_ALWAYS);
@@ -452,40 +485,18 @@ bool build_branch(struct build *b)
     case MN_JRCXZ:
         build_loop(b, LOOP_NOT_AT_ALL);
         return true;
-    case MN_JMPF:
-    case MN_CALLF:
-        build_far(b, b->row->mnemonic == MN_CALLF);
-        return true;
-    case MN_RETF:
-        (void)build_ending(b, op_far_ret);
-        return true;
     case MN_INT:
         build_int(b, op_int, (uint8_t)b->insn.imm);
+        return true;
+    case MN_INT1:
+        build_int(b, op_int, CPU_DB);
         return true;
     case MN_INT3:
         build_int(b, op_int, CPU_BP);
         return true;
     case MN_INTO:
         build_int(b, op_into, CPU_OF);
-        b->ends = false; /* where OF is clear it goes on */
-        return true;
-    case MN_INT1:
-        build_int(b, op_int, CPU_DB);
-        return true;
-    case MN_IRET:
-        (void)build_ending(b, op_iret);
-        return true;
-    case MN_SYSCALL:
-        (void)build_ending(b, op_syscall);
-        return true;
-    case MN_SYSRET:
-        (void)build_ending(b, op_sysret);
-        return true;
-    case MN_SYSENTER:
-        (void)build_ending(b, op_sysenter);
-        return true;
-    case MN_SYSEXIT:
-        (void)build_ending(b, op_sysexit);
+        b->ends = false; /* if OF is clear the guest goes on in the block */
         return true;
     default:
         return false;

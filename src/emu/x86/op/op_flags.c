@@ -17,8 +17,8 @@ static void op_std(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* CLI and STI need CPL <= IOPL. */
-static bool may_touch_if(struct cpu *c)
+/* CLI and STI need CPL <= IOPL, except in real mode. */
+static bool cli_sti_allowed(struct cpu *c)
 {
     if (c->cpl <= (c->rflags >> 12 & 3u) || !(c->cr0 & X86_CR0_PE))
         return true;
@@ -27,16 +27,16 @@ static bool may_touch_if(struct cpu *c)
 
 static void op_cli(struct cpu *c, const struct op *op)
 {
-    if (__builtin_expect(!may_touch_if(c), 0))
+    if (__builtin_expect(!cli_sti_allowed(c), 0))
         return op_leave(c, op);
     c->rflags &= ~X86_RFLAGS_IF;
     OP_NEXT(c, op);
 }
 
-/* Interrupts stay held off for one instruction more, where they were (SDM 2B, "STI"). */
+/* If interrupts were off, they stay off for one more instruction (SDM 2B, "STI"). */
 static void op_sti(struct cpu *c, const struct op *op)
 {
-    if (__builtin_expect(!may_touch_if(c), 0))
+    if (__builtin_expect(!cli_sti_allowed(c), 0))
         return op_leave(c, op);
     if (!(c->rflags & X86_RFLAGS_IF))
         c->alone |= CPU_ALONE_NO_INTERRUPT;
@@ -44,7 +44,7 @@ static void op_sti(struct cpu *c, const struct op *op)
     op_done(c, op);
 }
 
-/* With SMAP these choose the translation table, and nothing that blocks depend on. */
+/* STAC and CLAC choose the supervisor's translation table (SMAP). Blocks do not depend on AC. */
 static void op_stac(struct cpu *c, const struct op *op)
 {
     c->rflags |= X86_RFLAGS_AC;

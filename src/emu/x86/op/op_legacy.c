@@ -2,8 +2,8 @@
  * Instructions that 64-bit mode does not have, so that the host cannot run them: decimal adjustment
  * (SDM 1, 7.3.4), SALC, BOUND, ARPL.
  *
- * Flags that the manuals leave undefined come out as the processors agree on: SF, ZF and PF by AL,
- * the others clear.
+ * Flags that the manuals leave undefined get the values that processors agree on: SF, ZF and PF
+ * follow AL, the others are clear.
  */
 #include <stddef.h>
 
@@ -12,12 +12,12 @@
 
 #define RPL_MASK 3u
 
-static uint8_t *al(struct cpu *c)
+static uint8_t *reg_al(struct cpu *c)
 {
     return op_r8(c, 0);
 }
 
-static uint8_t *ah(struct cpu *c)
+static uint8_t *reg_ah(struct cpu *c)
 {
     return op_r8(c, 1);
 }
@@ -35,17 +35,17 @@ static flags_t flags_of_byte(uint8_t value)
     return f;
 }
 
-/* DAA and DAS: 6 for each digit that went beyond 9 or carried, added or subtracted. */
+/* DAA and DAS add or subtract 6 for each digit that is beyond 9 or has carried. */
 static void decimal_adjust(struct cpu *c, bool subtract)
 {
-    uint8_t before = *al(c);
+    uint8_t before = *reg_al(c);
     bool low = (before & 0xfu) > 9 || (c->flags & FLAGS_AF);
     bool high = before > 0x99 || (c->flags & FLAGS_CF);
     unsigned fix = (low ? 6u : 0) + (high ? 0x60u : 0);
     bool borrow = low && (subtract ? before < 6 : before > 0xf9);
 
-    *al(c) = (uint8_t)(subtract ? before - fix : before + fix);
-    c->flags = flags_of_byte(*al(c));
+    *reg_al(c) = (uint8_t)(subtract ? before - fix : before + fix);
+    c->flags = flags_of_byte(*reg_al(c));
     if (low)
         c->flags |= FLAGS_AF;
     if (high || borrow)
@@ -64,15 +64,15 @@ static void op_das(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* AAA and AAS: one unpacked digit, its carry or borrow in AH. */
+/* AAA and AAS adjust one unpacked digit; the carry or borrow goes into AH. */
 static void ascii_adjust(struct cpu *c, uint16_t fix)
 {
-    bool adjust = (*al(c) & 0xfu) > 9 || (c->flags & FLAGS_AF);
+    bool adjust = (*reg_al(c) & 0xfu) > 9 || (c->flags & FLAGS_AF);
 
     if (adjust)
         *op_r16(c, 0) = (uint16_t)(*op_r16(c, 0) + fix);
-    *al(c) &= 0xfu;
-    c->flags = flags_of_byte(*al(c));
+    *reg_al(c) &= 0xfu;
+    c->flags = flags_of_byte(*reg_al(c));
     if (adjust)
         c->flags |= FLAGS_AF | FLAGS_CF;
 }
@@ -89,38 +89,39 @@ static void op_aas(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* op->imm is the base of both: 10, or what the encoding says. */
+/* AAM and AAD. op->imm is the base of the number system, usually 10. */
 
 static void op_aam(struct cpu *c, const struct op *op)
 {
     uint8_t base = (uint8_t)op->imm;
-    uint8_t value = *al(c);
+    uint8_t value = *reg_al(c);
 
     if (base == 0) {
         cpu_fault(c, CPU_DE);
         return op_leave(c, op);
     }
-    *ah(c) = value / base;
-    *al(c) = value % base;
-    c->flags = flags_of_byte(*al(c));
+    *reg_ah(c) = value / base;
+    *reg_al(c) = value % base;
+    c->flags = flags_of_byte(*reg_al(c));
     OP_NEXT(c, op);
 }
 
 static void op_aad(struct cpu *c, const struct op *op)
 {
-    *op_r16(c, 0) = (uint8_t)(*al(c) + *ah(c) * op->imm);
-    c->flags = flags_of_byte(*al(c));
+    *op_r16(c, 0) = (uint8_t)(*reg_al(c) + *reg_ah(c) * op->imm);
+    c->flags = flags_of_byte(*reg_al(c));
     OP_NEXT(c, op);
 }
 
 static void op_salc(struct cpu *c, const struct op *op)
 {
-    *al(c) = c->flags & FLAGS_CF ? 0xff : 0;
+    *reg_al(c) = c->flags & FLAGS_CF ? 0xff : 0;
     OP_NEXT(c, op);
 }
 
-/* The bounds are signed and both allowed. */
-static void bound(struct cpu *c, const struct op *op, int32_t index, int32_t lower, int32_t upper)
+/* The bounds are signed, and the index may equal either. */
+static void bound_check(struct cpu *c, const struct op *op, int32_t index, int32_t lower,
+                        int32_t upper)
 {
     if (index < lower || index > upper) {
         cpu_fault(c, CPU_BR);
@@ -133,42 +134,37 @@ static void op_bound16(struct cpu *c, const struct op *op)
 {
     uint32_t bounds = OP_LOAD(c, op, uint32_t, op_address(c, op));
 
-    bound(c, op, (int16_t)*op_r16(c, op->reg), (int16_t)bounds, (int16_t)(bounds >> 16));
+    bound_check(c, op, (int16_t)*op_r16(c, op->reg), (int16_t)bounds, (int16_t)(bounds >> 16));
 }
 
 static void op_bound32(struct cpu *c, const struct op *op)
 {
     uint64_t bounds = OP_LOAD(c, op, uint64_t, op_address(c, op));
 
-    bound(c, op, (int32_t)*op_r32(c, op->reg), (int32_t)bounds, (int32_t)(bounds >> 32));
+    bound_check(c, op, (int32_t)*op_r32(c, op->reg), (int32_t)bounds, (int32_t)(bounds >> 32));
 }
 
-/* ARPL: the selector's RPL becomes at least the other's; ZF says whether that changed it. */
+/* ARPL raises the selector's RPL to the other's, if that is higher; ZF says whether it did. */
 
-static bool must_raise(uint16_t selector, uint16_t other)
+static bool rpl_must_raise(uint16_t selector, uint16_t other)
 {
     return (selector & RPL_MASK) < (other & RPL_MASK);
 }
 
-static uint16_t raised(uint16_t selector, uint16_t other)
+static uint16_t rpl_raised(uint16_t selector, uint16_t other)
 {
     return (uint16_t)((selector & ~RPL_MASK) | (other & RPL_MASK));
-}
-
-static void set_zf(struct cpu *c, bool zf)
-{
-    c->flags = (flags_t)(zf ? c->flags | FLAGS_ZF : c->flags & ~FLAGS_ZF);
 }
 
 static void op_arpl(struct cpu *c, const struct op *op)
 {
     uint16_t other = *op_r16(c, op->reg);
     uint16_t *selector = op_r16(c, op->rm);
-    bool raise = must_raise(*selector, other);
+    bool raise = rpl_must_raise(*selector, other);
 
     if (raise)
-        *selector = raised(*selector, other);
-    set_zf(c, raise);
+        *selector = rpl_raised(*selector, other);
+    op_flag_set(c, FLAGS_ZF, raise);
     OP_NEXT(c, op);
 }
 
@@ -176,15 +172,15 @@ static void op_arpl_mem(struct cpu *c, const struct op *op)
 {
     uint16_t other = *op_r16(c, op->reg);
     uint16_t selector = OP_LOAD(c, op, uint16_t, op_address(c, op));
-    bool raise = must_raise(selector, other);
+    bool raise = rpl_must_raise(selector, other);
 
     if (raise)
-        OP_STORE(c, op, uint16_t, op_address(c, op), raised(selector, other));
-    set_zf(c, raise);
+        OP_STORE(c, op, uint16_t, op_address(c, op), rpl_raised(selector, other));
+    op_flag_set(c, FLAGS_ZF, raise);
     OP_NEXT(c, op);
 }
 
-static op_fn *handler_for(const struct build *b)
+static op_fn *legacy_handler(const struct build *b)
 {
     switch (b->row->mnemonic) {
     case MN_DAA:
@@ -212,7 +208,7 @@ static op_fn *handler_for(const struct build *b)
 
 bool build_legacy(struct build *b)
 {
-    op_fn *run = handler_for(b);
+    op_fn *run = legacy_handler(b);
 
     if (!run)
         return false;

@@ -2,8 +2,8 @@
  * Vector instructions that touch memory element by element under a mask: gathers, VMASKMOV,
  * MASKMOVDQU and MASKMOVQ.
  *
- * An element that the mask leaves out is not accessed, so that it cannot fault. The host could not
- * be let do this: its own faults would be about its own addresses.
+ * An element that the mask leaves out is not accessed, and so cannot fault. The host cannot execute
+ * these instructions for the guest, since its faults would be about host addresses.
  */
 #include <stddef.h>
 #include <string.h>
@@ -16,18 +16,17 @@
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/op/build.h"
 
-#define FSW_ES       0x80u
 #define FSW_TOP(fsw) ((fsw) >> 11 & 7u)
 
-/* Most significant bit of the element that begins at byte `at`. */
-static bool is_chosen(const uint8_t *mask, unsigned at, unsigned element)
+/* Whether the mask selects the element that begins at byte `at`, by its most significant bit. */
+static bool element_chosen(const uint8_t *mask, unsigned at, unsigned element)
 {
     return mask[at + element - 1] & 0x80u;
 }
 
 #define ELEMENTS_MAX 16u
 
-/* Nothing is written unless all can be. */
+/* Writes the selected elements, or nothing if one of them cannot be written. */
 static bool masked_write(struct cpu *c, uint64_t va, const uint8_t *from, const uint8_t *mask,
                          unsigned element, unsigned size)
 {
@@ -35,10 +34,10 @@ static bool masked_write(struct cpu *c, uint64_t va, const uint8_t *from, const 
     struct pieces to[ELEMENTS_MAX];
 
     for (unsigned at = 0, n = 0; !hit && at < size; at += element, n++)
-        if (is_chosen(mask, at, element) && !mmu_write_begin(c, va + at, element, &to[n]))
+        if (element_chosen(mask, at, element) && !mmu_write_begin(c, va + at, element, &to[n]))
             return false;
     for (unsigned at = 0, n = 0; at < size; at += element, n++) {
-        if (!is_chosen(mask, at, element))
+        if (!element_chosen(mask, at, element))
             continue;
         if (hit)
             copy_once(hit + at, from + at, element);
@@ -48,8 +47,8 @@ static bool masked_write(struct cpu *c, uint64_t va, const uint8_t *from, const 
     return true;
 }
 
-/* VMASKMOV: op->reg is the vector register moved, op->rm the mask, op->aux an element's size,
- * op->imm the vector's. */
+/* VMASKMOV: op->reg is the vector register moved, op->rm the mask, op->aux the size of an element,
+ * op->imm the size of the vector. */
 
 static bool masked_load(struct cpu *c, const struct op *op)
 {
@@ -58,7 +57,7 @@ static bool masked_load(struct cpu *c, const struct op *op)
     uint64_t va = op_address(c, op);
 
     for (unsigned at = 0; at < op->imm; at += op->aux)
-        if (is_chosen(mask, at, op->aux) && !mmu_read(c, va + at, loaded.ymm + at, op->aux))
+        if (element_chosen(mask, at, op->aux) && !mmu_read(c, va + at, loaded.ymm + at, op->aux))
             return false;
     c->vec[op->reg] = loaded;
     return true;
@@ -71,7 +70,7 @@ static void op_masked_load(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* MASKMOVDQU too, with elements of one byte. */
+/* Also MASKMOVDQU, with elements of one byte. */
 static void op_masked_store(struct cpu *c, const struct op *op)
 {
     if (!masked_write(c, op_address(c, op), c->vec[op->reg].ymm, c->vec[op->rm].ymm, op->aux,
@@ -80,9 +79,9 @@ static void op_masked_store(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* MASKMOVQ. MMX register n is x87's physical register n, while the image counts from the top of the
- * stack. Like any MMX instruction it waits for a pending exception and leaves the stack's top at 0
- * and all tags valid, which the host does by reading a register itself. */
+/* MASKMOVQ. MMX register n is x87's physical register n, while the FXSAVE image counts from the top
+ * of the stack. Like any MMX instruction it first raises a pending exception, and leaves the top at
+ * 0 and all tags valid. The host's MOVQ does the latter. */
 static bool mmx_store(struct cpu *c, const struct op *op)
 {
     struct fpu_image live;
@@ -90,7 +89,7 @@ static bool mmx_store(struct cpu *c, const struct op *op)
 
     fpu_get(&live);
     top = FSW_TOP(live.fsw);
-    if (live.fsw & FSW_ES)
+    if (live.fsw & FPU_FSW_ES)
         return cpu_refuse(c, CPU_MF, 0);
     if (!masked_write(c, op_address(c, op), live.st[(op->reg - top) & 7u],
                       live.st[(op->rm - top) & 7u], 1, 8))
@@ -106,19 +105,19 @@ static void op_mmx_store(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* A gather, in op->imm; base, scale, disp and seg are the op's. */
+/* What op->imm holds for a gather. Base, scale, disp and seg are in the op as usual. */
 struct gather {
     uint8_t dest, index, mask; /* vector registers, no two the same */
-    uint8_t index_size;
-    uint8_t element; /* bytes, as index_size */
+    uint8_t index_size;        /* bytes */
+    uint8_t element;           /* bytes */
     uint8_t count;
     uint8_t seg; /* enum x86_seg */
-    bool wraps;  /* at 32 bits */
+    bool wraps;  /* the offset wraps at 32 bits */
 };
 
 _Static_assert(sizeof(struct gather) == sizeof(((struct op *)0)->imm), "fits where it is kept");
 
-static int64_t index_of(const struct cpu *c, const struct gather *g, unsigned i)
+static int64_t gather_index(const struct cpu *c, const struct gather *g, unsigned i)
 {
     const uint8_t *at = c->vec[g->index].ymm + i * g->index_size;
     int32_t narrow;
@@ -132,11 +131,11 @@ static int64_t index_of(const struct cpu *c, const struct gather *g, unsigned i)
     return narrow;
 }
 
-/* Outside 64-bit mode each element is held to the segment's limit. */
-static bool element_address(struct cpu *c, const struct op *op, const struct gather *g, unsigned i,
-                            uint64_t *va)
+/* Outside 64-bit mode each element is checked against the segment's limit. */
+static bool gather_address(struct cpu *c, const struct op *op, const struct gather *g, unsigned i,
+                           uint64_t *va)
 {
-    uint64_t offset = *op_r64(c, op->base) + ((uint64_t)index_of(c, g, i) << op->scale) +
+    uint64_t offset = *op_r64(c, op->base) + ((uint64_t)gather_index(c, g, i) << op->scale) +
                       (uint64_t)(int64_t)op->disp;
 
     if (g->wraps)
@@ -150,45 +149,46 @@ static bool element_address(struct cpu *c, const struct op *op, const struct gat
     return cpu_refuse(c, g->seg == X86_SS ? CPU_SS : CPU_GP, 0);
 }
 
-static void clear_behind(uint8_t *ymm, unsigned size)
+static void ymm_clear_behind(uint8_t *ymm, unsigned size)
 {
     memset(ymm + size, 0, sizeof(((struct cpu_vec *)0)->ymm) - size);
 }
 
-/* Of the wider of its vectors, the indices' or the elements'. */
-static unsigned vector_size(const struct gather *g)
+/* The size of the wider of its two vectors, the indices and the elements. */
+static unsigned gather_vector_size(const struct gather *g)
 {
     return g->count * (g->index_size > g->element ? g->index_size : g->element);
 }
 
-/* Intel's processors make each element of the mask all ones or all zeros before the first access,
- * and with each element that they load clear what lies behind the vector: a fault shows it. AMD's
- * clear as they go. */
-static void mask_widen(const struct gather *g, uint8_t *mask)
+/* Intel's processors make each element of the mask all ones or all zeros, and clear what lies
+ * behind it, before the first access. A guest sees that after a fault. On AMD's processors the mask
+ * changes only element by element. */
+static void gather_mask_widen(const struct gather *g, uint8_t *mask)
 {
-    unsigned size = vector_size(g);
+    unsigned size = gather_vector_size(g);
 
     for (unsigned at = 0; at < size; at += g->element)
-        memset(mask + at, is_chosen(mask, at, g->element) ? 0xff : 0, g->element);
-    clear_behind(mask, size);
+        memset(mask + at, element_chosen(mask, at, g->element) ? 0xff : 0, g->element);
+    ymm_clear_behind(mask, size);
 }
 
-/* False: a fault. */
+/* Loads one element. Intel's processors then also clear what lies behind the vector. False: a
+ * fault. */
 static bool gather_one(struct cpu *c, const struct op *op, const struct gather *g, unsigned i,
                        uint8_t *dest)
 {
     uint64_t va;
 
-    if (!element_address(c, op, g, i, &va) || !mmu_read(c, va, dest + i * g->element, g->element))
+    if (!gather_address(c, op, g, i, &va) || !mmu_read(c, va, dest + i * g->element, g->element))
         return false;
     if (c->vendor->faulted_mask)
-        clear_behind(dest, vector_size(g));
+        ymm_clear_behind(dest, gather_vector_size(g));
     return true;
 }
 
-/* An element's mask is cleared when it is done, so that after a fault the instruction goes on where
- * it was (SDM 2C, "VPGATHERDD"). */
-static bool gather(struct cpu *c, const struct op *op)
+/* Clears the mask of each element that is done, so that after a fault the instruction resumes where
+ * it stopped (SDM 2C, "VPGATHERDD"). */
+static bool gather_all(struct cpu *c, const struct op *op)
 {
     struct gather g;
     uint8_t *dest, *mask;
@@ -197,20 +197,20 @@ static bool gather(struct cpu *c, const struct op *op)
     dest = c->vec[g.dest].ymm;
     mask = c->vec[g.mask].ymm;
     if (c->vendor->faulted_mask)
-        mask_widen(&g, mask);
+        gather_mask_widen(&g, mask);
     for (unsigned i = 0, at = 0; i < g.count; i++, at += g.element) {
-        if (is_chosen(mask, at, g.element) && !gather_one(c, op, &g, i, dest))
+        if (element_chosen(mask, at, g.element) && !gather_one(c, op, &g, i, dest))
             return false;
         memset(mask + at, 0, g.element);
     }
     memset(mask, 0, sizeof(c->vec[0].ymm));
-    clear_behind(dest, g.count * g.element);
+    ymm_clear_behind(dest, g.count * g.element);
     return true;
 }
 
 static void op_gather(struct cpu *c, const struct op *op)
 {
-    if (!gather(c, op))
+    if (!gather_all(c, op))
         return op_leave(c, op);
     OP_NEXT(c, op);
 }
@@ -249,7 +249,7 @@ static bool build_vmaskmov(struct build *b, unsigned element)
     return true;
 }
 
-/* The operand is at rDI, without a ModRM address. */
+/* The memory operand is at rDI; there is no ModRM address. */
 static bool build_maskmov(struct build *b, op_fn *run)
 {
     struct op *op;

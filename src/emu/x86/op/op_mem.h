@@ -1,10 +1,10 @@
 #ifndef EMU_X86_OP_OP_MEM_H
 #define EMU_X86_OP_OP_MEM_H
 /*
- * How handlers touch memory. A hit in the translation table is inline, everything else a call.
+ * How handlers access memory. A hit in the translation table is inline, everything else a call.
  *
- * A handler does nothing that cannot be undone before its accesses succeeded: on a fault it returns
- * at once and the instruction has not happened.
+ * A handler does nothing that cannot be undone before its accesses have succeeded: on a fault it
+ * returns at once, and the instruction has not happened.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,7 +36,7 @@
             return op_leave((c), (op));                                \
     } while (0)
 
-/* Read-modify-write of a T at va: `at` is declared as a T * for `body` to change in place. Not
+/* Read-modify-write of a T at va: declares `at` as a T *, which `body` changes in place. Not
  * atomic. */
 #define OP_MODIFY(c, op, T, va, at, body)                                               \
     do {                                                                                \

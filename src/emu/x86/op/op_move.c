@@ -1,6 +1,6 @@
 /*
- * Moves that cannot run natively (LEA, segment registers, absolute addresses, XLAT) and those that
- * are so frequent that the detour over a thunk shows.
+ * Moves that cannot run natively (LEA, segment registers, absolute addresses, XLAT), and those that
+ * are so frequent that the cost of a thunk shows.
  */
 #include <stddef.h>
 
@@ -8,13 +8,13 @@
 #include "emu/x86/op/op_mem.h"
 #include "emu/x86/seg/seg.h"
 
-/* LEA: op->imm masks the address, op->aux is the operand size. */
 static void op_lea64(struct cpu *c, const struct op *op)
 {
     *op_r64(c, op->reg) = op_address(c, op);
     OP_NEXT(c, op);
 }
 
+/* LEA: op->imm masks the address, op->aux is the operand size. */
 static void op_lea(struct cpu *c, const struct op *op)
 {
     uint64_t value = op_address(c, op) & op->imm;
@@ -81,7 +81,7 @@ STORE(16)
 STORE(32)
 STORE(64)
 
-static unsigned log2_of(unsigned bytes)
+static unsigned size_log2(unsigned bytes)
 {
     return (unsigned)__builtin_ctz(bytes);
 }
@@ -91,8 +91,8 @@ static op_fn *const stores[] = { op_store8, op_store16, op_store32, op_store64 }
 static op_fn *const stores_imm[] = { op_store_imm8, op_store_imm16, op_store_imm32,
                                      op_store_imm64 };
 
-/* MOV from a segment register: a memory operand is 16 bits, a register is zero-extended to the
- * operand size. */
+/* MOV from a segment register stores 16 bits in memory, or zero-extends them in a register to the
+ * operand size, op->imm. op->aux is the segment. */
 static void op_store_seg(struct cpu *c, const struct op *op)
 {
     OP_STORE(c, op, uint16_t, op_address(c, op), c->seg[op->aux].selector);
@@ -108,7 +108,7 @@ static void op_mov_from_seg(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-static void seg_loaded(struct cpu *c, const struct op *op, uint16_t selector)
+static void seg_load_finish(struct cpu *c, const struct op *op, uint16_t selector)
 {
     if (!seg_load(c, (enum x86_seg)op->aux, selector))
         return op_leave(c, op);
@@ -119,15 +119,15 @@ static void seg_loaded(struct cpu *c, const struct op *op, uint16_t selector)
 
 static void op_load_seg(struct cpu *c, const struct op *op)
 {
-    seg_loaded(c, op, OP_LOAD(c, op, uint16_t, op_address(c, op)));
+    seg_load_finish(c, op, OP_LOAD(c, op, uint16_t, op_address(c, op)));
 }
 
 static void op_mov_to_seg(struct cpu *c, const struct op *op)
 {
-    seg_loaded(c, op, *op_r16(c, op->rm));
+    seg_load_finish(c, op, *op_r16(c, op->rm));
 }
 
-/* LDS, LES, LFS, LGS, LSS: op->aux is the segment, op->imm the offset's size in memory. */
+/* LDS, LES, LFS, LGS, LSS: op->aux is the segment, op->imm the size of the offset in memory. */
 static void op_load_far(struct cpu *c, const struct op *op)
 {
     unsigned size = (unsigned)op->imm;
@@ -148,7 +148,7 @@ static void op_load_far(struct cpu *c, const struct op *op)
     op_done(c, op);
 }
 
-/* The address is that of seg:rBX; AL is added under the mask in op->imm. */
+/* The operand is at seg:(rBX + AL); op->imm masks the sum. */
 static void op_xlat(struct cpu *c, const struct op *op)
 {
     uint64_t offset = (c->gpr[X86_RBX] + *op_r8(c, 0)) & op->imm;
@@ -157,19 +157,19 @@ static void op_xlat(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-static bool is_gpr(const struct build *b, unsigned operand)
+static bool operand_is_gpr(const struct build *b, unsigned operand)
 {
     return operand_kinds[b->row->operand[operand]].file == FILE_GPR;
 }
 
-static bool is_at(const struct build *b, unsigned operand, enum operand_place place)
+static bool operand_is_at(const struct build *b, unsigned operand, enum operand_place place)
 {
     return operand_kinds[b->row->operand[operand]].place == place;
 }
 
-static bool is_imm(const struct build *b, unsigned operand)
+static bool operand_is_imm(const struct build *b, unsigned operand)
 {
-    return is_at(b, operand, PLACE_IMM) || is_at(b, operand, PLACE_SIMM);
+    return operand_is_at(b, operand, PLACE_IMM) || operand_is_at(b, operand, PLACE_SIMM);
 }
 
 static void build_lea(struct build *b)
@@ -186,12 +186,12 @@ static void build_lea(struct build *b)
 static void build_moffs(struct build *b, bool load)
 {
     unsigned size = operand_bytes(&b->insn, b->row->operand[load ? 1 : 0]);
-    struct op *op = build_absolute(b, (load ? loads : stores)[log2_of(size)]);
+    struct op *op = build_absolute(b, (load ? loads : stores)[size_log2(size)]);
 
     op->reg = 0;
 }
 
-static bool build_seg(struct build *b)
+static bool build_mov_seg(struct build *b)
 {
     bool to = operand_kinds[b->row->operand[0]].file == FILE_SEG;
     bool memory = b->insn.flags & INSN_MEM;
@@ -218,31 +218,32 @@ static bool build_load(struct build *b)
 {
     unsigned size = operand_bytes(&b->insn, b->row->operand[1]);
 
-    (void)build_op(b, loads[log2_of(size)]);
+    (void)build_op(b, loads[size_log2(size)]);
     return true;
 }
 
 static bool build_store(struct build *b)
 {
     unsigned size = operand_bytes(&b->insn, b->row->operand[0]);
-    struct op *op = build_op(b, (is_imm(b, 1) ? stores_imm : stores)[log2_of(size)]);
+    struct op *op = build_op(b, (operand_is_imm(b, 1) ? stores_imm : stores)[size_log2(size)]);
 
     op->imm = b->insn.imm;
     return true;
 }
 
-/* Between registers, 32 and 64 bits wide: destination in op->reg, source in op->rm. */
-static bool build_register(struct build *b)
+/* MOV of a register or an immediate to a register, 32 or 64 bits wide: the destination is op->reg,
+ * a source register op->rm. False: a thunk does it. */
+static bool build_mov_register(struct build *b)
 {
     unsigned size = operand_bytes(&b->insn, b->row->operand[0]);
-    bool from_rm = is_at(b, 1, PLACE_RM);
+    bool from_rm = operand_is_at(b, 1, PLACE_RM);
     struct op *op;
 
-    if (size < 4 || !is_gpr(b, 0) || !(is_gpr(b, 1) || is_imm(b, 1)))
+    if (size < 4 || !operand_is_gpr(b, 0) || !(operand_is_gpr(b, 1) || operand_is_imm(b, 1)))
         return false;
-    if (is_imm(b, 1)) {
+    if (operand_is_imm(b, 1)) {
         op = build_op_bare(b, op_mov_imm64);
-        if (is_at(b, 0, PLACE_RM))
+        if (operand_is_at(b, 0, PLACE_RM))
             op->reg = op->rm;
         op->imm = size == 4 ? (uint32_t)b->insn.imm : b->insn.imm;
         return true;
@@ -265,14 +266,14 @@ static bool build_mov(struct build *b)
     if (first == FILE_CR || first == FILE_DR || second == FILE_CR || second == FILE_DR)
         return false; /* op_system.c */
     if (first == FILE_SEG || second == FILE_SEG)
-        return build_seg(b);
-    if (is_at(b, 0, PLACE_MOFFS) || is_at(b, 1, PLACE_MOFFS)) {
-        build_moffs(b, is_at(b, 1, PLACE_MOFFS));
+        return build_mov_seg(b);
+    if (operand_is_at(b, 0, PLACE_MOFFS) || operand_is_at(b, 1, PLACE_MOFFS)) {
+        build_moffs(b, operand_is_at(b, 1, PLACE_MOFFS));
         return true;
     }
     if (!(b->insn.flags & INSN_MEM))
-        return build_register(b);
-    return is_at(b, 0, PLACE_RM) ? build_store(b) : build_load(b);
+        return build_mov_register(b);
+    return operand_is_at(b, 0, PLACE_RM) ? build_store(b) : build_load(b);
 }
 
 static bool build_movzx(struct build *b)

@@ -1,4 +1,4 @@
-/* IN and OUT. Whoever may be on the other side can have changed anything: the block ends. */
+/* IN and OUT. They end the block, since the device may have changed anything. */
 #include <stddef.h>
 
 #include "emu/x86/mem/mmio.h"
@@ -6,15 +6,15 @@
 #include "emu/x86/op/op_mem.h"
 #include "emu/x86/sys/port.h"
 
-/* op->imm is the port, or op->reg says DX; op->aux is the width. */
-static uint16_t port_of(const struct cpu *c, const struct op *op)
+/* The port is DX if op->reg is set, otherwise op->imm; op->aux is the width. */
+static uint16_t op_port_number(const struct cpu *c, const struct op *op)
 {
     return op->reg ? (uint16_t)c->gpr[X86_RDX] : (uint16_t)op->imm;
 }
 
 static void op_in(struct cpu *c, const struct op *op)
 {
-    uint16_t port = port_of(c, op);
+    uint16_t port = op_port_number(c, op);
     uint32_t value = 0;
 
     if (!port_allowed(c, port, op->aux))
@@ -29,7 +29,7 @@ static void op_in(struct cpu *c, const struct op *op)
 
 static void op_out(struct cpu *c, const struct op *op)
 {
-    uint16_t port = port_of(c, op);
+    uint16_t port = op_port_number(c, op);
 
     if (!port_allowed(c, port, op->aux))
         return op_leave(c, op);

@@ -1,8 +1,8 @@
 /*
  * PUSH, POP and their relatives.
  *
- * The 64-bit forms of general registers are by far the most frequent and have handlers of their
- * own; all else goes through stack.h.
+ * The 64-bit forms with general registers and immediates are by far the most frequent and have
+ * handlers of their own. Everything else goes through stack.h.
  */
 #include <stddef.h>
 
@@ -15,7 +15,8 @@
 #include "emu/x86/seg/seg.h"
 #include "emu/x86/seg/stack.h"
 
-/* What POPF may change: all defined bits but VM, VIF, VIP and RF, which it clears. */
+/* The flags that POPF may change: all that are defined except VM, VIF and VIP, and RF, which it
+ * clears. */
 #define RFLAGS_POPF UINT64_C(0x247fd5)
 
 static void op_push64(struct cpu *c, const struct op *op)
@@ -41,11 +42,11 @@ static void op_pop64(struct cpu *c, const struct op *op)
     uint64_t value = OP_LOAD(c, op, uint64_t, c->gpr[X86_RSP]);
 
     c->gpr[X86_RSP] += 8;
-    *op_r64(c, op->reg) = value; /* POP RSP: what was popped stays */
+    *op_r64(c, op->reg) = value; /* last, so that POP RSP keeps the value popped */
     OP_NEXT(c, op);
 }
 
-/* The rest: op->aux is the operand size. */
+/* The other forms. op->aux is the operand size. */
 
 static void push_value(struct cpu *c, const struct op *op, uint64_t value)
 {
@@ -83,7 +84,7 @@ static void op_push_seg(struct cpu *c, const struct op *op)
     push_value(c, op, c->seg[op->reg].selector);
 }
 
-/* The lower half of 32 bits, the upper being what it was. */
+/* Takes 32 bits of the stack and writes the lower 16 (vendor.def). */
 static void op_push_seg_word(struct cpu *c, const struct op *op)
 {
     uint64_t sp = stack_pointer(c) - 2;
@@ -103,12 +104,12 @@ static void op_pop(struct cpu *c, const struct op *op)
         return op_leave(c, op);
     stack_commit(c, sp);
     memcpy(op_r8(c, op->reg), &value, op->aux);
-    if (op->aux == 4) /* outside 64-bit mode; the upper half means nothing there and is kept zero */
+    if (op->aux == 4) /* outside 64-bit mode, where the upper half is kept 0 */
         *op_r64(c, op->reg) = (uint32_t)value;
     OP_NEXT(c, op);
 }
 
-/* The address of POP to memory is computed with rSP already incremented (SDM 2B, "POP"). */
+/* The address of POP to memory is computed after rSP is incremented (SDM 2B, "POP"). */
 static void op_pop_mem(struct cpu *c, const struct op *op)
 {
     uint64_t before = c->gpr[X86_RSP];
@@ -187,9 +188,9 @@ static void op_popa(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* Whether ENTER may do all that it does, asked in its own order: a link of the frame outside is
- * read just before its copy is pushed. The new top of the stack must be writable last, though
- * nothing is written there. */
+/* Checks all accesses of ENTER, in its own order: it reads each frame pointer of the outer
+ * procedures just before it pushes the copy. Last, the new top of the stack must be writable,
+ * though nothing is written there. */
 static bool enter_allowed(struct cpu *c, const struct op *op)
 {
     uint64_t sp = stack_pointer(c);
@@ -240,7 +241,7 @@ static void op_leave_frame(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-static enum operand_place place_of(const struct build *b, enum operand_file *file)
+static enum operand_place operand_place_of(const struct build *b, enum operand_file *file)
 {
     const struct operand_kind *k = &operand_kinds[b->row->operand[0]];
 
@@ -248,11 +249,11 @@ static enum operand_place place_of(const struct build *b, enum operand_file *fil
     return (enum operand_place)k->place;
 }
 
-static void build_pushed(struct build *b, bool pop)
+static void build_push_pop(struct build *b, bool pop)
 {
     bool wide = (b->block->mode & MODE_64) && b->insn.osize == 8;
     enum operand_file file;
-    enum operand_place place = place_of(b, &file);
+    enum operand_place place = operand_place_of(b, &file);
     struct op *op;
 
     if (file == FILE_SEG) {
@@ -283,7 +284,7 @@ bool build_stack(struct build *b)
     switch (b->row->mnemonic) {
     case MN_PUSH:
     case MN_POP:
-        build_pushed(b, b->row->mnemonic == MN_POP);
+        build_push_pop(b, b->row->mnemonic == MN_POP);
         return true;
     case MN_PUSHF:
         run = op_pushf;

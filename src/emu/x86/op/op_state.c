@@ -1,14 +1,15 @@
 /*
- * FXSAVE, XSAVE and theirs, LDMXCSR (SDM 1, 10.5 and chapter 13).
+ * FXSAVE, XSAVE and their kin, LDMXCSR (SDM 1, 10.5 and chapter 13).
  *
- * All of them move parts of one picture: the XSAVE area, whose first 512 bytes are FXSAVE's. Saving
- * takes the whole picture of the processor and writes the parts that are asked for. Restoring takes
- * the picture, replaces parts of it from memory or by their initial values, judges it, and only
- * then puts it back, so that an instruction that faults has changed nothing.
+ * All of them move parts of an XSAVE area, which begins with the 512 bytes of FXSAVE. A struct
+ * picture is such an area, taken from the processor. Saving takes a picture and writes the parts
+ * that are asked for. Restoring takes a picture, replaces parts of it from memory or by their
+ * initial values, checks it, and only then puts it into the processor: an instruction that faults
+ * has changed nothing.
  *
- * The last component is the only extended one, so that its place is the same in the standard and
- * the compacted form. A component counts as in use when it differs from its initial value; this
- * tracks no more than that, and XSAVEOPT writes what is in use whether it was changed or not.
+ * AVX is the only extended component, so its place is the same in the standard and the compacted
+ * form. A component is in use if it differs from its initial value. Whether it was modified since
+ * the last XRSTOR is not known, so XSAVEOPT writes every component in use.
  */
 #include <stddef.h>
 #include <string.h>
@@ -20,8 +21,8 @@
 #include "emu/x86/op/build.h"
 #include "emu/x86/seg/seg.h"
 
-/* Parts of the picture: the state components by their numbers in XCR0, and MXCSR, which belongs to
- * SSE but goes its own way. */
+/* Parts of the picture: the state components, by their bits in XCR0, and MXCSR, which belongs to
+ * SSE but is saved and restored by rules of its own. */
 #define PART_X87   1u
 #define PART_SSE   2u
 #define PART_AVX   4u
@@ -30,7 +31,7 @@
 
 #define XCOMP_COMPACTED (UINT64_C(1) << 63)
 
-#define XSAVEC_HEADER 16u /* bytes of the header that it writes */
+#define XSAVEC_HEADER 16u /* bytes of the header that XSAVEC writes */
 
 struct xsave_header {
     uint64_t xstate_bv;
@@ -47,10 +48,10 @@ struct picture {
 _Static_assert(sizeof(struct xsave_header) == 64, "SDM 1, 13.4.2");
 _Static_assert(offsetof(struct picture, ymm_high) == 576, "CPUID leaf 0xd says so too");
 
-/* Where the parts lie; x87 has the pointers and MXCSR between its halves. */
+/* Where the parts lie. MXCSR is between the two pieces of x87. */
 static const struct {
     uint8_t part;
-    bool vector; /* a register each 16 bytes, of which only 8 exist outside 64-bit mode */
+    bool vector; /* 16 bytes for each register; outside 64-bit mode there are only 8 */
     uint16_t from;
     uint16_t size;
 } places[] = {
@@ -94,12 +95,12 @@ static void picture_put(struct cpu *c, struct picture *p)
     }
 }
 
-static bool is_written(unsigned i, unsigned parts)
+static bool place_is_written(unsigned i, unsigned parts)
 {
     return places[i].part & parts;
 }
 
-/* Writes the parts and so much of the header, all of it or nothing. */
+/* Writes these parts and the first `header` bytes of the header, or nothing if there is a fault. */
 static bool picture_write(struct cpu *c, const struct picture *p, uint64_t va, unsigned parts,
                           unsigned header)
 {
@@ -108,13 +109,13 @@ static bool picture_write(struct cpu *c, const struct picture *p, uint64_t va, u
     struct pieces to[PLACES], header_to;
 
     for (unsigned i = 0; i < PLACES; i++)
-        if (is_written(i, parts) &&
+        if (place_is_written(i, parts) &&
             !mmu_write_begin(c, va + places[i].from, place_size(c, i), &to[i]))
             return false;
     if (header && !mmu_write_begin(c, va + header_at, header, &header_to))
         return false;
     for (unsigned i = 0; i < PLACES; i++)
-        if (is_written(i, parts))
+        if (place_is_written(i, parts))
             mmu_write_end(c, &to[i], from + places[i].from);
     if (header)
         mmu_write_end(c, &header_to, from + header_at);
@@ -130,7 +131,7 @@ static bool picture_read(struct cpu *c, struct picture *p, uint64_t va, unsigned
     return true;
 }
 
-/* The initial values (SDM 1, 13.6). */
+/* Gives these parts their initial values (SDM 1, 13.6). */
 static void picture_init(const struct cpu *c, struct picture *p, unsigned parts)
 {
     for (unsigned i = 0; i < PLACES; i++)
@@ -142,8 +143,8 @@ static void picture_init(const struct cpu *c, struct picture *p, unsigned parts)
         p->legacy.mxcsr = FPU_MXCSR_RESET;
 }
 
-/* XINUSE: the components that differ from their initial values. An MXCSR that does makes SSE one
- * of them. */
+/* XINUSE: the components that differ from their initial values. SSE is one of them also if only
+ * MXCSR differs. */
 static unsigned picture_in_use(const struct cpu *c, const struct picture *p)
 {
     struct picture initial = *p;
@@ -176,8 +177,8 @@ static bool xsave_allowed(struct cpu *c, uint64_t va)
     return va % 64 == 0 || cpu_refuse(c, CPU_GP, 0);
 }
 
-/* RFBM: the components that the instruction is about. */
-static unsigned requested(const struct cpu *c)
+/* RFBM: the enabled components that the instruction asks for. */
+static unsigned xsave_requested(const struct cpu *c)
 {
     return (unsigned)(c->xcr0 & c->gpr[X86_RAX] & COMPONENTS);
 }
@@ -187,11 +188,11 @@ static bool mxcsr_valid(struct cpu *c, const struct picture *p)
     return !(p->legacy.mxcsr & ~FPU_MXCSR_MASK) || cpu_refuse(c, CPU_GP, 0);
 }
 
-/* The instructions; those of the XSAVE family are allowed already. False: the fault is recorded and
- * the processor is as it was. */
+/* The instructions. Those of the XSAVE family have passed xsave_allowed. False: the fault is
+ * recorded and the processor has not changed. */
 
-/* All of the image must be writable, also what stays as it is. */
-static bool fxsave(struct cpu *c, uint64_t va)
+/* The whole image must be writable, even the part that is not written. */
+static bool state_fxsave(struct cpu *c, uint64_t va)
 {
     struct picture p;
 
@@ -201,8 +202,8 @@ static bool fxsave(struct cpu *c, uint64_t va)
     return picture_write(c, &p, va, PART_X87 | PART_MXCSR | PART_SSE, 0);
 }
 
-/* All of the image must be readable, also what means nothing. */
-static bool fxrstor(struct cpu *c, uint64_t va)
+/* The whole image must be readable, even the part that is not used. */
+static bool state_fxrstor(struct cpu *c, uint64_t va)
 {
     const unsigned rest = offsetof(struct fpu_image, unused);
     struct picture p;
@@ -219,10 +220,10 @@ static bool fxrstor(struct cpu *c, uint64_t va)
 
 /* XSAVE writes all components of RFBM, XSAVEOPT those in use. MXCSR goes with either vector
  * component. */
-static bool save(struct cpu *c, uint64_t va, bool only_used)
+static bool state_save(struct cpu *c, uint64_t va, bool only_used)
 {
     uint64_t bv_at = va + offsetof(struct picture, header.xstate_bv);
-    unsigned parts = requested(c);
+    unsigned parts = xsave_requested(c);
     unsigned vectors = parts & (PART_SSE | PART_AVX);
     uint64_t xstate_bv;
     unsigned in_use;
@@ -239,20 +240,20 @@ static bool save(struct cpu *c, uint64_t va, bool only_used)
     return picture_write(c, &p, va, parts | (vectors ? PART_MXCSR : 0), sizeof(xstate_bv));
 }
 
-static bool xsave(struct cpu *c, uint64_t va)
+static bool state_xsave(struct cpu *c, uint64_t va)
 {
-    return save(c, va, false);
+    return state_save(c, va, false);
 }
 
-static bool xsaveopt(struct cpu *c, uint64_t va)
+static bool state_xsaveopt(struct cpu *c, uint64_t va)
 {
-    return save(c, va, true);
+    return state_save(c, va, true);
 }
 
-/* The compacted form: the area's old contents do not count, and MXCSR is SSE's alone. */
-static bool xsavec(struct cpu *c, uint64_t va)
+/* The compacted form: the area's old header does not count, and MXCSR is saved with SSE only. */
+static bool state_xsavec(struct cpu *c, uint64_t va)
 {
-    unsigned parts = requested(c);
+    unsigned parts = xsave_requested(c);
     struct picture p;
 
     picture_take(c, &p);
@@ -262,8 +263,8 @@ static bool xsavec(struct cpu *c, uint64_t va)
     return picture_write(c, &p, va, parts | (parts & PART_SSE ? PART_MXCSR : 0), XSAVEC_HEADER);
 }
 
-/* Each form's own rules for its header (SDM 1, 13.8). */
-static bool header_valid(const struct cpu *c, const struct xsave_header *h)
+/* Checks the header by the rules of its form, standard or compacted (SDM 1, 13.8). */
+static bool xsave_header_valid(const struct cpu *c, const struct xsave_header *h)
 {
     uint64_t rest = 0;
 
@@ -276,16 +277,16 @@ static bool header_valid(const struct cpu *c, const struct xsave_header *h)
            !(h->xstate_bv & ~(h->xcomp_bv & ~XCOMP_COMPACTED));
 }
 
-static bool xrstor(struct cpu *c, uint64_t va)
+static bool state_xrstor(struct cpu *c, uint64_t va)
 {
-    unsigned parts = requested(c);
+    unsigned parts = xsave_requested(c);
     unsigned loaded, initial;
     struct picture p;
 
     picture_take(c, &p);
     if (!mmu_read(c, va + offsetof(struct picture, header), &p.header, sizeof(p.header)))
         return false;
-    if (!header_valid(c, &p.header))
+    if (!xsave_header_valid(c, &p.header))
         return cpu_refuse(c, CPU_GP, 0);
     loaded = (unsigned)(parts & p.header.xstate_bv);
     initial = parts & ~loaded;
@@ -293,7 +294,7 @@ static bool xrstor(struct cpu *c, uint64_t va)
         loaded |= loaded & PART_SSE ? PART_MXCSR : 0;
         initial |= initial & PART_SSE ? PART_MXCSR : 0;
     } else if (parts & (PART_SSE | PART_AVX)) {
-        loaded |= PART_MXCSR; /* from memory even where SSE is initialized */
+        loaded |= PART_MXCSR; /* from memory even if SSE gets its initial value */
     }
     picture_init(c, &p, initial);
     if (!picture_read(c, &p, va, loaded) || !mxcsr_valid(c, &p))
@@ -302,8 +303,9 @@ static bool xrstor(struct cpu *c, uint64_t va)
     return true;
 }
 
-/* STMXCSR runs natively; here the host would raise #GP for itself. */
-static bool load_mxcsr(struct cpu *c, uint64_t va)
+/* LDMXCSR. The host must not see a reserved bit, for which it would raise #GP in this process.
+ * STMXCSR runs natively. */
+static bool state_ldmxcsr(struct cpu *c, uint64_t va)
 {
     uint32_t mxcsr;
 
@@ -325,14 +327,14 @@ static void op_state(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* The segment's limit where the area has AVX's component: the operand's width, which the limit was
- * held against so far, is that of an area without. op->rm is the segment. */
-static bool area_within_limit(struct cpu *c, const struct op *op, uint64_t va)
+/* Checks the segment's limit for an area with AVX's component. The address was checked with the
+ * operand's width, SIZE_xs, which is that of an area without it. op->rm is the segment. */
+static bool xsave_area_within_limit(struct cpu *c, const struct op *op, uint64_t va)
 {
     const struct x86_segment *s = &c->seg[op->rm];
     uint32_t offset = (uint32_t)(va - s->base);
 
-    return (c->mode & MODE_64) || !(requested(c) & PART_AVX) ||
+    return (c->mode & MODE_64) || !(xsave_requested(c) & PART_AVX) ||
            seg_within_limit(s, offset, sizeof(struct picture)) ||
            cpu_refuse(c, op->rm == X86_SS ? CPU_SS : CPU_GP, 0);
 }
@@ -341,35 +343,35 @@ static void op_xsave_area(struct cpu *c, const struct op *op)
 {
     uint64_t va = op_address(c, op);
 
-    if (!xsave_allowed(c, va) || !area_within_limit(c, op, va))
+    if (!xsave_allowed(c, va) || !xsave_area_within_limit(c, op, va))
         return op_leave(c, op);
     op_state(c, op);
 }
 
-static bool has_xsave_area(enum mnemonic mnemonic)
+static bool mnemonic_has_area(enum mnemonic mnemonic)
 {
     return mnemonic == MN_XSAVE || mnemonic == MN_XSAVEOPT || mnemonic == MN_XSAVEC ||
            mnemonic == MN_XRSTOR;
 }
 
-static state_fn *function_for(enum mnemonic mnemonic)
+static state_fn *state_function(enum mnemonic mnemonic)
 {
     switch (mnemonic) {
     case MN_FXSAVE:
-        return fxsave;
+        return state_fxsave;
     case MN_FXRSTOR:
-        return fxrstor;
+        return state_fxrstor;
     case MN_XSAVE:
-        return xsave;
+        return state_xsave;
     case MN_XSAVEOPT:
-        return xsaveopt;
+        return state_xsaveopt;
     case MN_XSAVEC:
-        return xsavec;
+        return state_xsavec;
     case MN_XRSTOR:
-        return xrstor;
+        return state_xrstor;
     case MN_LDMXCSR:
     case MN_VLDMXCSR:
-        return load_mxcsr;
+        return state_ldmxcsr;
     default:
         return NULL;
     }
@@ -378,12 +380,12 @@ static state_fn *function_for(enum mnemonic mnemonic)
 bool build_state(struct build *b)
 {
     enum mnemonic mnemonic = (enum mnemonic)b->row->mnemonic;
-    state_fn *function = function_for(mnemonic);
+    state_fn *function = state_function(mnemonic);
     struct op *op;
 
     if (!function)
         return false;
-    op = build_op(b, has_xsave_area(mnemonic) ? op_xsave_area : op_state);
+    op = build_op(b, mnemonic_has_area(mnemonic) ? op_xsave_area : op_state);
     op->imm = (uintptr_t)function;
     op->rm = b->insn.seg;
     return true;

@@ -1,11 +1,11 @@
 /*
  * String instructions.
  *
- * Theory: with REP and the direction flag clear, as many elements as fit on the present page (or
- * pages) go in one piece, moved by the host's own string instruction, which has the same element
- * order where operands overlap. All else goes element by element. Registers are true after every
- * piece, so that a fault or a request from another thread in the middle leaves the instruction to
- * be resumed where it was (SDM 2B, "REP").
+ * With REP and the direction flag clear, MOVS and STOS do as many elements as fit on the present
+ * page (or pages) in one piece, with the host's own string instruction, which has the same element
+ * order if the operands overlap. Everything else goes element by element. Registers are up to date
+ * after every piece, so that after a fault, or a request from another thread, the instruction can
+ * be resumed where it stopped (SDM 2B, "REP").
  */
 #include <stddef.h>
 
@@ -26,18 +26,18 @@ enum repeat {
     REPEAT_NE,
 };
 
-/* What the op says, unpacked: aux is the element's size, imm the address mask, reg the repetition.
- */
+/* A string instruction in progress. */
 struct string {
     struct cpu *c;
-    const struct op *op;
-    unsigned size;
-    uint64_t mask;
-    uint64_t count; /* elements still to do, at least 1 */
-    flags_t before;
-    bool down;
+    const struct op *op; /* reg is the enum repeat, rm the source's segment */
+    unsigned size;       /* of an element; op->aux */
+    uint64_t mask;       /* of the address size; op->imm */
+    uint64_t count;      /* elements still to do */
+    flags_t before;      /* the flags before the first element */
+    bool down;           /* RFLAGS.DF */
 };
 
+/* False: there is no element to do. */
 static bool string_begin(struct string *s, struct cpu *c, const struct op *op)
 {
     s->c = c;
@@ -50,7 +50,7 @@ static bool string_begin(struct string *s, struct cpu *c, const struct op *op)
     return s->count != 0;
 }
 
-static void advance(const struct string *s, enum x86_gpr reg, uint64_t elements)
+static void string_advance(const struct string *s, enum x86_gpr reg, uint64_t elements)
 {
     uint64_t *r = &s->c->gpr[reg];
     uint64_t by = elements * s->size;
@@ -60,7 +60,7 @@ static void advance(const struct string *s, enum x86_gpr reg, uint64_t elements)
     *r = (*r & keep) | (value & s->mask);
 }
 
-static void counted(struct string *s, uint64_t elements)
+static void string_count_down(struct string *s, uint64_t elements)
 {
     uint64_t keep = s->mask == UINT16_MAX ? ~s->mask : 0;
 
@@ -72,9 +72,9 @@ static void counted(struct string *s, uint64_t elements)
     s->c->gpr[X86_RCX] = (s->c->gpr[X86_RCX] & keep) | s->count;
 }
 
-/* Whether to stop between pieces and come back to the same instruction: for a request, or for a
- * debug exception. RFLAGS.RF says that it has begun (SDM 3B, 17.3.1.1). */
-static bool interrupted(const struct string *s)
+/* Whether to stop between two pieces, for a request or a debug exception, and come back to this
+ * instruction later. RFLAGS.RF then says that it has begun (SDM 3B, 17.3.1.1). */
+static bool string_interrupted(const struct string *s)
 {
     struct cpu *c = s->c;
 
@@ -86,22 +86,22 @@ static bool interrupted(const struct string *s)
     return true;
 }
 
-static uint64_t source(const struct string *s)
+static uint64_t string_source(const struct string *s)
 {
     uint64_t va = (s->c->gpr[X86_RSI] & s->mask) + *op_r64(s->c, s->op->seg);
 
     return s->c->mode & MODE_64 ? va : (uint32_t)va;
 }
 
-static uint64_t destination(const struct string *s)
+static uint64_t string_destination(const struct string *s)
 {
     uint64_t va = (s->c->gpr[X86_RDI] & s->mask) + s->c->gpr[CPU_ES_BASE];
 
     return s->c->mode & MODE_64 ? va : (uint32_t)va;
 }
 
-/* Outside 64-bit mode and with segments that are not flat, every element is checked. */
-static bool checked(const struct string *s, enum x86_gpr reg, unsigned seg)
+/* Checks an element against the segment's limit, unless in 64-bit mode or with flat segments. */
+static bool string_checked(const struct string *s, enum x86_gpr reg, unsigned seg)
 {
     uint32_t offset = (uint32_t)(s->c->gpr[reg] & s->mask);
 
@@ -111,19 +111,19 @@ static bool checked(const struct string *s, enum x86_gpr reg, unsigned seg)
     return false;
 }
 
-static bool checked_source(const struct string *s)
+static bool string_source_checked(const struct string *s)
 {
-    return checked(s, X86_RSI, s->op->rm);
+    return string_checked(s, X86_RSI, s->op->rm);
 }
 
-static bool checked_destination(const struct string *s)
+static bool string_destination_checked(const struct string *s)
 {
-    return checked(s, X86_RDI, X86_ES);
+    return string_checked(s, X86_RDI, X86_ES);
 }
 
-/* How many elements from va lie on its page, at most `count`; 0 where not even one does, or where
- * pieces do not apply. */
-static uint64_t on_page(const struct string *s, uint64_t va, uint64_t count)
+/* How many elements from va lie on its page, at most `count`. 0 if not even one does, or if
+ * elements must go one by one. */
+static uint64_t string_on_page(const struct string *s, uint64_t va, uint64_t count)
 {
     uint64_t room = (PAGE_4K - va % PAGE_4K) / s->size;
 
@@ -168,11 +168,11 @@ static void host_stos(unsigned size, void *to, uint64_t value, uint64_t count)
     }
 }
 
-/* Elements in one piece, 0: none could. */
+/* Moves elements in one piece. Returns how many, or 0 if that is not possible. */
 static uint64_t movs_piece(struct string *s)
 {
-    uint64_t from = source(s), to = destination(s);
-    uint64_t count = on_page(s, to, on_page(s, from, s->count));
+    uint64_t from = string_source(s), to = string_destination(s);
+    uint64_t count = string_on_page(s, to, string_on_page(s, from, s->count));
     const void *src;
     void *dst;
 
@@ -191,13 +191,13 @@ static uint64_t movs_one(struct string *s)
     uint64_t value;
     const void *from;
 
-    if (!checked_source(s) || !checked_destination(s))
+    if (!string_source_checked(s) || !string_destination_checked(s))
         return 0;
-    from = mmu_read_at(s->c, source(s), s->size);
+    from = mmu_read_at(s->c, string_source(s), s->size);
     if (!from)
         return 0;
     copy_once(&value, from, s->size);
-    return mmu_write_slow(s->c, destination(s), &value, s->size);
+    return mmu_write_slow(s->c, string_destination(s), &value, s->size);
 }
 
 static uint64_t movs_some(struct string *s)
@@ -209,21 +209,22 @@ static uint64_t movs_some(struct string *s)
 
 static uint64_t stos_some(struct string *s)
 {
-    uint64_t to = destination(s);
-    uint64_t count = on_page(s, to, s->count);
+    uint64_t to = string_destination(s);
+    uint64_t count = string_on_page(s, to, s->count);
     void *dst = count ? mmu_write_hit(s->c, to, (unsigned)(count * s->size)) : NULL;
 
     if (dst) {
         host_stos(s->size, dst, s->c->gpr[X86_RAX], count);
         return count;
     }
-    return checked_destination(s) && mmu_write_slow(s->c, to, &s->c->gpr[X86_RAX], s->size);
+    return string_destination_checked(s) && mmu_write_slow(s->c, to, &s->c->gpr[X86_RAX], s->size);
 }
 
 static uint64_t lods_one(struct string *s)
 {
     uint64_t *rax = &s->c->gpr[X86_RAX];
-    const void *from = checked_source(s) ? mmu_read_at(s->c, source(s), s->size) : NULL;
+    const void *from =
+        string_source_checked(s) ? mmu_read_at(s->c, string_source(s), s->size) : NULL;
 
     if (!from)
         return 0;
@@ -233,9 +234,9 @@ static uint64_t lods_one(struct string *s)
     return 1;
 }
 
-/* The flags of a comparison, as the host makes them. */
+/* The flags of a comparison, as the host computes them. */
 #define COMPARE(bits, suffix)                                                   \
-    static flags_t compare##bits(uint64_t left, uint64_t right)                 \
+    static flags_t string_compare##bits(uint64_t left, uint64_t right)          \
     {                                                                           \
         uint16_t flags;                                                         \
         __asm__("cmp" suffix " %[r], %[l]\n\tlahf\n\tseto %%al"                 \
@@ -250,21 +251,21 @@ COMPARE(16, "w")
 COMPARE(32, "l")
 COMPARE(64, "q")
 
-static flags_t compare(unsigned size, uint64_t left, uint64_t right)
+static flags_t string_compare(unsigned size, uint64_t left, uint64_t right)
 {
     switch (size) {
     case 1:
-        return compare8(left, right);
+        return string_compare8(left, right);
     case 2:
-        return compare16(left, right);
+        return string_compare16(left, right);
     case 4:
-        return compare32(left, right);
+        return string_compare32(left, right);
     default:
-        return compare64(left, right);
+        return string_compare64(left, right);
     }
 }
 
-static bool load(struct cpu *c, uint64_t va, unsigned size, uint64_t *value)
+static bool string_load(struct cpu *c, uint64_t va, unsigned size, uint64_t *value)
 {
     const void *from = mmu_read_at(c, va, size);
 
@@ -278,9 +279,10 @@ static uint64_t scas_one(struct string *s)
 {
     uint64_t value;
 
-    if (!checked_destination(s) || !load(s->c, destination(s), s->size, &value))
+    if (!string_destination_checked(s) ||
+        !string_load(s->c, string_destination(s), s->size, &value))
         return 0;
-    s->c->flags = compare(s->size, s->c->gpr[X86_RAX], value);
+    s->c->flags = string_compare(s->size, s->c->gpr[X86_RAX], value);
     return 1;
 }
 
@@ -288,10 +290,11 @@ static uint64_t cmps_one(struct string *s)
 {
     uint64_t left, right;
 
-    if (!checked_source(s) || !checked_destination(s) || !load(s->c, source(s), s->size, &left) ||
-        !load(s->c, destination(s), s->size, &right))
+    if (!string_source_checked(s) || !string_destination_checked(s) ||
+        !string_load(s->c, string_source(s), s->size, &left) ||
+        !string_load(s->c, string_destination(s), s->size, &right))
         return 0;
-    s->c->flags = compare(s->size, left, right);
+    s->c->flags = string_compare(s->size, left, right);
     return 1;
 }
 
@@ -300,8 +303,9 @@ static uint64_t ins_one(struct string *s)
     struct pieces to;
     uint8_t data[4];
 
-    if (!checked_destination(s) ||
-        !mmu_write_begin(s->c, destination(s), s->size, &to)) /* before the device is read */
+    /* The write is checked before the device is read. */
+    if (!string_destination_checked(s) ||
+        !mmu_write_begin(s->c, string_destination(s), s->size, &to))
         return 0;
     port_read(s->c, (uint16_t)s->c->gpr[X86_RDX], data, s->size);
     mmu_write_end(s->c, &to, data);
@@ -312,14 +316,14 @@ static uint64_t outs_one(struct string *s)
 {
     uint64_t data;
 
-    if (!checked_source(s) || !load(s->c, source(s), s->size, &data))
+    if (!string_source_checked(s) || !string_load(s->c, string_source(s), s->size, &data))
         return 0;
     port_write(s->c, (uint16_t)s->c->gpr[X86_RDX], &data, s->size);
     return 1;
 }
 
-/* REPE goes on while equal, REPNE while not. */
-static bool condition_ends(const struct string *s)
+/* Whether the comparison ends the repetition: REPE goes on while equal, REPNE while not. */
+static bool string_condition_ends(const struct string *s)
 {
     bool equal = s->c->flags & FLAGS_ZF;
 
@@ -332,65 +336,67 @@ enum {
     COMPARES = 1u << 2,
 };
 
-/* Elements some at a time: how many were done, 0 where the first of them faulted. */
+/* Does one or more elements. Returns how many, or 0 if the first one faulted. */
 typedef uint64_t some_fn(struct string *s);
 
-static void narrow(const struct string *s, enum x86_gpr reg)
+static void string_narrow(const struct string *s, enum x86_gpr reg)
 {
     if (s->mask == UINT32_MAX)
         s->c->gpr[reg] &= s->mask;
 }
 
-static bool stores(unsigned what)
+static bool string_stores(unsigned what)
 {
     return (what & (DESTINATION | COMPARES)) == DESTINATION;
 }
 
-/* Nothing is done: there was no element, or the next one faulted. An Intel processor's count, and
- * the addresses where it stores, are then as if 32-bit registers had been written all the same. */
-static void narrow_all(const struct string *s, unsigned what)
+/* For Intel's processors when no element was done, because the count was 0 or the next element
+ * faulted: with 32-bit addresses, they still write the count and the addresses of a store, and so
+ * clear the upper halves of these registers. */
+static void string_narrow_all(const struct string *s, unsigned what)
 {
-    narrow(s, X86_RCX);
-    if (stores(what))
-        narrow(s, X86_RDI);
-    if (stores(what) && (what & SOURCE))
-        narrow(s, X86_RSI);
+    string_narrow(s, X86_RCX);
+    if (string_stores(what))
+        string_narrow(s, X86_RDI);
+    if (string_stores(what) && (what & SOURCE))
+        string_narrow(s, X86_RSI);
 }
 
-/* Nor do flags that were changed for the elements before outlive the fault (SDM 2B, "REP"). */
-static void faulted(const struct string *s, unsigned what)
+/* After a fault in a repetition, on Intel's processors: also takes back the flags that earlier
+ * elements have set (SDM 2B, "REP"). */
+static void string_faulted(const struct string *s, unsigned what)
 {
     if (!s->c->vendor->narrow_repeat || s->op->reg == REPEAT_NONE)
         return;
-    narrow_all(s, what);
+    string_narrow_all(s, what);
     s->c->flags = s->before;
 }
 
-static inline __attribute__((always_inline)) void repeat(struct cpu *c, const struct op *op,
-                                                         some_fn *some, unsigned what)
+static inline __attribute__((always_inline)) void string_repeat(struct cpu *c, const struct op *op,
+                                                                some_fn *some, unsigned what)
 {
     struct string s;
 
     if (!string_begin(&s, c, op)) {
         if (c->vendor->narrow_repeat)
-            narrow_all(&s, what);
+            string_narrow_all(&s, what);
         OP_NEXT(c, op);
     }
     do {
         uint64_t done = some(&s);
 
         if (!done) {
-            faulted(&s, what);
+            string_faulted(&s, what);
             return op_leave(c, op);
         }
         if (what & SOURCE)
-            advance(&s, X86_RSI, done);
+            string_advance(&s, X86_RSI, done);
         if (what & DESTINATION)
-            advance(&s, X86_RDI, done);
-        counted(&s, done);
-        if ((what & COMPARES) && condition_ends(&s))
+            string_advance(&s, X86_RDI, done);
+        string_count_down(&s, done);
+        if ((what & COMPARES) && string_condition_ends(&s))
             break;
-        if (interrupted(&s))
+        if (string_interrupted(&s))
             return op_leave(c, op);
     } while (s.count);
     OP_NEXT(c, op);
@@ -398,52 +404,52 @@ static inline __attribute__((always_inline)) void repeat(struct cpu *c, const st
 
 static void op_movs(struct cpu *c, const struct op *op)
 {
-    repeat(c, op, movs_some, SOURCE | DESTINATION);
+    string_repeat(c, op, movs_some, SOURCE | DESTINATION);
 }
 
 static void op_stos(struct cpu *c, const struct op *op)
 {
-    repeat(c, op, stos_some, DESTINATION);
+    string_repeat(c, op, stos_some, DESTINATION);
 }
 
 static void op_lods(struct cpu *c, const struct op *op)
 {
-    repeat(c, op, lods_one, SOURCE);
+    string_repeat(c, op, lods_one, SOURCE);
 }
 
 static void op_scas(struct cpu *c, const struct op *op)
 {
-    repeat(c, op, scas_one, DESTINATION | COMPARES);
+    string_repeat(c, op, scas_one, DESTINATION | COMPARES);
 }
 
 static void op_cmps(struct cpu *c, const struct op *op)
 {
-    repeat(c, op, cmps_one, SOURCE | DESTINATION | COMPARES);
+    string_repeat(c, op, cmps_one, SOURCE | DESTINATION | COMPARES);
 }
 
 static void op_ins(struct cpu *c, const struct op *op)
 {
     if (!port_allowed(c, (uint16_t)c->gpr[X86_RDX], op->aux))
         return op_leave(c, op);
-    repeat(c, op, ins_one, DESTINATION);
+    string_repeat(c, op, ins_one, DESTINATION);
 }
 
 static void op_outs(struct cpu *c, const struct op *op)
 {
     if (!port_allowed(c, (uint16_t)c->gpr[X86_RDX], op->aux))
         return op_leave(c, op);
-    repeat(c, op, outs_one, SOURCE);
+    string_repeat(c, op, outs_one, SOURCE);
 }
 
-static enum repeat repeat_of(const struct build *b)
+static enum repeat string_repetition(const struct build *b)
 {
     if (b->insn.flags & INSN_REPNE)
         return b->row->attr & ATTR_REPZ ? REPEAT_NE : REPEAT;
     return b->insn.flags & INSN_REP ? REPEAT : REPEAT_NONE;
 }
 
-/* The element's width: of the operand that is in memory. */
-static unsigned element_size(const struct build *b)
+/* The width of an element is that of the operand in memory. */
+static unsigned string_element_size(const struct build *b)
 {
     for (unsigned i = 0; i < TABLE_OPERANDS; i++) {
         const struct operand_kind *k = &operand_kinds[b->row->operand[i]];
@@ -485,10 +491,10 @@ bool build_string(struct build *b)
         return false;
     }
     op = build_op_bare(b, run);
-    build_address_fields(b, op); /* the source's segment */
+    build_address_fields(b, op); /* for the base of the source's segment */
     op->rm = b->insn.seg;
-    op->aux = (uint8_t)element_size(b);
+    op->aux = (uint8_t)string_element_size(b);
     op->imm = b->insn.asize == 8 ? UINT64_MAX : b->insn.asize == 4 ? UINT32_MAX : UINT16_MAX;
-    op->reg = (uint8_t)repeat_of(b);
+    op->reg = (uint8_t)string_repetition(b);
     return true;
 }

@@ -1,8 +1,7 @@
 /*
- * System instructions: control, debug and model-specific registers, descriptor tables, ports, time,
- * HLT.
+ * System instructions: control, debug and model-specific registers, CPUID, time, HLT.
  *
- * Whatever changes the mode, translations or what interrupts ends its block.
+ * An instruction that changes the mode, the translations or what can interrupt ends its block.
  */
 #include <sched.h>
 #include <stddef.h>
@@ -19,13 +18,13 @@
 #include "emu/x86/sys/msr.h"
 #include "emu/x86/time/tsc.h"
 
-static void set_edx_eax(struct cpu *c, uint64_t value)
+static void edx_eax_set(struct cpu *c, uint64_t value)
 {
     c->gpr[X86_RAX] = (uint32_t)value;
     c->gpr[X86_RDX] = value >> 32;
 }
 
-static uint64_t edx_eax(const struct cpu *c)
+static uint64_t edx_eax_get(const struct cpu *c)
 {
     return (uint32_t)c->gpr[X86_RAX] | c->gpr[X86_RDX] << 32;
 }
@@ -64,7 +63,7 @@ static void op_rdtsc(struct cpu *c, const struct op *op)
 {
     if (!tsc_allowed(c))
         return op_leave(c, op);
-    set_edx_eax(c, tsc_guest(c));
+    edx_eax_set(c, tsc_guest(c));
     OP_NEXT(c, op);
 }
 
@@ -73,7 +72,7 @@ static void op_rdtscp(struct cpu *c, const struct op *op)
     if (!tsc_allowed(c))
         return op_leave(c, op);
     order_loads();
-    set_edx_eax(c, tsc_guest(c));
+    edx_eax_set(c, tsc_guest(c));
     c->gpr[X86_RCX] = c->tsc_aux;
     OP_NEXT(c, op);
 }
@@ -84,7 +83,7 @@ static void op_rdpid(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* Whether it is allowed comes before whether there is such a counter. */
+/* The check of the privilege comes before that of the counter's number. */
 static void op_rdpmc(struct cpu *c, const struct op *op)
 {
     uint64_t value;
@@ -95,7 +94,7 @@ static void op_rdpmc(struct cpu *c, const struct op *op)
     }
     if (!msr_counter_read(c, (uint32_t)c->gpr[X86_RCX], &value))
         return op_leave(c, op);
-    set_edx_eax(c, value);
+    edx_eax_set(c, value);
     OP_NEXT(c, op);
 }
 
@@ -105,19 +104,19 @@ static void op_rdmsr(struct cpu *c, const struct op *op)
 
     if (!msr_read(c, (uint32_t)c->gpr[X86_RCX], &value))
         return op_leave(c, op);
-    set_edx_eax(c, value);
+    edx_eax_set(c, value);
     OP_NEXT(c, op);
 }
 
 static void op_wrmsr(struct cpu *c, const struct op *op)
 {
-    op_finish(c, op, msr_write(c, (uint32_t)c->gpr[X86_RCX], edx_eax(c)));
+    op_finish(c, op, msr_write(c, (uint32_t)c->gpr[X86_RCX], edx_eax_get(c)));
 }
 
-/* MOV to and from CRn and DRn: op->aux is n, op->rm the general register; outside 64-bit mode 32
- * bits wide. */
+/* MOV to and from CRn and DRn: op->aux is n, op->rm the general register. Outside 64-bit mode they
+ * are 32 bits wide. */
 
-static uint64_t width_mask(const struct cpu *c)
+static uint64_t mov_width_mask(const struct cpu *c)
 {
     return c->mode & MODE_64 ? UINT64_MAX : UINT32_MAX;
 }
@@ -128,13 +127,13 @@ static void op_mov_from_cr(struct cpu *c, const struct op *op)
 
     if (!control_read(c, op->aux, &value))
         return op_leave(c, op);
-    *op_r64(c, op->rm) = value & width_mask(c);
+    *op_r64(c, op->rm) = value & mov_width_mask(c);
     OP_NEXT(c, op);
 }
 
 static void op_mov_to_cr(struct cpu *c, const struct op *op)
 {
-    op_finish(c, op, control_write(c, op->aux, *op_r64(c, op->rm) & width_mask(c)));
+    op_finish(c, op, control_write(c, op->aux, *op_r64(c, op->rm) & mov_width_mask(c)));
 }
 
 static void op_mov_from_dr(struct cpu *c, const struct op *op)
@@ -143,13 +142,13 @@ static void op_mov_from_dr(struct cpu *c, const struct op *op)
 
     if (!debug_read(c, op->aux, &value))
         return op_leave(c, op);
-    *op_r64(c, op->rm) = value & width_mask(c);
+    *op_r64(c, op->rm) = value & mov_width_mask(c);
     OP_NEXT(c, op);
 }
 
 static void op_mov_to_dr(struct cpu *c, const struct op *op)
 {
-    op_finish(c, op, debug_write(c, op->aux, *op_r64(c, op->rm) & width_mask(c)));
+    op_finish(c, op, debug_write(c, op->aux, *op_r64(c, op->rm) & mov_width_mask(c)));
 }
 
 static void op_clts(struct cpu *c, const struct op *op)
@@ -160,19 +159,19 @@ static void op_clts(struct cpu *c, const struct op *op)
 }
 
 /* LMSW sets the low four bits of CR0 and cannot clear PE. */
-static void lmsw(struct cpu *c, const struct op *op, uint16_t value)
+static void lmsw_write(struct cpu *c, const struct op *op, uint16_t value)
 {
     op_finish(c, op, control_write(c, 0, (c->cr0 & ~UINT64_C(0xe)) | (value & 0xfu)));
 }
 
 static void op_lmsw(struct cpu *c, const struct op *op)
 {
-    lmsw(c, op, *op_r16(c, op->rm));
+    lmsw_write(c, op, *op_r16(c, op->rm));
 }
 
 static void op_lmsw_mem(struct cpu *c, const struct op *op)
 {
-    lmsw(c, op, OP_LOAD(c, op, uint16_t, op_address(c, op)));
+    lmsw_write(c, op, OP_LOAD(c, op, uint16_t, op_address(c, op)));
 }
 
 static void op_invlpg(struct cpu *c, const struct op *op)
@@ -190,7 +189,7 @@ static void op_swapgs(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* RDFSBASE and theirs: op->aux is the segment, op->imm the operand size. */
+/* RDFSBASE and its kin: op->aux is the segment, op->imm the operand size. */
 static bool fsgsbase_enabled(struct cpu *c)
 {
     if (c->cr4 & X86_CR4_FSGSBASE)
@@ -230,7 +229,7 @@ static bool xsave_enabled(struct cpu *c)
     return cpu_refuse(c, CPU_UD, 0);
 }
 
-/* XGETBV: register 0 is XCR0, 1 those of its components that are in use. */
+/* XGETBV: register 0 is XCR0. Register 1, its components in use, reports all of them. */
 static void op_xgetbv(struct cpu *c, const struct op *op)
 {
     uint32_t which = (uint32_t)c->gpr[X86_RCX];
@@ -241,21 +240,21 @@ static void op_xgetbv(struct cpu *c, const struct op *op)
         cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }
-    set_edx_eax(c, c->xcr0);
+    edx_eax_set(c, c->xcr0);
     OP_NEXT(c, op);
 }
 
-/* Whether it is there comes before whether it is allowed. */
+/* #UD because CR4 does not enable it comes before #GP because it is not allowed. */
 static void op_xsetbv(struct cpu *c, const struct op *op)
 {
     bool allowed = c->cpl == 0 && (uint32_t)c->gpr[X86_RCX] == 0;
     bool done =
-        xsave_enabled(c) && (allowed || cpu_refuse(c, CPU_GP, 0)) && xcr0_write(c, edx_eax(c));
+        xsave_enabled(c) && (allowed || cpu_refuse(c, CPU_GP, 0)) && xcr0_write(c, edx_eax_get(c));
 
     op_finish(c, op, done);
 }
 
-/* CLFLUSH and theirs: the address must be readable, and nothing else happens. */
+/* CLFLUSH and its kin: the address must be readable, and nothing else happens. */
 static void op_clflush(struct cpu *c, const struct op *op)
 {
     (void)OP_LOAD(c, op, uint8_t, op_address(c, op));
@@ -267,13 +266,13 @@ static void op_nothing(struct cpu *c, const struct op *op)
     op_done(c, op);
 }
 
-/* What to do for a mnemonic, and what its op's aux says. */
+/* The handler of a mnemonic, and the aux of its op. */
 struct system_row {
     uint16_t mnemonic;
     uint8_t aux;
     bool ends;
     op_fn *run;
-    op_fn *run_mem; /* with a memory operand, where that differs */
+    op_fn *run_mem; /* for a memory operand, or NULL if that makes no difference */
 };
 
 static const struct system_row system_rows[] = {
@@ -307,7 +306,7 @@ static const struct system_row system_rows[] = {
 };
 
 /* MOV with a control or debug register on one side. */
-static bool build_mov(struct build *b)
+static bool build_mov_control(struct build *b)
 {
     enum operand_file first = (enum operand_file)operand_kinds[b->row->operand[0]].file;
     enum operand_file second = (enum operand_file)operand_kinds[b->row->operand[1]].file;
@@ -336,7 +335,7 @@ bool build_system(struct build *b)
     bool memory = b->insn.flags & INSN_MEM;
 
     if (b->row->mnemonic == MN_MOV)
-        return build_mov(b);
+        return build_mov_control(b);
     for (unsigned i = 0; i < sizeof(system_rows) / sizeof(system_rows[0]); i++) {
         const struct system_row *row = &system_rows[i];
         struct op *op;

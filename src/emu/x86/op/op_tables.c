@@ -1,6 +1,6 @@
 /*
  * Descriptor tables and what they describe: LGDT, SIDT, LTR, STR, VERR, LAR and their kin, and
- * SMSW, which is of the same make.
+ * SMSW, which has the same form as STR.
  */
 #include <stddef.h>
 
@@ -10,8 +10,8 @@
 #include "emu/x86/op/op_mem.h"
 #include "emu/x86/seg/seg.h"
 
-/* LGDT, LIDT: limit, then 8 bytes of base in 64-bit mode, else 4 (3 with 16-bit operands: op->reg).
- */
+/* LGDT, LIDT: the limit, then 8 bytes of base in 64-bit mode, otherwise 4. If op->reg is set, the
+ * operand size is 16 bits and only 3 of the 4 count. */
 static bool table_load(struct cpu *c, const struct op *op, struct x86_table *t)
 {
     unsigned size = c->mode & MODE_64 ? 8 : 4;
@@ -46,7 +46,7 @@ static void op_lidt(struct cpu *c, const struct op *op)
     op_finish(c, op, done);
 }
 
-/* UMIP: these tell a user where the kernel is (SDM 3A, 2.5). */
+/* CR4.UMIP: user code may not ask for what tells where the kernel is (SDM 3A, 2.5). */
 static bool umip_allows(struct cpu *c)
 {
     return c->cpl == 0 || !(c->cr4 & X86_CR4_UMIP) || cpu_refuse(c, CPU_GP, 0);
@@ -109,8 +109,8 @@ static void op_store_word_mem(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* LLDT, LTR, VERR, VERW, LAR, LSL take a selector from a register, or memory where op->imm says so.
- */
+/* LLDT, LTR, VERR, VERW, LAR and LSL take a selector from memory if op->imm is set, otherwise from
+ * a register. */
 static bool selector_operand(struct cpu *c, const struct op *op, uint16_t *selector)
 {
     const void *from = op->imm ? mmu_read_at(c, op_address(c, op), 2) : op_r16(c, op->rm);
@@ -134,11 +134,6 @@ static void op_ltr(struct cpu *c, const struct op *op)
     op_finish(c, op, selector_operand(c, op, &selector) && seg_load_tr(c, selector));
 }
 
-static void set_zf(struct cpu *c, bool zf)
-{
-    c->flags = (flags_t)(zf ? c->flags | FLAGS_ZF : c->flags & ~FLAGS_ZF);
-}
-
 static void op_verify(struct cpu *c, const struct op *op)
 {
     uint16_t selector;
@@ -146,12 +141,12 @@ static void op_verify(struct cpu *c, const struct op *op)
 
     if (!selector_operand(c, op, &selector) || !seg_verify(c, selector, op->aux, &ok))
         return op_leave(c, op);
-    set_zf(c, ok);
+    op_flag_set(c, FLAGS_ZF, ok);
     OP_NEXT(c, op);
 }
 
 /* LAR and LSL: op->aux is the operand size. */
-static void described(struct cpu *c, const struct op *op, bool rights)
+static void selector_describe(struct cpu *c, const struct op *op, bool rights)
 {
     uint16_t selector;
     uint32_t value;
@@ -159,7 +154,7 @@ static void described(struct cpu *c, const struct op *op, bool rights)
 
     if (!selector_operand(c, op, &selector) || !seg_describe(c, selector, rights, &value, &ok))
         return op_leave(c, op);
-    set_zf(c, ok);
+    op_flag_set(c, FLAGS_ZF, ok);
     if (ok && op->aux == 2)
         *op_r16(c, op->reg) = (uint16_t)value;
     else if (ok)
@@ -169,12 +164,12 @@ static void described(struct cpu *c, const struct op *op, bool rights)
 
 static void op_lar(struct cpu *c, const struct op *op)
 {
-    described(c, op, true);
+    selector_describe(c, op, true);
 }
 
 static void op_lsl(struct cpu *c, const struct op *op)
 {
-    described(c, op, false);
+    selector_describe(c, op, false);
 }
 
 struct table_row_ops {
@@ -201,8 +196,8 @@ static const struct table_row_ops rows[] = {
     { MN_LSL, 0, false, op_lsl, op_lsl },
 };
 
-/* What the handlers find in op->imm and op->aux beside the row's. */
-static void build_details(const struct build *b, struct op *op)
+/* Fills in what the handlers find in the op besides the row's aux. */
+static void build_table_details(const struct build *b, struct op *op)
 {
     bool memory = b->insn.flags & INSN_MEM;
 
@@ -241,7 +236,7 @@ bool build_tables(struct build *b)
         op = build_op(b, memory ? rows[i].run_mem : rows[i].run);
         op->aux = rows[i].aux;
         b->ends = rows[i].ends;
-        build_details(b, op);
+        build_table_details(b, op);
         return true;
     }
     return false;

@@ -1,21 +1,20 @@
 /*
  * FNSTENV, FLDENV, FNSAVE, FRSTOR (SDM 1, 8.1.10).
  *
- * The host's own instruction does the work on a local image, in the 32-bit protected-mode format;
- * the guest's differs in size, and never holds the instruction and data pointers (fpu.h). Since the
- * storing ones also change the state, what they changed is put back where the guest's memory turns
- * out not to be writable.
+ * The host's own instruction does the work on a local image, in the 32-bit protected-mode format.
+ * The guest's image can be of another size, and never holds the instruction and data pointers
+ * (fpu.h). The storing ones also change the state, so if the guest's memory cannot be written the
+ * change is undone.
  */
 #include <stddef.h>
 #include <string.h>
 
+#include "emu/x86/cpu/fpu.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/op/build.h"
 
-#define FSW_ES 0x80u /* an unmasked exception is pending */
-
 struct environment {
-    uint32_t fcw; /* these three in the low half, the high one all ones */
+    uint32_t fcw; /* of these three the high half is all ones */
     uint32_t fsw;
     uint32_t ftw;
     uint32_t fip;
@@ -38,7 +37,7 @@ static unsigned environment_size(bool is_short)
     return is_short ? SHORT_ENVIRONMENT : sizeof(struct environment);
 }
 
-/* The environment as the guest's memory has it. */
+/* Makes the environment as it goes into the guest's memory. */
 static void environment_pack(const struct environment *e, bool is_short, uint8_t *to)
 {
     const uint16_t words[] = { (uint16_t)e->fcw, (uint16_t)e->fsw, (uint16_t)e->ftw };
@@ -69,18 +68,18 @@ static void environment_unpack(struct environment *e, bool is_short, const uint8
     }
 }
 
-/* FLDENV and FRSTOR wait: a pending exception comes first. */
-static bool none_pending(struct cpu *c)
+/* FLDENV and FRSTOR first raise a pending exception. */
+static bool x87_none_pending(struct cpu *c)
 {
     uint16_t fsw;
 
     __asm__ volatile("fnstsw %0" : "=a"(fsw));
-    if (!(fsw & FSW_ES))
+    if (!(fsw & FPU_FSW_ES))
         return true;
     return cpu_refuse(c, CPU_MF, 0);
 }
 
-static bool fnstenv(struct cpu *c, uint64_t va, bool is_short)
+static bool x87_fnstenv(struct cpu *c, uint64_t va, bool is_short)
 {
     uint8_t bytes[sizeof(struct environment)];
     struct environment live;
@@ -93,7 +92,7 @@ static bool fnstenv(struct cpu *c, uint64_t va, bool is_short)
     return false;
 }
 
-static bool fnsave(struct cpu *c, uint64_t va, bool is_short)
+static bool x87_fnsave(struct cpu *c, uint64_t va, bool is_short)
 {
     unsigned size = environment_size(is_short);
     uint8_t bytes[sizeof(struct x87)];
@@ -108,25 +107,25 @@ static bool fnsave(struct cpu *c, uint64_t va, bool is_short)
     return false;
 }
 
-static bool fldenv(struct cpu *c, uint64_t va, bool is_short)
+static bool x87_fldenv(struct cpu *c, uint64_t va, bool is_short)
 {
     uint8_t bytes[sizeof(struct environment)];
     struct environment env;
 
-    if (!none_pending(c) || !mmu_read(c, va, bytes, environment_size(is_short)))
+    if (!x87_none_pending(c) || !mmu_read(c, va, bytes, environment_size(is_short)))
         return false;
     environment_unpack(&env, is_short, bytes);
     __asm__ volatile("fldenv %0" : : "m"(env));
     return true;
 }
 
-static bool frstor(struct cpu *c, uint64_t va, bool is_short)
+static bool x87_frstor(struct cpu *c, uint64_t va, bool is_short)
 {
     unsigned size = environment_size(is_short);
     uint8_t bytes[sizeof(struct x87)];
     struct x87 state;
 
-    if (!none_pending(c) || !mmu_read(c, va, bytes, size + (unsigned)sizeof(state.st)))
+    if (!x87_none_pending(c) || !mmu_read(c, va, bytes, size + (unsigned)sizeof(state.st)))
         return false;
     environment_unpack(&state.env, is_short, bytes);
     memcpy(state.st, bytes + size, sizeof(state.st));
@@ -144,17 +143,17 @@ static void op_x87(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-static x87_fn *function_for(enum mnemonic mnemonic)
+static x87_fn *x87_function(enum mnemonic mnemonic)
 {
     switch (mnemonic) {
     case MN_FNSTENV:
-        return fnstenv;
+        return x87_fnstenv;
     case MN_FLDENV:
-        return fldenv;
+        return x87_fldenv;
     case MN_FNSAVE:
-        return fnsave;
+        return x87_fnsave;
     case MN_FRSTOR:
-        return frstor;
+        return x87_frstor;
     default:
         return NULL;
     }
@@ -162,7 +161,7 @@ static x87_fn *function_for(enum mnemonic mnemonic)
 
 bool build_x87(struct build *b)
 {
-    x87_fn *function = function_for((enum mnemonic)b->row->mnemonic);
+    x87_fn *function = x87_function((enum mnemonic)b->row->mnemonic);
     struct op *op;
 
     if (!function)

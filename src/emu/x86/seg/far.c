@@ -9,15 +9,15 @@
 #include "emu/x86/seg/seg.h"
 #include "emu/x86/seg/stack.h"
 
-static bool rip_allowed(struct cpu *c, const struct x86_segment *cs, uint64_t rip)
+static bool far_rip_allowed(struct cpu *c, const struct x86_segment *cs, uint64_t rip)
 {
     bool to_64bit = (c->efer & X86_EFER_LMA) && (cs->access & SEG_L);
 
     return (to_64bit ? mmu_is_canonical(rip) : rip <= cs->limit) || cpu_refuse(c, CPU_GP, 0);
 }
 
-/* A direct far transfer stays at its privilege level. */
-static bool code_at_same_level(struct cpu *c, uint16_t selector, struct x86_segment *cs)
+/* Reads CS for a direct far transfer, which cannot change the privilege level. */
+static bool far_code_same_level(struct cpu *c, uint16_t selector, struct x86_segment *cs)
 {
     if (!seg_code(c, selector, cs))
         return false;
@@ -33,19 +33,21 @@ static bool code_at_same_level(struct cpu *c, uint16_t selector, struct x86_segm
     return true;
 }
 
-static bool target_code(struct cpu *c, uint16_t selector, uint64_t offset, struct x86_segment *cs)
+static bool far_target_code(struct cpu *c, uint16_t selector, uint64_t offset,
+                            struct x86_segment *cs)
 {
     if (!(c->cr0 & X86_CR0_PE)) {
         *cs = c->seg[X86_CS];
         cs->selector = selector;
         cs->base = (uint64_t)selector << 4;
-        return rip_allowed(c, cs, offset);
+        return far_rip_allowed(c, cs, offset);
     }
-    return code_at_same_level(c, selector, cs) && rip_allowed(c, cs, offset);
+    return far_code_same_level(c, selector, cs) && far_rip_allowed(c, cs, offset);
 }
 
-/* The descriptor's first half, in protected mode; elsewhere, as of code. */
-static bool look(struct cpu *c, uint16_t selector, uint64_t *raw)
+/* Reads the first eight bytes of the descriptor. Real mode has none: there *raw becomes a
+ * descriptor that is not of the system kind. */
+static bool far_descriptor_read(struct cpu *c, uint16_t selector, uint64_t *raw)
 {
     *raw = (uint64_t)SEG_S << 40;
     if (!(c->cr0 & X86_CR0_PE))
@@ -54,7 +56,7 @@ static bool look(struct cpu *c, uint16_t selector, uint64_t *raw)
                                    : seg_descriptor(c, selector, CPU_GP, raw);
 }
 
-static bool is_system(uint64_t raw)
+static bool descriptor_is_system(uint64_t raw)
 {
     return !(raw >> 40 & SEG_S);
 }
@@ -64,11 +66,11 @@ bool far_jump(struct cpu *c, uint16_t selector, uint64_t offset)
     struct x86_segment cs;
     uint64_t raw;
 
-    if (!look(c, selector, &raw))
+    if (!far_descriptor_read(c, selector, &raw))
         return false;
-    if (is_system(raw))
+    if (descriptor_is_system(raw))
         return gate_jump(c, selector, raw);
-    if (!target_code(c, selector, offset, &cs))
+    if (!far_target_code(c, selector, offset, &cs))
         return false;
     c->seg[X86_CS] = cs;
     c->rip = offset;
@@ -83,11 +85,11 @@ bool far_call(struct cpu *c, uint16_t selector, uint64_t offset, unsigned size, 
     struct x86_segment cs;
     uint64_t raw;
 
-    if (!look(c, selector, &raw))
+    if (!far_descriptor_read(c, selector, &raw))
         return false;
-    if (is_system(raw))
+    if (descriptor_is_system(raw))
         return gate_call(c, selector, raw, next_rip);
-    if (!target_code(c, selector, offset, &cs) || !stack_push_all(c, &sp, frame, 2, size))
+    if (!far_target_code(c, selector, offset, &cs) || !stack_push_all(c, &sp, frame, 2, size))
         return false;
     stack_commit(c, sp);
     c->seg[X86_CS] = cs;
@@ -96,9 +98,10 @@ bool far_call(struct cpu *c, uint16_t selector, uint64_t offset, unsigned size, 
     return true;
 }
 
-/* The outer level's stack, and what the data segments lose on the way out. */
-static bool return_outward(struct cpu *c, uint64_t sp, unsigned size, uint16_t drop, unsigned cpl,
-                           const struct x86_segment *cs, uint64_t rip)
+/* RETF to a less privileged level: pops that level's stack pointer and SS, and takes away the data
+ * segments that the level may not use. */
+static bool far_return_outward(struct cpu *c, uint64_t sp, unsigned size, uint16_t drop,
+                               unsigned cpl, const struct x86_segment *cs, uint64_t rip)
 {
     uint64_t new_sp, selector;
     struct x86_segment ss;
@@ -107,7 +110,7 @@ static bool return_outward(struct cpu *c, uint64_t sp, unsigned size, uint16_t d
     if (!stack_pop(c, &sp, &new_sp, size) || !stack_pop(c, &sp, &selector, size))
         return false;
     if (!seg_stack_returned(c, (uint16_t)selector, cpl, cs->access & SEG_L, &ss) ||
-        !rip_allowed(c, cs, rip))
+        !far_rip_allowed(c, cs, rip))
         return false;
     c->seg[X86_CS] = *cs;
     c->seg[X86_SS] = ss;
@@ -136,8 +139,8 @@ bool far_return(struct cpu *c, unsigned size, uint16_t drop)
         return false;
     cpl = SELECTOR_RPL(selector);
     if (cpl > c->cpl)
-        return return_outward(c, sp, size, drop, cpl, &cs, rip);
-    if (!rip_allowed(c, &cs, rip))
+        return far_return_outward(c, sp, size, drop, cpl, &cs, rip);
+    if (!far_rip_allowed(c, &cs, rip))
         return false;
     stack_commit(c, sp + drop);
     c->seg[X86_CS] = cs;

@@ -3,8 +3,12 @@
 /*
  * Far transfers by instruction: JMP, CALL and RET that load CS (SDM 3A, 5.8).
  *
- * That vCPU's thread, inside the instruction. True: cpu.rip is where it goes on; false: the fault
- * is recorded. What is no code segment is gate.h's.
+ * All functions run on that vCPU's thread, inside the instruction. True: cpu.rip is the address of
+ * the next instruction. False: the fault is recorded. If the selector names a system descriptor,
+ * gate.h takes over.
+ *
+ * `size` is the operand size, 2, 4 or 8; `next_rip` is the address that a call returns to; `drop`
+ * is how many bytes of parameters RETF removes.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -11,20 +11,17 @@
 #include "emu/x86/seg/stack.h"
 #include "emu/x86/seg/tss.h"
 
-/* Of the second half of a gate of 16 bytes, its upper four bytes: must be 0. */
-#define UPPER_TYPE 0x1f00u
-
 #define PARAMETERS_MAX 31u
 
 /* Where a call gate leads. */
 struct entry {
     struct x86_segment cs;
     uint64_t rip;
-    unsigned size; /* of what is pushed */
+    unsigned size; /* of each value pushed */
     unsigned parameters;
 };
 
-/* The stack it leads to. */
+/* The stack to use behind the gate. */
 struct inner {
     struct x86_segment ss;
     uint64_t sp;
@@ -36,17 +33,17 @@ static bool in_long_mode(const struct cpu *c)
     return c->efer & X86_EFER_LMA;
 }
 
-static bool refuse(struct cpu *c, enum cpu_vector vector, uint16_t selector)
+static bool gate_refuse(struct cpu *c, enum cpu_vector vector, uint16_t selector)
 {
     return cpu_refuse(c, vector, selector & ~3u);
 }
 
-/* As any data segment: from here and with this RPL. */
-static bool reachable(struct cpu *c, uint16_t selector, unsigned access)
+/* Checks the privilege levels, which are those of a data segment, and the presence. */
+static bool gate_reachable(struct cpu *c, uint16_t selector, unsigned access)
 {
     if (SEG_DPL(access) < c->cpl || SEG_DPL(access) < SELECTOR_RPL(selector))
-        return refuse(c, CPU_GP, selector);
-    return (access & SEG_P) || refuse(c, CPU_NP, selector);
+        return gate_refuse(c, CPU_GP, selector);
+    return (access & SEG_P) || gate_refuse(c, CPU_NP, selector);
 }
 
 static bool is_available_tss(unsigned access)
@@ -61,25 +58,26 @@ bool gate_task(struct cpu *c, uint64_t raw)
     uint64_t tss;
 
     if (selector & SELECTOR_LDT)
-        return refuse(c, CPU_GP, selector);
+        return gate_refuse(c, CPU_GP, selector);
     if (!seg_descriptor(c, selector, CPU_GP, &tss))
         return false;
     if (!is_available_tss((unsigned)(tss >> 40) & 0xffu))
-        return refuse(c, CPU_GP, selector);
+        return gate_refuse(c, CPU_GP, selector);
     if (!(tss >> 40 & SEG_P))
-        return refuse(c, CPU_NP, selector);
+        return gate_refuse(c, CPU_NP, selector);
     return cpu_unable(c, "a task switch through a task gate");
 }
 
-/* No call gate: outside IA-32e mode a task or a gate to one, otherwise nothing to go to. */
-static bool other(struct cpu *c, uint16_t selector, uint64_t raw)
+/* A system descriptor that is no call gate. Outside IA-32e mode it may be a task or a task gate;
+ * anything else is #GP. */
+static bool task_transfer(struct cpu *c, uint16_t selector, uint64_t raw)
 {
     unsigned access = (unsigned)(raw >> 40) & 0xffu;
     bool gate = SEG_TYPE(access) == SEG_TYPE_TASK_GATE;
 
     if (in_long_mode(c) || (!gate && (!is_available_tss(access) || (selector & SELECTOR_LDT))))
-        return refuse(c, CPU_GP, selector);
-    if (!reachable(c, selector, access))
+        return gate_refuse(c, CPU_GP, selector);
+    if (!gate_reachable(c, selector, access))
         return false;
     return gate ? gate_task(c, raw) : cpu_unable(c, "a task switch by JMP or CALL");
 }
@@ -91,22 +89,23 @@ static bool is_call_gate(const struct cpu *c, uint64_t raw)
     return type == SEG_TYPE_CALL_GATE || (type == SEG_TYPE_CALL_GATE16 && !in_long_mode(c));
 }
 
-/* In IA-32e mode the gate goes on behind its first half, with the rest of the offset. */
-static bool upper_half(struct cpu *c, uint16_t selector, uint64_t *rip)
+/* In IA-32e mode a gate has a second half, which holds the upper 32 bits of the offset. */
+static bool gate_upper_half(struct cpu *c, uint16_t selector, uint64_t *rip)
 {
     bool local = selector & SELECTOR_LDT;
     uint32_t second = (selector & ~7u) + 8;
     uint64_t high;
 
     if (second + 7 > (local ? c->ldt.limit : c->gdt.limit))
-        return refuse(c, CPU_GP, selector);
+        return gate_refuse(c, CPU_GP, selector);
     if (!mmu_system_read(c, (local ? c->ldt.base : c->gdt.base) + second, &high, sizeof(high)))
         return false;
     *rip |= high << 32;
-    return !(high >> 32 & UPPER_TYPE) || refuse(c, CPU_GP, selector);
+    return !(high >> 32 & SEG_UPPER_TYPE) || gate_refuse(c, CPU_GP, selector);
 }
 
-/* The code behind the gate, not yet known to be present; in IA-32e mode it is 64-bit code. */
+/* Reads the gate and the code segment behind it, whose presence the caller checks later. In IA-32e
+ * mode that must be 64-bit code. */
 static bool gate_entry(struct cpu *c, uint16_t selector, uint64_t raw, struct entry *e)
 {
     bool wide = SEG_TYPE(raw >> 40) == SEG_TYPE_CALL_GATE;
@@ -114,16 +113,16 @@ static bool gate_entry(struct cpu *c, uint16_t selector, uint64_t raw, struct en
     e->rip = (raw & 0xffff) | (wide ? raw >> 32 & 0xffff0000u : 0);
     e->size = in_long_mode(c) ? 8 : wide ? 4 : 2;
     e->parameters = in_long_mode(c) ? 0 : raw >> 32 & PARAMETERS_MAX;
-    if (!reachable(c, selector, (unsigned)(raw >> 40) & 0xffu) ||
-        (in_long_mode(c) && !upper_half(c, selector, &e->rip)) ||
+    if (!gate_reachable(c, selector, (unsigned)(raw >> 40) & 0xffu) ||
+        (in_long_mode(c) && !gate_upper_half(c, selector, &e->rip)) ||
         !seg_code(c, (uint16_t)(raw >> 16), &e->cs))
         return false;
     if (SEG_DPL(e->cs.access) > c->cpl || (in_long_mode(c) && !(e->cs.access & SEG_L)))
-        return refuse(c, CPU_GP, e->cs.selector);
+        return gate_refuse(c, CPU_GP, e->cs.selector);
     return true;
 }
 
-static bool rip_allowed(struct cpu *c, const struct entry *e)
+static bool gate_rip_allowed(struct cpu *c, const struct entry *e)
 {
     bool fits = in_long_mode(c) ? mmu_is_canonical(e->rip) : e->rip <= e->cs.limit;
 
@@ -135,12 +134,12 @@ bool gate_jump(struct cpu *c, uint16_t selector, uint64_t raw)
     struct entry e;
 
     if (!is_call_gate(c, raw))
-        return other(c, selector, raw);
+        return task_transfer(c, selector, raw);
     if (!gate_entry(c, selector, raw, &e))
         return false;
     if (!(e.cs.access & SEG_CONFORMING) && SEG_DPL(e.cs.access) != c->cpl)
-        return refuse(c, CPU_GP, e.cs.selector);
-    if (!seg_code_present(c, &e.cs) || !rip_allowed(c, &e))
+        return gate_refuse(c, CPU_GP, e.cs.selector);
+    if (!seg_code_present(c, &e.cs) || !gate_rip_allowed(c, &e))
         return false;
     e.cs.selector = (uint16_t)((e.cs.selector & ~3u) | c->cpl);
     c->seg[X86_CS] = e.cs;
@@ -149,8 +148,8 @@ bool gate_jump(struct cpu *c, uint16_t selector, uint64_t raw)
     return true;
 }
 
-/* The stack of the level behind the gate: the task's, or the one in use. */
-static bool inner_stack(struct cpu *c, const struct entry *e, struct inner *to)
+/* The stack for the level behind the gate: the current one or, if the level changes, the TSS's. */
+static bool gate_inner_stack(struct cpu *c, const struct entry *e, struct inner *to)
 {
     to->cpl = e->cs.access & SEG_CONFORMING ? c->cpl : SEG_DPL(e->cs.access);
     to->ss = c->seg[X86_SS];
@@ -164,10 +163,10 @@ static bool inner_stack(struct cpu *c, const struct entry *e, struct inner *to)
     return tss_stack_long(c, 0, to->cpl, &to->sp);
 }
 
-/* What is pushed, in that order: to an inner level the old stack and the parameters on it, and
- * always where to return to. */
-static bool frame_make(struct cpu *c, const struct entry *e, bool inward, uint64_t next_rip,
-                       uint64_t *frame, unsigned *count)
+/* Fills `frame` with what the call pushes, in that order: if the level changes, the old SS and
+ * stack pointer and the parameters on the old stack; then the return address. */
+static bool gate_frame_make(struct cpu *c, const struct entry *e, bool inward, uint64_t next_rip,
+                            uint64_t *frame, unsigned *count)
 {
     uint64_t sp = stack_pointer(c);
     unsigned n = 0;
@@ -186,8 +185,8 @@ static bool frame_make(struct cpu *c, const struct entry *e, bool inward, uint64
     return true;
 }
 
-static void put(struct cpu *c, const struct x86_segment *cs, const struct x86_segment *ss,
-                unsigned cpl)
+static void gate_segments_set(struct cpu *c, const struct x86_segment *cs,
+                              const struct x86_segment *ss, unsigned cpl)
 {
     c->seg[X86_CS] = *cs;
     c->seg[X86_SS] = *ss;
@@ -205,15 +204,15 @@ bool gate_call(struct cpu *c, uint16_t selector, uint64_t raw, uint64_t next_rip
     unsigned count;
 
     if (!is_call_gate(c, raw))
-        return other(c, selector, raw);
+        return task_transfer(c, selector, raw);
     if (!gate_entry(c, selector, raw, &e) || !seg_code_present(c, &e.cs) ||
-        !inner_stack(c, &e, &to) || !rip_allowed(c, &e) ||
-        !frame_make(c, &e, to.cpl != old_cpl, next_rip, frame, &count))
+        !gate_inner_stack(c, &e, &to) || !gate_rip_allowed(c, &e) ||
+        !gate_frame_make(c, &e, to.cpl != old_cpl, next_rip, frame, &count))
         return false;
     e.cs.selector = (uint16_t)((e.cs.selector & ~3u) | to.cpl);
-    put(c, &e.cs, &to.ss, to.cpl);
+    gate_segments_set(c, &e.cs, &to.ss, to.cpl);
     if (!stack_push_all(c, &to.sp, frame, count, e.size)) {
-        put(c, &old_cs, &old_ss, old_cpl);
+        gate_segments_set(c, &old_cs, &old_ss, old_cpl);
         return to.cpl == old_cpl ? false : tss_stack_fault(c, &to.ss);
     }
     stack_commit(c, to.sp);

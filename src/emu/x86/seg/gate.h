@@ -1,15 +1,15 @@
 #ifndef EMU_X86_SEG_GATE_H
 #define EMU_X86_SEG_GATE_H
 /*
- * Call gates, and what else far transfers find in place of code (SDM 3A, 5.8.3 to 5.8.5; chapter
- * 8).
+ * Far transfers whose selector names a system descriptor: call gates and tasks (SDM 3A, 5.8.3 to
+ * 5.8.5; chapter 8).
  *
- * Outside IA-32e mode that may be a task: who would switch to one is told that there is no such
- * thing (cpu_unable), once all that silicon would say first has been said. In IA-32e mode a task is
- * #GP, as on silicon.
+ * There are no task switches. Outside IA-32e mode a transfer to a task first raises every fault
+ * that silicon would raise before it switches; if there is none, it ends the run (cpu_unable). In
+ * IA-32e mode such a transfer is #GP, as on silicon.
  *
- * That vCPU's thread, inside the instruction or the delivery. `raw` are the descriptor's first
- * eight bytes, those of a system descriptor. True: cpu.rip is where it goes on.
+ * All functions run on that vCPU's thread, inside the instruction or the delivery. `raw` is the
+ * first eight bytes of the system descriptor. True: cpu.rip is the address of the next instruction.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ struct cpu;
 bool gate_jump(struct cpu *c, uint16_t selector, uint64_t raw);
 bool gate_call(struct cpu *c, uint16_t selector, uint64_t raw, uint64_t next_rip);
 
-/* Through a task gate, already judged, to the task it names. */
+/* Goes through a task gate, which the caller has checked, to its task. Always false. */
 bool gate_task(struct cpu *c, uint64_t raw);
 
 #endif

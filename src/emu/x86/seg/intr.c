@@ -1,6 +1,6 @@
 /*
- * Delivering interrupts and exceptions, and IRET. What differs between IA-32e mode and the others
- * is in intr_long.c and intr_legacy.c.
+ * Delivering interrupts and exceptions, and IRET: what IA-32e mode and the other modes share. The
+ * rest is in intr_long.c and intr_legacy.c.
  */
 #include "emu/x86/seg/intr.h"
 
@@ -8,17 +8,18 @@
 #include "emu/x86/decode/order.h"
 #include "emu/x86/seg/intr_internal.h"
 
-static bool is_contributory(uint8_t vector)
+static bool vector_is_contributory(uint8_t vector)
 {
     return vector == CPU_DE || (vector >= CPU_TS && vector <= CPU_GP);
 }
 
-/* What a fault during the delivery of another becomes (SDM 3A, tables 6-4 and 6-5). */
-static bool doubles(uint8_t first, uint8_t second)
+/* Whether a second fault, during the delivery of the first, makes a double fault (SDM 3A, tables
+ * 6-4 and 6-5). */
+static bool fault_doubles(uint8_t first, uint8_t second)
 {
     if (first == CPU_PF)
-        return second == CPU_PF || is_contributory(second);
-    return is_contributory(first) && is_contributory(second);
+        return second == CPU_PF || vector_is_contributory(second);
+    return vector_is_contributory(first) && vector_is_contributory(second);
 }
 
 static bool event_deliver(struct cpu *c, struct event ev)
@@ -35,7 +36,7 @@ static bool event_deliver(struct cpu *c, struct event ev)
             return false;
         if (f.vector == CPU_PF)
             c->cr2 = f.address;
-        if (!ev.software && doubles(ev.vector, f.vector))
+        if (!ev.software && fault_doubles(ev.vector, f.vector))
             f = (struct cpu_fault){ .vector = CPU_DF, .has_error = true };
         else if (!ev.software && f.has_error && f.vector != CPU_PF)
             f.error |= INTR_ERROR_EXT;
@@ -70,7 +71,7 @@ bool intr_return(struct cpu *c, unsigned size)
     bool is_long = c->efer & X86_EFER_LMA;
 
     if (!is_long)
-        c->nmi_blocked = false; /* there an IRET that faults lets NMIs in too */
+        c->nmi_blocked = false; /* outside IA-32e mode even an IRET that faults unblocks NMIs */
     if (is_long ? !intr_return_long(c, size) : !intr_return_legacy(c, size))
         return false;
     c->nmi_blocked = false;

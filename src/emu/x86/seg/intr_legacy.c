@@ -13,12 +13,13 @@
 #include "emu/x86/seg/stack.h"
 #include "emu/x86/seg/tss.h"
 
-#define GATE_TRAP   1u /* bit of the type: interrupts stay as they are */
-#define GATE_32     8u /* bit of the type: 32-bit, not 16-bit */
-#define GATE_IS_INT 6u
+/* Bits of a gate's type (SDM 3A, table 3-2), and its low three bits without the trap bit. */
+#define LEGACY_GATE_TRAP_BIT  1u /* trap gate: IF stays as it is; without it an interrupt gate */
+#define LEGACY_GATE_32_BIT    8u /* 32-bit gate; without it a 16-bit one */
+#define LEGACY_GATE_INTERRUPT 6u
 
-/* Real mode: four bytes a vector, offset and segment. */
-static bool real_enter(struct cpu *c, const struct event *ev)
+/* Real mode: a vector's entry has four bytes, offset and segment. */
+static bool intr_enter_real(struct cpu *c, const struct event *ev)
 {
     uint64_t sp = stack_pointer(c);
     const uint64_t frame[] = { cpu_rflags(c), c->seg[X86_CS].selector, c->rip + ev->length };
@@ -38,7 +39,7 @@ static bool real_enter(struct cpu *c, const struct event *ev)
     return true;
 }
 
-static bool gate_read(struct cpu *c, const struct event *ev, uint64_t *gate)
+static bool legacy_gate_read(struct cpu *c, const struct event *ev, uint64_t *gate)
 {
     uint32_t where = ev->vector * 8u | INTR_ERROR_IDT | (ev->software ? 0 : INTR_ERROR_EXT);
     unsigned access;
@@ -50,7 +51,8 @@ static bool gate_read(struct cpu *c, const struct event *ev, uint64_t *gate)
         return false;
     access = (unsigned)(*gate >> 40) & 0xffu;
     task = (access & 0x1fu) == SEG_TYPE_TASK_GATE;
-    if ((access & SEG_S) || (!task && (access & 7u & ~GATE_TRAP) != GATE_IS_INT) ||
+    if ((access & SEG_S) ||
+        (!task && (access & 7u & ~LEGACY_GATE_TRAP_BIT) != LEGACY_GATE_INTERRUPT) ||
         (ev->software && SEG_DPL(access) < c->cpl))
         return cpu_refuse(c, CPU_GP, where);
     if (!(access & SEG_P))
@@ -58,8 +60,8 @@ static bool gate_read(struct cpu *c, const struct event *ev, uint64_t *gate)
     return !task || gate_task(c, *gate);
 }
 
-static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *sp, unsigned size,
-                       bool outer, const struct intr_from *from)
+static bool legacy_frame_push(struct cpu *c, const struct event *ev, uint64_t *sp, unsigned size,
+                              bool outer, const struct intr_from *from)
 {
     const uint64_t frame[] = {
         from->ss, from->sp, intr_flags_pushed(c, ev), from->cs, c->rip + ev->length, ev->error
@@ -70,7 +72,7 @@ static bool frame_push(struct cpu *c, const struct event *ev, uint64_t *sp, unsi
     return stack_push_all(c, sp, frame + first, end - first, size);
 }
 
-static bool protected_enter(struct cpu *c, const struct event *ev)
+static bool intr_enter_protected(struct cpu *c, const struct event *ev)
 {
     const struct intr_from from = { c->seg[X86_CS].selector, c->seg[X86_SS].selector,
                                     c->gpr[X86_RSP] };
@@ -80,7 +82,7 @@ static bool protected_enter(struct cpu *c, const struct event *ev)
     unsigned cpl, type, old_cpl = c->cpl;
     uint64_t gate, rip;
 
-    if (!gate_read(c, ev, &gate) || !seg_code(c, (uint16_t)(gate >> 16), &cs))
+    if (!legacy_gate_read(c, ev, &gate) || !seg_code(c, (uint16_t)(gate >> 16), &cs))
         return false;
     type = (unsigned)(gate >> 40) & 0xfu;
     cpl = cs.access & SEG_CONFORMING ? c->cpl : SEG_DPL(cs.access);
@@ -88,13 +90,13 @@ static bool protected_enter(struct cpu *c, const struct event *ev)
         return cpu_refuse(c, CPU_GP, cs.selector & ~3u);
     if (!seg_code_present(c, &cs) || (cpl < c->cpl && !tss_stack(c, cpl, &ss, &sp)))
         return false;
-    rip = (gate & 0xffff) | (type & GATE_32 ? gate >> 32 & 0xffff0000u : 0);
+    rip = (gate & 0xffff) | (type & LEGACY_GATE_32_BIT ? gate >> 32 & 0xffff0000u : 0);
     if (rip > cs.limit)
         return cpu_refuse(c, CPU_GP, 0);
     c->seg[X86_SS] = ss;
     c->cpl = (uint8_t)cpl;
     cpu_mode_update(c);
-    if (!frame_push(c, ev, &sp, type & GATE_32 ? 4 : 2, cpl < old_cpl, &from)) {
+    if (!legacy_frame_push(c, ev, &sp, type & LEGACY_GATE_32_BIT ? 4 : 2, cpl < old_cpl, &from)) {
         c->seg[X86_SS] = old_ss;
         c->cpl = (uint8_t)old_cpl;
         cpu_mode_update(c);
@@ -105,7 +107,7 @@ static bool protected_enter(struct cpu *c, const struct event *ev)
     c->seg[X86_CS] = cs;
     c->rip = rip;
     c->rflags &= ~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM);
-    if (!(type & GATE_TRAP))
+    if (!(type & LEGACY_GATE_TRAP_BIT))
         c->rflags &= ~X86_RFLAGS_IF;
     cpu_mode_update(c);
     return true;
@@ -113,10 +115,10 @@ static bool protected_enter(struct cpu *c, const struct event *ev)
 
 bool intr_enter_legacy(struct cpu *c, const struct event *ev)
 {
-    return c->cr0 & X86_CR0_PE ? protected_enter(c, ev) : real_enter(c, ev);
+    return c->cr0 & X86_CR0_PE ? intr_enter_protected(c, ev) : intr_enter_real(c, ev);
 }
 
-static bool real_return(struct cpu *c, unsigned size)
+static bool intr_return_real(struct cpu *c, unsigned size)
 {
     uint64_t sp = stack_pointer(c);
     uint64_t rip, cs, flags;
@@ -135,7 +137,7 @@ static bool real_return(struct cpu *c, unsigned size)
     return true;
 }
 
-static bool protected_return(struct cpu *c, unsigned size)
+static bool intr_return_protected(struct cpu *c, unsigned size)
 {
     uint64_t sp = stack_pointer(c);
     uint64_t rip, selector, flags, outer_sp = 0, outer_ss = 0;
@@ -174,5 +176,5 @@ static bool protected_return(struct cpu *c, unsigned size)
 
 bool intr_return_legacy(struct cpu *c, unsigned size)
 {
-    return c->cr0 & X86_CR0_PE ? protected_return(c, size) : real_return(c, size);
+    return c->cr0 & X86_CR0_PE ? intr_return_protected(c, size) : intr_return_real(c, size);
 }

@@ -9,8 +9,9 @@
 #include "emu/x86/seg/stack.h"
 #include "emu/x86/seg/tss.h"
 
-#define GATE_INTERRUPT 0xeu
-#define GATE_TRAP      0xfu
+/* Types of a gate, the S bit included. */
+#define LONG_GATE_INTERRUPT 0xeu
+#define LONG_GATE_TRAP      0xfu
 
 /* A 64-bit gate (SDM 3A, figure 6-8). */
 struct gate {
@@ -25,9 +26,9 @@ struct gate {
 
 _Static_assert(sizeof(struct gate) == 16, "gate layout");
 
-/* The frame the processor pushes, lowest address first. */
+/* The frame that the processor pushes, lowest address first. */
 struct frame {
-    uint64_t error; /* where the vector has one */
+    uint64_t error; /* only if the vector has one */
     uint64_t rip;
     uint64_t cs;
     uint64_t rflags;
@@ -47,7 +48,7 @@ static bool long_gate_read(struct cpu *c, const struct event *ev, struct gate *g
     if (!mmu_system_read(c, c->idt.base + ev->vector * 16u, g, sizeof(*g)))
         return false;
     type = g->access & 0x1fu;
-    if ((type != GATE_INTERRUPT && type != GATE_TRAP) ||
+    if ((type != LONG_GATE_INTERRUPT && type != LONG_GATE_TRAP) ||
         (ev->software && SEG_DPL(g->access) < c->cpl))
         return cpu_refuse(c, CPU_GP, where);
     if (!(g->access & SEG_P))
@@ -55,8 +56,8 @@ static bool long_gate_read(struct cpu *c, const struct event *ev, struct gate *g
     return true;
 }
 
-/* The 64-bit code segment of the handler, at most as privileged as here. */
-static bool handler_code(struct cpu *c, uint16_t selector, struct x86_segment *cs)
+/* Reads the handler's code segment: 64-bit code, at least as privileged as the interrupted code. */
+static bool long_handler_code(struct cpu *c, uint16_t selector, struct x86_segment *cs)
 {
     if (!seg_code(c, selector, cs))
         return false;
@@ -95,7 +96,7 @@ bool intr_enter_long(struct cpu *c, const struct event *ev)
     uint64_t rip;
     unsigned cpl;
 
-    if (!long_gate_read(c, ev, &g) || !handler_code(c, g.selector, &cs))
+    if (!long_gate_read(c, ev, &g) || !long_handler_code(c, g.selector, &cs))
         return false;
     cpl = cs.access & SEG_CONFORMING ? c->cpl : SEG_DPL(cs.access);
     if (((g.ist & 7u) || cpl < c->cpl) && !tss_stack_long(c, g.ist & 7u, cpl, &rsp))
@@ -115,14 +116,14 @@ bool intr_enter_long(struct cpu *c, const struct event *ev)
     c->cpl = (uint8_t)cpl;
     c->rip = rip;
     c->rflags &= ~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM);
-    if ((g.access & 0x1fu) == GATE_INTERRUPT)
+    if ((g.access & 0x1fu) == LONG_GATE_INTERRUPT)
         c->rflags &= ~X86_RFLAGS_IF;
     cpu_mode_update(c);
     return true;
 }
 
 /* Pops `count` values of `size` bytes. */
-static bool stack_read(struct cpu *c, uint64_t *sp, unsigned size, unsigned count, uint64_t *to)
+static bool long_frame_pop(struct cpu *c, uint64_t *sp, unsigned size, unsigned count, uint64_t *to)
 {
     for (unsigned i = 0; i < count; i++)
         if (!stack_pop(c, sp, &to[i], size))
@@ -141,12 +142,12 @@ bool intr_return_long(struct cpu *c, unsigned size)
 
     if (c->rflags & X86_RFLAGS_NT)
         return cpu_refuse(c, CPU_GP, 0);
-    if (!stack_read(c, &sp, size, 3, popped) || !seg_code(c, (uint16_t)popped[1], &cs) ||
+    if (!long_frame_pop(c, &sp, size, 3, popped) || !seg_code(c, (uint16_t)popped[1], &cs) ||
         !seg_code_returned(c, &cs))
         return false;
     cpl = SELECTOR_RPL(cs.selector);
     has_stack = from_64bit || cpl > c->cpl;
-    if (has_stack && (!stack_read(c, &sp, size, 2, popped + 3) ||
+    if (has_stack && (!long_frame_pop(c, &sp, size, 2, popped + 3) ||
                       !seg_stack_returned(c, (uint16_t)popped[4], cpl, cs.access & SEG_L, &ss)))
         return false;
     if (cs.access & SEG_L ? !mmu_is_canonical(popped[0]) : popped[0] > cs.limit)

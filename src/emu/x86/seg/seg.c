@@ -1,4 +1,4 @@
-/* Segments: reading descriptors, the checks of each kind of load. */
+/* Segments: reading descriptors, and the checks of each kind of load. */
 #include "emu/x86/seg/seg.h"
 
 #include <stddef.h>
@@ -29,10 +29,10 @@ bool seg_descriptor(struct cpu *c, uint16_t selector, enum cpu_vector vector, ui
     return mmu_system_read(c, va, raw, sizeof(*raw));
 }
 
-#define DESCRIPTOR_TYPE 5u /* the byte that has the type */
+#define DESCRIPTOR_TYPE 5u /* offset of the byte that holds the type */
 
-/* Sets the accessed bit in the table, as a load does the first time. */
-static bool mark_accessed(struct cpu *c, const struct x86_segment *s)
+/* Sets the accessed bit in the descriptor table if it is still clear. */
+static bool seg_mark_accessed(struct cpu *c, const struct x86_segment *s)
 {
     uint64_t table = s->selector & SELECTOR_LDT ? c->ldt.base : c->gdt.base;
     uint8_t before;
@@ -42,26 +42,27 @@ static bool mark_accessed(struct cpu *c, const struct x86_segment *s)
     return mmu_system_set(c, table + (s->selector & ~7u) + DESCRIPTOR_TYPE, SEG_ACCESSED, &before);
 }
 
-static bool refuse(struct cpu *c, enum cpu_vector vector, uint16_t selector)
+static bool seg_refuse(struct cpu *c, enum cpu_vector vector, uint16_t selector)
 {
     return cpu_refuse(c, vector, selector & ~3u);
 }
 
-/* A null selector: allowed everywhere but in SS outside 64-bit mode, and there at CPL 3. */
-static bool load_null(struct cpu *c, enum x86_seg which, uint16_t selector)
+/* A null selector may be loaded into any register but SS. SS takes one in 64-bit mode only, and
+ * only if its RPL equals a CPL other than 3. */
+static bool seg_load_null(struct cpu *c, enum x86_seg which, uint16_t selector)
 {
     if (which == X86_SS &&
         (!(c->seg[X86_CS].access & SEG_L) || c->cpl == 3 || SELECTOR_RPL(selector) != c->cpl))
-        return refuse(c, CPU_GP, 0);
+        return seg_refuse(c, CPU_GP, 0);
     c->seg[which] = (struct x86_segment){ .selector = selector,
                                           .base = c->vendor->null_base ? 0 : c->seg[which].base };
-    if (which == X86_SS) /* the privilege level stays readable from SS */
+    if (which == X86_SS) /* SS keeps its privilege level */
         c->seg[which].access = (uint16_t)(SELECTOR_RPL(selector) << 5);
     cpu_mode_update(c);
     return true;
 }
 
-static bool load_real_mode(struct cpu *c, enum x86_seg which, uint16_t selector)
+static bool seg_load_real_mode(struct cpu *c, enum x86_seg which, uint16_t selector)
 {
     c->seg[which].selector = selector;
     c->seg[which].base = (uint64_t)selector << 4;
@@ -69,8 +70,8 @@ static bool load_real_mode(struct cpu *c, enum x86_seg which, uint16_t selector)
     return true;
 }
 
-/* Data or readable code, reachable from here. */
-static bool data_usable(const struct cpu *c, const struct x86_segment *s)
+/* Whether it is data or readable code that the CPL and the selector's RPL may access. */
+static bool seg_data_usable(const struct cpu *c, const struct x86_segment *s)
 {
     unsigned access = s->access;
     unsigned rpl = SELECTOR_RPL(s->selector);
@@ -89,9 +90,9 @@ bool seg_load(struct cpu *c, enum x86_seg which, uint16_t selector)
     uint64_t raw;
 
     if (!(c->cr0 & X86_CR0_PE))
-        return load_real_mode(c, which, selector);
+        return seg_load_real_mode(c, which, selector);
     if (SELECTOR_NULL(selector))
-        return load_null(c, which, selector);
+        return seg_load_null(c, which, selector);
     if (which == X86_SS) {
         if (!seg_stack(c, selector, c->cpl, CPU_GP, &s))
             return false;
@@ -99,11 +100,11 @@ bool seg_load(struct cpu *c, enum x86_seg which, uint16_t selector)
         if (!seg_descriptor(c, selector, CPU_GP, &raw))
             return false;
         s = seg_unpack(selector, raw);
-        if (!data_usable(c, &s))
-            return refuse(c, CPU_GP, selector);
+        if (!seg_data_usable(c, &s))
+            return seg_refuse(c, CPU_GP, selector);
         if (!(s.access & SEG_P))
-            return refuse(c, CPU_NP, selector);
-        if (!mark_accessed(c, &s))
+            return seg_refuse(c, CPU_NP, selector);
+        if (!seg_mark_accessed(c, &s))
             return false;
     }
     c->seg[which] = s;
@@ -118,16 +119,16 @@ bool seg_stack(struct cpu *c, uint16_t selector, unsigned cpl, enum cpu_vector v
     uint64_t raw;
 
     if (SELECTOR_NULL(selector))
-        return refuse(c, vector, 0);
+        return seg_refuse(c, vector, 0);
     if (!seg_descriptor(c, selector, vector, &raw))
         return false;
     s = seg_unpack(selector, raw);
     if (SELECTOR_RPL(selector) != cpl || SEG_DPL(s.access) != cpl ||
         (s.access & (SEG_S | SEG_CODE | SEG_WRITABLE)) != (SEG_S | SEG_WRITABLE))
-        return refuse(c, vector, selector);
+        return seg_refuse(c, vector, selector);
     if (!(s.access & SEG_P))
-        return refuse(c, CPU_SS, selector);
-    if (!mark_accessed(c, &s))
+        return seg_refuse(c, CPU_SS, selector);
+    if (!seg_mark_accessed(c, &s))
         return false;
     *out = s;
     return true;
@@ -149,21 +150,21 @@ bool seg_code(struct cpu *c, uint16_t selector, struct x86_segment *out)
     uint64_t raw;
 
     if (SELECTOR_NULL(selector))
-        return refuse(c, CPU_GP, 0);
+        return seg_refuse(c, CPU_GP, 0);
     if (!seg_descriptor(c, selector, CPU_GP, &raw))
         return false;
     s = seg_unpack(selector, raw);
     if ((s.access & (SEG_S | SEG_CODE)) != (SEG_S | SEG_CODE))
-        return refuse(c, CPU_GP, selector);
+        return seg_refuse(c, CPU_GP, selector);
     if ((c->efer & X86_EFER_LMA) && (s.access & SEG_L) && (s.access & SEG_DB))
-        return refuse(c, CPU_GP, selector);
+        return seg_refuse(c, CPU_GP, selector);
     *out = s;
     return true;
 }
 
 bool seg_code_present(struct cpu *c, const struct x86_segment *cs)
 {
-    return cs->access & SEG_P ? mark_accessed(c, cs) : refuse(c, CPU_NP, cs->selector);
+    return cs->access & SEG_P ? seg_mark_accessed(c, cs) : seg_refuse(c, CPU_NP, cs->selector);
 }
 
 bool seg_code_returned(struct cpu *c, struct x86_segment *cs)
@@ -173,33 +174,31 @@ bool seg_code_returned(struct cpu *c, struct x86_segment *cs)
         cs->access & SEG_CONFORMING ? SEG_DPL(cs->access) <= cpl : SEG_DPL(cs->access) == cpl;
 
     if (cpl < c->cpl || !level)
-        return refuse(c, CPU_GP, cs->selector);
+        return seg_refuse(c, CPU_GP, cs->selector);
     return seg_code_present(c, cs);
 }
 
-/* Bits 8 to 12 of the last four bytes: where an eight-byte descriptor has its type. */
-#define UPPER_TYPE 0x1f00u
-
-/* LDT and TSS descriptors are 16 bytes in IA-32e mode: the high half of the base follows. */
-static bool system_descriptor(struct cpu *c, uint16_t selector, uint64_t *raw,
-                              struct x86_segment *out)
+/* Reads an LDT or TSS descriptor. In IA-32e mode it has 16 bytes: the high half of the base
+ * follows. */
+static bool seg_system_descriptor(struct cpu *c, uint16_t selector, uint64_t *raw,
+                                  struct x86_segment *out)
 {
     uint64_t high = 0;
 
     if (selector & SELECTOR_LDT)
-        return refuse(c, CPU_GP, selector);
+        return seg_refuse(c, CPU_GP, selector);
     if (!seg_descriptor(c, selector, CPU_GP, raw))
         return false;
     *out = seg_unpack(selector, *raw);
     if (!(c->efer & X86_EFER_LMA))
         return true;
     if ((selector & ~7u) + 15 > c->gdt.limit)
-        return refuse(c, CPU_GP, selector);
+        return seg_refuse(c, CPU_GP, selector);
     if (!mmu_system_read(c, c->gdt.base + (selector & ~7u) + 8, &high, sizeof(high)))
         return false;
     out->base |= high << 32;
-    if ((high >> 32 & UPPER_TYPE) || !mmu_is_canonical(out->base))
-        return refuse(c, CPU_GP, selector);
+    if ((high >> 32 & SEG_UPPER_TYPE) || !mmu_is_canonical(out->base))
+        return seg_refuse(c, CPU_GP, selector);
     return true;
 }
 
@@ -209,12 +208,12 @@ bool seg_load_ldt(struct cpu *c, uint16_t selector)
     uint64_t raw;
 
     if (!SELECTOR_NULL(selector)) {
-        if (!system_descriptor(c, selector, &raw, &s))
+        if (!seg_system_descriptor(c, selector, &raw, &s))
             return false;
         if ((s.access & SEG_S) || SEG_TYPE(s.access) != SEG_TYPE_LDT)
-            return refuse(c, CPU_GP, selector);
+            return seg_refuse(c, CPU_GP, selector);
         if (!(s.access & SEG_P))
-            return refuse(c, CPU_NP, selector);
+            return seg_refuse(c, CPU_NP, selector);
     }
     c->ldt = s;
     return true;
@@ -228,18 +227,18 @@ bool seg_load_tr(struct cpu *c, uint16_t selector)
     bool small;
 
     if (SELECTOR_NULL(selector))
-        return refuse(c, CPU_GP, 0);
-    if (!system_descriptor(c, selector, &raw, &s))
+        return seg_refuse(c, CPU_GP, 0);
+    if (!seg_system_descriptor(c, selector, &raw, &s))
         return false;
     small = SEG_TYPE(s.access) == SEG_TYPE_TSS16 && !(c->efer & X86_EFER_LMA);
     if ((s.access & SEG_S) || (SEG_TYPE(s.access) != SEG_TYPE_TSS && !small))
-        return refuse(c, CPU_GP, selector);
+        return seg_refuse(c, CPU_GP, selector);
     if (!(s.access & SEG_P))
-        return refuse(c, CPU_NP, selector);
+        return seg_refuse(c, CPU_NP, selector);
     if (!mmu_system_set(c, c->gdt.base + (selector & ~7u) + DESCRIPTOR_TYPE, SEG_BUSY, &before))
         return false;
-    if (before & SEG_BUSY) /* another processor was first */
-        return refuse(c, CPU_GP, selector);
+    if (before & SEG_BUSY) /* another processor loaded it first */
+        return seg_refuse(c, CPU_GP, selector);
     s.access |= SEG_BUSY;
     c->tr = s;
     return true;
@@ -254,9 +253,8 @@ void seg_drop_privileged(struct cpu *c)
         unsigned access = s->access;
         bool conforming = (access & SEG_CODE) && (access & SEG_CONFORMING);
 
-        if (!(access & SEG_P))
-            s->selector =
-                0; /* null in any case, and now by the one name; FS and GS keep the base */
+        if (!(access & SEG_P)) /* null already; FS and GS keep the base */
+            s->selector = 0;
         else if (!conforming && SEG_DPL(access) < c->cpl)
             *s = (struct x86_segment){ .base = s->base };
     }

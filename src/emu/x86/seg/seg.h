@@ -1,10 +1,15 @@
 #ifndef EMU_X86_SEG_SEG_H
 #define EMU_X86_SEG_SEG_H
 /*
- * Segments: descriptors out of the guest's tables and into the processor (SDM 3A, chapters 3 and
- * 5).
+ * Segments: reads descriptors from the guest's tables, checks them and loads them into the segment
+ * registers (SDM 3A, chapters 3 and 5).
  *
- * All functions run on that vCPU's thread inside an instruction; false means that a fault is
+ * This room is segmentation and what rests on it: the stack, far transfers, gates, the delivery of
+ * interrupts, IRET, and the fast system calls. It knows a processor's state (cpu/), its memory
+ * accesses (mem/), and of decode/ the vendors and the fences; it must not know opcodes or ops, how
+ * system registers are written (sys/), the local APIC or devices.
+ *
+ * All functions run on that vCPU's thread, inside an instruction. False means that the fault is
  * recorded and nothing has changed.
  */
 #include <stdbool.h>
@@ -13,45 +18,53 @@
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/descriptor.h"
 
-/* The descriptor's eight bytes. A selector outside its table is `vector` (with the selector as
- * error code). */
+/* Bits of the last doubleword of a 16-byte descriptor in IA-32e mode. They lie where an 8-byte
+ * descriptor has its type, and must be 0. */
+#define SEG_UPPER_TYPE 0x1f00u
+
+/* Reads the descriptor's first eight bytes. A selector outside its table raises `vector`, with the
+ * selector as error code. */
 bool seg_descriptor(struct cpu *c, uint16_t selector, enum cpu_vector vector, uint64_t *raw);
 
-/* Where the selector's descriptor is; false: outside its table, and nothing is recorded. */
+/* The linear address of the selector's descriptor. False if it is outside its table; no fault is
+ * recorded then. */
 bool seg_descriptor_at(const struct cpu *c, uint16_t selector, uint64_t *va);
 
-/* MOV, POP, LDS and friends into anything but CS. */
+/* Loads any segment register but CS, for MOV, POP, LDS and their kin. */
 bool seg_load(struct cpu *c, enum x86_seg which, uint16_t selector);
 
-/* A code segment for a far transfer, looked at as far as all transfers agree: it is code, and not
- * both L and D. The caller judges levels, and then has it seg_code_present: a segment that is not
- * allowed is #GP, there or not. */
+/* Reads a code segment for a far transfer and makes the checks that all transfers share: it must be
+ * code and must not have both L and D set. The caller then checks the privilege levels, and calls
+ * seg_code_present last: a segment that is not allowed is #GP, whether it is present or not. */
 bool seg_code(struct cpu *c, uint16_t selector, struct x86_segment *out);
 bool seg_code_present(struct cpu *c, const struct x86_segment *cs);
 
-/* Both for RETF and IRET, to the level that the selector asks for. */
+/* Makes both of those checks for RETF and IRET, which return to the level in the selector's RPL. */
 bool seg_code_returned(struct cpu *c, struct x86_segment *cs);
 
-/* SS for a stack at privilege `cpl`: writable data, DPL and RPL equal to it. */
+/* Reads a stack segment for privilege level `cpl`: writable data whose DPL and RPL equal it. If it
+ * is not present the fault is #SS, otherwise `vector`. */
 bool seg_stack(struct cpu *c, uint16_t selector, unsigned cpl, enum cpu_vector vector,
                struct x86_segment *out);
 
-/* SS for a return. 64-bit code but for ring 3's may go without. */
+/* Reads a stack segment for a return to `cpl`. A return to 64-bit code may load a null selector,
+ * except at level 3. */
 bool seg_stack_returned(struct cpu *c, uint16_t selector, unsigned cpl, bool to_64bit,
                         struct x86_segment *out);
 
+/* LLDT and LTR. */
 bool seg_load_ldt(struct cpu *c, uint16_t selector);
 bool seg_load_tr(struct cpu *c, uint16_t selector);
 
-/* seg_query.c: whether the selector's segment may be read (VERR) or written (VERW) from here, and
- * its access rights (LAR) or limit (LSL). These fault only on the table's pages; *ok false is the
- * answer to a selector that will not do. */
+/* seg_query.c: whether the selector's segment may be read (VERR) or written (VERW) at this
+ * privilege level, and its access rights (LAR) or limit (LSL). A selector that fails the checks is
+ * no fault: *ok becomes false. Only an access to the descriptor table can fault. */
 bool seg_verify(struct cpu *c, uint16_t selector, bool write, bool *ok);
 bool seg_describe(struct cpu *c, uint16_t selector, bool rights, uint32_t *value, bool *ok);
 
-/* On a return to a less privileged level: data segments that level may not use become null (SDM 2,
- * "IRET"), and of the four selectors that are null 0 remains. Bases stay, which in FS and GS count
- * whatever the selector. */
+/* After a return to a less privileged level: loads a null selector into each data segment register
+ * whose segment that level may not use (SDM 2, "IRET"). A null selector with another RPL becomes 0.
+ * The bases stay: in FS and GS they count even with a null selector. */
 void seg_drop_privileged(struct cpu *c);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * VERR, VERW, LAR, LSL: what a selector would give, asked without loading it (SDM 2, "VERR/VERW",
- * "LAR", "LSL").
+ * VERR, VERW, LAR, LSL: questions about a selector's segment, answered without loading it (SDM 2,
+ * "VERR/VERW", "LAR", "LSL").
  *
- * Whatever is wrong with the selector or its descriptor is an answer, not a fault. Only reading
- * the table may fault.
+ * A selector or a descriptor that fails a check is an answer, not a fault. Only reading the
+ * descriptor table can fault.
  */
 #include <stddef.h>
 
@@ -11,8 +11,8 @@
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/seg/seg.h"
 
-/* System types that LAR and LSL know: bit n for type n. Outside IA-32e mode there are the 16-bit
- * ones and, for LAR, task gates besides. */
+/* System types that LAR and LSL accept: bit n for type n. Outside IA-32e mode they also accept the
+ * 16-bit types, and LAR accepts task gates. */
 #define LAR_TYPES        (LSL_TYPES | 1u << SEG_TYPE_CALL_GATE)
 #define LSL_TYPES        (1u << SEG_TYPE_LDT | 1u << SEG_TYPE_TSS | 1u << SEG_TYPE_TSS_BUSY)
 #define LAR_TYPES_LEGACY (LSL_TYPES_LEGACY | 1u << 4 | 1u << 5)
@@ -20,8 +20,8 @@
 
 #define LAR_MASK 0x00f0ff00u
 
-/* The descriptor; *there false: the selector names none. */
-static bool look(struct cpu *c, uint16_t selector, uint64_t *raw, bool *there)
+/* Reads the descriptor. *there becomes false if the selector names none. */
+static bool query_descriptor(struct cpu *c, uint16_t selector, uint64_t *raw, bool *there)
 {
     uint64_t va;
 
@@ -29,8 +29,8 @@ static bool look(struct cpu *c, uint16_t selector, uint64_t *raw, bool *there)
     return !*there || mmu_system_read(c, va, raw, sizeof(*raw));
 }
 
-/* From here and with this RPL; conforming code is for everyone. */
-static bool reachable(const struct cpu *c, const struct x86_segment *s)
+/* Whether the CPL and the selector's RPL may access it. Conforming code is open to every level. */
+static bool query_reachable(const struct cpu *c, const struct x86_segment *s)
 {
     const unsigned conforming = SEG_S | SEG_CODE | SEG_CONFORMING;
     unsigned dpl = SEG_DPL(s->access);
@@ -39,7 +39,7 @@ static bool reachable(const struct cpu *c, const struct x86_segment *s)
            (dpl >= c->cpl && dpl >= SELECTOR_RPL(s->selector));
 }
 
-static bool usable(const struct x86_segment *s, bool write)
+static bool query_usable(const struct x86_segment *s, bool write)
 {
     bool code = s->access & SEG_CODE;
     bool permitted = s->access & SEG_WRITABLE; /* for code: readable */
@@ -52,14 +52,14 @@ bool seg_verify(struct cpu *c, uint16_t selector, bool write, bool *ok)
     struct x86_segment s;
     uint64_t raw = 0;
 
-    if (!look(c, selector, &raw, ok))
+    if (!query_descriptor(c, selector, &raw, ok))
         return false;
     s = seg_unpack(selector, raw);
-    *ok = *ok && usable(&s, write) && reachable(c, &s);
+    *ok = *ok && query_usable(&s, write) && query_reachable(c, &s);
     return true;
 }
 
-static bool describable(const struct cpu *c, const struct x86_segment *s, bool rights)
+static bool query_describable(const struct cpu *c, const struct x86_segment *s, bool rights)
 {
     unsigned types = rights ? LAR_TYPES : LSL_TYPES;
 
@@ -73,10 +73,10 @@ bool seg_describe(struct cpu *c, uint16_t selector, bool rights, uint32_t *value
     struct x86_segment s;
     uint64_t raw = 0;
 
-    if (!look(c, selector, &raw, ok))
+    if (!query_descriptor(c, selector, &raw, ok))
         return false;
     s = seg_unpack(selector, raw);
-    *ok = *ok && describable(c, &s, rights) && reachable(c, &s);
+    *ok = *ok && query_describable(c, &s, rights) && query_reachable(c, &s);
     *value = rights ? (uint32_t)(raw >> 32) & LAR_MASK : s.limit;
     return true;
 }

@@ -8,7 +8,7 @@
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/seg/seg.h"
 
-static uint64_t width_mask(const struct cpu *c)
+static uint64_t stack_mask(const struct cpu *c)
 {
     if (c->mode & MODE_64)
         return UINT64_MAX;
@@ -17,17 +17,17 @@ static uint64_t width_mask(const struct cpu *c)
 
 uint64_t stack_pointer(const struct cpu *c)
 {
-    return c->gpr[X86_RSP] & width_mask(c);
+    return c->gpr[X86_RSP] & stack_mask(c);
 }
 
 void stack_commit(struct cpu *c, uint64_t sp)
 {
-    uint64_t mask = width_mask(c);
+    uint64_t mask = stack_mask(c);
 
     c->gpr[X86_RSP] = (c->gpr[X86_RSP] & ~mask & UINT32_MAX) | (sp & mask);
 }
 
-/* Linear address of [sp, sp + size) on the stack. */
+/* The linear address of [sp, sp + size) on the stack. Beyond the limit of SS it is #SS. */
 static bool stack_linear(struct cpu *c, uint64_t sp, unsigned size, uint64_t *va)
 {
     if (c->mode & MODE_64) {
@@ -40,7 +40,7 @@ static bool stack_linear(struct cpu *c, uint64_t sp, unsigned size, uint64_t *va
     return true;
 }
 
-/* A non-canonical stack address is #SS. */
+/* After a failed access: a non-canonical stack address is #SS, not #GP. Always false. */
 static bool stack_fault(struct cpu *c)
 {
     if (c->fault.address_fault)
@@ -50,7 +50,7 @@ static bool stack_fault(struct cpu *c)
 
 bool stack_push(struct cpu *c, uint64_t *sp, uint64_t value, unsigned size)
 {
-    uint64_t new = (*sp - size) & width_mask(c);
+    uint64_t new = (*sp - size) & stack_mask(c);
     uint64_t va;
 
     if (!stack_linear(c, new, size, &va))
@@ -64,10 +64,10 @@ bool stack_push(struct cpu *c, uint64_t *sp, uint64_t value, unsigned size)
     return true;
 }
 
-/* The lowest of `size` bytes below sp where they are plainly writable together, or NULL. */
+/* The host address of the `size` bytes below sp if one write hit covers them all, else NULL. */
 static uint8_t *stack_hit(struct cpu *c, uint64_t sp, unsigned size)
 {
-    uint64_t low = (sp - size) & width_mask(c);
+    uint64_t low = (sp - size) & stack_mask(c);
     uint64_t va;
 
     if (low > sp || !(c->mode & (MODE_64 | MODE_FLAT)) || !stack_linear(c, low, size, &va))
@@ -84,7 +84,7 @@ bool stack_push_all(struct cpu *c, uint64_t *sp, const uint64_t *values, unsigne
     uint64_t va;
 
     for (unsigned i = 0; i < count; i++) {
-        at = (at - size) & width_mask(c);
+        at = (at - size) & stack_mask(c);
         if (hit)
             continue;
         if (!stack_linear(c, at, size, &va))
@@ -114,7 +114,7 @@ bool stack_pop(struct cpu *c, uint64_t *sp, uint64_t *value, unsigned size)
         return stack_fault(c);
     *value = 0;
     copy_once(value, from, size);
-    *sp = (*sp + size) & width_mask(c);
+    *sp = (*sp + size) & stack_mask(c);
     return true;
 }
 
@@ -122,6 +122,6 @@ bool stack_writable(struct cpu *c, uint64_t sp, unsigned size)
 {
     uint64_t va;
 
-    return stack_linear(c, sp & width_mask(c), size, &va) &&
+    return stack_linear(c, sp & stack_mask(c), size, &va) &&
            (mmu_write_hit(c, va, size) || mmu_writable(c, va, size) || stack_fault(c));
 }

@@ -3,9 +3,9 @@
 /*
  * The guest's stack, in any mode: what PUSH, POP, CALL and RET have in common.
  *
- * That vCPU's thread, inside the instruction. A value is `size` bytes, 2, 4 or 8. Pushing and
- * popping move only the `sp` that is passed; the instruction commits it with stack_commit when
- * nothing can fail any more.
+ * All functions run on that vCPU's thread, inside the instruction. A value has `size` bytes: 2, 4
+ * or 8. Push and pop move only the caller's `sp`. The instruction writes it to rSP with
+ * stack_commit once nothing can fail any more. False means that the fault is recorded.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,13 +14,16 @@
 
 uint64_t stack_pointer(const struct cpu *c);
 bool stack_push(struct cpu *c, uint64_t *sp, uint64_t value, unsigned size);
-/* Several values, each above the next: nothing is written unless all can be. */
-#define STACK_PUSH_MAX 35u /* through a call gate */
+
+#define STACK_PUSH_MAX 35u /* values; what a call through a gate pushes with 31 parameters */
+
+/* Pushes several values, values[0] first. Nothing is written unless all can be written. */
 bool stack_push_all(struct cpu *c, uint64_t *sp, const uint64_t *values, unsigned count,
                     unsigned size);
 
 bool stack_pop(struct cpu *c, uint64_t *sp, uint64_t *value, unsigned size);
-/* Whether a value could be stored at sp itself; the fault if not. */
+
+/* Whether a value could be written at sp itself. */
 bool stack_writable(struct cpu *c, uint64_t sp, unsigned size);
 
 void stack_commit(struct cpu *c, uint64_t sp);

@@ -1,8 +1,8 @@
 /*
  * SYSCALL, SYSRET, SYSENTER, SYSEXIT.
  *
- * SYSCALL and SYSRET look at RFLAGS.TF when they are done, not when they begin: a TF that the mask
- * clears traps no more, and one that SYSRET sets traps before the next instruction.
+ * SYSCALL and SYSRET test RFLAGS.TF at their end, not at their beginning: a TF that SYSCALL's mask
+ * clears does not trap, and a TF that SYSRET sets traps before the next instruction.
  */
 #include "emu/x86/seg/syscall.h"
 
@@ -15,11 +15,11 @@
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/seg/seg.h"
 
-#define RFLAGS_SYSRET UINT64_C(0x3c7fd7) /* what SYSRET takes from R11 */
+#define RFLAGS_SYSRET UINT64_C(0x3c7fd7) /* the flags that SYSRET loads from R11 */
 
 #define ACCESS_RING3 (3u << 5)
 
-static void enter_ring(struct cpu *c, unsigned cpl, uint16_t cs, uint16_t cs_access, uint16_t ss)
+static void ring_enter(struct cpu *c, unsigned cpl, uint16_t cs, uint16_t cs_access, uint16_t ss)
 {
     uint16_t ring = (uint16_t)(cpl << 5);
 
@@ -29,8 +29,8 @@ static void enter_ring(struct cpu *c, unsigned cpl, uint16_t cs, uint16_t cs_acc
     cpu_mode_update(c);
 }
 
-/* Whether the processor, as it is now, has SYSCALL and SYSRET at all. */
-static bool syscall_there(const struct cpu *c)
+/* Whether SYSCALL and SYSRET exist in the present mode. */
+static bool syscall_exists(const struct cpu *c)
 {
     if (!(c->efer & X86_EFER_SCE) || !(c->cr0 & X86_CR0_PE))
         return false;
@@ -41,30 +41,30 @@ bool syscall_enter(struct cpu *c, uint64_t next_rip)
 {
     uint16_t selector = (uint16_t)(c->star >> 32 & 0xfffcu);
 
-    if (!syscall_there(c))
+    if (!syscall_exists(c))
         return cpu_refuse(c, CPU_UD, 0);
     if (c->efer & X86_EFER_LMA) {
         c->gpr[X86_RCX] = next_rip;
         c->gpr[X86_R11] = cpu_rflags(c) & ~X86_RFLAGS_RF;
         cpu_rflags_set(c, cpu_rflags(c) & ~(c->fmask | X86_RFLAGS_RF));
         c->rip = c->mode & MODE_64 ? c->lstar : c->cstar;
-        enter_ring(c, 0, selector, X86_ACCESS_CODE64, (uint16_t)(selector + 8));
+        ring_enter(c, 0, selector, X86_ACCESS_CODE64, (uint16_t)(selector + 8));
     } else {
         c->gpr[X86_RCX] = (uint32_t)next_rip;
         cpu_rflags_set(c, cpu_rflags(c) & ~(X86_RFLAGS_VM | X86_RFLAGS_IF | X86_RFLAGS_RF));
         c->rip = (uint32_t)c->star;
-        enter_ring(c, 0, selector, X86_ACCESS_CODE32, (uint16_t)(selector + 8));
+        ring_enter(c, 0, selector, X86_ACCESS_CODE32, (uint16_t)(selector + 8));
     }
     c->leave = CPU_STEP;
     return true;
 }
 
-/* To ring 3, where SS is as before but for its selector and its level. */
-static void return_keeping_ss(struct cpu *c, uint16_t cs, uint16_t cs_access, uint16_t ss)
+/* Enters ring 3, where SS keeps all but its selector and its privilege level. */
+static void ring_return_keeping_ss(struct cpu *c, uint16_t cs, uint16_t cs_access, uint16_t ss)
 {
     struct x86_segment was = c->seg[X86_SS];
 
-    enter_ring(c, 3, cs, cs_access, ss);
+    ring_enter(c, 3, cs, cs_access, ss);
     c->seg[X86_SS].base = was.base;
     c->seg[X86_SS].limit = was.limit;
     c->seg[X86_SS].access = was.access | ACCESS_RING3;
@@ -78,7 +78,7 @@ bool syscall_return(struct cpu *c, unsigned size)
     uint16_t cs = (uint16_t)(to_64bit ? selector + 16 : selector);
     uint16_t cs_access = to_64bit ? X86_ACCESS_CODE64 : X86_ACCESS_CODE32;
 
-    if (!syscall_there(c))
+    if (!syscall_exists(c))
         return cpu_refuse(c, CPU_UD, 0);
     if (c->cpl != 0 || (to_64bit && c->vendor->sysret_rip && !mmu_is_canonical(c->gpr[X86_RCX])))
         return cpu_refuse(c, CPU_GP, 0);
@@ -88,14 +88,14 @@ bool syscall_return(struct cpu *c, unsigned size)
     else
         cpu_rflags_set(c, cpu_rflags(c) | X86_RFLAGS_IF);
     if (c->vendor->sysret_ss)
-        enter_ring(c, 3, cs, cs_access, (uint16_t)(selector + 8));
+        ring_enter(c, 3, cs, cs_access, (uint16_t)(selector + 8));
     else
-        return_keeping_ss(c, cs, cs_access, (uint16_t)(selector + 8));
+        ring_return_keeping_ss(c, cs, cs_access, (uint16_t)(selector + 8));
     c->leave = CPU_STEP;
     return true;
 }
 
-static bool sysenter_there(const struct cpu *c)
+static bool sysenter_exists(const struct cpu *c)
 {
     return !(c->efer & X86_EFER_LMA) || c->vendor->sysenter_long;
 }
@@ -105,14 +105,14 @@ bool sysenter(struct cpu *c)
     uint16_t selector = (uint16_t)(c->sysenter_cs & 0xfffcu);
     bool long_mode = c->efer & X86_EFER_LMA;
 
-    if (!sysenter_there(c))
+    if (!sysenter_exists(c))
         return cpu_refuse(c, CPU_UD, 0);
     if (!(c->cr0 & X86_CR0_PE) || selector == 0)
         return cpu_refuse(c, CPU_GP, 0);
     c->rflags &= ~(X86_RFLAGS_VM | X86_RFLAGS_IF | X86_RFLAGS_RF);
     c->gpr[X86_RSP] = long_mode ? c->sysenter_esp : (uint32_t)c->sysenter_esp;
     c->rip = long_mode ? c->sysenter_eip : (uint32_t)c->sysenter_eip;
-    enter_ring(c, 0, selector, long_mode ? X86_ACCESS_CODE64 : X86_ACCESS_CODE32,
+    ring_enter(c, 0, selector, long_mode ? X86_ACCESS_CODE64 : X86_ACCESS_CODE32,
                (uint16_t)(selector + 8));
     return true;
 }
@@ -123,7 +123,7 @@ bool sysexit(struct cpu *c, unsigned size)
     uint64_t rip = c->gpr[X86_RDX];
     uint64_t rsp = c->gpr[X86_RCX];
 
-    if (!sysenter_there(c))
+    if (!sysenter_exists(c))
         return cpu_refuse(c, CPU_UD, 0);
     if (!(c->cr0 & X86_CR0_PE) || selector == 0 || c->cpl != 0)
         return cpu_refuse(c, CPU_GP, 0);
@@ -132,8 +132,8 @@ bool sysexit(struct cpu *c, unsigned size)
     c->rip = size == 8 ? rip : (uint32_t)rip;
     c->gpr[X86_RSP] = size == 8 ? rsp : (uint32_t)rsp;
     if (size == 8)
-        enter_ring(c, 3, (uint16_t)(selector + 32), X86_ACCESS_CODE64, (uint16_t)(selector + 40));
+        ring_enter(c, 3, (uint16_t)(selector + 32), X86_ACCESS_CODE64, (uint16_t)(selector + 40));
     else
-        enter_ring(c, 3, (uint16_t)(selector + 16), X86_ACCESS_CODE32, (uint16_t)(selector + 24));
+        ring_enter(c, 3, (uint16_t)(selector + 16), X86_ACCESS_CODE32, (uint16_t)(selector + 24));
     return true;
 }

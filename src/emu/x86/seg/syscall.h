@@ -1,12 +1,12 @@
 #ifndef EMU_X86_SEG_SYSCALL_H
 #define EMU_X86_SEG_SYSCALL_H
 /*
- * The fast system calls: SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM 2B, APM 3; vendor.def says where
- * they differ).
+ * The fast system calls: SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM 2B, APM 3). vendor.def lists where
+ * the vendors differ.
  *
- * That vCPU's thread, inside the instruction. `next_rip` is the address of the instruction behind
- * it, `size` the operand size of the returns, 4 or 8. True: cpu.rip is where it goes on; false: the
- * fault is recorded.
+ * All functions run on that vCPU's thread, inside the instruction. `next_rip` is the address of the
+ * instruction behind it, `size` the operand size of a return, 4 or 8. True: cpu.rip is the address
+ * of the next instruction. False: the fault is recorded.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,27 +1,31 @@
 #ifndef EMU_X86_SEG_TSS_H
 #define EMU_X86_SEG_TSS_H
 /*
- * The task state segment as the processor reads it: the stacks of inner levels (SDM 3A, 8.2.1, 8.6
- * and 8.7).
+ * What the processor reads from the task state segment: the stacks of the inner privilege levels,
+ * and the link to the calling task (SDM 3A, 8.2.1, 8.6 and 8.7).
  *
- * That vCPU's thread, inside an instruction or a delivery. False: the fault is recorded.
+ * All functions run on that vCPU's thread, inside an instruction or a delivery. False means that
+ * the fault is recorded.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "emu/x86/cpu/cpu.h"
 
-/* In IA-32e mode: the stack pointer of level `cpl`, or that of `ist` where it is not 0. */
+/* In IA-32e mode: the stack pointer of level `cpl` or, if `ist` is not 0, that of entry `ist` in
+ * the interrupt stack table. */
 bool tss_stack_long(struct cpu *c, unsigned ist, unsigned cpl, uint64_t *rsp);
 
-/* Outside it: SS and stack pointer of level `cpl`, out of a segment of 32 or 16 bits. */
+/* Outside IA-32e mode: SS and the stack pointer of level `cpl`, from a 32-bit or 16-bit TSS. */
 bool tss_stack(struct cpu *c, unsigned cpl, struct x86_segment *ss, uint64_t *sp);
 
-/* What is wrong with pushing on such a stack is said of its selector: the #SS recorded. False. */
+/* After a failed push on such a stack: if an #SS is recorded, its error code becomes the stack's
+ * selector. Always false. */
 bool tss_stack_fault(struct cpu *c, const struct x86_segment *ss);
 
-/* The end of a task that was called: IRET with RFLAGS.NT outside IA-32e mode. What is wrong with
- * the link to the caller is #TS; a good one would be a task switch. */
+/* IRET with RFLAGS.NT outside IA-32e mode: the return from a nested task. A bad link to the calling
+ * task raises #TS, or #NP if that task is not present. A good one ends in cpu_unable, since there
+ * are no task switches. Always false. */
 bool tss_return(struct cpu *c);
 
 #endif

@@ -1,13 +1,13 @@
-/* Control registers and XCR0: what a write may say and what follows from it (SDM 3A, 2.5). */
+/* Control registers and XCR0: which values a write may have, and what it changes (SDM 3A, 2.5). */
 #include <stddef.h>
 
 #include "core/x86/bits.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/cpu/cpu.h"
+#include "emu/x86/cpu/descriptor.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/mem/mmu.h"
 #include "emu/x86/mem/walk.h"
-#include "emu/x86/seg/seg.h"
 #include "emu/x86/sys/cpuid.h"
 #include "emu/x86/sys/msr.h"
 
@@ -17,7 +17,7 @@
 
 /* TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE OSXSAVE SMEP SMAP */
 #define CR4_DEFINED UINT64_C(0x350ffc)
-/* Bits whose change makes translations stale: PSE PAE PGE SMEP SMAP. */
+/* A change of one of these makes translations stale: PSE PAE PGE SMEP SMAP. */
 #define CR4_PAGING UINT64_C(0x3000b0)
 
 bool control_read(struct cpu *c, unsigned number, uint64_t *value)
@@ -44,15 +44,16 @@ bool control_read(struct cpu *c, unsigned number, uint64_t *value)
     }
 }
 
-/* With PAE paging outside IA-32e mode, a write looks at the topmost entries. */
-static bool pointers_allowed(struct cpu *c, bool paging, uint64_t cr4, uint64_t cr3)
+/* With PAE paging outside IA-32e mode, a write of CR0, CR3 or CR4 checks the four topmost entries
+ * (SDM 3A, 4.4.1). */
+static bool pae_pointers_allowed(struct cpu *c, bool paging, uint64_t cr4, uint64_t cr3)
 {
     if (!paging || !(cr4 & X86_CR4_PAE) || (c->efer & X86_EFER_LMA))
         return true;
     return walk_pointers_valid(c, cr3) || cpu_refuse(c, CPU_GP, 0);
 }
 
-/* Switching paging on with EFER.LME set enters IA-32e mode, switching it off leaves it. */
+/* With EFER.LME set, switching paging on enters IA-32e mode and switching it off leaves it. */
 static bool cr0_write(struct cpu *c, uint64_t value)
 {
     bool paging_on = !(c->cr0 & X86_CR0_PG) && (value & X86_CR0_PG);
@@ -66,7 +67,7 @@ static bool cr0_write(struct cpu *c, uint64_t value)
             return cpu_refuse(c, CPU_GP, 0);
         c->efer |= X86_EFER_LMA;
     }
-    if (!pointers_allowed(c, paging_on, c->cr4, c->cr3))
+    if (!pae_pointers_allowed(c, paging_on, c->cr4, c->cr3))
         return false;
     if (paging_off && (c->efer & X86_EFER_LMA)) {
         if (c->seg[X86_CS].access & SEG_L)
@@ -85,7 +86,7 @@ static bool cr4_write(struct cpu *c, uint64_t value)
     if ((value & ~CR4_DEFINED) || ((c->efer & X86_EFER_LMA) && !(value & X86_CR4_PAE)))
         return cpu_refuse(c, CPU_GP, 0);
     if ((value ^ c->cr4) & CR4_PAGING) {
-        if (!pointers_allowed(c, c->cr0 & X86_CR0_PG, value, c->cr3))
+        if (!pae_pointers_allowed(c, c->cr0 & X86_CR0_PG, value, c->cr3))
             return false;
         mmu_flush(c, true);
     }
@@ -98,7 +99,7 @@ static bool cr3_write(struct cpu *c, uint64_t value)
 {
     if (value >> CPU_PHYSICAL_BITS)
         return cpu_refuse(c, CPU_GP, 0);
-    if (!pointers_allowed(c, c->cr0 & X86_CR0_PG, c->cr4, value))
+    if (!pae_pointers_allowed(c, c->cr0 & X86_CR0_PG, c->cr4, value))
         return false;
     c->cr3 = value;
     mmu_flush(c, false);

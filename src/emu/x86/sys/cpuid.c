@@ -1,12 +1,12 @@
 /*
- * CPUID of the software processors, as one table of what is offered.
+ * CPUID of the software processors, from one table of what is offered.
  *
  * A row names the bits of one register that may be shown. Vector, cryptographic and
- * bit-manipulation instructions run on the host's own units and are shown where the host has them;
- * what the interpreter does by itself is shown always. Hidden is everything that has no row:
- * AVX-512, VAES and other forms the interpreter does not decode, and what a guest of ours has no
- * use for (SMX, VMX, SVM, MONITOR, performance counters, protection keys, CET). A machine check
- * architecture without a single bank is shown, since kernels complain of a processor with none.
+ * bit-manipulation instructions run on the host's own units and are shown if the host has them;
+ * what the interpreter does by itself is always shown. Everything without a row is hidden: AVX-512,
+ * VAES and other forms that the interpreter does not decode, and what a microVM's guest has no use
+ * for (SMX, VMX, SVM, MONITOR, performance counters, protection keys, CET). Machine check is shown,
+ * though there are no banks, because kernels complain about a processor without it.
  */
 #include "emu/x86/sys/cpuid.h"
 
@@ -36,20 +36,20 @@ struct row {
     uint32_t leaf;
     uint32_t subleaf;
     enum reg reg;
-    uint32_t ours;   /* shown always */
-    uint32_t hosts;  /* shown where the host shows it */
-    uint32_t needed; /* of hosts: without it we do not start */
+    uint32_t ours;   /* always shown */
+    uint32_t hosts;  /* shown if the host shows them */
+    uint32_t needed; /* those of hosts without which the software CPU does not start */
 };
 
 static const struct row rows[] = {
-    /* SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND;
-     * ours: CX16 X2APIC MOVBE TSC-deadline hypervisor */
+    /* CX16 X2APIC MOVBE TSC-deadline hypervisor are ours; SSE3 PCLMULQDQ SSSE3 FMA SSE4.1 SSE4.2
+     * POPCNT AES XSAVE AVX F16C RDRAND the host's */
     { 1, 0, ECX, BIT(13) | BIT(21) | BIT(22) | BIT(24) | BIT(31),
       BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(19) | BIT(20) | BIT(23) | BIT(25) | BIT(26) |
           BIT(28) | BIT(29) | BIT(30),
       BIT(0) | BIT(9) | BIT(19) | BIT(20) | BIT(23) },
     /* DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFLUSH are ours; FPU MMX
-       FXSR SSE SSE2 the host's */
+     * FXSR SSE SSE2 the host's */
     { 1, 0, EDX,
       BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) | BIT(11) | BIT(12) |
           BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19),
@@ -58,7 +58,7 @@ static const struct row rows[] = {
     /* ARAT */
     { 6, 0, EAX, BIT(2), 0, 0 },
     /* FSGSBASE TSC_ADJUST SMEP ERMS SMAP CLFLUSHOPT CLWB are ours; BMI1 AVX2 BMI2 RDSEED ADX SHA
-       the host's */
+     * the host's */
     { 7, 0, EBX, BIT(0) | BIT(1) | BIT(7) | BIT(9) | BIT(20) | BIT(23) | BIT(24),
       BIT(3) | BIT(5) | BIT(8) | BIT(18) | BIT(19) | BIT(29), 0 },
     { 7, 0, ECX, BIT(2) | BIT(22), 0, 0 },           /* UMIP RDPID */
@@ -66,9 +66,10 @@ static const struct row rows[] = {
     { 0xd, 1, EAX, 0, BIT(0) | BIT(1) | BIT(2), 0 }, /* XSAVEOPT XSAVEC XGETBV(1) */
     /* KVM's paravirtual features: NOP_IO_DELAY CLOCKSOURCE2 CLOCKSOURCE_STABLE */
     { 0x40000001, 0, EAX, BIT(1) | BIT(3) | BIT(24), 0, 0 },
-    { 0x80000001, 0, ECX, BIT(0) | BIT(8), BIT(5), 0 }, /* LAHF PREFETCHW, LZCNT */
-    { 0x80000001, 0, EDX, BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29), 0,
-      0 },                                /* SYSCALL NX 1GB RDTSCP LM */
+    /* LAHF PREFETCHW are ours; LZCNT the host's */
+    { 0x80000001, 0, ECX, BIT(0) | BIT(8), BIT(5), 0 },
+    /* SYSCALL NX 1GB RDTSCP LM */
+    { 0x80000001, 0, EDX, BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29), 0, 0 },
     { 0x80000007, 0, EDX, BIT(8), 0, 0 }, /* invariant TSC */
     { 0x80000008, 0, EAX, CPU_PHYSICAL_BITS | 48u << 8, 0, 0 },
 };
@@ -96,7 +97,7 @@ uint64_t emu_cpuid_xcr0(void)
     return (X86_XCR0_X87 | X86_XCR0_SSE) | (host_has(1, ECX, BIT(27) | BIT(28)) ? X86_XCR0_AVX : 0);
 }
 
-static struct cpuid_entry *entry_of(struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
+static struct cpuid_entry *offer_entry(struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_entry *last = t->count ? &t->entries[t->count - 1] : NULL;
 
@@ -108,10 +109,10 @@ static struct cpuid_entry *entry_of(struct cpuid_table *t, uint32_t leaf, uint32
     return &t->entries[t->count++];
 }
 
-/* Leaves whose contents are not feature bits. */
-static void add_identity(struct cpuid_table *t, uint32_t leaf)
+/* Copies a leaf without feature bits from the host: the vendor, or a part of the brand string. */
+static void offer_add_identity(struct cpuid_table *t, uint32_t leaf)
 {
-    struct cpuid_entry *entry = entry_of(t, leaf, 0);
+    struct cpuid_entry *entry = offer_entry(t, leaf, 0);
     uint32_t host[4] = { 0 };
 
     (void)host_leaf(leaf, 0, host);
@@ -120,8 +121,8 @@ static void add_identity(struct cpuid_table *t, uint32_t leaf)
     };
 }
 
-/* The XSAVE area (SDM 1, 13.2): header and legacy region, then the upper halves of YMM. */
-static void add_xsave(struct cpuid_table *t)
+/* The XSAVE area (SDM 1, 13.2): legacy region and header, then the upper halves of YMM. */
+static void offer_add_xsave(struct cpuid_table *t)
 {
     uint32_t size = emu_cpuid_xcr0() & X86_XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
 
@@ -134,9 +135,9 @@ static void add_xsave(struct cpuid_table *t)
         };
 }
 
-static int add_row(struct cpuid_table *t, const struct row *row, struct err *e)
+static int offer_add_row(struct cpuid_table *t, const struct row *row, struct err *e)
 {
-    struct cpuid_entry *entry = entry_of(t, row->leaf, row->subleaf);
+    struct cpuid_entry *entry = offer_entry(t, row->leaf, row->subleaf);
     uint32_t *regs[] = { &entry->eax, &entry->ebx, &entry->ecx, &entry->edx };
     uint32_t host[4] = { 0 };
 
@@ -144,15 +145,15 @@ static int add_row(struct cpuid_table *t, const struct row *row, struct err *e)
     if ((host[row->reg] & row->needed) != row->needed)
         return err_set(e, EOPNOTSUPP,
                        "the software CPU needs a host processor with SSE4.2 and POPCNT "
-                       "(x86-64-v2); CPUID leaf %#x "
-                       "lacks bits %#x",
+                       "(x86-64-v2); CPUID leaf %#x lacks bits %#x",
                        row->leaf, row->needed & ~host[row->reg]);
     *regs[row->reg] |= row->ours | (host[row->reg] & row->hosts);
     return 0;
 }
 
-/* Who the processors are; and what AMD's say of themselves where Intel's have nothing to say. */
-static int add_vendor(struct cpuid_table *t, struct err *e)
+/* Lets a test change the vendor. AMD's processors since family 17h get the leaf that says that a
+ * null selector clears the base. */
+static int offer_add_vendor(struct cpuid_table *t, struct err *e)
 {
     const char *as = getenv(VENDOR_SWITCH);
     int ret = as ? vendor_pretend(t, as, e) : 0;
@@ -171,10 +172,10 @@ int emu_cpuid_offer(struct cpuid_table *t, struct err *e)
     static const uint32_t brand[] = { 0x80000002, 0x80000003, 0x80000004 };
 
     t->count = 0;
-    add_identity(t, 0);
+    offer_add_identity(t, 0);
     t->entries[0].eax = 0x16;
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        int ret = add_row(t, &rows[i], e);
+        int ret = offer_add_row(t, &rows[i], e);
 
         if (ret)
             return ret;
@@ -182,7 +183,7 @@ int emu_cpuid_offer(struct cpuid_table *t, struct err *e)
     cpuid_find(t, 1, 0)->eax = CPU_SIGNATURE;
     cpuid_find(t, 1, 0)->ebx = 8u << 8; /* CLFLUSH line: 64 bytes */
     t->entries[t->count++] = (struct cpuid_entry){ .leaf = 0xb, .has_subleaf = 1 };
-    add_xsave(t);
+    offer_add_xsave(t);
     t->entries[t->count++] = (struct cpuid_entry){
         .leaf = 0x40000000,
         .eax = 0x40000001,
@@ -192,11 +193,11 @@ int emu_cpuid_offer(struct cpuid_table *t, struct err *e)
     };
     t->entries[t->count++] = (struct cpuid_entry){ .leaf = 0x80000000, .eax = 0x80000008 };
     for (unsigned i = 0; i < sizeof(brand) / sizeof(brand[0]); i++)
-        add_identity(t, brand[i]);
-    return add_vendor(t, e);
+        offer_add_identity(t, brand[i]);
+    return offer_add_vendor(t, e);
 }
 
-/* Whether the leaf is one of its range: basic, extended, or of a hypervisor's 256. */
+/* Whether the leaf is within its range: the basic, the extended, or a hypervisor's 256 leaves. */
 static bool leaf_in_range(struct cpuid_table *t, uint32_t leaf)
 {
     bool hypervisors = leaf >> 28 == 4;
@@ -206,7 +207,8 @@ static bool leaf_in_range(struct cpuid_table *t, uint32_t leaf)
     return first && leaf <= first->eax;
 }
 
-/* The leaf that answers: itself, or the highest basic one for those that there are not. */
+/* The leaf that answers: the leaf itself or, if it does not exist, on Intel's processors the
+ * highest basic leaf. */
 static uint32_t leaf_answering(struct cpu *c, uint32_t leaf)
 {
     const struct cpuid_entry *basic = cpuid_find(&c->cpuid, 0, 0);
@@ -235,8 +237,8 @@ void emu_cpuid(struct cpu *c)
         out.ecx = subleaf & 0xffu;
         out.edx = c->accel.id;
     }
-    if (leaf == 0xd &&
-        subleaf <= 1) /* standard and compacted size: with AVX last they are the same */
+    /* Subleaf 0 tells the standard size, 1 the compacted. They are equal, since AVX is last. */
+    if (leaf == 0xd && subleaf <= 1)
         out.ebx = c->xcr0 & X86_XCR0_AVX ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
     c->gpr[X86_RAX] = out.eax;
     c->gpr[X86_RBX] = out.ebx;

@@ -1,10 +1,11 @@
 #ifndef EMU_X86_SYS_CPUID_H
 #define EMU_X86_SYS_CPUID_H
 /*
- * What the software processors offer: those of the host's features that the interpreter can do, and
- * no others.
+ * CPUID of the software processors: the features that the interpreter implements, and those that
+ * the host's own units can execute for it.
  *
- * The table is the offer that core/x86/cpuid.h shapes for one processor, as it shapes KVM's.
+ * emu_cpuid_offer makes the offer that core/x86/cpuid.h shapes for each processor, as it does with
+ * KVM's.
  */
 #include <stdint.h>
 
@@ -13,14 +14,15 @@
 struct cpu;
 struct err;
 
-/* Fills the offer. -EOPNOTSUPP where the host lacks what every x86-64-v2 guest needs. */
+/* Fills the offer. -EOPNOTSUPP if the host lacks what every x86-64-v2 guest needs; -EINVAL if the
+ * environment names a vendor that is not known (vendor.h). */
 int emu_cpuid_offer(struct cpuid_table *t, struct err *e);
 
-/* State components XCR0 may enable on this host: x87, SSE and, where there is AVX, its upper
- * halves. */
+/* The state components that XCR0 may enable on this host: x87, SSE and, if the host has AVX, the
+ * upper halves of the YMM registers. */
 uint64_t emu_cpuid_xcr0(void);
 
-/* That vCPU's thread: the CPUID instruction. */
+/* The CPUID instruction, on that vCPU's thread. */
 void emu_cpuid(struct cpu *c);
 
 #endif

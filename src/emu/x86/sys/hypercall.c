@@ -1,4 +1,4 @@
-/* Hypercalls. */
+/* Hypercalls: the dispatch, and the pairing of the guest's TSC with the wall clock. */
 #include "emu/x86/sys/hypercall.h"
 
 #include <stdint.h>
@@ -35,8 +35,9 @@ _Static_assert(sizeof(struct clock_pairing) == 64, "kvm_clock_pairing layout");
 
 #define PAIRING_TRIES 4 /* the thread may lose its processor between two reads */
 
-/* The host's clock between two reads of the counter, where those are nearest to each other. */
-static void pair(const struct cpu *c, struct clock_pairing *p)
+/* Reads the host's clock between two reads of the guest's TSC, a few times, and keeps the try in
+ * which those two were closest. */
+static void clock_pair_take(const struct cpu *c, struct clock_pairing *p)
 {
     uint64_t nearest = UINT64_MAX;
 
@@ -56,25 +57,25 @@ static void pair(const struct cpu *c, struct clock_pairing *p)
     }
 }
 
-static int64_t clock_pairing(struct cpu *c, uint64_t to, uint64_t clock)
+static int64_t hypercall_clock_pairing(struct cpu *c, uint64_t to, uint64_t clock)
 {
     struct clock_pairing p;
 
     if (clock != PAIR_WITH_WALL_CLOCK)
         return -KVM_EOPNOTSUPP;
-    pair(c, &p);
+    clock_pair_take(c, &p);
     return mem_write(c->emu->mem, to, &p, sizeof(p)) ? 0 : -KVM_EFAULT;
 }
 
-static int64_t answer(struct cpu *c, uint64_t width)
+static int64_t hypercall_answer(struct cpu *c, uint64_t width)
 {
     if (c->cpl != 0)
         return -KVM_EPERM;
     switch (c->gpr[X86_RAX] & width) {
-    case HC_VAPIC_POLL_IRQ: /* leaving the guest is all it is for */
+    case HC_VAPIC_POLL_IRQ: /* its only purpose is the exit itself */
         return 0;
     case HC_CLOCK_PAIRING:
-        return clock_pairing(c, c->gpr[X86_RBX] & width, c->gpr[X86_RCX] & width);
+        return hypercall_clock_pairing(c, c->gpr[X86_RBX] & width, c->gpr[X86_RCX] & width);
     default:
         return -KVM_ENOSYS;
     }
@@ -84,5 +85,5 @@ void hypercall(struct cpu *c)
 {
     uint64_t width = c->mode & MODE_64 ? UINT64_MAX : UINT32_MAX;
 
-    c->gpr[X86_RAX] = (uint64_t)answer(c, width) & width;
+    c->gpr[X86_RAX] = (uint64_t)hypercall_answer(c, width) & width;
 }

@@ -1,17 +1,17 @@
 #ifndef EMU_X86_SYS_HYPERCALL_H
 #define EMU_X86_SYS_HYPERCALL_H
 /*
- * Hypercalls, as Linux's KVM answers them (Documentation/virt/kvm/x86/hypercalls.rst): that is what
- * showing its signature in CPUID promises. VMCALL and VMMCALL are the same here, whatever the
- * vendor.
+ * Hypercalls, with the numbers and answers of Linux's KVM
+ * (Documentation/virt/kvm/x86/hypercalls.rst): KVM's signature in CPUID promises them. VMCALL and
+ * VMMCALL do the same, whatever the vendor.
  *
- * The number is in RAX, arguments in RBX, RCX, RDX, RSI; the answer in RAX is 0 or more, or an
- * error below 0. Those that CPUID's KVM features do not offer are not there.
+ * RAX holds the number, and RBX, RCX, RDX, RSI the arguments; the answer in RAX is 0 or more, or an
+ * error below 0. A call whose KVM feature CPUID does not show answers -KVM_ENOSYS.
  */
 
 struct cpu;
 
-/* That vCPU's thread, inside the instruction; never a fault. */
+/* That vCPU's thread, inside the instruction. Never faults. */
 void hypercall(struct cpu *c);
 
 #endif

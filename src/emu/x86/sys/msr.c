@@ -1,33 +1,22 @@
-/*
- * Model-specific registers. Those not known here are #GP, which Linux takes as "not there".
- *
- * The paravirtual clock: the guest writes where it wants its time; the page is filled then, and
- * again whenever a guest has moved a time stamp counter.
- */
+/* Model-specific registers. An unknown one is #GP, which Linux takes as "does not exist". */
 #include "emu/x86/sys/msr.h"
 
 #include <stddef.h>
-#include <time.h>
 
-#include "core/vm/mem.h"
 #include "core/x86/bits.h"
 #include "emu/x86/apic/lapic.h"
 #include "emu/x86/cpu/cpu.h"
-#include "emu/x86/cpu/machine.h"
 #include "emu/x86/cpu/mode.h"
 #include "emu/x86/decode/vendor.h"
 #include "emu/x86/mem/mmu.h"
-#include "emu/x86/sys/cpuid.h"
 #include "emu/x86/time/kvmclock.h"
 #include "emu/x86/time/tsc.h"
 
 enum {
     MSR_TSC = 0x10,
-    MSR_APIC_BASE = 0x1b,
     MSR_TSC_ADJUST = 0x3b,
     MSR_UCODE_REV = 0x8b,
     MSR_MTRRCAP = 0xfe,
-    MSR_ARCH_CAPABILITIES = 0x10a,
     MSR_SYSENTER_CS = 0x174,
     MSR_SYSENTER_ESP = 0x175,
     MSR_SYSENTER_EIP = 0x176,
@@ -36,9 +25,6 @@ enum {
     MSR_MISC_ENABLE = 0x1a0,
     MSR_PAT = 0x277,
     MSR_MTRR_DEF_TYPE = 0x2ff,
-    MSR_TSC_DEADLINE = 0x6e0,
-    MSR_X2APIC_FIRST = 0x800,
-    MSR_X2APIC_LAST = 0x8ff,
     MSR_KVM_WALL_CLOCK = 0x4b564d00,
     MSR_KVM_SYSTEM_TIME = 0x4b564d01,
     MSR_EFER = 0xc0000080,
@@ -59,14 +45,15 @@ enum {
     MSR_AMD_LAST = 0xc001ffff,
 };
 
-/* Enabled, write-back everywhere: no fixed and no variable ranges say otherwise. */
+/* Enabled, with write-back as the default type; there are no ranges that differ (MSR_MTRRCAP). */
 #define MTRR_DEF_TYPE UINT64_C(0xc06)
 
 #define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24) /* the TSC counts at P0: invariant */
 #define DE_CFG_LFENCE     (UINT64_C(1) << 1)  /* LFENCE is dispatch serializing */
 
-/* Registers that are storage and nothing else; addresses must be canonical. */
-static uint64_t *plain_register(struct cpu *c, uint32_t msr, bool *address)
+/* The field of a register that only stores its value, or NULL. *address says whether the value must
+ * be a canonical address. */
+static uint64_t *msr_plain(struct cpu *c, uint32_t msr, bool *address)
 {
     *address = false;
     switch (msr) {
@@ -102,8 +89,8 @@ static uint64_t *plain_register(struct cpu *c, uint32_t msr, bool *address)
     }
 }
 
-/* Whether the register is the other vendor's own. */
-static bool is_strange(const struct cpu *c, uint32_t msr)
+/* Whether only the other vendor's processors have the register. */
+static bool msr_is_foreign(const struct cpu *c, uint32_t msr)
 {
     if (c->vendor->amd_registers)
         return msr == MSR_MISC_ENABLE;
@@ -111,13 +98,13 @@ static bool is_strange(const struct cpu *c, uint32_t msr)
 }
 
 /*
- * AMD's four oldest performance counters, which no CPUID bit could deny: they can be selected and
- * set and stand still. Reading 0 whatever was written tells the kernels that try them not to use
+ * AMD's four oldest performance counters, which no CPUID bit can hide. They accept every write and
+ * always read as 0. Kernels that test them see from this that they do not count, and do not use
  * them.
  */
 #define AMD_COUNTERS 4u
 
-static bool is_counter(uint32_t msr)
+static bool msr_is_amd_counter(uint32_t msr)
 {
     return msr >= MSR_AMD_FIRST && msr < MSR_AMD_COUNTERS_END;
 }
@@ -133,11 +120,11 @@ bool msr_counter_read(struct cpu *c, uint32_t counter, uint64_t *value)
 bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value)
 {
     bool address;
-    const uint64_t *plain = plain_register(c, msr, &address);
+    const uint64_t *plain = msr_plain(c, msr, &address);
 
-    if (is_strange(c, msr))
+    if (msr_is_foreign(c, msr))
         return cpu_refuse(c, CPU_GP, 0);
-    if (is_counter(msr)) {
+    if (msr_is_amd_counter(msr)) {
         *value = 0;
         return true;
     }
@@ -145,8 +132,7 @@ bool msr_read(struct cpu *c, uint32_t msr, uint64_t *value)
         *value = *plain;
         return true;
     }
-    if (msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE ||
-        (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST))
+    if (lapic_has_msr(msr))
         return lapic_msr_read(c->lapic, msr, value) || cpu_refuse(c, CPU_GP, 0);
     switch (msr) {
     case MSR_TSC:
@@ -200,7 +186,7 @@ static bool efer_write(struct cpu *c, uint64_t value)
     return true;
 }
 
-/* Each of the eight bytes one of the six memory types (SDM 3A, table 12-10). */
+/* Whether each of the eight bytes is one of the six memory types (SDM 3A, table 12-10). */
 static bool pat_valid(uint64_t value)
 {
     for (unsigned i = 0; i < 8; i++) {
@@ -212,17 +198,17 @@ static bool pat_valid(uint64_t value)
     return true;
 }
 
-static bool plain_write(struct cpu *c, uint64_t *plain, bool address, uint64_t value)
+static bool msr_plain_write(struct cpu *c, uint64_t *plain, bool address, uint64_t value)
 {
     if (address && !mmu_is_canonical(value))
         return cpu_refuse(c, CPU_GP, 0);
     *plain = value;
-    cpu_mode_update(c); /* FS and GS base have a copy */
+    cpu_mode_update(c); /* cpu.gpr has copies of the FS and GS bases */
     return true;
 }
 
-/* The counter and TSC_ADJUST move along (SDM 3B, 18.17.3), and with them what was computed with the
- * offset. Other processors read that (kvmclock.c). */
+/* Moves the TSC and TSC_ADJUST together (SDM 3B, 18.17.3), and updates what was computed from the
+ * old offset. The store is atomic because other processors read the offset (kvmclock.c). */
 static void tsc_move(struct cpu *c, uint64_t by)
 {
     c->tsc_adjust += by;
@@ -234,18 +220,17 @@ static void tsc_move(struct cpu *c, uint64_t by)
 bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
 {
     bool address;
-    uint64_t *plain = plain_register(c, msr, &address);
+    uint64_t *plain = msr_plain(c, msr, &address);
 
-    if (is_strange(c, msr))
+    if (msr_is_foreign(c, msr))
         return cpu_refuse(c, CPU_GP, 0);
-    if (is_counter(msr))
+    if (msr_is_amd_counter(msr))
         return true;
     if (!c->vendor->sysenter_64 && (msr == MSR_SYSENTER_ESP || msr == MSR_SYSENTER_EIP))
         value = (uint32_t)value;
     if (plain)
-        return plain_write(c, plain, address, value);
-    if (msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE ||
-        (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST))
+        return msr_plain_write(c, plain, address, value);
+    if (lapic_has_msr(msr))
         return lapic_msr_write(c->lapic, msr, value) || cpu_refuse(c, CPU_GP, 0);
     switch (msr) {
     case MSR_TSC:
@@ -272,7 +257,7 @@ bool msr_write(struct cpu *c, uint32_t msr, uint64_t value)
     case MSR_KVM_SYSTEM_TIME:
         kvmclock_system_write(c, value);
         return true;
-    case MSR_MTRR_DEF_TYPE: /* memory types mean nothing here */
+    case MSR_MTRR_DEF_TYPE: /* memory types have no effect here */
     case MSR_UCODE_REV:
     case MSR_MCG_STATUS:
     case MSR_AMD_HWCR:

@@ -1,4 +1,4 @@
-/* Port permissions. */
+/* Port permissions, and breakpoints on ports. */
 #include "emu/x86/sys/port.h"
 
 #include "core/x86/bits.h"
@@ -8,7 +8,7 @@
 
 #define TSS_IO_MAP_BASE 102u
 
-static bool permitted(struct cpu *c, uint16_t port, unsigned size)
+static bool port_permitted(struct cpu *c, uint16_t port, unsigned size)
 {
     uint16_t base, bits;
 
@@ -29,7 +29,7 @@ static bool permitted(struct cpu *c, uint16_t port, unsigned size)
 
 bool port_allowed(struct cpu *c, uint16_t port, unsigned size)
 {
-    if (!permitted(c, port, size))
+    if (!port_permitted(c, port, size))
         return false;
     if (c->alone & CPU_ALONE_WATCHED)
         debug_port(c, port, size);

@@ -1,16 +1,16 @@
 #ifndef EMU_X86_SYS_PORT_H
 #define EMU_X86_SYS_PORT_H
 /*
- * Who may use a port (SDM 1, 19.5): CPL <= IOPL, or the task state segment's permission bitmap says
- * so.
+ * Who may use a port (SDM 1, 19.5): code at CPL <= IOPL, or any code if the permission bitmap in
+ * the task state segment allows it.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 struct cpu;
 
-/* That vCPU's thread, inside the instruction. False: #GP, or the fault of reading the bitmap, is
- * recorded. */
+/* That vCPU's thread, inside the instruction. True: the access may go ahead, and a breakpoint on
+ * the port has been met (debug.h). False: #GP is recorded, or the fault of reading the bitmap. */
 bool port_allowed(struct cpu *c, uint16_t port, unsigned size);
 
 #endif

@@ -12,7 +12,7 @@
 #include "emu/x86/decode/vendor.h"
 #include "emu/x86/mem/mmu.h"
 
-/* FXSAVE image after FNINIT with MXCSR at its default (SDM 1, 8.1.5 and 10.2.3). */
+/* The FXSAVE image after RESET (SDM 3A, table 9-1). FCW is 0x40, not the 0x37f of FNINIT. */
 static void fx_reset(struct cpu *c)
 {
     static const uint8_t fcw[2] = { 0x40, 0x00 };
@@ -69,7 +69,7 @@ void cpu_reset(struct cpu *c, bool init)
 void cpu_features_update(struct cpu *c)
 {
     _Static_assert(FEATURES <= 64, "offered has a bit for each");
-    c->offered = 1; /* no feature needed */
+    c->offered = 1; /* bit 0 is for instructions that need no feature */
     for (unsigned f = 1; f < FEATURES; f++) {
         struct table_feature_bit bit = table_feature_bit((enum table_feature)f);
         const struct cpuid_entry *e = cpuid_find(&c->cpuid, bit.leaf, bit.subleaf);

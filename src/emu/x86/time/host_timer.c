@@ -1,4 +1,4 @@
-/* A timer of the host's that wakes one processor. */
+/* A host timer that wakes one processor. */
 #include "emu/x86/time/host_timer.h"
 
 #include <signal.h>
@@ -12,7 +12,7 @@
 
 #define TIMER_SIGNAL (SIGRTMIN + 1)
 
-static void on_signal(int signal, siginfo_t *info, void *context)
+static void host_timer_on_signal(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)context;
@@ -21,7 +21,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 
 int host_timer_init(timer_t *t, struct cpu *c, struct err *e)
 {
-    struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    struct sigaction action = { .sa_sigaction = host_timer_on_signal,
+                                .sa_flags = SA_SIGINFO | SA_ONSTACK };
     struct sigevent event = {
         .sigev_notify = SIGEV_THREAD_ID,
         .sigev_signo = TIMER_SIGNAL,
@@ -34,7 +35,7 @@ int host_timer_init(timer_t *t, struct cpu *c, struct err *e)
     (void)sigaddset(&set, TIMER_SIGNAL);
     if (sigaction(TIMER_SIGNAL, &action, NULL) || pthread_sigmask(SIG_UNBLOCK, &set, NULL) ||
         timer_create(CLOCK_MONOTONIC, &event, t))
-        return err_sys(e, "cannot make a timer of processor %u", c->accel.id);
+        return err_sys(e, "cannot create a host timer for vCPU %u", c->accel.id);
     return 0;
 }
 

@@ -1,15 +1,19 @@
 #ifndef EMU_X86_TIME_HOST_TIMER_H
 #define EMU_X86_TIME_HOST_TIMER_H
 /*
- * A timer of the host's that wakes one processor: a POSIX timer on CLOCK_MONOTONIC that signals the
- * vCPU's own thread, whose handler sets CPU_REQ_TIMER. A running processor sees that at the end of
- * its block, a halted one is woken by the signal itself.
+ * A host timer that wakes one processor: a POSIX timer on CLOCK_MONOTONIC that signals the vCPU's
+ * own thread. The signal handler sets CPU_REQ_TIMER. A running processor sees that at the end of
+ * its block; a halted one is woken by the signal.
  */
 #include <stdint.h>
 #include <time.h>
 
 struct cpu;
 struct err;
+
+/* The shortest time between two signals of a periodic timer of the guest's: a guest must not keep
+ * its host busy with signals alone. */
+#define HOST_TIMER_MIN_NS 20000u
 
 /* That vCPU's thread. */
 int host_timer_init(timer_t *t, struct cpu *c, struct err *e);
@@ -18,8 +22,8 @@ int host_timer_init(timer_t *t, struct cpu *c, struct err *e);
 
 void host_timer_finish(timer_t t);
 
-/* Asks for a signal at this CLOCK_MONOTONIC time, at once where that has gone by; 0: none any
- * more. */
+/* Asks for one signal at this CLOCK_MONOTONIC time, which comes at once if that is past; 0 cancels
+ * what was asked for. */
 void host_timer_set(timer_t t, uint64_t at_ns);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * The paravirtual clock.
  *
- * A page holds the line by which a time stamp counter becomes time, and is written again by whoever
- * moves a counter, for all processors: the flag that one may be read for the other is in each.
+ * Each processor has a page with the linear function by which its TSC becomes time. Whoever moves a
+ * TSC writes all pages again, because each has the flag that says whether all TSCs are the same.
  */
 #include "emu/x86/time/kvmclock.h"
 
@@ -18,8 +18,8 @@
 #define ENABLE 1u
 
 /* Flags. */
-#define TSC_STABLE    (1u << 0) /* the same for all processors, never steps */
-#define GUEST_STOPPED (1u << 1) /* the host's to set, the guest's to clear */
+#define TSC_STABLE    (1u << 0) /* the time is the same on all processors and never steps */
+#define GUEST_STOPPED (1u << 1) /* the host sets it, the guest clears it */
 
 struct time_info {
     uint32_t version; /* odd while being written */
@@ -43,7 +43,7 @@ struct wall_clock {
 _Static_assert(sizeof(struct wall_clock) == 12, "pvclock_wall_clock layout");
 
 /* ns = (ticks << shift or >> -shift) * mul >> 32, with mul as large as 32 bits allow. */
-static void scale(uint32_t tsc_khz, uint32_t *mul, int8_t *shift)
+static void kvmclock_scale(uint32_t tsc_khz, uint32_t *mul, int8_t *shift)
 {
     uint64_t hz = (uint64_t)tsc_khz * 1000;
     int8_t s = 0;
@@ -60,44 +60,44 @@ static void scale(uint32_t tsc_khz, uint32_t *mul, int8_t *shift)
     *shift = s;
 }
 
-/* Time by the TSC since the machine began, as a guest computes it. */
-static uint64_t machine_ns(const struct emu *m, uint64_t host_tsc)
+/* The time since the machine began, computed from the TSC as a guest does. */
+static uint64_t kvmclock_machine_ns(const struct emu *m, uint64_t host_tsc)
 {
     uint64_t ticks = host_tsc - m->tsc_start;
     uint32_t mul;
     int8_t shift;
 
-    scale(tsc_khz(m), &mul, &shift);
+    kvmclock_scale(tsc_khz(m), &mul, &shift);
     ticks = shift < 0 ? ticks >> -shift : ticks << shift;
     return (uint64_t)((unsigned __int128)ticks * mul >> 32);
 }
 
-static uint64_t offset_of(const struct cpu *c)
+static uint64_t kvmclock_tsc_offset(const struct cpu *c)
 {
     return __atomic_load_n(&c->tsc_offset, __ATOMIC_RELAXED);
 }
 
-/* Whether one processor's counter can be read for another's. */
-static uint8_t stable_flag(const struct emu *m)
+/* TSC_STABLE if all processors' TSCs are the same, otherwise 0. */
+static uint8_t kvmclock_stable_flag(const struct emu *m)
 {
     for (unsigned i = 1; i < m->cpu_count; i++)
-        if (offset_of(m->cpus[i]) != offset_of(m->cpus[0]))
+        if (kvmclock_tsc_offset(m->cpus[i]) != kvmclock_tsc_offset(m->cpus[0]))
             return 0;
     return TSC_STABLE;
 }
 
-/* All processors share one line: machine time 0 is the machine's first TSC sample. A reader that
- * sees an odd version, or another one afterwards, tries again. Lock held. */
-static void page_write(struct cpu *c, uint8_t flags)
+/* With kvmclock_lock. All processors have the same time, which is 0 at the machine's first TSC
+ * sample. A reader that sees an odd version, or another version afterwards, tries again. */
+static void kvmclock_page_write(struct cpu *c, uint8_t flags)
 {
     gpa_t at = c->kvmclock & ~(uint64_t)ENABLE;
     struct time_info info = {
         .version = c->kvmclock_version + 1,
-        .tsc_timestamp = c->emu->tsc_start + offset_of(c),
+        .tsc_timestamp = c->emu->tsc_start + kvmclock_tsc_offset(c),
         .flags = flags,
     };
 
-    scale(tsc_khz(c->emu), &info.tsc_to_system_mul, &info.tsc_shift);
+    kvmclock_scale(tsc_khz(c->emu), &info.tsc_to_system_mul, &info.tsc_shift);
     if (!mem_write(c->emu->mem, at, &info.version, sizeof(info.version)))
         return;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -107,8 +107,8 @@ static void page_write(struct cpu *c, uint8_t flags)
     (void)mem_write(c->emu->mem, at, &info.version, sizeof(info.version));
 }
 
-/* What a page says of its processor already. */
-static uint8_t stopped_flag(const struct cpu *c)
+/* GUEST_STOPPED if it is set in the processor's page, so that writing it again keeps it. */
+static uint8_t kvmclock_stopped_flag(const struct cpu *c)
 {
     struct time_info info;
 
@@ -117,28 +117,28 @@ static uint8_t stopped_flag(const struct cpu *c)
     return info.flags & GUEST_STOPPED;
 }
 
-/* Lock held. */
-static void pages_write(struct emu *m)
+/* With kvmclock_lock. */
+static void kvmclock_pages_write(struct emu *m)
 {
-    uint8_t stable = stable_flag(m);
+    uint8_t stable = kvmclock_stable_flag(m);
 
     for (unsigned i = 0; i < m->cpu_count; i++)
         if (m->cpus[i]->kvmclock & ENABLE)
-            page_write(m->cpus[i], stable | stopped_flag(m->cpus[i]));
+            kvmclock_page_write(m->cpus[i], stable | kvmclock_stopped_flag(m->cpus[i]));
 }
 
 void kvmclock_stopped(struct cpu *c)
 {
     (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
     if (c->kvmclock & ENABLE)
-        page_write(c, stable_flag(c->emu) | GUEST_STOPPED);
+        kvmclock_page_write(c, kvmclock_stable_flag(c->emu) | GUEST_STOPPED);
     (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
 }
 
 void kvmclock_update(struct emu *m)
 {
     (void)pthread_mutex_lock(&m->kvmclock_lock);
-    pages_write(m);
+    kvmclock_pages_write(m);
     (void)pthread_mutex_unlock(&m->kvmclock_lock);
 }
 
@@ -147,14 +147,14 @@ void kvmclock_system_write(struct cpu *c, uint64_t value)
     (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
     c->kvmclock = value;
     if (value & ENABLE)
-        page_write(c, stable_flag(c->emu));
+        kvmclock_page_write(c, kvmclock_stable_flag(c->emu));
     (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
 }
 
 void kvmclock_wall_write(struct cpu *c, uint64_t value)
 {
     struct tsc_sample now = tsc_sample(CLOCK_REALTIME);
-    uint64_t start = now.ns - machine_ns(c->emu, now.tsc);
+    uint64_t start = now.ns - kvmclock_machine_ns(c->emu, now.tsc);
     struct wall_clock wall = {
         .version = 2,
         .sec = (uint32_t)(start / NS_PER_S),

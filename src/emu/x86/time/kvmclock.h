@@ -2,27 +2,27 @@
 #define EMU_X86_TIME_KVMCLOCK_H
 /*
  * The paravirtual clock of KVM's ABI (Linux Documentation/virt/kvm/x86/msr.rst): the guest's time
- * as a function of its TSC, in a structure the guest names.
+ * as a function of its TSC, in a structure at an address that the guest chooses.
  *
- * That vCPU's thread, inside the WRMSR. Addresses that are not RAM are ignored.
+ * That vCPU's thread; kvmclock_update on any vCPU's. Addresses that are not RAM are ignored.
  */
 #include <stdint.h>
 
 struct cpu;
 struct emu;
 
-/* MSR_KVM_WALL_CLOCK_NEW: fills a struct pvclock_wall_clock once. */
+/* A write of MSR_KVM_WALL_CLOCK_NEW: fills in a struct pvclock_wall_clock at this address, once. */
 void kvmclock_wall_write(struct cpu *c, uint64_t value);
 
-/* MSR_KVM_SYSTEM_TIME_NEW: bit 0 enables; the rest is the address of a struct
+/* A write of MSR_KVM_SYSTEM_TIME_NEW: bit 0 enables the clock; the rest is the address of a struct
  * pvclock_vcpu_time_info. */
 void kvmclock_system_write(struct cpu *c, uint64_t value);
 
-/* The host has held this processor up for so long that its guest may believe itself stuck: sets the
- * flag by which Linux's watchdogs know it, and which they clear. That vCPU's thread. */
+/* The host has not run this processor for so long that its guest may take itself for stuck: sets
+ * the flag that tells Linux's watchdogs so, and that they clear. */
 void kvmclock_stopped(struct cpu *c);
 
-/* A time stamp counter was moved. */
+/* A processor's TSC was moved: writes the structures of all processors again. */
 void kvmclock_update(struct emu *m);
 
 #endif

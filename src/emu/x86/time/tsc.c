@@ -1,9 +1,9 @@
 /*
  * The time stamp counter.
  *
- * Its frequency is measured: one pair of (TSC, monotonic clock) when the machine is created
- * and one before its first instruction. Loading a kernel lies between them; where that was too
- * quick for a good figure, the rest is slept.
+ * Its frequency is measured from two samples of the TSC and the monotonic clock, one when the
+ * machine is created and one before its first instruction. The kernel is loaded between the two; if
+ * that took less than BASELINE_NS, tsc_settle sleeps for the rest.
  */
 #include "emu/x86/time/tsc.h"
 
@@ -16,7 +16,7 @@
 #include "emu/x86/cpu/machine.h"
 
 #define SAMPLES 16u
-/* A clock read is good to about 50 ns: 5 parts per million. */
+/* The time between the two samples. A clock is read to about 50 ns: 5 parts per million. */
 #define BASELINE_NS (10 * NS_PER_MS)
 
 uint64_t tsc_host(void)
@@ -67,12 +67,12 @@ void tsc_settle(struct emu *m)
     now = tsc_sample(CLOCK_MONOTONIC);
     khz = (uint32_t)((unsigned __int128)(now.tsc - m->tsc_start) * NS_PER_MS /
                      (now.ns - m->tsc_start_ns));
-    /* The processors come here each on their own thread: whoever is first says it for all. */
+    /* Each processor comes here on its own thread; the first one sets the frequency for all. */
     (void)__atomic_compare_exchange_n(&m->tsc_khz, &unknown, khz, false, __ATOMIC_ACQ_REL,
                                       __ATOMIC_ACQUIRE);
 }
 
-/* Read as an atom: processors that come late to tsc_settle still try to write it. */
+/* Atomic: a processor that comes late to tsc_settle may still try to write it. */
 uint32_t tsc_khz(const struct emu *m)
 {
     return __atomic_load_n(&m->tsc_khz, __ATOMIC_ACQUIRE);

@@ -1,7 +1,11 @@
 #ifndef EMU_X86_TIME_TSC_H
 #define EMU_X86_TIME_TSC_H
 /*
- * The time stamp counter: the host's, and the guest's, which is the host's plus an offset.
+ * The time stamp counter (TSC): the host's, and the guest's, which is the host's plus an offset.
+ *
+ * This room is time: the TSC, KVM's paravirtual clock, and the host timer that wakes a processor.
+ * It knows one processor and the machine it belongs to; it must not know the interrupt controllers,
+ * whose timers are built on it.
  */
 #include <stdint.h>
 #include <time.h>
@@ -9,26 +13,31 @@
 struct cpu;
 struct emu;
 
-/* The host's time stamp counter, and its frequency as measured between two samples of it. */
+/* Any thread: reads the host's TSC. */
 uint64_t tsc_host(void);
 
-/* Two clocks at one moment, as near as they can be read: of several tries the one during which the
- * least time went by, for this thread may lose its processor between them. */
+/* Any thread: reads the TSC and another clock at the same moment, as nearly as it can. It takes the
+ * shortest of several tries, since this thread may be preempted between the reads. */
 struct tsc_sample {
     uint64_t tsc; /* the host's */
     uint64_t ns;  /* of `clock` */
 };
 struct tsc_sample tsc_sample(clockid_t clock);
 
-/* While building; and by each processor, on its own thread, before it first runs: the first one
- * settles the counter's frequency from the time that went by. */
+/* While building: takes the first sample. */
 void tsc_init(struct emu *m);
+
+/* A vCPU's thread, before that processor first runs: the first one to come takes the second sample,
+ * and the frequency is known. May sleep for some milliseconds. */
 void tsc_settle(struct emu *m);
 
-/* The counter's frequency in kHz: any thread; 0 until tsc_settle. */
+/* Any thread: the frequency in kHz; 0 until tsc_settle. */
 uint32_t tsc_khz(const struct emu *m);
 
+/* That vCPU's thread. */
 uint64_t tsc_guest(const struct cpu *c);
+
+/* Any thread, after tsc_settle. At most UINT64_MAX / 2. */
 uint64_t tsc_to_ns(const struct emu *m, uint64_t ticks);
 
 #endif

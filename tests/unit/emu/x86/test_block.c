@@ -1,3 +1,4 @@
+/* The block cache: what is looked up, what a store drops, what is decoded each time. */
 #include "emu/x86/block.h"
 
 #include <criterion/criterion.h>
@@ -57,7 +58,7 @@ Test(block, one_address_has_one_block)
     cr_assert_eq(block->count, 3);
     cr_assert_eq(block->len, 4);
     cr_assert_eq(at(EMU_RIG_CODE), block);
-    cr_assert_neq(at(EMU_RIG_CODE + 1), block, "from its middle it is another");
+    cr_assert_neq(at(EMU_RIG_CODE + 1), block, "from its middle it is another block");
     cr_assert_eq(at(EMU_RIG_CODE), block);
 }
 
@@ -119,7 +120,7 @@ Test(block, a_store_to_its_code_drops_it)
     cr_assert_eq(at(EMU_RIG_CODE), block, "behind its last byte");
     guest_writes(EMU_RIG_CODE + 2, 0xfd);
     for (unsigned i = 0; i < block->op_count; i++)
-        cr_assert_eq(block->ops[i].run, op_stale, "one that runs it leaves at the next op");
+        cr_assert_eq(block->ops[i].run, op_stale, "a processor that runs it leaves at the next op");
     cr_assert_neq(at(EMU_RIG_CODE), block);
     cr_assert_eq(at(EMU_RIG_CODE + 0x100), other);
 }
@@ -157,7 +158,7 @@ Test(block, a_block_ends_where_its_page_does)
     cr_assert_eq(block->len, 3);
 }
 
-/* What is behind the page's end is another matter each time. */
+/* The second page may be another one each time. */
 Test(block, an_instruction_over_two_pages_is_decoded_each_time)
 {
     const uint64_t last = EMU_RIG_CODE + PAGE_4K - 1;
@@ -189,7 +190,7 @@ Test(block, a_page_where_no_memory_is_holds_no_blocks)
     emu_rig_map(&r, 0x40000000, 0xd0000000, X86_PTE_P);
     block = at(0x40000000); /* ff ff: undefined */
     cr_assert_eq(block->count, 1);
-    cr_assert_eq(at(0x40000000), block, "there is one place for all such");
+    cr_assert_eq(at(0x40000000), block, "all such blocks share one place");
     emu_rig_map(&r, 0x40001000, 0xd0001000, X86_PTE_P);
     cr_assert_eq(at(0x40001000), block);
 }

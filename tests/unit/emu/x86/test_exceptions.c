@@ -1,7 +1,7 @@
 /*
- * The exceptions of system instructions and descriptor loads as data: exceptions.def, held against
- * the decoder's table and this folder's tests, and the tests that many of its rows share. Those
- * take each instruction of the decoder's table whose cell names them.
+ * exceptions.def, which lists the exceptions of system instructions and descriptor loads, compared
+ * with the decoder's table and with the tests below this folder. Here are also the tests that many
+ * of its rows share: each of them tries every instruction whose row names it.
  */
 #include <criterion/criterion.h>
 #include <glob.h>
@@ -115,11 +115,11 @@ Test(exceptions, every_instruction_has_a_row)
             used[e - exceptions] = true;
     }
     for (unsigned i = 0; i < EXCEPTIONS; i++)
-        cr_expect(used[i], "%s is no such instruction",
+        cr_expect(used[i], "%s: no instruction has this row",
                   table_name((enum mnemonic)exceptions[i].mnemonic));
 }
 
-/* All of this folder's tests, one text. */
+/* The sources of all tests below this folder, as one text. */
 static char *sources_read(void)
 {
     glob_t found;
@@ -176,10 +176,10 @@ static struct cpu *c;
 
 #define NOWHERE  UINT64_C(0x800000000000)
 #define UNMAPPED UINT64_C(0x400000)
-#define BEYOND   UINT64_C(0x100000) /* a limit that compatibility mode is given */
+#define BEYOND   UINT64_C(0x100000) /* behind the segment limit, outside 64-bit mode */
 #define ODD      UINT64_C(0x6001)
 
-/* Through which register its operand is found. */
+/* The register that addresses the operand; RBP makes the segment SS. */
 enum via { BY_RBX = 3, BY_RBP = 5 };
 
 struct code {
@@ -205,13 +205,14 @@ static bool has_memory(const struct table_row *row)
     return false;
 }
 
-/* JMP with its target in it, of all that is said of JMP the one that touches no memory. */
+/* JMP with an immediate target, which has no operand in memory: the cells of JMP are for the other
+ * form. */
 static bool is_direct_jump(const struct table_row *row)
 {
     return row->mnemonic == MN_JMPF && !has_memory(row);
 }
 
-/* The row as an instruction, with memory where it can have that. */
+/* An instruction of the row, with a memory operand if it can have one. */
 static struct code encode(const struct table_row *row, bool lock, enum via via)
 {
     const uint8_t far[] = { 0, 0x90, 0, 0, c->cpl == 3 ? EMU_RIG_USER32 | 3 : EMU_RIG_CODE32, 0 };
@@ -261,7 +262,7 @@ static void segments(uint16_t code, uint16_t data, unsigned cpl)
     c->cpl = (uint8_t)cpl;
 }
 
-/* A processor of this level, in 64-bit mode where the instruction is there. */
+/* Makes a processor at this level, in 64-bit mode if the instruction exists there. */
 static void begin(const struct table_row *row, unsigned cpl)
 {
     emu_rig_init(&rig, 1);
@@ -360,7 +361,7 @@ Test(exceptions, memory_that_is_not_mapped)
     }
 }
 
-/* No address in 64-bit mode; outside it one beyond the limit. */
+/* In 64-bit mode at an address that is not canonical, outside it beyond the segment limit. */
 static void point_nowhere(const struct table_row *row)
 {
     if (!only_outside_64_bit_mode(row)) {
@@ -420,7 +421,7 @@ Test(exceptions, alignment_counts_for_the_user)
     }
 }
 
-/* Whoever asks: that there is no such thing comes before that it is not the user's. */
+/* At both levels: #UD for the missing feature comes before #GP for the level. */
 Test(exceptions, extended_registers_are_undefined_without_osxsave)
 {
     for (unsigned cpl = 0; cpl <= 3; cpl += 3) {
@@ -442,7 +443,7 @@ Test(exceptions, extended_registers_have_numbers)
     }
 }
 
-/* As a register operand, in 64-bit mode. */
+/* The row's instruction with RAX as its operand. */
 static struct code base_of(const struct table_row *row)
 {
     const unsigned reg = row->when & WHEN_REG;
@@ -469,7 +470,7 @@ Test(exceptions, bases_are_addresses)
 }
 
 /* CR1 and CR5 to CR7, at every level. */
-Test(exceptions, registers_that_there_are_not)
+Test(exceptions, registers_that_do_not_exist)
 {
     static const uint8_t numbers[] = { 1, 5, 6, 7 };
 

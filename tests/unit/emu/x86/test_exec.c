@@ -1,3 +1,4 @@
+/* The loop that runs a processor: counted turns, sleep, interrupts, kicks, the limit of CS. */
 #include <criterion/criterion.h>
 
 #include "emu/x86/apic/lapic.h"
@@ -26,7 +27,7 @@ static void start_32(void)
 TestSuite(exec, .init = start, .fini = finish);
 TestSuite(exec_32, .init = start_32, .fini = finish);
 
-/* Puts the bytes where the processor is and gives it so many turns. */
+/* Runs these bytes for at most so many turns. */
 #define TURNS(count, ...) \
     turns(count, (uint8_t[]){ __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }))
 
@@ -78,7 +79,7 @@ Test(exec, counted_turns_end_faults_without_end)
     cr_assert_eq(EMU_RIG_STACK - r.cpu->gpr[X86_RSP], 8 * 48 + 40);
 }
 
-Test(exec, who_counts_turns_has_a_sleeper_back)
+Test(exec, a_halted_processor_returns_while_its_turns_are_counted)
 {
     cr_assert_eq(TURNS(5, 0xf4), VCPU_KICKED); /* hlt */
     cr_assert(r.cpu->halted_by_guest);
@@ -88,7 +89,7 @@ Test(exec, who_counts_turns_has_a_sleeper_back)
     cr_assert_eq(r.cpu->turns, 4);
 }
 
-Test(exec, an_interrupt_wakes_the_sleeper_whose_turns_are_counted)
+Test(exec, an_interrupt_ends_hlt_while_turns_are_counted)
 {
     emu_rig_gate(&r, CPU_NMI, EMU_RIG_CODE + 0x100, 0, 0xe);
     emu_rig_write(&r, EMU_RIG_CODE + 0x100, (uint8_t[]){ 0xff, 0xc0, 0xeb, 0xfe }, 4);
@@ -100,8 +101,8 @@ Test(exec, an_interrupt_wakes_the_sleeper_whose_turns_are_counted)
     cr_assert_eq(r.cpu->gpr[X86_RAX], 1);
 }
 
-/* STI and what follows it are one to an NMI too: between STI and HLT it would let in the interrupt
- * that HLT is to wait for. */
+/* No NMI comes between STI and the next instruction either: between STI and HLT it would let in the
+ * interrupt that HLT is to wait for. */
 Test(exec, an_nmi_waits_for_what_follows_sti)
 {
     emu_rig_gate(&r, CPU_NMI, EMU_RIG_CODE + 0x100, 0, 0xe);
@@ -116,7 +117,7 @@ Test(exec, an_nmi_waits_for_what_follows_sti)
     cr_assert_eq(r.cpu->gpr[X86_RBX], 1, "between the two");
 }
 
-Test(exec, a_processor_that_waits_to_be_started_sleeps_too)
+Test(exec, a_processor_that_waits_for_sipi_returns_while_its_turns_are_counted)
 {
     struct cpu *other = r.emu->cpus[1];
 
@@ -155,7 +156,7 @@ Test(exec_32, eip_wraps_at_four_gigabytes)
     cr_assert_eq(r.cpu->rip, 1);
 }
 
-/* Runs code at 0x8ff8 with CS ending at 0x8ffd, where it faults at that address. */
+/* Runs code at 0x8ff8 with a CS limit of 0x8ffd and expects a #GP at rip. */
 static void faults_at(uint64_t rip, const char *code, size_t len)
 {
     emu_rig_gate(&r, CPU_GP, 0xa000, 0, 0xe);
@@ -190,7 +191,7 @@ Test(exec_32, a_target_beyond_the_limit_of_cs_is_the_jumps_fault)
     cr_assert_eq(r.cpu->gpr[X86_RAX], 1);
 }
 
-/* The page behind is not there, which does not matter: the limit comes first. */
+/* The next page is not mapped, which does not matter: the limit is checked first. */
 Test(exec, what_is_beyond_the_limit_of_cs_is_not_fetched)
 {
     r.cpu->seg[X86_CS] = (struct x86_segment){ 0, 0x1fffff, EMU_RIG_CODE32, X86_ACCESS_CODE32 };

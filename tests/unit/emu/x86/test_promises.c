@@ -1,7 +1,7 @@
 /*
- * What CPUID shows is there. Every feature bit that the processors show has a row here that tries
- * it, or names the test that does; a bit without one fails, and so does one that is hidden and yet
- * there.
+ * The software CPU has what its CPUID shows. Every feature bit that it shows has a row here, which
+ * tries the feature or names the test that does. A bit without a row fails, and so does an
+ * instruction that runs although its bit is hidden.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -24,12 +24,12 @@
 enum reg { EAX, EBX, ECX, EDX };
 
 enum how {
-    INSN, /* this instruction runs, and is #UD where the bit is hidden */
-    RUNS, /* this one runs either way */
+    INSN, /* this instruction runs, and is #UD if the bit is hidden */
+    RUNS, /* this instruction runs, bit or no bit */
     MSR,  /* this register can be read */
     CR4,  /* this bit can be set */
-    CALL, /* this function finds it */
-    TEST, /* another test holds it */
+    CALL, /* this function returns true */
+    TEST, /* another test tries it */
 };
 
 struct promise {
@@ -38,7 +38,7 @@ struct promise {
     enum reg reg;
     unsigned bit;
     enum how how;
-    uint8_t code[CODE_MAX]; /* zeros behind it are an instruction's too, which is not run */
+    uint8_t code[CODE_MAX]; /* the zeros behind it are not run */
     uint32_t number;        /* MSR, or bit of CR4; INSN, RUNS: RCX */
     bool (*call)(void);
     const char *test;
@@ -333,7 +333,7 @@ Test(promises, are_all_here)
     }
 }
 
-/* No leaf speaks of features but those that are looked at above. */
+/* The leaves checked above are all that show features. */
 Test(promises, no_other_leaf_makes_any)
 {
     static const uint32_t others[] = { 0,          0x4,        0xb,        0xd,

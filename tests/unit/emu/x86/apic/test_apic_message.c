@@ -64,7 +64,7 @@ Test(apic_message, physical_destination)
     send(2, ICR_ASSERT | 0x40);
     expect_pending(1u << 2, 0x40);
     expect_requested(1u << 2, CPU_REQ_INTERRUPT);
-    cr_assert_eq(lapic_read(lapic_of(0), REG_ICR), ICR_ASSERT | 0x40, "and it is idle again");
+    cr_assert_eq(lapic_read(lapic_of(0), REG_ICR), ICR_ASSERT | 0x40, "and delivery is complete");
 }
 
 Test(apic_message, physical_broadcast)
@@ -152,8 +152,8 @@ Test(apic_message, x2apic_destinations)
     expect_pending(0xf, 0x60);
 }
 
-/* There 0xff is a mask of eight processors, and an id (SDM 3A, 11.12.9). */
-Test(apic_message, x2apic_has_another_everybody)
+/* In x2APIC mode 0xff is a logical mask of eight processors, or an id (SDM 3A, 11.12.9). */
+Test(apic_message, x2apic_broadcast_is_not_0xff)
 {
     struct emu_rig big;
 

@@ -118,8 +118,8 @@ Test(ioapic, edge_is_delivered_once_a_pulse)
     cr_assert_eq(get(0x18), 0x34, "no remote IRR");
 }
 
-/* What waits at a processor takes in the next pulse, unless that has another one to go to. */
-Test(ioapic, says_whether_a_pulse_would_be_an_interrupt_of_its_own)
+/* A pulse is lost if its vector is already pending, unless it goes to another processor too. */
+Test(ioapic, says_whether_a_pulse_would_be_one_more_interrupt)
 {
     cr_assert_not(ioapic_keeps(io, 4), "masked");
     entry_set(4, 0x34, 1);
@@ -130,20 +130,20 @@ Test(ioapic, says_whether_a_pulse_would_be_an_interrupt_of_its_own)
     cr_assert(ioapic_keeps(io, 4));
     entry_set(4, 0x35, 0xff);
     lapic_raise(rig.emu->cpus[0]->lapic, 0x35, false);
-    cr_assert(ioapic_keeps(io, 4), "to both");
+    cr_assert(ioapic_keeps(io, 4), "it goes to both");
     entry_set(4, LOWEST | 0x35, 0xff);
-    cr_assert_not(ioapic_keeps(io, 4), "to the first");
+    cr_assert_not(ioapic_keeps(io, 4), "it goes to the first");
     entry_set(4, 0x34, 7);
-    cr_assert_not(ioapic_keeps(io, 4), "to nobody");
+    cr_assert_not(ioapic_keeps(io, 4), "it goes to none");
     entry_set(4, NMI, 1);
-    cr_assert_not(ioapic_keeps(io, 4), "nobody counts these");
+    cr_assert_not(ioapic_keeps(io, 4), "an NMI is not counted");
     entry_set(4, LEVEL | 0x36, 1);
     ioapic_pulse(io, 4);
     lapic_accept(rig.emu->cpus[1]->lapic, 0x36);
-    cr_assert_not(ioapic_keeps(io, 4), "a level until its EOI");
+    cr_assert_not(ioapic_keeps(io, 4), "a level waits for its EOI");
 }
 
-Test(ioapic, pulses_and_who_sends_them_go_before_accesses, .timeout = 30)
+Test(ioapic, pulses_go_before_register_accesses, .timeout = 30)
 {
     entry_set(4, 0x34, 1);
     io->lock.first = 1;
@@ -172,7 +172,7 @@ Test(ioapic, level_waits_for_the_eoi)
     serve(0, 0x35);
 }
 
-Test(ioapic, level_pulse_before_the_eoi_is_over_by_then)
+Test(ioapic, level_pulse_before_the_eoi_is_lost)
 {
     entry_set(5, LEVEL | 0x35, 0);
     ioapic_pulse(io, 5);

@@ -167,10 +167,10 @@ Test(lapic, software_disabled_delivers_nothing_and_masks_its_lvt)
     cr_assert_eq(lapic_read(l, REG_LVT_ERROR), LVT_MASKED | 0x34);
     lapic_raise(l, 0x41, false);
     lapic_write(l, REG_SVR, ENABLED);
-    cr_assert_eq(lapic_pending(l), 0x40, "held while disabled; the other was refused");
+    cr_assert_eq(lapic_pending(l), 0x40, "it stays pending while disabled; the other was refused");
 }
 
-Test(lapic, one_that_waits_takes_others_in)
+Test(lapic, a_pending_vector_is_not_one_more)
 {
     cr_assert(lapic_keeps(l, 0x40));
     lapic_raise(l, 0x40, false);
@@ -192,7 +192,7 @@ Test(lapic, vectors_below_16_are_an_error)
     cr_assert_eq(lapic_read(l, REG_ESR), 0);
 }
 
-Test(lapic, whoever_wants_to_know_is_told_of_an_eoi_and_whether_it_was_a_level)
+Test(lapic, an_eoi_is_reported_with_its_trigger_mode)
 {
     lapic_raise(l, 0x71, true);
     cr_assert_eq(lapic_read(l, REG_TMR + 0x30), 1u << 0x11);
@@ -350,8 +350,8 @@ Test(lapic, self_ipi_of_x2apic)
     cr_assert_eq(lapic_pending(l), 0x77);
 }
 
-/* Every bit of every register that can be written, as SDM 3A, 11.12.1.3 has it: the reserved ones
- * are refused, and a refused value changes nothing. */
+/* Every bit of every register that can be written (SDM 3A, 11.12.1.3): the reserved ones are
+ * refused, and a refused value changes nothing. */
 Test(lapic, x2apic_refuses_each_reserved_bit)
 {
     static const struct {
@@ -387,7 +387,7 @@ Test(lapic, x2apic_refuses_each_reserved_bit)
                   registers[i].reg);
 }
 
-/* SDM 3A, 11.4.3: enabled again it is as after a reset, and what was pending is gone. */
+/* SDM 3A, 11.4.3: when it is enabled again it is as after a reset, and nothing is pending. */
 Test(lapic, disabling_resets_it)
 {
     uint64_t base;

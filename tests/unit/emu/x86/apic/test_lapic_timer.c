@@ -1,5 +1,4 @@
-/* The local APIC's timer. No host timer runs: a count is over when the test moves its start back.
- */
+/* The local APIC's timer. No host timer runs: a test ends a count by moving its start back. */
 #include <criterion/criterion.h>
 
 #include "core/base/clock.h"
@@ -41,7 +40,7 @@ static void tear_down(void)
 
 TestSuite(lapic_timer, .init = set_up, .fini = tear_down);
 
-/* The host's timer would signal now. */
+/* A period ends, and the host timer signals. */
 static void period_goes_by(void)
 {
     l->timer_started_ns -= l->timer_period_ns;
@@ -84,8 +83,8 @@ Test(lapic_timer, periodic_fires_again_and_again)
     }
 }
 
-/* A process that was stopped, for one: the guest's watchdogs are to know. */
-Test(lapic_timer, a_host_that_comes_very_late_is_said_to_have_stopped)
+/* For instance after SIGSTOP: the guest's watchdogs are to know. */
+Test(lapic_timer, a_very_late_host_tells_the_guest_that_it_was_stopped)
 {
     static const uint32_t modes[] = { ONE_SHOT, PERIODIC };
     const uint64_t second = 1000000000;
@@ -96,21 +95,20 @@ Test(lapic_timer, a_host_that_comes_very_late_is_said_to_have_stopped)
         lapic_write(l, REG_TIMER_INITIAL, LONG_COUNT);
         l->timer_wake_ns = clock_now_ns() - 8 * second;
         period_goes_by();
-        cr_assert_eq(*clock_flags() & STOPPED, STOPPED, "of eight seconds");
+        cr_assert_eq(*clock_flags() & STOPPED, STOPPED, "eight seconds late");
         kvmclock_system_write(rig.cpu, CLOCK_PAGE | 1u);
         lapic_timer_ran_out(l);
-        cr_assert_eq(*clock_flags() & STOPPED, 0, "said once");
+        cr_assert_eq(*clock_flags() & STOPPED, 0, "it is said once");
         lapic_write(l, REG_TIMER_INITIAL, LONG_COUNT);
         l->timer_wake_ns = clock_now_ns() - 2 * second;
         period_goes_by();
-        cr_assert_eq(*clock_flags() & STOPPED, 0, "nor of two");
+        cr_assert_eq(*clock_flags() & STOPPED, 0, "two seconds late");
     }
     lapic_write(l, REG_LVT_TIMER, DEADLINE | 0x42);
     cr_assert(msr_write(rig.cpu, MSR_DEADLINE, 1));
     lapic_timer_ran_out(l);
     accept(0x42);
-    cr_assert_eq(*clock_flags() & STOPPED, 0,
-                 "a deadline of the guest's that was over when it came");
+    cr_assert_eq(*clock_flags() & STOPPED, 0, "the guest set a deadline in the past");
 }
 
 /* A period begins where the last one ended, however late that was noticed. */
@@ -128,7 +126,7 @@ Test(lapic_timer, periodic_keeps_its_beat)
     cr_assert_eq(lapic_pending(l), -1, "one period, one tick");
 }
 
-/* A late host owes the ticks it did not make: one with each end of interrupt. */
+/* A late host owes the ticks it missed, and makes one at each EOI. */
 Test(lapic_timer, periodic_loses_no_tick)
 {
     unsigned ticks = 0;
@@ -144,15 +142,15 @@ Test(lapic_timer, periodic_loses_no_tick)
     l->timer_started_ns -= 7 * l->timer_period_ns;
     lapic_timer_ran_out(l);
     lapic_raise(l, 0x60, false);
-    accept(0x60); /* another one's end of interrupt brings none */
+    accept(0x60); /* the EOI of another vector brings none */
     accept(0x41);
     lapic_write(l, REG_TIMER_INITIAL, 0);
-    accept(0x41); /* which was under way */
+    accept(0x41); /* it was pending already */
     cr_assert_eq(lapic_pending(l), -1, "a timer that is stopped owes nothing");
 }
 
-/* Each end is noticed, while the processor holds interrupts back. */
-Test(lapic_timer, ticks_that_nobody_takes_yet_are_owed)
+/* The end of every period is noticed, but the processor holds interrupts back. */
+Test(lapic_timer, ticks_that_are_not_taken_yet_are_owed)
 {
     unsigned ticks = 0;
 
@@ -249,7 +247,7 @@ Test(lapic_timer, divide_register_scales_the_period)
     }
 }
 
-Test(lapic_timer, divide_register_counts_from_anew)
+Test(lapic_timer, a_write_of_the_divide_register_starts_the_count_again)
 {
     lapic_write(l, REG_LVT_TIMER, ONE_SHOT | 0x40);
     lapic_write(l, REG_TIMER_INITIAL, LONG_COUNT);
@@ -335,8 +333,8 @@ Test(lapic_timer, changing_into_or_out_of_deadline_mode_disarms)
     cr_assert_eq(lapic_read(l, REG_TIMER_CURRENT), 0);
 }
 
-/* A deadline is one of the counter's: when that is set beyond, it is reached. */
-Test(lapic_timer, a_deadline_moves_with_the_counter)
+/* A deadline is a TSC value: it is reached when the TSC is set beyond it. */
+Test(lapic_timer, a_deadline_moves_with_the_tsc)
 {
     uint64_t far = tsc_guest(rig.cpu) + (UINT64_C(1) << 50);
 

@@ -136,11 +136,11 @@ Test(legacy, the_wire_follows_the_pair)
     cr_assert_not(legacy_asks(legacy, rig.cpu));
 }
 
-/* The loop thread raises lines: it waits for no processor that comes back without end. */
+/* The loop thread raises lines; no processor may keep it out by taking the lock over and over. */
 Test(legacy, a_line_goes_before_accesses, .timeout = 30)
 {
     initialise();
-    legacy->lock.first = 1; /* as where somebody else, who goes first too, is about to */
+    legacy->lock.first = 1; /* as if another thread that goes first waited */
     legacy_raise(legacy, 4);
     legacy->lock.first = 0;
     cr_assert_eq(legacy_take(legacy), 0x34);
@@ -167,7 +167,7 @@ Test(legacy, lines_below_16_go_to_both_controllers)
     emu_accel.irq_finish(rig.accel, &high);
 }
 
-/* The host's timer would signal now. */
+/* Time passes, and the host timer signals. */
 static void time_goes_by(uint64_t ns)
 {
     legacy->pit.counter[0].started_ns -= ns;
@@ -175,7 +175,7 @@ static void time_goes_by(uint64_t ns)
     legacy_timer_ran_out(legacy);
 }
 
-#define PERIOD_NS UINT64_C(51490000) /* of 0xf000 counts, a little less */
+#define PERIOD_NS UINT64_C(51490000) /* a little less than 0xf000 counts */
 
 static void timer_set(void)
 {
@@ -184,7 +184,7 @@ static void timer_set(void)
     out(PIT_FIRST, 0xf0);
 }
 
-Test(legacy, the_timer_is_interrupt_0_of_both)
+Test(legacy, the_timer_is_interrupt_0_of_both_controllers)
 {
     lapic_write(rig.cpu->lapic, REG_SVR, 0x1ff);
     ioapic_write(rig.emu->ioapic, 0, 0x10);
@@ -192,7 +192,7 @@ Test(legacy, the_timer_is_interrupt_0_of_both)
     initialise();
     timer_set();
     legacy_timer_ran_out(legacy);
-    cr_assert_not(legacy_asks(legacy, rig.cpu), "a signal of another timer's");
+    cr_assert_not(legacy_asks(legacy, rig.cpu), "the signal was another timer's");
     time_goes_by(60000000);
     cr_assert(legacy_asks(legacy, rig.cpu));
     cr_assert_eq(legacy_take(legacy), 0x30);
@@ -202,7 +202,7 @@ Test(legacy, the_timer_is_interrupt_0_of_both)
     cr_assert_eq(legacy->due_ns, PIT_NEVER, "until it is set to something else");
 }
 
-/* A host that was away for several periods: the guest gets each, once it has served the last. */
+/* The host was away for several periods: the guest gets each tick once it has served the last. */
 Test(legacy, ticks_of_a_late_host_are_owed_through_the_pair)
 {
     initialise();
@@ -222,7 +222,7 @@ Test(legacy, ticks_of_a_late_host_are_owed_through_the_pair)
     cr_assert(legacy_asks(legacy, rig.cpu), "and lets the next one go");
 }
 
-Test(legacy, and_through_the_io_apic)
+Test(legacy, ticks_of_a_late_host_are_owed_through_the_io_apic)
 {
     struct lapic *l = rig.cpu->lapic;
 
@@ -240,7 +240,7 @@ Test(legacy, and_through_the_io_apic)
     cr_assert_eq(lapic_pending(l), -1);
 }
 
-/* The pair that Linux leaves behind, closed or with a tick that nobody takes. */
+/* Linux leaves the pair behind masked, or with a tick pending that nobody takes. */
 Test(legacy, a_controller_that_nobody_serves_holds_no_tick_back)
 {
     struct lapic *l = rig.cpu->lapic;
@@ -260,7 +260,7 @@ Test(legacy, a_controller_that_nobody_serves_holds_no_tick_back)
     }
 }
 
-/* As Linux does while it handles one. */
+/* Linux masks the line while it handles a tick. */
 Test(legacy, a_masked_line_loses_no_tick)
 {
     initialise();
@@ -279,7 +279,7 @@ Test(legacy, a_masked_line_loses_no_tick)
     cr_assert_not(legacy_asks(legacy, rig.cpu));
 }
 
-Test(legacy, only_bytes_are_its)
+Test(legacy, claims_its_ports_for_single_bytes_only)
 {
     uint32_t value = 0;
 
@@ -289,5 +289,5 @@ Test(legacy, only_bytes_are_its)
     cr_assert_not(legacy_claims(0x60, 1));
     cr_assert_not(legacy_claims(0x44, 1));
     port_read(rig.cpu, 0x20, &value, 4);
-    cr_assert_eq(value, UINT32_MAX, "nobody's");
+    cr_assert_eq(value, UINT32_MAX, "no device has it");
 }

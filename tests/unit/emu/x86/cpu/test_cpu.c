@@ -1,3 +1,4 @@
+/* A processor's state: requests, recorded faults, RFLAGS. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 
@@ -33,7 +34,7 @@ Test(cpu, a_request_wakes_who_waits_for_it)
 {
     pthread_t thread;
 
-    cpu_request(&c, CPU_REQ_TIMER); /* waits for something else */
+    cpu_request(&c, CPU_REQ_TIMER); /* not what it waits for */
     cr_assert_eq(pthread_create(&thread, NULL, waiter, &c), 0);
     cpu_request(&c, CPU_REQ_KICK);
     cr_assert_eq(pthread_join(thread, NULL), 0);

@@ -1,4 +1,4 @@
-/* Debug registers: what they refuse, and which accesses a breakpoint is met by. */
+/* Debug registers: what they refuse, and which accesses meet a breakpoint. */
 #include "emu/x86/cpu/debug.h"
 
 #include <criterion/criterion.h>
@@ -73,8 +73,8 @@ Test(debug, general_detect_guards_the_debug_registers)
     cr_assert(debug_read(c, 0, &value));
 }
 
-/* Breakpoint n, as DR7 has it: 0 code, 1 writes, 2 ports, 3 all accesses; 0 1 byte, 1 2, 3 4, 2 8.
- */
+/* Enables breakpoint n alone. kind as in DR7: 0 code, 1 writes, 2 ports, 3 all accesses; length: 0
+ * for 1 byte, 1 for 2, 3 for 4, 2 for 8. */
 static void arm(unsigned n, uint64_t address, unsigned kind, unsigned length)
 {
     cr_assert(debug_write(c, n, address));
@@ -135,7 +135,7 @@ Test(debug, ports_count_with_de)
     cr_assert_eq(met(), 0);
 }
 
-Test(debug, code_stops_where_it_is_to)
+Test(debug, code_stops_at_its_breakpoint)
 {
     arm(1, VA, 0, 0);
     c->rip = VA + 1;
@@ -146,7 +146,7 @@ Test(debug, code_stops_where_it_is_to)
     cr_assert_eq(met(), 0);
 }
 
-Test(debug, a_watched_page_is_not_translated_ahead)
+Test(debug, a_watched_page_stays_out_of_the_tables)
 {
     uint8_t byte = 1;
 
@@ -155,7 +155,7 @@ Test(debug, a_watched_page_is_not_translated_ahead)
     cr_assert_not_null(mmu_write_hit(c, VA, 1));
     arm(0, VA + 100, 1, 0);
     cr_assert(c->alone & CPU_ALONE_WATCHED);
-    cr_assert_null(mmu_write_hit(c, VA, 1), "the translation of before is gone");
+    cr_assert_null(mmu_write_hit(c, VA, 1), "the old translation is gone");
     cr_assert(mmu_write_slow(c, VA, &byte, 1));
     cr_assert_null(mmu_write_hit(c, VA, 1));
     cr_assert_eq(met(), 0);

@@ -1,4 +1,4 @@
-/* Translation tables: filling, the two flushes, the log and its overflow. */
+/* Translation tables: filling, the flushes, large pages, the log and its overflow. */
 #include "emu/x86/cpu/tlb.h"
 
 #include <criterion/criterion.h>
@@ -84,7 +84,7 @@ Test(tlb, read_only_fill_takes_the_write_entry_away)
     free(t);
 }
 
-Test(tlb, global_pages_survive_the_lesser_flush)
+Test(tlb, global_pages_survive_a_flush_of_the_others)
 {
     struct tlbs *t = empty();
 
@@ -150,7 +150,7 @@ Test(tlb, page_flush_reaches_every_table_and_global_pages)
     free(t);
 }
 
-/* A large page's translation is many entries here, and one to who invalidates it. */
+/* A large page has many entries here, but INVLPG invalidates it as one page. */
 Test(tlb, page_flush_undoes_a_whole_large_page)
 {
     const uint64_t large = 0xffff888000200000, behind = large + 0x200000;

@@ -187,7 +187,7 @@ Test(decode, registers_that_do_not_exist)
     fails(DECODE_UNDEFINED, DECODE_64, B(0x0f, 0x20, 0xc8)); /* cr1 */
     cr_assert_eq(ok(DECODE_64, B(0x44, 0x0f, 0x20, 0xc0)).reg, 8);
     fails(DECODE_UNDEFINED, DECODE_64, B(0x44, 0x0f, 0x21, 0xc0)); /* dr8 */
-    cr_assert_eq(ok(DECODE_64, B(0x0f, 0x22, 0x18)).rm, X86_RAX, "mod means nothing");
+    cr_assert_eq(ok(DECODE_64, B(0x0f, 0x22, 0x18)).rm, X86_RAX, "mod is ignored");
 }
 
 Test(decode, opcodes_by_mode)
@@ -237,7 +237,7 @@ Test(decode, fifteen_bytes_and_no_more)
     fails(DECODE_MORE, DECODE_64, bytes, 14);
 }
 
-/* An instruction that stops anywhere wants more, and what follows it does not matter. */
+/* An instruction cut off anywhere wants more bytes; what is behind a whole one does not matter. */
 Test(decode, every_cut_wants_more)
 {
     static const struct {
@@ -303,10 +303,10 @@ Test(decode, gathers)
 {
     struct insn i = ok(DECODE_64, B(0xc4, 0xe2, 0x6d, 0x90, 0x0c, 0xa0));
 
-    cr_assert_eq(i.index, 4, "no register is missing from a vector index");
+    cr_assert_eq(i.index, 4, "in a vector index 4 is a register like any other");
     cr_assert_eq(i.base, X86_RAX);
     fails(DECODE_UNDEFINED, DECODE_64, B(0xc4, 0xe2, 0x75, 0x90, 0x0c, 0xa0)); /* mask twice */
     fails(DECODE_UNDEFINED, DECODE_64, B(0xc4, 0xe2, 0x6d, 0x90, 0x0c, 0x88)); /* index twice */
     fails(DECODE_UNDEFINED, DECODE_64, B(0xc4, 0xe2, 0x6d, 0x90, 0x08));       /* no SIB */
-    fails(DECODE_UNDEFINED, DECODE_32, B(0x67, 0xc4, 0xe2, 0x6d, 0x90, 0x0c)); /* no SIB can be */
+    fails(DECODE_UNDEFINED, DECODE_32, B(0x67, 0xc4, 0xe2, 0x6d, 0x90, 0x0c)); /* 16 bits: no SIB */
 }

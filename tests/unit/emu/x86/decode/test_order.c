@@ -90,7 +90,7 @@ static const struct code others[] = {
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* An op in front of each orders; the same everywhere. */
+/* In front of each is the same op, which orders memory. */
 Test(order, what_serializes_orders_first_and_ends_its_block)
 {
     op_fn *orders;

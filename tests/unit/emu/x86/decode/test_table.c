@@ -97,7 +97,7 @@ Test(table, rows_are_consistent)
             if (r->operand[i] == OPERAND_)
                 cr_assert_eq(table_access(r, i), ACCESS_N, "row %u", n);
             memory |= kind->place == PLACE_RM;
-            /* memory alone must be asked for as such */
+            /* an operand that is always memory must exclude mod 3 */
             if (kind->place == PLACE_RM && kind->file == FILE_NONE)
                 cr_assert_eq(r->when >> 16 & WHEN_MOD3, WHEN_MOD3, "row %u", n);
         }

@@ -1,6 +1,6 @@
 /*
- * The vendors' table. Each row has a probe here, a guest's own experiment, whose answer must be
- * what the row says of each line of processors; a row without one does not compile.
+ * The vendors' table. Each row has a probe here, an experiment that a guest could make. Its result
+ * must be what the row says of each line of processors. A row without a probe does not compile.
  */
 #include "emu/x86/decode/vendor.h"
 
@@ -166,7 +166,7 @@ static bool probe_narrow_repeat(void)
     return c->gpr[X86_RCX] == 5;
 }
 
-/* Of an empty register, which is an invalid operation. */
+/* A store of an empty register is an invalid operation. */
 static bool probe_x87_unstored(void)
 {
     fx16_set(FX_FCW, fx16(FX_FCW) & ~1u);

@@ -1,3 +1,4 @@
+/* Pages with decoded code: writes by other threads than the processors'. */
 #include "emu/x86/mem/code_pages.h"
 
 #include <criterion/criterion.h>
@@ -53,7 +54,7 @@ Test(code_pages, what_a_device_wrote_is_executed)
     cr_assert_eq(run(), 2);
 }
 
-Test(code_pages, a_range_reaches_from_before_and_to_behind)
+Test(code_pages, a_range_may_begin_before_the_code_or_inside_it)
 {
     set_up();
     put(EMU_RIG_CODE, 3);
@@ -82,7 +83,7 @@ Test(code_pages, more_ranges_than_are_kept_drop_all)
     cr_assert_eq(run(), 6);
 }
 
-Test(code_pages, what_is_no_code_is_no_matter)
+Test(code_pages, a_write_outside_code_asks_for_nothing)
 {
     set_up();
     (void)cpu_requests_take(r.cpu, CPU_REQ_CODE);
@@ -100,7 +101,7 @@ static void *go(void *arg)
 /* The guest waits in a loop for a byte of its own code to change. */
 Test(code_pages, a_running_processor_notices)
 {
-    /* again: mov eax, 1; dec eax; jz again; what emu_rig_run puts behind ends the run */
+    /* again: mov eax, 1; dec eax; jz again. What emu_rig_run puts behind it ends the run. */
     uint8_t code[9] = { 0xb8, 1, 0, 0, 0, 0xff, 0xc8, 0x74, 0xf7 };
     pthread_t thread;
 

@@ -1,4 +1,4 @@
-/* Another processor's store between any two instructions of ours: the debug trap makes it. */
+/* copy_once beside another processor, whose stores a debug trap makes after each instruction. */
 #include "emu/x86/mem/copy.h"
 
 #include <criterion/criterion.h>
@@ -18,13 +18,13 @@
 
 static uint8_t shared[SIZE_MAX_TRIED] __attribute__((aligned(64)));
 static uint8_t private[SIZE_MAX_TRIED];
-static unsigned written[SIZE_MAX_TRIED]; /* how often ours came */
+static unsigned written[SIZE_MAX_TRIED]; /* how often our store was seen */
 static volatile bool stepping;
 static unsigned size;
-static bool whole; /* the operand is to change at once */
+static bool whole; /* the operand must change in one step */
 static bool torn;
 
-/* Where our store has come, theirs follows. */
+/* Wherever our store has arrived, the other processor stores too. */
 static void on_store_step(void)
 {
     unsigned come = 0;
@@ -40,7 +40,7 @@ static void on_store_step(void)
         }
 }
 
-/* What is read next differs from what was read before. */
+/* Whatever is read after this step differs from what was read before. */
 static void on_load_step(void)
 {
     for (unsigned i = 0; i < size; i++)
@@ -61,7 +61,7 @@ static void on_trap(int signal, siginfo_t *info, void *context)
         *flags &= ~(greg_t)X86_RFLAGS_TF;
 }
 
-/* copy_once a step at a time. The red zone is left alone. */
+/* copy_once, one step at a time. Does not touch the red zone. */
 static void copy_stepped(void *to, const void *from, void (*step)(void))
 {
     on_step = step;
@@ -90,7 +90,7 @@ static bool is_one_access(unsigned bytes)
     return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16;
 }
 
-/* Were a byte written twice, the second time would undo the other's store. */
+/* If a byte were written twice, the second write would undo the other processor's store. */
 Test(copy, writes_each_byte_once)
 {
     for (size = 1; size <= SIZE_MAX_TRIED; size++) {

@@ -1,3 +1,4 @@
+/* One processor has the machine to itself: the others stand still. */
 #include "emu/x86/mem/exclusive.h"
 
 #include <criterion/criterion.h>
@@ -47,7 +48,7 @@ static void run_ends(void)
     cr_assert_eq((uintptr_t)why, VCPU_KICKED);
 }
 
-/* Processor 0 counts, for ever. */
+/* Processor 0 increments the counter for ever. */
 static void start(void)
 {
     static const uint8_t count[] = { 0x48, 0xff, 0x04, 0x25, 0, 0x60, 0, 0, 0xeb, 0xf6 };
@@ -66,7 +67,7 @@ static void finish(void)
     emu_rig_finish(&r);
 }
 
-/* And outside of guest code again, where nobody waits for an answer. */
+/* Leaves guest code too, so that nobody waits for an answer of processor 1. */
 static void end(void)
 {
     exclusive_end(other);
@@ -91,7 +92,7 @@ Test(exclusive, the_others_stand_still_until_the_end)
     await_another_count();
 }
 
-/* One that comes into guest code meanwhile waits. */
+/* A processor that enters guest code meanwhile waits. */
 Test(exclusive, nobody_comes_in_meanwhile)
 {
     uint64_t before;
@@ -122,7 +123,7 @@ static void *take_turns(void *arg)
     return NULL;
 }
 
-/* Two that both want it have it one after the other. */
+/* Two processors that want it have it one after the other. */
 Test(exclusive, is_one_processors_at_a_time)
 {
     pthread_t thread;

@@ -1,3 +1,4 @@
+/* Accesses to devices: each is made once, and a kick from inside it ends the run behind it. */
 #include "emu/x86/mem/mmio.h"
 
 #include <criterion/criterion.h>
@@ -80,7 +81,7 @@ static void expect_end_behind(const void *code, size_t len)
 #define ENDS_BEHIND(...) \
     expect_end_behind((uint8_t[]){ __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }))
 
-Test(mmio, a_kick_out_of_a_store_takes_effect_behind_it)
+Test(mmio, a_kick_during_a_store_takes_effect_behind_it)
 {
     ENDS_BEHIND(0x89, 0x07); /* mov [rdi], eax */
     cr_assert_eq(kicker.writes, 1);
@@ -90,7 +91,7 @@ Test(mmio, a_kick_out_of_a_store_takes_effect_behind_it)
     cr_assert_eq(kicker.reads, 0);
 }
 
-Test(mmio, a_kick_out_of_a_load_takes_effect_behind_it)
+Test(mmio, a_kick_during_a_load_takes_effect_behind_it)
 {
     ENDS_BEHIND(0x8b, 0x07); /* mov eax, [rdi] */
     cr_assert_eq(kicker.reads, 1);

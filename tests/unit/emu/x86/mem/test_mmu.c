@@ -1,4 +1,4 @@
-/* The slow door to memory: alignment checking of the user's accesses. */
+/* The slow door to memory: alignment checking at CPL 3. */
 #include "emu/x86/mem/mmu.h"
 
 #include <criterion/criterion.h>
@@ -77,14 +77,14 @@ Test(mmu, every_way_of_writing_is_checked)
     cr_assert(c->fault.has_error);
 }
 
-/* Were one left behind, the next access would not be looked at. */
+/* If one were left behind, the next access would not be checked. */
 Test(mmu, checked_accesses_leave_no_translation)
 {
     cr_assert(mmu_read_at(c, PAGE, 4));
     cr_assert(mmu_write_slow(c, PAGE, "abcd", 4));
     cr_assert_null(mmu_read_hit(c, PAGE, 4));
     cr_assert_null(mmu_write_hit(c, PAGE, 4));
-    for (unsigned i = 0; i < TLB_ENTRIES; i++) { /* in the first pages as in any others */
+    for (unsigned i = 0; i < TLB_ENTRIES; i++) { /* the first pages included */
         cr_assert_null(mmu_read_hit(c, (uint64_t)i * PAGE_4K, 1));
         cr_assert_null(mmu_write_hit(c, (uint64_t)i * PAGE_4K, 1));
     }

@@ -1,4 +1,4 @@
-/* The page walk in IA-32e mode: rights, reserved bits, A and D, large pages, tables nowhere. */
+/* The page walk in IA-32e mode: rights, reserved bits, A and D, large pages, tables outside RAM. */
 #include "emu/x86/mem/walk.h"
 
 #include <criterion/criterion.h>
@@ -80,7 +80,7 @@ Test(walk, any_level_may_be_absent)
     }
 }
 
-/* What entries allow is allowed only where all four do. */
+/* An access is allowed only if the entries of all four levels allow it. */
 Test(walk, rights_are_those_of_all_levels)
 {
     for (unsigned level = 1; level <= 4; level++) {
@@ -206,7 +206,7 @@ Test(walk, accessed_is_set_on_the_way_and_dirty_by_writes_in_the_leaf)
 
     emu_rig_map(&rig, VA, PAGE, X86_PTE_P | X86_PTE_RW);
     cr_assert(walks(VA, WALK_READ, WALK_SUPERVISOR, &w, &error));
-    cr_assert(!w.writable, "the first write must come by here to set D");
+    cr_assert(!w.writable, "the first write must walk again to set D");
     for (unsigned level = 1; level <= 4; level++)
         cr_assert_eq(*emu_rig_entry(&rig, VA, level) & (X86_PTE_A | X86_PTE_D), X86_PTE_A);
     cr_assert(walks(VA, WALK_WRITE, WALK_SUPERVISOR, &w, &error));
@@ -237,7 +237,7 @@ Test(walk, global_counts_where_it_is_enabled)
     cr_assert(!w.global);
 }
 
-/* Where nobody answers the bus reads as ones: present, and reserved bits set. */
+/* A table outside RAM reads as all ones: present, with reserved bits set. */
 Test(walk, tables_outside_ram_fault)
 {
     for (unsigned level = 2; level <= 4; level++) {

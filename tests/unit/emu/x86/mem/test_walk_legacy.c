@@ -1,4 +1,4 @@
-/* The page walk outside IA-32e mode: none, two levels, PAE. */
+/* The page walk outside IA-32e mode: no paging, two levels, PAE. */
 #include <criterion/criterion.h>
 
 #include "core/x86/bits.h"

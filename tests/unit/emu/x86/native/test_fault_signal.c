@@ -95,8 +95,8 @@ Test(fault_signal, x87_at_the_next_instruction)
     cr_assert(raises(code, sizeof(code), CPU_MF));
 }
 
-/* What is none of a guest's goes where it would have gone: whoever was there first may have a
- * terminal to give back. */
+/* A SIGFPE that no guest has caused goes to the handler that was installed before, which may have a
+ * terminal to restore. */
 
 static void on_own(int sig)
 {

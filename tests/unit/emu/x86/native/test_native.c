@@ -1,5 +1,5 @@
-/* What the host's instructions may do to the guest's memory: which of those that lock run on it,
- * and that none goes beyond its operand. */
+/* What the host's instructions do to the guest's memory: locked ones run on it only within one
+ * cache line, and none goes beyond its operand. */
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -42,7 +42,8 @@ static bool names_a_bit(const struct table_row *row)
            (row->mnemonic == MN_BTS || row->mnemonic == MN_BTR || row->mnemonic == MN_BTC);
 }
 
-/* The decoder says whether there is one. A bit's number would move its operand. */
+/* Encodes one; false if the decoder knows no such instruction, or if rdi would be the number of a
+ * bit too, which moves the operand. */
 static bool encode(struct locked *l, bool lock, unsigned prefix, bool escape, unsigned opcode,
                    unsigned reg)
 {
@@ -74,7 +75,7 @@ static bool encode(struct locked *l, bool lock, unsigned prefix, bool escape, un
     return (insn.flags & INSN_LOCK) || (!lock && row->mnemonic == MN_XCHG);
 }
 
-/* Runs it there; whether it worked on a copy. */
+/* Runs it at this address. Returns whether it worked on a copy. */
 static bool is_copied(const struct locked *l, uint32_t at)
 {
     uint8_t *operand = p.data + (at - PROCESSOR_DATA);
@@ -103,7 +104,8 @@ static void expect(const struct locked *l)
                      l->bytes[3], l->size, at);
 }
 
-/* Across cache lines the host's would lock its bus; on the copy, which is aligned, it cannot. */
+/* In two cache lines the host's instruction would lock its bus; on the copy, which is aligned, it
+ * does not. */
 Test(native, no_locked_operand_is_in_two_cache_lines)
 {
     static const unsigned prefixes[] = { 0, 0x66, 0x48 };
@@ -135,7 +137,7 @@ Test(native, the_copy_is_worked_on_alone)
     mmu_locked_end(p.cpu, at);
 }
 
-/* Whether it is one that the host runs, on [rdi]; its operand's size. */
+/* The size of its operand if it is an instruction on [rdi] that the host runs, otherwise 0. */
 static unsigned operand_size(const uint8_t *bytes, enum decode_mode mode, unsigned *len)
 {
     const struct table_row *row;
@@ -164,7 +166,8 @@ static unsigned operand_size(const uint8_t *bytes, enum decode_mode mode, unsign
     }
 }
 
-/* At the very end of what there is. All ones: no divisor is 0, no exception unmasked. */
+/* Runs it on an operand at the very end of memory, which is all ones: no divisor is 0, no exception
+ * unmasked. */
 static unsigned run_at_end(const uint8_t *bytes, enum decode_mode mode)
 {
     unsigned len, size = operand_size(bytes, mode, &len);
@@ -207,7 +210,7 @@ static unsigned run_legacy(enum decode_mode mode)
     return runs;
 }
 
-/* W, L, pp and whether vvvv names a register: the third byte. */
+/* All values of the third VEX byte: W, L, pp, and vvvv with or without a register. */
 static unsigned run_vex(enum decode_mode mode)
 {
     unsigned runs = 0;

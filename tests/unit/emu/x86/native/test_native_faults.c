@@ -116,7 +116,7 @@ Test(native_faults, pause_is_exchange_by_rex_on_amd_alone)
         p.cpu->vendor = vendor_of(amd ? "AuthenticAMD" : "GenuineIntel", 6);
         p.cpu->gpr[X86_RAX] = 1;
         p.cpu->gpr[8] = 2;
-        /* A block is built once: each vendor's has a place of its own. */
+        /* A block is built only once, so each vendor gets bytes of its own. */
         cr_assert_eq(amd ? STEP(&p, 0xf3, 0x41, 0x90) : STEP(&p, 0xf3, 0x49, 0x90), PROCESSOR_OK);
         cr_assert_eq(p.cpu->gpr[X86_RAX], amd ? 2 : 1);
     }

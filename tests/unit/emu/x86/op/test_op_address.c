@@ -55,7 +55,7 @@ Test(op_address_32, sixteen_bits_wrap_at_64_kib)
     cr_assert_eq(REG(RAX), 0x44332211);
 }
 
-/* The last place in a segment of 0x1000 bytes where an operand of this width may be. */
+/* An operand of this width may lie at the very end of a segment of 0x1000 bytes, and no further. */
 static void ends_at_the_limit(unsigned width, uint8_t escape, uint8_t opcode, uint8_t reg)
 {
     p.cpu->seg[X86_DS].limit = 0xfff;

@@ -19,7 +19,7 @@ TestSuite(op_bits, .init = start, .fini = finish);
 
 #define HERE 0x1000u /* in data, with room on both sides */
 
-/* op [rdi], rax with this bit number, and what the host says of the same. */
+/* Executes the instruction on [rdi] with this bit number in rax, and compares with the host. */
 #define AGAINST_HOST(insn, number, ...)                                                \
     do {                                                                               \
         static uint8_t model[2 * HERE];                                                \

@@ -41,7 +41,7 @@ Test(op_branch, into_goes_on_where_of_is_clear)
     cr_assert_eq(p.cpu->rip, PROCESSOR_CODE + 1);
 }
 
-/* Near transfers to one byte beyond CS: #GP, and the processor is as it was. */
+/* Near transfers to the first byte beyond the limit of CS: #GP, and nothing has changed. */
 Test(op_branch, targets_are_within_the_limit_of_cs)
 {
     const uint32_t far = PROCESSOR_CODE + 0x100;
@@ -69,7 +69,7 @@ Test(op_branch, targets_are_within_the_limit_of_cs)
     cr_assert_eq(c->gpr[X86_RCX], 4);
 }
 
-/* PROCESSOR_CODE is 64 KiB: what is cut to 16 bits lies below it. */
+/* PROCESSOR_CODE is at 64 KiB, so that an address cut to 16 bits lies below it. */
 #define HERE (PROCESSOR_CODE & 0xffffu)
 
 static uint64_t went(int vector)

@@ -66,7 +66,7 @@ static unsigned to_bcd(unsigned n)
     return n / 10 % 10 << 4 | n % 10;
 }
 
-/* What they are for: arithmetic on two digits, all hundred by hundred. */
+/* Their purpose: decimal arithmetic, here on all pairs of two-digit numbers. */
 Test(op_legacy, decimal_arithmetic_comes_out_right)
 {
     for (unsigned i = 0; i < 10000; i++) {

@@ -24,8 +24,8 @@ static void finish(void)
 
 TestSuite(op_masked, .init = start, .fini = finish);
 
-/* YMM0 is data, YMM1 the index and YMM2 the mask, of elements this wide. Bit n of chosen is element
- * n's. */
+/* YMM0 is data, YMM1 the index and YMM2 the mask, with elements of these sizes. Bit n of `chosen`
+ * selects element n. */
 static void registers_make(unsigned index_size, unsigned element, unsigned chosen)
 {
     struct cpu_vec *vec = p.cpu->vec;
@@ -46,8 +46,8 @@ static void registers_make(unsigned index_size, unsigned element, unsigned chose
 #define TEXT_(...) #__VA_ARGS__
 #define TEXT(...)  TEXT_(__VA_ARGS__)
 
-/* The same instruction bytes here and there, with RDI at `at` of the data. A processor without the
- * instruction must not offer it either. */
+/* Executes the same bytes in the guest and on the host, with RDI at data + at, and compares. If the
+ * host does not have the instruction, the guest must not have it either. */
 #define AS_THE_HOST(feature, at, ...)                                                             \
     do {                                                                                          \
         struct cpu_vec vec[3];                                                                    \
@@ -205,13 +205,20 @@ Test(op_masked, gathers_respect_limits_outside_64_bit_mode)
         AS_THE_HOST(FEATURE_AVX2, 100 + chosen, 0xc4, 0xe2, width, opcode, 0x07); \
     }
 
-Test(op_masked, vmaskmov_does_what_the_host_does){
-    MASKMOV(D128, 0x2c, 4) /* VMASKMOVPS */
-    MASKMOV(D256, 0x2c, 4) MASKMOV(D128, 0x2e, 4) MASKMOV(D256, 0x2e, 4)
-        MASKMOV(D128, 0x2d, 8)                                           /* VMASKMOVPD */
-    MASKMOV(D256, 0x2d, 8) MASKMOV(D256, 0x2f, 8) MASKMOV(D128, 0x8c, 4) /* VPMASKMOVD */
-    MASKMOV(D256, 0x8e, 4) MASKMOV(Q256, 0x8c, 8)                        /* VPMASKMOVQ */
-    MASKMOV(Q128, 0x8e, 8)
+/* VMASKMOVPS is 2c, 2e; VMASKMOVPD 2d, 2f; VPMASKMOVD 8c, 8e, and with W VPMASKMOVQ. */
+Test(op_masked, vmaskmov_does_what_the_host_does)
+{
+    MASKMOV(D128, 0x2c, 4);
+    MASKMOV(D256, 0x2c, 4);
+    MASKMOV(D128, 0x2e, 4);
+    MASKMOV(D256, 0x2e, 4);
+    MASKMOV(D128, 0x2d, 8);
+    MASKMOV(D256, 0x2d, 8);
+    MASKMOV(D256, 0x2f, 8);
+    MASKMOV(D128, 0x8c, 4);
+    MASKMOV(D256, 0x8e, 4);
+    MASKMOV(Q256, 0x8c, 8);
+    MASKMOV(Q128, 0x8e, 8);
 }
 
 #define LOAD_PS  STEP(&p, 0xc4, 0xe2, D256, 0x2c, 0x07)

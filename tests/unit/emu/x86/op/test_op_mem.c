@@ -1,9 +1,9 @@
 /*
- * Writes are judged whole before the instruction does anything, and once.
+ * All writes of an instruction are checked before it does anything, and not again.
  *
- * A device's page lies in front of a page of RAM. Whatever is done to the device takes the right to
- * that page away, as another processor may at any time: an instruction that has begun ends as if it
- * had come first.
+ * A device's page lies in front of a page of RAM. Every access to the device unmaps that page, as
+ * another processor could at any time. An instruction that has begun must end as if it had come
+ * before that.
  */
 #include "emu/x86/op/op_mem.h"
 
@@ -20,16 +20,16 @@
 #include "lib/x86/emu_rig.h"
 
 #define DEVICE (EMU_RIG_MMIO + 0x1000)
-#define END    (DEVICE + 0x1000) /* and the page of RAM begins */
+#define END    (DEVICE + 0x1000) /* where the page of RAM begins */
 #define RAM    0x10000u
 #define PORT   0x100u
 
-/* Keeps what is written, and changes the mapping of the page behind it. */
+/* A device that keeps what is written to it, and unmaps the page behind it. */
 struct thief {
     struct device device; /* first member */
     uint8_t bytes[0x1000];
     unsigned reads, writes;
-    uint8_t sets; /* in the byte at its sixth place, once it was read */
+    uint8_t sets; /* bits that appear in byte 5 after a read */
 };
 
 static struct emu_rig r;
@@ -148,7 +148,7 @@ Test(op_mem, a_modify_is_written_where_it_was_read)
     cr_assert_eq(r.cpu->gpr[X86_RAX], 0x22222222);
 }
 
-/* The instruction has taken its operand from the x87 stack by then. */
+/* An x87 store has popped its operand by the time it writes. */
 Test(op_mem, a_write_only_operand_is_judged_before)
 {
     const struct pieces *p = &r.cpu->operand;
@@ -165,7 +165,7 @@ Test(op_mem, a_write_only_operand_is_judged_before)
     cr_assert_eq(r.cpu->leave, CPU_ON);
 }
 
-/* What came from a device is not lost. */
+/* Otherwise what came from the device would be lost. */
 Test(op_mem, ins_is_judged_before_the_device_is_read)
 {
     port.bytes[0] = 0x5a;
@@ -180,7 +180,7 @@ Test(op_mem, ins_is_judged_before_the_device_is_read)
     cr_assert_eq(port.reads, 1);
 }
 
-/* And nothing of the destination, which may be a device's too. */
+/* In particular not its destination, which may be a device's too. */
 Test(op_mem, ins_reads_nothing_else)
 {
     r.cpu->gpr[X86_RDX] = PORT;
@@ -237,7 +237,7 @@ Test(op_mem, masked_stores_are_made_whole_or_not_at_all)
     cr_assert_eq(thief.writes, 0);
 }
 
-/* Several values on a stack whose last has no room there. */
+/* Several values, of which the last one has no room on the stack. */
 Test(op_mem, pushes_are_made_together)
 {
     const uint64_t values[] = { 1, 2, 3 };
@@ -251,7 +251,7 @@ Test(op_mem, pushes_are_made_together)
     for (unsigned i = 0; i < 16; i++)
         cr_assert_eq(ram()[i], 0xff);
     r.cpu->leave = CPU_ON;
-    for (unsigned known = 0; known < 2; known++) { /* through either door */
+    for (unsigned known = 0; known < 2; known++) { /* by the slow door, then by a hit */
         sp = END + 16;
         memset(ram(), 0xff, 0x1000);
         cr_assert(stack_push_all(r.cpu, &sp, values, 2, 8));
@@ -263,7 +263,7 @@ Test(op_mem, pushes_are_made_together)
     }
 }
 
-/* The frame pointers of the outer procedures are two too many. */
+/* There is room for two of the four values that ENTER pushes. */
 Test(op_mem, enter_faults_in_the_order_of_its_accesses_and_writes_nothing)
 {
     memset(ram(), 0xff, 0x1000);
@@ -276,7 +276,8 @@ Test(op_mem, enter_faults_in_the_order_of_its_accesses_and_writes_nothing)
     cr_assert_eq(r.cpu->gpr[X86_RSP], END + 16);
     for (unsigned i = 0; i < 16; i++)
         cr_assert_eq(ram()[i], 0xff);
-    r.cpu->gpr[X86_RBP] = END - 0x10; /* the first link cannot be read, two pushes before that */
+    r.cpu->gpr[X86_RBP] =
+        END - 0x10; /* the first link cannot be read, which comes before those pushes */
     cr_assert_not(STEP(0xc8, 0x00, 0x00, 0x03));
     cr_assert_eq(r.cpu->fault.address, END - 0x18);
     cr_assert_eq(r.cpu->fault.error & PF_WRITE, 0);
@@ -289,7 +290,7 @@ Test(op_mem, enter_faults_in_the_order_of_its_accesses_and_writes_nothing)
     cr_assert_eq(emu_rig_read64(&r, RAM + 8), END + 0x18);
 }
 
-/* Of two that load a task register at once one finds it busy. */
+/* If two processors load a task at the same time, one of them finds it busy. */
 Test(op_mem, a_task_is_taken_by_one_processor)
 {
     const uint64_t tss = UINT64_C(0x0000890000000067) | (uint64_t)RAM << 16;

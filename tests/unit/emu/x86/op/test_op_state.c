@@ -57,7 +57,7 @@ static void fill(void *at, size_t size, unsigned seed)
         ((uint8_t *)at)[i] = (uint8_t)(i * 73 + seed * 29 + (i >> 8));
 }
 
-/* A state that is nowhere initial. */
+/* A state in which no component has its initial value. */
 static void state_make(unsigned seed)
 {
     struct fpu_image *f = fx();
@@ -108,7 +108,7 @@ Test(op_state, fxsave_and_back)
     cr_assert_arr_eq(p.cpu->fx, image, 160);
 }
 
-/* The x87 has just executed an instruction of ours, at an address of ours. */
+/* The host's x87 has just executed an instruction at an address of this process. */
 Test(op_state, images_hold_no_address_of_the_host)
 {
     static const uint8_t zeros[18];
@@ -476,7 +476,7 @@ Test(op_state, xsave_needs_64_byte_alignment_the_unit_and_the_system)
     all_xsaves_raise(CPU_UD);
 }
 
-/* The family on an area whose last byte the limit just lets in, and on one a line further. */
+/* Executes the XSAVE family on an area that just ends at the limit, and on one 64 bytes further. */
 static void area_ends_at_the_limit(struct processor *narrow, unsigned mask, uint32_t size)
 {
     static const uint8_t code[][3] = {

@@ -96,7 +96,7 @@ Test(op_x87, a_word_sized_environment_has_14_bytes)
     cr_assert_eq(fx()->ftw, 0xc0);
 }
 
-/* FNSTENV masks all exceptions behind it; FLDENV brings the masks back. */
+/* FNSTENV then masks all exceptions; FLDENV brings the old masks back. */
 Test(op_x87, fldenv_undoes_what_fnstenv_masked)
 {
     fx()->fcw = 0x0340;

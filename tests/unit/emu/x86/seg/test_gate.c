@@ -1,4 +1,4 @@
-/* Call gates in and outside IA-32e mode, and the tasks that are not there. */
+/* Call gates inside and outside IA-32e mode, and task switches, which there are not. */
 #include "emu/x86/seg/gate.h"
 
 #include <criterion/criterion.h>
@@ -212,7 +212,7 @@ Test(gate, stack_that_the_task_does_not_have)
     expect_fault(call(FREE | 3), CPU_TS, EMU_RIG_TR);
 }
 
-/* The parameters are the caller's, and copied. */
+/* The call copies the caller's parameters to the inner stack. */
 Test(gate, parameters_go_with_a_32_bit_call)
 {
     const uint32_t parameters[] = { 0x11111111, 0x22222222, 0x33333333 };
@@ -269,7 +269,7 @@ Test(gate, inner_stack_of_a_16_bit_task)
     cr_assert_eq(c->gpr[X86_RSP], 0x6000 - 16);
 }
 
-/* What is wrong with the inner stack is said of its selector. */
+/* A fault because of the inner stack has that stack's selector as error code. */
 Test(gate, inner_stacks_that_will_not_do)
 {
     uint32_t stack[] = { INNER, EMU_RIG_USERDS };
@@ -286,7 +286,7 @@ Test(gate, inner_stacks_that_will_not_do)
     emu_rig_write(&rig, EMU_RIG_TSS + 4, stack, sizeof(stack));
     emu_rig_descriptor(&rig, FREE + 8, UINT64_C(0x004013000000ffff)); /* not present */
     expect_fault(call(FREE | 3), CPU_SS, FREE + 8);
-    emu_rig_descriptor(&rig, FREE + 8, UINT64_C(0x0040930000000fff)); /* INNER is beyond */
+    emu_rig_descriptor(&rig, FREE + 8, UINT64_C(0x0040930000000fff)); /* the limit is below INNER */
     expect_fault(call(FREE | 3), CPU_SS, FREE + 8);
     cr_assert_eq(c->cpl, 3);
     cr_assert_eq(c->gpr[X86_RSP], EMU_RIG_STACK);
@@ -310,7 +310,7 @@ Test(gate, task_switches_are_named)
     expect_unable(call(FREE + 8), "a task switch through a task gate");
 }
 
-/* What silicon says before it switches. */
+/* The faults that silicon raises before it switches. */
 Test(gate, tasks_that_cannot_be_switched_to)
 {
     protected();
@@ -346,10 +346,10 @@ Test(gate, run_ends_where_it_cannot_go_on)
     emu_rig_descriptor(&rig, FREE, UINT64_C(0x0000890030000067));
     cr_assert_eq(emu_rig_run(&rig, code, sizeof(code)), VCPU_FAILED);
     cr_assert_eq(c->rip, EMU_RIG_CODE);
-    cr_assert_eq(emu_rig_go(&rig), VCPU_FAILED, "and ever again");
+    cr_assert_eq(emu_rig_go(&rig), VCPU_FAILED, "and again each time");
 }
 
-/* The link is the guest's, and its user can set NT. */
+/* The guest writes the link, and even its user code can set NT. */
 Test(gate, return_from_a_nested_task)
 {
     uint16_t link = 0;
@@ -386,8 +386,8 @@ Test(gate, virtual_8086_mode_is_named)
     expect_unable(intr_return(c, 4), "virtual-8086 mode");
 }
 
-/* Only level 0 can want it; in IA-32e mode nobody. */
-Test(gate, virtual_8086_mode_is_not_everybodys)
+/* Elsewhere IRET ignores the VM flag: in IA-32e mode, and at other levels than 0. */
+Test(gate, virtual_8086_mode_is_for_level_0_outside_long_mode)
 {
     const uint64_t frame[] = { TARGET, EMU_RIG_CODE64, X86_RFLAGS_VM | 2, EMU_RIG_STACK,
                                EMU_RIG_DATA };

@@ -11,7 +11,7 @@ static struct processor p;
 #define IDT   0x1000u
 #define TSS   0x3000u
 #define STACK 0x6000u
-#define INNER 0x8000u /* of the kernel, when a user is interrupted */
+#define INNER 0x8000u /* the kernel's stack when user code is interrupted */
 
 #define HANDLER(vector) (0x1234567800u + (vector))
 
@@ -73,7 +73,7 @@ Test(intr, a_software_interrupt_returns_behind_itself)
     cr_assert_eq(pushed(3), PROCESSOR_DATA + STACK);
 }
 
-Test(intr, so_do_the_short_forms)
+Test(intr, the_short_forms_return_behind_themselves_too)
 {
     gate(CPU_BP, GATE_PRESENT);
     gate(CPU_DB, GATE_PRESENT);
@@ -137,7 +137,7 @@ Test(intr, a_users_interrupt_needs_a_users_gate)
     cr_assert_eq(pushed(4), 0x2b);
 }
 
-/* INT1 is an exception: the gate's privilege is not asked. */
+/* INT1 is an exception: the gate's privilege level does not count. */
 Test(intr, int1_passes_any_gate)
 {
     gate(CPU_DB, GATE_PRESENT);

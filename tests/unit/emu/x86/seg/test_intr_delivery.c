@@ -1,5 +1,4 @@
-/* Interrupts and exceptions in IA-32e mode: gates, stacks, frames, double and triple faults, IRET.
- */
+/* Interrupts and exceptions in IA-32e mode: gates, stacks, frames, double faults, IRET. */
 #include "emu/x86/seg/intr.h"
 
 #include <criterion/criterion.h>
@@ -65,7 +64,7 @@ static void expect_frame(uint64_t rsp, uint64_t rip, uint16_t cs, uint64_t flags
                      (unsigned long long)emu_rig_read64(&rig, rsp + i * 8));
 }
 
-/* In the handler by way of `vector`, with this error code on the stack. */
+/* The processor is at this handler, with this error code on the stack. */
 static void expect_entered(uint64_t handler, uint64_t error)
 {
     cr_assert_eq(c->leave, CPU_ON);
@@ -258,13 +257,14 @@ Test(intr_delivery, task_state_that_ends_too_early)
     cr_assert_eq(c->rip, HANDLER);
 }
 
-Test(intr_delivery, handlers_are_somewhere)
+Test(intr_delivery, address_of_the_handler_must_be_canonical)
 {
     emu_rig_gate(&rig, 0x40, canonical_hole, 0, INTR);
     emu_rig_gate(&rig, CPU_GP, HANDLER, 0, INTR);
     cr_assert(intr_deliver(c, 0x40));
     expect_entered(HANDLER, ERR_EXT);
-    cr_assert_eq(emu_rig_read64(&rig, c->gpr[X86_RSP] + 8), 0x8123, "it was never there");
+    cr_assert_eq(emu_rig_read64(&rig, c->gpr[X86_RSP] + 8), 0x8123,
+                 "the frame is that of the interrupted code");
 }
 
 Test(intr_delivery, stack_that_is_no_address_is_a_stack_fault)
@@ -349,7 +349,7 @@ Test(intr_delivery, return_refuses_frames_that_will_not_do)
     expect_refused(0);
 }
 
-/* A level that is not allowed comes before a segment that is not there. */
+/* The check of the levels comes before that of presence. */
 Test(intr_delivery, return_judges_levels_before_presence)
 {
     const uint64_t absent = UINT64_C(0x00af1b000000ffff);
@@ -364,7 +364,7 @@ Test(intr_delivery, return_judges_levels_before_presence)
     cr_assert_eq(c->gpr[X86_RSP], 0x4800);
 }
 
-/* IOPL belongs to level 0, IF to those IOPL names. */
+/* Only level 0 may change IOPL, and only levels up to IOPL may change IF. */
 Test(intr_delivery, return_in_user_mode_keeps_iopl_and_if)
 {
     *emu_rig_entry(&rig, 0, 2) |= X86_PTE_US;

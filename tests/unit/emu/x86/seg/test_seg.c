@@ -66,7 +66,7 @@ Test(seg, load_takes_the_descriptor_and_marks_it)
     cr_assert_eq(c->seg[X86_DS].limit, 0xffff);
     cr_assert_eq(c->seg[X86_DS].selector, FREE);
     cr_assert_eq(emu_rig_read64(&rig, EMU_RIG_GDT + FREE), RAW(DATA | 1), "accessed");
-    cr_assert_eq(c->gpr[CPU_DS_BASE], 0, "which means nothing in 64-bit mode");
+    cr_assert_eq(c->gpr[CPU_DS_BASE], 0, "it does not count in 64-bit mode");
     cr_assert(seg_load(c, X86_FS, FREE));
     cr_assert_eq(c->gpr[CPU_FS_BASE], 0x12345678);
 }
@@ -182,7 +182,7 @@ Test(seg, code_for_a_transfer)
     cr_assert(s.access & SEG_L);
 }
 
-/* A level that is not allowed comes before a segment that is not there. */
+/* The check of the levels comes before that of presence. */
 Test(seg, levels_are_judged_before_presence)
 {
     const uint64_t frame[] = { 0x9000, FREE };
@@ -198,7 +198,7 @@ Test(seg, levels_are_judged_before_presence)
     cr_assert_eq(c->gpr[X86_RSP], EMU_RIG_STACK - 16);
 }
 
-/* Bytes 12 to 15 have a type of their own, which is 0, and the base is an address. */
+/* Bytes 12 to 15 have a type field of their own, which must be 0; the base must be canonical. */
 Test(seg, system_segments_have_a_second_half)
 {
     emu_rig_descriptor(&rig, FREE, RAW(TSS));
@@ -223,7 +223,8 @@ Test(seg, sixteen_bit_tasks_are_loaded_outside_long_mode)
     cr_assert_eq(c->tr.access & 0xf, 3, "busy");
 }
 
-/* RETF as IRET: 64-bit code needs no stack segment, but for ring 3's; and RSP is the frame's. */
+/* After RETF, as after IRET, 64-bit code needs no stack segment, except in ring 3. RSP is the
+ * frame's. */
 Test(seg, far_returns_to_code_without_a_stack_segment)
 {
     const uint64_t frame[] = { 0x9000, FREE | 1, 0x4800, 1 };
@@ -268,7 +269,7 @@ Test(seg, lower_privilege_loses_what_it_may_not_use)
     cr_assert_eq(c->seg[X86_GS].base, 0x4321);
 }
 
-/* RETF with all the rest of it. */
+/* The same with a whole RETF. */
 Test(seg, far_returns_outward_leave_the_bases)
 {
     const uint64_t frame[] = { 0x9000, EMU_RIG_USER64 | 3, 0x4800, EMU_RIG_USERDS | 3 };
@@ -284,7 +285,7 @@ Test(seg, far_returns_outward_leave_the_bases)
     cr_assert_eq(c->gpr[CPU_GS_BASE], 0x5678);
 }
 
-Test(seg, lower_privilege_finds_no_trace_in_null_selectors)
+Test(seg, lower_privilege_finds_every_null_selector_as_0)
 {
     c->seg[X86_DS] = (struct x86_segment){ .selector = 3 };
     c->seg[X86_GS] = (struct x86_segment){ .selector = 2, .base = 0x1234 };
@@ -318,7 +319,8 @@ Test(seg, verify_answers_and_does_not_fault)
     cr_assert(verifies(CONFORM, FREE | 3, false));
     cr_assert(!verifies(DATA, 0, false));
     cr_assert(!verifies(DATA, EMU_RIG_LIMIT + 1, false));
-    cr_assert_eq(emu_rig_read64(&rig, EMU_RIG_GDT + FREE), RAW(DATA), "nor mark it");
+    cr_assert_eq(emu_rig_read64(&rig, EMU_RIG_GDT + FREE), RAW(DATA),
+                 "nor does it mark the segment");
 }
 
 static bool describes(unsigned access, bool rights, uint32_t *value)

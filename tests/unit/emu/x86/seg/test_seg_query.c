@@ -166,7 +166,7 @@ Test(seg_query, only_the_tables_pages_fault)
     cr_assert_not(seg_describe(p.cpu, CODE, true, &value, &ok));
 }
 
-/* The instructions around them: ZF is the answer, and the destination waits for it. */
+/* The instructions themselves: ZF is the answer, and only with ZF the destination changes. */
 Test(seg_query, instructions_answer_in_zf)
 {
     struct cpu *c = p.cpu;

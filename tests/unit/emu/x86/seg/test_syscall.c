@@ -87,7 +87,7 @@ Test(syscall, enters_the_kernel)
     cr_assert_eq(c->gpr[X86_RCX], 0x1234);
     cr_assert_eq(c->gpr[X86_R11], 2 | 1 | TF | IF | DF, "all but RF");
     cr_assert_eq(cpu_rflags(c), 2 | 1);
-    cr_assert_eq(c->leave, CPU_STEP, "TF is looked at again");
+    cr_assert_eq(c->leave, CPU_STEP, "TF is tested again");
     expect_ring(0, 0x10, true, 0x18);
 }
 
@@ -105,7 +105,7 @@ Test(syscall, enters_from_compatibility_mode_on_amd_alone)
     expect_ring(0, 0x10, true, 0x18);
 }
 
-/* There the entry is STAR's own, and EFLAGS goes nowhere. */
+/* In protected mode the entry is in STAR, and EFLAGS is not saved. */
 Test(syscall, enters_from_protected_mode_on_amd_alone)
 {
     emu_rig_protected_mode(&rig);
@@ -171,7 +171,7 @@ Test(syscall, return_is_refused)
     expect_refused(syscall_return(c, 8), CPU_GP);
 }
 
-Test(syscall, return_to_no_address_faults_in_ring_3_on_amd)
+Test(syscall, return_to_a_bad_address_faults_in_ring_3_on_amd)
 {
     be_amd();
     c->gpr[X86_RCX] = NOT_CANONICAL;
@@ -189,7 +189,7 @@ Test(syscall, return_on_amd_leaves_the_stack_segment_what_it_was)
     cr_assert(syscall_return(c, 8));
     expect_ring(3, 0x33, true, 0x2b);
     cr_assert_eq(c->seg[X86_SS].base, 0x1000);
-    cr_assert_eq(c->gpr[CPU_SS_BASE], 0, "64-bit mode looks at none");
+    cr_assert_eq(c->gpr[CPU_SS_BASE], 0, "64-bit mode has no such base");
     cr_assert_eq(c->seg[X86_SS].limit, 5);
     cr_assert_eq(c->seg[X86_SS].access, SEG_P | 0x60);
 }
@@ -264,8 +264,8 @@ Test(syscall, real_mode_has_none)
     expect_refused(syscall_return(c, 4), CPU_UD);
 }
 
-/* The guest's own code from here on: a single step's trap is at the first instruction of the other
- * ring, or does not come. */
+/* From here on the guest's code runs. The trap of a single step comes before the first instruction
+ * of the other ring, or not at all. */
 
 static void single_step_gate(uint64_t handler)
 {
@@ -278,7 +278,7 @@ Test(syscall, masked_trap_flag_does_not_trap_in_the_kernel)
 
     c->lstar = EMU_RIG_CODE + sizeof(call); /* pushf; or $TF, (%rsp); popf; syscall */
     c->star = (uint64_t)EMU_RIG_CODE64 << 32;
-    single_step_gate(NOT_CANONICAL); /* a trap would be the end of it */
+    single_step_gate(NOT_CANONICAL); /* a trap would shut the processor down */
     cr_assert_eq(emu_rig_run(&rig, call, sizeof(call)), VCPU_KICKED);
     cr_assert_eq(c->gpr[X86_R11] & TF, TF);
 }

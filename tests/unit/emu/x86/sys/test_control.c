@@ -112,7 +112,7 @@ Test(control, cr3_has_as_many_bits_as_addresses)
     cr_assert_eq(get(3) & 0x18, 0x18);
 }
 
-/* Whatever makes them count looks at them: CR3, CR4 and CR0. */
+/* Every write that brings the entries into use checks them: of CR3, CR4 and CR0. */
 Test(control, pae_looks_at_its_topmost_entries)
 {
     const uint64_t good = 0x111000 | X86_PTE_P, bad = good | X86_PTE_RW, absent = X86_PTE_RW;
@@ -121,7 +121,7 @@ Test(control, pae_looks_at_its_topmost_entries)
     c->efer = 0;
     emu_rig_protected_mode(&rig);
     emu_rig_write(&rig, last, &bad, sizeof(bad));
-    cr_assert(control_write(c, 3, 0x110000), "without paging it is a number");
+    cr_assert(control_write(c, 3, 0x110000), "without paging they are not in use");
     cr_assert(control_write(c, 4, c->cr4 | X86_CR4_PAE));
     refuses(0, c->cr0 | X86_CR0_PG);
     emu_rig_write(&rig, last, &absent, sizeof(absent));
@@ -149,7 +149,7 @@ Test(control, cr3_write_forgets_all_but_global_pages)
     cr_assert_null(mmu_read_hit(c, 0x401000, 8), "CR4.PGE changes");
 }
 
-Test(control, cr0_wp_takes_write_translations_along)
+Test(control, cr0_wp_drops_write_translations)
 {
     cr_assert(control_write(c, 0, c->cr0 & ~X86_CR0_WP));
     emu_rig_map(&rig, 0x400000, 0x6000, X86_PTE_P);

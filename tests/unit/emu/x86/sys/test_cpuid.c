@@ -34,7 +34,7 @@ static void start(void)
 
 TestSuite(emu_cpuid, .init = start);
 
-/* The instruction, as the guest gets it. */
+/* Executes the instruction. Returns what the guest gets. */
 static struct cpuid_entry asked(uint32_t leaf, uint32_t subleaf)
 {
     c.gpr[X86_RAX] = UINT64_C(0x1111111100000000) | leaf;
@@ -165,7 +165,7 @@ Test(emu_cpuid, the_switch_says_who_it_is)
     cr_assert_eq(emu_cpuid_offer(&c.cpuid, &e), -EINVAL);
 }
 
-Test(emu_cpuid, leaves_that_there_are_not_are_zero_or_the_highest)
+Test(emu_cpuid, leaves_that_do_not_exist_are_zero_or_the_highest)
 {
     static const uint32_t none[] = { 0x1000, 0x20000000, 0x40000100, 0x80000022, UINT32_MAX };
 
@@ -185,7 +185,7 @@ Test(emu_cpuid, leaves_that_there_are_not_are_zero_or_the_highest)
     cr_assert_eq(asked(7, 5).ebx, 0, "nor a subleaf");
 }
 
-/* A processor whose local APIC is off is one without. */
+/* A processor whose local APIC is disabled shows none. */
 Test(emu_cpuid, the_apic_is_there_while_it_is_enabled)
 {
     cr_assert(asked(1, 0).edx & BIT(9));
@@ -212,7 +212,7 @@ Test(emu_cpuid, topology_names_each_processor)
     }
 }
 
-Test(emu_cpuid, system_calls_are_shown_where_they_are)
+Test(emu_cpuid, syscall_is_shown_in_the_modes_that_have_it)
 {
     cr_assert(asked(0x80000001, 0).edx & BIT(11));
     c.mode = 0;

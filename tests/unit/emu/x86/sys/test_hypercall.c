@@ -37,7 +37,7 @@ static void finish(void)
 
 TestSuite(hypercall, .init = start, .fini = finish);
 
-/* By the instruction, 0f 01 c1 or d9. */
+/* Executes 0f 01 `last`: c1 is VMCALL, d9 is VMMCALL. */
 static int64_t call_by(uint8_t last, uint64_t number, uint64_t a0, uint64_t a1)
 {
     const uint8_t code[] = { 0x0f, 0x01, last };
@@ -60,8 +60,8 @@ static int64_t call(uint64_t number, uint64_t a0, uint64_t a1)
     return answer;
 }
 
-/* 1 is answered always; 9 below; those of features that CPUID does not show, and unknown ones, are
- * not there. */
+/* Call 1 always exists; call 9 is tested below. Calls of features that CPUID does not show, and
+ * unknown ones, do not exist. */
 Test(hypercall, numbers)
 {
     cr_assert_eq(call(1, 0, 0), 0);
@@ -116,7 +116,7 @@ Test(hypercall, clocks_are_paired)
 
 Test(hypercall, clocks_are_not_paired_elsewhere)
 {
-    cr_assert_eq(call(CLOCK_PAIRING, DATA, 1), EOPNOTSUPP_, "another clock than the wall's");
+    cr_assert_eq(call(CLOCK_PAIRING, DATA, 1), EOPNOTSUPP_, "a clock other than the wall clock");
     cr_assert_eq(call(CLOCK_PAIRING, EMU_RIG_RAM - 63, 0), EFAULT_, "across the end of RAM");
     cr_assert_eq(call(CLOCK_PAIRING, UINT64_MAX - 8, 0), EFAULT_);
     cr_assert_eq(call(CLOCK_PAIRING, EMU_RIG_MMIO, 0), EFAULT_);

@@ -182,7 +182,7 @@ Test(msr, constants_do_not_change)
     refuses(0xfe, 1);
 }
 
-/* Four selectors and four counters, whose values are read by RDPMC too. */
+/* Four selectors and four counters. RDPMC reads the counters too. */
 Test(msr, amds_counters_stand_still)
 {
     uint64_t value = 1;

@@ -37,8 +37,8 @@ Test(reset, begins_below_four_gigabytes_in_real_mode)
     cr_assert(r.emu->cpus[1]->waiting_for_sipi);
 }
 
-/* SDM 3A, table 9-1: what INIT leaves. */
-Test(reset, init_keeps_what_is_no_part_of_the_program)
+/* What INIT leaves as it was (SDM 3A, table 9-1). */
+Test(reset, init_keeps_vector_registers_and_msrs)
 {
     struct cpu *c = r.cpu;
 
@@ -69,7 +69,7 @@ static void call_it(const char *name)
     cpu_features_update(r.cpu);
 }
 
-Test(reset, the_vendor_says_whose_habits_it_has)
+Test(reset, the_vendor_in_cpuid_decides_the_behaviour)
 {
     call_it("AuthenticAMD");
     cr_assert(r.cpu->vendor->near_66);
@@ -79,7 +79,7 @@ Test(reset, the_vendor_says_whose_habits_it_has)
     cr_assert(r.cpu->vendor->near_66);
     r.cpu->cpuid.count = 0;
     cpu_features_update(r.cpu);
-    cr_assert_not(r.cpu->vendor->near_66, "nobody's");
+    cr_assert_not(r.cpu->vendor->near_66, "without a vendor it is as Intel's");
 }
 
 Test(reset, features_are_those_that_cpuid_shows)

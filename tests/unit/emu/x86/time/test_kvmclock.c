@@ -1,4 +1,4 @@
-/* The paravirtual clock: the line by which a counter becomes time, and when it is written again. */
+/* The paravirtual clock: how a TSC becomes time, and when the pages are written again. */
 #include "emu/x86/time/kvmclock.h"
 
 #include <criterion/criterion.h>
@@ -50,7 +50,7 @@ static struct page page(unsigned n)
     return p;
 }
 
-/* The time that processor n computes when the host's counter is this. */
+/* The time that a guest computes on processor n when the host's TSC is this. */
 static uint64_t told(unsigned n, uint64_t host_tsc)
 {
     struct page p = page(n);
@@ -68,8 +68,8 @@ Test(kvmclock, counts_from_the_machines_beginning)
     cr_assert_eq(page(0).flags, TSC_IS_STABLE);
 }
 
-/* A guest that sets its counter does not travel in time. */
-Test(kvmclock, time_is_the_same_after_the_counter_is_set)
+/* A guest that sets its TSC does not move its time. */
+Test(kvmclock, time_is_the_same_after_the_tsc_is_set)
 {
     uint64_t at = rig.emu->tsc_start + 123456789;
     uint64_t before = told(0, at);
@@ -83,7 +83,7 @@ Test(kvmclock, time_is_the_same_after_the_counter_is_set)
     cr_assert_eq(told(1, at), before);
 }
 
-/* The flag is the guest's to clear. */
+/* The guest clears the flag. */
 Test(kvmclock, says_that_the_host_had_stopped_a_processor)
 {
     uint32_t version = page(1).version;
@@ -102,11 +102,11 @@ Test(kvmclock, says_that_the_host_had_stopped_a_processor)
     cr_assert_eq(page(1).flags, TSC_IS_STABLE, "there is no page");
 }
 
-Test(kvmclock, counters_that_differ_are_not_read_for_each_other)
+Test(kvmclock, tscs_that_differ_are_not_stable)
 {
     cr_assert(msr_write(rig.cpu, TSC_ADJUST, 1000));
     cr_assert_eq(page(0).flags, 0);
-    cr_assert_eq(page(1).flags, 0, "nor by those who have not moved");
+    cr_assert_eq(page(1).flags, 0, "nor on a processor whose TSC was not moved");
     cr_assert(msr_write(rig.emu->cpus[1], TSC_ADJUST, 1000));
     cr_assert_eq(page(0).flags, TSC_IS_STABLE);
     cr_assert_eq(page(1).flags, TSC_IS_STABLE);
@@ -124,7 +124,7 @@ Test(kvmclock, is_not_written_once_it_is_off)
     cr_assert(msr_write(rig.cpu, TSC_ADJUST, 0));
 }
 
-/* INIT: the page may be another kernel's by now. */
+/* By then the page may be another kernel's. */
 Test(kvmclock, is_off_after_init)
 {
     cr_assert_neq(rig.emu->cpus[1]->kvmclock, 0);
@@ -134,8 +134,8 @@ Test(kvmclock, is_off_after_init)
     cr_assert_eq(rig.emu->cpus[1]->kvmclock, 0);
 }
 
-/* What the wall clock says of the machine's beginning, and the time since then, is the host's time;
- * to a millisecond, because the two clocks are not the same. */
+/* The machine's start by the wall clock plus the time since then is the host's time, to within a
+ * millisecond, because CLOCK_REALTIME and the TSC are two clocks. */
 Test(kvmclock, wall_clock_is_the_hosts)
 {
     struct timespec host;

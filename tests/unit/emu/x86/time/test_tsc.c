@@ -76,7 +76,7 @@ Test(clock, now_does_not_go_back)
     cr_assert(clock_now_ns() >= before);
 }
 
-/* Of clocks read one after the other each is between its neighbours. */
+/* Both clocks of a sample lie between a reading before it and one after it. */
 Test(clock, a_sample_is_of_one_moment)
 {
     uint64_t tsc = tsc_host(), ns = clock_now_ns();
