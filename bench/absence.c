@@ -1,14 +1,14 @@
 /*
  * How long the event loop is away while a guest, or somebody on the host, does its worst.
  *
- *   bench-absence [MILLISECONDS]    of each attack; 1000 if not said
+ *   bench-absence [MILLISECONDS]    of each attack; 1000 by default
  *
  * Method: a device, its loop and a driver in this process (tests/lib), the guest's other processors
  * as threads. A timer that is due each millisecond tells how late it is; the longest delay is the
- * loop's longest absence. On a host that is busy otherwise that is the host's scheduler, too: so
- * the longest time that the loop's thread had a processor for between two ticks stands beside it.
+ * loop's longest absence. On a busy host the scheduler has its part in that: so the longest
+ * processor time that the loop's thread used between two ticks is printed beside it.
  *
- * bench/absence runs the same against a whole machine.
+ * bench/absence attacks a whole machine too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@
 #define THREADS   3u
 #define DISK_SIZE (UINT64_C(1) << 30)
 #define HUGE      126u /* buffers of 4 MiB in a request */
-#define AHEAD     128u
+#define AHEAD     128u /* chains that refill offers beyond what the device has taken */
 
 static struct vd d;
 static volatile bool stop;
@@ -106,7 +106,7 @@ static void disk_close(void)
     blk_destroy(disk);
 }
 
-/* A request whose data is all of the memory above VD_HIGH, `count` times; in slot i. */
+/* Makes a request with `count` data buffers, all of them the same len bytes at VD_HIGH. */
 static void request_make(uint32_t type, uint32_t len, unsigned count)
 {
     struct virtio_blk_outhdr header = { .type = type };
@@ -234,7 +234,7 @@ static void *do_nothing(void *arg)
     return arg;
 }
 
-/* Offers again what the device is through with, as fast as that. */
+/* Offers the same chains again, as fast as the device takes them. */
 static void *refill(void *queue)
 {
     struct vd_queue *q = &d.queue[*(unsigned *)queue];
@@ -266,7 +266,7 @@ static void *doorbells_ring(void *arg)
     return arg;
 }
 
-/* A processor that is held until the device is itself again comes back with the next reset. */
+/* Brings the device up and resets it, and does so again as soon as the reset has ended. */
 static void *reset_again(void *arg)
 {
     while (!stop) {

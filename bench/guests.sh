@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# Read by the scripts that measure devices from inside a guest: mote and QEMU with the same guest
+# Sourced by the scripts that measure devices from inside a guest: mote and QEMU with the same guest
 # (bench/guest), on this host's KVM.
 #
-# The guest runs in ring 3 and polls its queues, so what is measured is the monitor: its device, its
-# event loop and the way to the host and back. $MOTE_BUILD names another build than build/release.
+# The guest runs in ring 3 and polls its queues, so it measures the monitor: its device, its event
+# loop and the way to the host and back. $MOTE_BUILD names another build than build/release.
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=${MOTE_BUILD:-$here/../build/release}
@@ -17,21 +17,21 @@ if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then need "this host has no KVM that 
 qemu=$(command -v qemu-system-x86_64) || need "qemu-system-x86_64 is missing; resources/install bed brings it"
 khz=$("$build/bench/bench-tsc")
 
-# Runs the script, whose arguments these are, in a network namespace of its own.
+# enter_network ARGUMENT...: runs the script again, with these, in a network namespace of its own.
 enter_network() {
     if [ -n "${BENCH_NETWORK:-}" ]; then return; fi
     export BENCH_NETWORK=1
     if [ "$(id -u)" = 0 ]; then exec unshare -n "$0" "$@"; else exec unshare -rn "$0" "$@"; fi
 }
 
-# 0 in the file of that name for every interface.
+# switch_off NAME: switches that setting of IPv4 off for every interface.
 switch_off() {
     for directory in /proc/sys/net/ipv4/conf/*; do
         echo 0 >"$directory/$1"
     done
 }
 
-# In there: the tap tap0, whose host forwards what comes for 10.9.0.3 to where it came from.
+# Makes the tap tap0, in that namespace. The host forwards what arrives for 10.9.0.3 back to it.
 make_tap() {
     ip tuntap add tap0 mode tap
     ip link set tap0 address 02:00:00:00:00:01
@@ -44,8 +44,8 @@ make_tap() {
     switch_off rp_filter
 }
 
-# on_mote DEVICES ARGUMENTS: DEVICES are mote's options, ARGUMENTS the guest's. Both have huge pages as
-# far as the host finds some: QEMU takes them unasked.
+# on_mote and on_qemu DEVICES ARGUMENTS: run the guest with ARGUMENTS, on a machine with DEVICES, the
+# monitor's own options. Both have huge pages as far as the host finds some: QEMU takes them unasked.
 on_mote() {
     # shellcheck disable=SC2086 # a list
     "$build/mote" run --accel kvm --kernel "$build/bench/bench-guest" --mem 128M --huge-pages transparent $1 \
@@ -61,7 +61,7 @@ on_qemu() {
         -append "tsc_khz=$khz mmio=0xfeb00000 mmio_stride=0x200 mmio_count=24 $2" </dev/null
 }
 
-# A guest's result, "COUNT done in NANOSECONDS ns", as a number a second; what else it says goes to standard error.
+# Turns a guest's result, "COUNT done in NANOSECONDS ns", into a number a second; all else goes to standard error.
 per_second() {
     tr -d '\r' | awk '/ done in / { printf "%.0f\n", $1 * 1e9 / $4; next } { print >"/dev/stderr" }'
 }

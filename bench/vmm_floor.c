@@ -8,10 +8,10 @@
  * shuts down. Each round runs every contestant once, so that whatever else the host does meets all
  * of them, and each figure is the median of the rounds.
  *
- * What no monitor can save is measured beside them: the bare sequence of KVM calls for the same
- * guest, in a forked child with nothing around it, in total and call by call. So is what that child
- * then waits for, the machine's being taken down; mote leaves it to the kernel
- * (src/core/kvm/kvm_keeper.h).
+ * Beside them stands what no monitor can save: the bare sequence of KVM calls for the same guest,
+ * in a forked child with nothing around it, in total and call by call. The time until that child is
+ * gone, in which the kernel takes the machine down, is a figure of its own; mote does not wait for
+ * that (src/core/kvm/kvm_keeper.h).
  */
 #include <asm/kvm.h>
 #include <assert.h>
@@ -252,7 +252,7 @@ enum { MOTE, QEMU, VERSION, FLOOR, DOWN, FLOOR_STEP, SERIES = FLOOR_STEP + STEPS
 
 static uint64_t samples[SERIES][RUNS_MAX];
 
-/* From before the fork until the parent knows the end; everything the process does lies between. */
+/* Returns the time from `start`, before the fork, until the parent has seen the child's end. */
 static uint64_t wait_since(uint64_t start, pid_t child, const char *name, int wanted)
 {
     int status;

@@ -4,7 +4,7 @@
  *
  *   bench-vsock_peer SOCKET sink|source|echo
  *
- * Says on standard output when it listens.
+ * It prints "listening" once it listens.
  */
 #include <signal.h>
 #include <stdio.h>

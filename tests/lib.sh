@@ -1,8 +1,8 @@
 # Checks for shell tests, for any POSIX shell: the tests of the tree and those that run in the bed.
 # shellcheck shell=sh
 #
-# Each check prints one line, "ok: what" or "FAILED: what", and a failed one what it saw. The script
-# goes on after a failure and ends with `conclude`.
+# Each check prints one line, "ok: what" or "FAILED: what"; a failed one also prints what it saw.
+# The script goes on after a failure and ends with `conclude`.
 checks=0
 failures=0
 
@@ -37,8 +37,8 @@ expect_match() {
     fi
 }
 
-# host_kvm: can this host's KVM run a guest? Status 0 if $MOTE's doctor says so; otherwise 1, and his
-# reason in one line.
+# host_kvm: can this host's KVM run a guest? Status 0 if $MOTE's doctor says so; otherwise 1, and
+# the doctor's reason, in one line, on standard output.
 host_kvm() {
     conclusion=$("$MOTE" doctor | tail -n 1)
     case $conclusion in

@@ -1,10 +1,10 @@
 /*
- * run=attack: keeps the monitor's event loop busy as far as it lets itself be. Never ends.
+ * run=attack: keeps the monitor's event loop as busy as it can, without end.
  *
- *   kind=big       reads of nearly 1 GiB, 256 of them at once, of whatever the disk has
+ *   kind=big       256 reads of nearly 1 GiB at once
  *   kind=refused   requests that are answered without I/O, offered again before they are answered
- *   kind=resets    a network device that is brought up and reset
- *   kind=broken    a disk that is brought up with a queue that is none, and reset
+ *   kind=resets    brings a network device up and resets it
+ *   kind=broken    brings a disk up with a queue of an invalid size, and resets it
  */
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
@@ -14,12 +14,12 @@
 #include "guest/virtio.h"
 
 #define SEGMENTS  126u
-#define DATA_AT   (UINT64_C(16) << 20) /* behind the program */
+#define DATA_AT   (UINT64_C(16) << 20) /* after the program */
 #define DATA_LEN  (8u << 20)
 #define UNKNOWN   99u
-#define STRIDE    32u /* every so many requests one tells how far the device is */
+#define STRIDE    32u /* one request in so many tells how far the device is */
 #define UNTOUCHED 0xeeu
-#define PATIENCE  300000u /* looks until it is kicked again */
+#define PATIENCE  300000u /* looks at that request after which the device is kicked again */
 #define NS_PER_MS 1000000u
 
 static struct request {
@@ -106,7 +106,7 @@ static void say_rate(uint64_t resets, uint64_t began_ns)
     say(" ms\n");
 }
 
-/* Each time as a driver that takes all there is to offload. */
+/* Accepts all of the device's offloads each time. */
 _Noreturn static void reset_network(void)
 {
     uint64_t began_ns = now_ns();

@@ -1,5 +1,5 @@
 /*
- * run=blk: requests to a disk, depth= of them under way, of bytes= each, for ms= milliseconds.
+ * run=blk: requests to a disk, depth= of them in flight, of bytes= each, for ms= milliseconds.
  *
  *   op=read|write order=random|sequential
  */
@@ -10,7 +10,7 @@
 #include "guest/virtio.h"
 
 #define SECTOR     512u
-#define DATA_AT    (UINT64_C(4) << 20) /* behind the program */
+#define DATA_AT    (UINT64_C(4) << 20) /* after the program */
 #define DATA_END   (UINT64_C(100) << 20)
 #define WARM_UP_MS 50u
 #define NS_PER_MS  1000000u

@@ -2,11 +2,11 @@
  * From the PVH entry to guest_main in ring 3: 4 GiB mapped one to one for every ring, interrupts
  * off. Nothing handles exceptions: one ends the guest.
  *
- * What is measured runs in ring 3, as some hosts' KVM runs only that at the processor's speed. The
- * way there is some dozen instructions, with page tables that the assembler made. Ports are opened by
- * the task's permission bitmap: the same KVM does not look at IOPL.
+ * What is measured runs in ring 3, as some hosts' KVM runs only that at the processor's speed. It
+ * takes some dozen instructions to get there, with page tables that the assembler made. The TSS's I/O
+ * permission bitmap opens the ports, since the same KVM ignores IOPL.
  *
- * Before that guest_begin has its say in ring 0: a guest that is to halt stays there.
+ * Before that, guest_begin runs in ring 0: a guest that is to halt stays there.
  */
 #define CR0_PE      0x00000001
 #define CR0_PG      0x80000000
@@ -20,7 +20,7 @@
 #define USER_CODE   0x23
 #define TASK        0x28
 
-#define PORTS      0x800 /* the first ones, open */
+#define PORTS      0x800 /* so many ports are open, from 0 on */
 #define TASK_SIZE  104   /* without the bitmap */
 #define TASK_LIMIT (TASK_SIZE + PORTS / 8)
 

@@ -7,7 +7,7 @@
 #define ACPI_RESET    0x606u /* mote's */
 #define RESET_VALUE   1u
 
-/* The PVH boot protocol's, as far as it is of interest. */
+/* Of the PVH boot protocol's struct, the part that is used here. */
 struct hvm_start_info {
     uint32_t magic, version, flags, nr_modules;
     uint64_t modlist_paddr, cmdline_paddr;
@@ -53,8 +53,8 @@ static uint8_t in(uint16_t port)
     return byte;
 }
 
-/* Behind what both begin with, or NULL. */
-static const char *behind(const char *text, const char *begin)
+/* The rest of `text` after `begin`; NULL: it does not begin so. */
+static const char *text_after(const char *text, const char *begin)
 {
     for (; *begin; begin++, text++)
         if (*text != *begin)
@@ -72,7 +72,7 @@ const char *arg_text(const char *name)
     const char *at = cmdline;
 
     while (*at) {
-        const char *value = behind(at, name);
+        const char *value = text_after(at, name);
         if (value && *value == '=')
             return value + 1;
         while (!is_end(*at))
@@ -102,7 +102,7 @@ uint64_t arg_number(const char *name, uint64_t otherwise)
 bool arg_is(const char *name, const char *word)
 {
     const char *text = arg_text(name);
-    const char *end = text ? behind(text, word) : NULL;
+    const char *end = text ? text_after(text, word) : NULL;
 
     return end && is_end(*end);
 }

@@ -1,17 +1,17 @@
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
 /*
- * What the benchmark guest's workloads stand on: its command line, time, words to the serial port
- * and the end. One processor in ring 3, no interrupts.
+ * What the workloads of the benchmark guest share: its command line, the time, output to the serial
+ * port, and the end. There is one processor, in ring 3, and no interrupts.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is behind "name=" on the command line; NULL: nothing is. */
+/* The text after "name=" on the command line, up to its end or a space; NULL: there is none. */
 const char *arg_text(const char *name);
 
-/* The same as a number, with a value for where there is none; 0x is understood. */
+/* The same as a number, decimal or with 0x; `otherwise` if there is none. */
 uint64_t arg_number(const char *name, uint64_t otherwise);
 
 /* Whether the argument is this word. */
@@ -20,11 +20,11 @@ bool arg_is(const char *name, const char *word);
 /* Nanoseconds, by the time stamp counter at the rate that tsc_khz= tells. */
 uint64_t now_ns(void);
 
-/* To the serial port. */
+/* Print to the serial port. */
 void say(const char *text);
 void say_number(uint64_t number);
 
-/* "COUNT done in NANOSECONDS ns", what the scripts read. */
+/* Prints "COUNT done in NANOSECONDS ns", which the scripts read. */
 void say_result(uint64_t count, uint64_t ns);
 
 /* Says why and ends. */

@@ -1,13 +1,13 @@
 /*
- * run=idle: every device that there is gets a driver that is ready, buffers to receive into where
- * it receives, and nothing to do. Says how many devices it found and halts.
+ * run=idle: makes every device ready, gives those that receive their buffers, says how many devices
+ * it found, and halts.
  */
 #include <linux/virtio_ids.h>
 
 #include "guest/guest.h"
 #include "guest/virtio.h"
 
-#define BUFFERS_AT  (UINT64_C(4) << 20) /* behind the program */
+#define BUFFERS_AT  (UINT64_C(4) << 20) /* after the program */
 #define BUFFER_SIZE 4096u
 
 static void buffers_offer(struct queue *q)

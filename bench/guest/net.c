@@ -1,13 +1,14 @@
 /*
  * run=net: frames of a tap's network, for ms= milliseconds.
  *
- *   way=out    leave for an address that the host has not, so that it drops them; depth= under way
- *   way=back   are packets that the host's kernel forwards to where they came from; depth= on their
- *              way there and back
+ *   way=out    frames for an address that the host does not have, so that it drops them; depth= in
+ *              flight
+ *   way=back   packets that the host's kernel forwards to where they came from; depth= on their way
+ *              there and back
  *   size=frame|segment   1,514 bytes, or a TCP segment of 64 KiB that the host may cut
  *
- * The host's end has HOST_MAC and forwards to 10.9.0.3. What is lost on the way there and back is
- * told on a line of its own.
+ * The host's end has host_mac and forwards what arrives for 10.9.0.3. What is lost on the way there
+ * and back is counted on a line of its own.
  */
 #include <linux/if_ether.h>
 #include <linux/virtio_ids.h>
@@ -26,14 +27,14 @@
 #define FRAME_LEN   1514u
 #define SEGMENT_LEN (ETH_HLEN + IP_LEN + TCP_LEN + 45u * SEGMENT)
 
-#define SENT_AT       (UINT64_C(4) << 20) /* behind the program, SENT_SIZE a frame */
+#define SENT_AT       (UINT64_C(4) << 20) /* after the program, SENT_SIZE a frame */
 #define SENT_SIZE     0x11000u
 #define RECEIVED_AT   (UINT64_C(64) << 20) /* RECEIVED_SIZE a buffer */
 #define RECEIVED_SIZE 4096u
 
 #define WARM_UP_MS  50u
 #define NS_PER_MS   1000000u
-#define PATIENCE_NS (20 * UINT64_C(1000000)) /* then what has not come is lost */
+#define PATIENCE_NS (20 * UINT64_C(1000000)) /* so long after the last arrival the rest is lost */
 
 #define BIT(feature) (UINT64_C(1) << (feature))
 
@@ -134,7 +135,7 @@ static void net_start(void)
     queue_publish(&rx);
 }
 
-/* Whether the buffer begins one of our frames; the host has some of its own. */
+/* Whether the buffer begins one of this guest's frames; the host sends some of its own. */
 static bool is_ours(const uint8_t *buffer)
 {
     const uint8_t *ip = buffer + HEADER + ETH_HLEN;
@@ -142,10 +143,10 @@ static bool is_ours(const uint8_t *buffer)
     return ip[0] == 0x45 && ip[12] == 10 && ip[15] == 2 && ip[19] == 3;
 }
 
-/* Takes what came and returns how many frames of ours it was. */
+/* Takes what came; returns how many of this guest's frames it was. */
 static uint64_t receive(void)
 {
-    static unsigned rest; /* buffers of the present frame that are yet to come */
+    static unsigned rest; /* buffers of the current frame that are yet to come */
     struct vring_used_elem e;
     uint64_t count = 0;
 
@@ -181,7 +182,7 @@ static void lose(uint64_t now)
     progress_ns = now;
 }
 
-/* Keeps so many under way until then; returns how many arrived. */
+/* Keeps `depth` frames in flight until then; returns how many arrived. */
 static uint64_t work_until(uint64_t end_ns)
 {
     uint64_t done = 0, now;

@@ -1,4 +1,4 @@
-/* Finding, negotiating, queues. */
+/* Finds devices, negotiates features, sets up queues. */
 #include "guest/virtio.h"
 
 #include <linux/virtio_config.h>
@@ -7,7 +7,7 @@
 #include "guest/guest.h"
 
 #define MAGIC      0x74726976u
-#define QUEUES_MAX 24u /* of all devices */
+#define QUEUES_MAX 24u /* of all devices together */
 
 #define TRANSPORT_FEATURES                                                            \
     (UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC | \

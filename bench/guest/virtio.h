@@ -1,8 +1,8 @@
 #ifndef BENCH_GUEST_VIRTIO_H
 #define BENCH_GUEST_VIRTIO_H
 /*
- * A driver for virtio 1.2 over MMIO version 2, as a driver that polls: it asks for no interrupts
- * and looks at the used rings, and kicks only when the device asks for it.
+ * A polling driver for virtio 1.2 over MMIO version 2: it asks for no interrupts, looks at the used
+ * rings, and kicks only when the device wants it.
  *
  * Devices are looked for in windows of mmio_stride= bytes from mmio=, mmio_count= of them.
  */
@@ -54,13 +54,13 @@ static inline void queue_offer(struct queue *q, uint16_t head)
 /* ...this, which kicks if the device wants it. */
 void queue_publish(struct queue *q);
 
-/* The next chain that came back. */
+/* The next chain that came back; false: there is none. */
 static inline bool queue_reap(struct queue *q, struct vring_used_elem *e)
 {
     if (__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) == q->reaped)
         return false;
     *e = q->used->ring[q->reaped++ & (q->size - 1)];
-    *q->used_event = (uint16_t)(q->reaped - 1); /* behind us: no interrupt */
+    *q->used_event = (uint16_t)(q->reaped - 1); /* already passed: no interrupt */
     return true;
 }
 

@@ -2,10 +2,10 @@
  * run=vsock: one connection to port= of the host, for ms= milliseconds.
  *
  *   way=out    bytes to whoever listens there, in packets of 64 KiB, as its credit allows
- *   way=in     bytes from there, into buffers of 4 KiB, as Linux has them
+ *   way=in     bytes from there, into buffers of 4 KiB, as Linux's driver has them
  *   way=back   64 bytes there and back, one at a time
  *
- * The result counts bytes, and trips of way=back.
+ * The result counts bytes, or round trips for way=back.
  */
 #include <linux/virtio_ids.h>
 #include <linux/virtio_vsock.h>
@@ -20,14 +20,14 @@
 #define HOST_CID 2u
 #define PORT     1024u
 
-#define SENT_AT       (UINT64_C(4) << 20) /* behind the program, SENT_SIZE a packet */
+#define SENT_AT       (UINT64_C(4) << 20) /* after the program, SENT_SIZE a packet */
 #define SENT_SIZE     0x11000u
 #define SENT_MAX      32u
 #define PAYLOAD       (64u << 10)
 #define RECEIVED_AT   (UINT64_C(64) << 20) /* RECEIVED_SIZE a buffer */
 #define RECEIVED_SIZE (HEADER + 4096u)
 #define TRIP          64u
-#define ALLOC         (256u << 10) /* what the host may send without being told more */
+#define ALLOC         (256u << 10) /* buf_alloc: bytes that the host may have in flight */
 
 #define WARM_UP_MS 50u
 #define NS_PER_MS  1000000u
@@ -41,7 +41,7 @@ static uint16_t idle[SENT_MAX]; /* packets that are not with the device */
 static unsigned idle_count;
 
 static bool connected;
-static uint32_t host_alloc, host_forwarded; /* the host's last word about its buffer */
+static uint32_t host_alloc, host_forwarded; /* the host's last buf_alloc and fwd_cnt */
 static uint32_t sent, received, told;       /* bytes of the connection, free-running */
 
 static void *at(uint64_t address)
@@ -49,7 +49,7 @@ static void *at(uint64_t address)
     return (void *)address;
 }
 
-/* Sends a packet, with so much of whatever lies behind its header. */
+/* Sends a packet with len bytes of whatever memory holds after its header. */
 static void send(uint16_t op, uint32_t len)
 {
     uint16_t i = idle[--idle_count];
@@ -89,7 +89,7 @@ static void hear(const struct virtio_vsock_hdr *h)
         fail("the host hung up");
 }
 
-/* Whatever came and went; tells the host of what was taken before it has to wait for that. */
+/* Takes what came back and what arrived, and gives the host new credit before it runs out. */
 static void turn(void)
 {
     struct vring_used_elem e;

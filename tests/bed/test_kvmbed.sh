@@ -1,5 +1,5 @@
 #!/bin/sh
-# What kvmbed promises: output, errors and status come out as they went in, /dev/kvm is there, and a
+# What kvmbed promises: output, errors and status pass through unchanged, /dev/kvm is there, and a
 # bed that fails or is ended says so and leaves nothing behind.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,7 +13,7 @@ bed() {
 }
 mkdir "$work/tmp"
 
-# One start for all that is about a command's surroundings.
+# One bed for all checks of a command's surroundings.
 head -c 1000000 /dev/urandom >"$work/bytes"
 echo 'echo from the added script; exit 7' >"$work/script"
 echo 'read from the disk' | dd of="$work/disk" bs=1M conv=sync 2>"$work/dd"
@@ -50,7 +50,7 @@ bed
 expect "no command is the bed's failure" 125 $?
 expect_match "and shows the usage" 'kvmbed .*COMMAND' "$work/err"
 
-# The bed's QEMU, and the timeout around it, are the processes that were told of its initrd.
+# The bed's QEMU, and the timeout around it, are the processes that name its initrd as an argument.
 bed_processes() {
     grep -las "$work/tmp/kvmbed[^/]*/[i]nitrd" /proc/[0-9]*/cmdline
 }
@@ -59,7 +59,7 @@ bed_lives() {
     bed_processes >/dev/null
 }
 
-# within TRIES COMMAND: asks ten times a second
+# within TRIES COMMAND: tries it ten times a second until it succeeds
 within() {
     tries=$1
     shift

@@ -4,16 +4,16 @@
  * Everybody at once: three processors with bad drivers, peers on the host's side, an operator, and
  * the loop thread with seven devices between them.
  *
- *   main.c       one machine after the other, each from a seed: made, used up, taken apart
+ *   main.c       makes, runs and takes apart one machine after another, each from a seed
  *   guest.c      the processors: bring-up, chains, registers, scribbles
  *   requests.c   what they ask the devices for, most of it nearly right
  *   host.c       the network's other end, clients and servers of the vsock
- *   operator.c   limits, swaps, sizes, pauses with a save
+ *   operator.c   changes limits, images, sizes and targets; pauses and saves
  *
- * Nothing is expected of any answer. What is looked for is what asserts, sanitizers and a hang
- * tell: each processor does a counted number of rounds, then the machine is paused for good and its
- * devices come off, with whatever is under way. Which thread comes when is the host's to say, so a
- * seed gives the same intentions, not the same run.
+ * No answer is checked. A fault shows as a failed assert, a sanitizer's report or a hang. Each
+ * processor does a fixed number of rounds; then the loop stops and the devices are unplugged, with
+ * whatever is in flight. The host decides how the threads interleave, so a seed repeats the choices
+ * and not the run.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -35,7 +35,7 @@
 
 enum chaos_device { DEV_DISK, DEV_NET = DISKS, DEV_VSOCK, DEV_BALLOON, DEV_RNG, DEVS };
 
-/* Memory is two regions. Queues first, then buffers, and a few in the second region. */
+/* Memory is two regions: the first has the queues, then buffers, the second a few buffers. */
 #define LOW         (UINT64_C(8) << 20)
 #define HIGH        (UINT64_C(16) << 20)
 #define HIGH_LEN    (UINT64_C(4) << 20)
@@ -44,7 +44,7 @@ enum chaos_device { DEV_DISK, DEV_NET = DISKS, DEV_VSOCK, DEV_BALLOON, DEV_RNG, 
 #define BUFFERS_LEN UINT64_C(0x500000)
 #define WINDOWS     UINT64_C(0xc0001000)
 
-/* xorshift: one for each thread. */
+/* A xorshift generator; each thread has its own. */
 struct dice {
     uint64_t state;
 };
@@ -90,8 +90,8 @@ struct chaos {
     struct balloon *balloon;
     struct rng *rng;
 
-    pthread_rwlock_t running;   /* a processor holds it to read while it executes */
-    _Atomic unsigned executing; /* processors that are not through */
+    pthread_rwlock_t running;   /* a processor holds it for reading while it executes */
+    _Atomic unsigned executing; /* processors that have rounds left */
     _Atomic bool over;
 
     char folder[32];
@@ -111,12 +111,12 @@ void *cpu_main(void *arg);
 /* The host. */
 
 void host_open(struct chaos *c, int *tap);
-void *host_main(void *arg); /* its thread; arg is the struct chaos; until over */
+void *host_main(void *arg); /* the host's thread, until c->over; arg is the struct chaos */
 void host_close(struct chaos *c);
 
 /* The operator, on the loop thread. */
 
 void operator_start(struct chaos *c);
-void operator_act(void); /* any thread: something is done soon */
+void operator_act(void); /* any thread: makes the operator do something soon */
 
 #endif

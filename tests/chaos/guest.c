@@ -1,6 +1,6 @@
 /*
  * The processors. Each brings up its own devices and works on them; now and then it meddles with
- * another's, with any register, or with the queues' memory.
+ * another processor's device, with any register, or with the queues' memory.
  */
 #include "chaos/guest.h"
 
@@ -12,8 +12,9 @@
 #define STEPS    16u /* of a round */
 #define AVAIL_AT 0x2000u
 #define USED_AT  0x3000u
-#define PATIENCE 2000u /* looks at a device that is being reset */
+#define PATIENCE 2000u /* times that it polls a device that is being reset */
 
+/* A function whose accesses ThreadSanitizer does not see (guest_put says why). */
 #define UNSEEN __attribute__((no_sanitize("thread"), noinline))
 
 /* Memory. */
@@ -42,7 +43,8 @@ static UNSEEN uint16_t get_u16(struct guest *g, gpa_t at)
     return from ? *from : 0;
 }
 
-/* After what went before it, as a processor's stores are; an atomic one would be seen. */
+/* Stores the index after all stores before it, as an x86 processor does. An atomic store would be
+ * seen by ThreadSanitizer. */
 static UNSEEN void put_index(struct guest *g, gpa_t at, uint16_t index)
 {
     volatile uint16_t *to = mem_at(&g->c->mem, at, sizeof(*to));
@@ -61,7 +63,7 @@ gpa_t guest_place(struct guest *g, uint32_t len)
 {
     if (one_in(&g->dice, 64))
         return HIGH + below(&g->dice, (uint32_t)HIGH_LEN - len);
-    if (one_in(&g->dice, 2000)) /* over the end, mostly: that is a fault */
+    if (one_in(&g->dice, 2000)) /* mostly runs beyond the end of memory, which is a fault */
         return HIGH + HIGH_LEN - below(&g->dice, len + 64);
     if (one_in(&g->dice, 500))
         return queue_at(below(&g->dice, DEVS), below(&g->dice, 4)) +
@@ -95,7 +97,7 @@ uint32_t guest_read(struct guest *g, unsigned device, uint32_t reg)
     return value;
 }
 
-/* A doorbell is the accelerator's, and no exit. */
+/* A store to a doorbell writes its eventfd, as an accelerator does, and does not reach the bus. */
 void guest_write(struct guest *g, unsigned device, uint32_t reg, uint32_t value)
 {
     const uint64_t one = 1;
@@ -151,7 +153,7 @@ static void queue_up(struct guest *g, unsigned device, unsigned queue)
     guest_write(g, device, VIRTIO_MMIO_QUEUE_READY, 1);
 }
 
-/* No gate holds this thread, so it looks: a pause may come meanwhile. */
+/* A vCPU would be held until the reset ends. This thread polls, and lets pauses come meanwhile. */
 static void reset(struct guest *g, unsigned device)
 {
     guest_write(g, device, VIRTIO_MMIO_STATUS, 0);
@@ -244,7 +246,7 @@ void guest_chain(struct guest *g, unsigned device, unsigned queue, const struct 
         }
     }
     if (one_in(&g->dice, 400))
-        q->offered = get_u16(g, avail + 2); /* another processor's */
+        q->offered = get_u16(g, avail + 2); /* another processor may have moved it */
     guest_put(g, avail + 4 + 2 * (q->offered++ % q->size), &head, sizeof(head));
     put_index(g, avail + 2, q->offered);
     if (one_in(&g->dice, 2))
@@ -310,7 +312,8 @@ static void round_of(struct guest *g)
         step(g, device, mine);
     if (mine)
         mend(g, device);
-    if (mine && one_in(&g->dice, 50)) /* a pause that waits for this processor finds it begun */
+    /* Begins a reset, which a pause that waits for this processor then finds under way. */
+    if (mine && one_in(&g->dice, 50))
         guest_write(g, device, VIRTIO_MMIO_STATUS, 0);
     (void)pthread_rwlock_unlock(&g->c->running);
     if (one_in(&g->dice, 4))
@@ -334,6 +337,6 @@ void *cpu_main(void *arg)
             operator_act();
     }
     g.c->executing--;
-    operator_act(); /* who ends the machine after the last */
+    operator_act(); /* it ends the machine after the last processor */
     return NULL;
 }

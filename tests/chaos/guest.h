@@ -1,6 +1,6 @@
 #ifndef TESTS_CHAOS_GUEST_H
 #define TESTS_CHAOS_GUEST_H
-/* A processor of chaos.h's, as its requests see it. That processor's thread, all of it. */
+/* A processor, as requests.c uses it. All functions here are for that processor's thread. */
 #include "chaos/chaos.h"
 
 struct guest_buf {
@@ -24,18 +24,19 @@ struct guest {
 uint32_t guest_read(struct guest *g, unsigned device, uint32_t reg);
 void guest_write(struct guest *g, unsigned device, uint32_t reg, uint32_t value);
 
-/* Guest memory as a processor writes it: past the sanitizers, which would find the race that a
- * hostile guest is. Outside memory nothing happens. */
+/* Writes guest memory as a processor does, unseen by ThreadSanitizer: a hostile guest races with
+ * the devices on purpose. Does nothing outside memory. */
 void guest_put(struct guest *g, gpa_t at, const void *bytes, uint32_t len);
 
 /* A place for a buffer, sometimes a bad one. */
 gpa_t guest_place(struct guest *g, uint32_t len);
 
-/* Makes a chain available, or an attempt at one, and mostly rings. */
+/* Makes a chain available, and rings the doorbell every other time. Only rings it while the queue
+ * is not set up or the device is behind. */
 void guest_chain(struct guest *g, unsigned device, unsigned queue, const struct guest_buf *bufs,
                  unsigned count);
 
-/* Something for this device to do. */
+/* Makes a request of the device's kind. */
 void guest_request(struct guest *g, unsigned device);
 
 #endif

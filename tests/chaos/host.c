@@ -1,5 +1,5 @@
-/* The host's side: the network's other end, servers that the guest's connections come to, and
- * clients, of whom some say half a line, some never read, and all leave when they like. */
+/* The host's side: the network's other end, servers that the guest connects to, and clients, of
+ * which some send half a line, some never read, and all leave at any time. */
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ struct peers {
     uint8_t bytes[1u << 17];
 };
 
-/* Like a tap the socket takes and gives one frame a call. */
+/* The socket stands for a tap: like one, it takes and gives one frame a call. */
 void host_open(struct chaos *c, int *tap)
 {
     int pair[2];

@@ -1,4 +1,5 @@
-/* One machine after the other, on either loop in turn.
+/*
+ * Runs one machine after another, in turn on the loop that is chosen by default and on epoll.
  *
  *   chaos [--seed N] [--machines N] [--rounds N]
  */
@@ -25,12 +26,11 @@
 
 static struct chaos chaos;
 static struct irq_line lines[DEVS];
-/* What went on, summed up before the devices go. */
-static struct virtio_counters total;
+static struct virtio_counters total; /* of all devices, before they are unplugged */
 
-static unsigned missing; /* devices that are not gone */
+static unsigned missing; /* devices that are still being unplugged */
 
-/* An accelerator of doorbells and no more. */
+/* An accelerator that has doorbells and no processors. */
 
 static int doorbell_add(struct accel *a, gpa_t addr, unsigned size, uint64_t value, int eventfd,
                         struct err *e)
@@ -144,8 +144,8 @@ static void device_destroy(unsigned n)
     }
 }
 
-/* Freed at once: whatever still knew of it is found. */
-static void gone(struct virtio_device *v)
+/* Frees the device at once, so that AddressSanitizer finds whatever still uses it. */
+static void device_gone(struct virtio_device *v)
 {
     for (unsigned n = 0; n < DEVS; n++)
         if (chaos.device[n] == v)
@@ -157,13 +157,13 @@ static void gone(struct virtio_device *v)
 static void devices_unplug(void)
 {
     for (unsigned n = 0; n < DEVS; n++)
-        missing += virtio_unplug(chaos.device[n], gone);
+        missing += virtio_unplug(chaos.device[n], device_gone);
     while (missing > 0)
         CHECK(loop_run(chaos.loop) == 0);
     CHECK(chaos.metrics.first == NULL);
 }
 
-static void count(void)
+static void counters_sum(void)
 {
     total = (struct virtio_counters){ 0 };
     for (unsigned n = 0; n < DEVS; n++) {
@@ -232,7 +232,7 @@ static void machine(unsigned seed, enum loop_backend backend)
            backend == LOOP_EPOLL ? "epoll" : "io_uring where there is one");
     machine_make(backend);
     machine_run();
-    count();
+    counters_sum();
     devices_unplug();
     loop_destroy(chaos.loop);
     mem_finish(&chaos.mem);

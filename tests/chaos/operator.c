@@ -1,9 +1,10 @@
 /*
- * The operator: changes what can be changed, and pauses the machine to save it. An act is a post of
- * a processor's, each after so many of its rounds, so there are as many whatever the host's speed.
+ * The operator changes what can be changed, and pauses the machine to save it. Processors post its
+ * acts, each after a number of its rounds, so that the number of acts does not depend on the host's
+ * speed.
  *
- * A pause takes the processors' lock to write, as vm_pause waits for them, and gives it back when
- * all devices have been at rest and saved.
+ * A pause takes the processors' lock for writing, as vm_pause waits for the vCPUs, and releases it
+ * once all devices are at rest and have been saved.
  */
 #include "chaos/chaos.h"
 #include "core/base/err.h"
@@ -16,7 +17,7 @@ static struct {
     struct dice dice;
     struct loop_post post;
     struct state_writer writer;
-    unsigned restless; /* devices; 0: no pause is under way */
+    unsigned restless; /* devices that are not at rest yet; 0: no pause is under way */
 } op;
 
 static void save_all(void)
@@ -30,7 +31,7 @@ static void save_all(void)
     state_free(&op.writer);
 }
 
-/* What was asked for meanwhile was not done, and may have been the last. */
+/* Acts again: what was posted during the pause was not done, and may have been the last post. */
 static void pause_end(void)
 {
     operator_act();
@@ -39,7 +40,7 @@ static void pause_end(void)
     (void)pthread_rwlock_unlock(&op.c->running);
 }
 
-static void quiet(struct virtio_device *v)
+static void device_at_rest(struct virtio_device *v)
 {
     (void)v;
     CHECK(op.restless > 0);
@@ -49,13 +50,13 @@ static void quiet(struct virtio_device *v)
     pause_end();
 }
 
-/* Sometimes it is called off at once, with the devices at rest or not. */
+/* Sometimes the pause is called off at once, before all devices are at rest. */
 static void pause_begin(void)
 {
     (void)pthread_rwlock_wrlock(&op.c->running);
     op.restless = DEVS;
     for (unsigned i = 0; i < DEVS; i++)
-        virtio_quiesce(op.c->device[i], quiet);
+        virtio_quiesce(op.c->device[i], device_at_rest);
     if (op.restless > 0 && one_in(&op.dice, 4)) {
         op.restless = 0;
         pause_end();

@@ -1,5 +1,5 @@
-/* What the processors ask for: in the device's own words, with lengths, places and values that are
- * often wrong and seldom by much. */
+/* The processors' requests: in each device's format, with lengths, places and values that are often
+ * wrong and seldom by much. */
 #include <linux/virtio_blk.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
@@ -99,7 +99,7 @@ static void vsock_receive(struct guest *g)
     }
 }
 
-/* To a server, or to a client's port. */
+/* The port of a server or of a client. */
 static uint32_t vsock_port(struct guest *g)
 {
     return one_in(&g->dice, 3) ? (UINT32_C(1) << 30) + below(&g->dice, 64)
@@ -141,7 +141,7 @@ static void vsock(struct guest *g)
         guest_chain(g, DEV_VSOCK, 2, &event, 1);
 }
 
-/* Balloon: rarely, as each page that it takes is one that somebody works in. */
+/* Balloon. Requests are rare, since somebody works in each page that it takes. */
 
 static uint32_t balloon_page(struct guest *g)
 {

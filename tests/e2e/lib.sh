@@ -1,22 +1,23 @@
 # What the tests with real guests share: where they run, and how they boot one.
 # shellcheck shell=sh
 #
-# A test sources this file and calls on_every_kvm first. Started by ctest it is outside: the call
-# runs the same script again inside the bed, and on this host where its KVM can run Linux, and ends
-# with what came of it. Started by that call it is in a place with a KVM, and goes on with:
+# A test sources this file and calls on_every_kvm first. When ctest has started the test, that call
+# runs the same script again in the bed, and on this host too where its KVM can run Linux, and exits
+# with the result. In the script that it runs, the call returns, and the test goes on with:
 #
 #   $MOTE                the program
-#   $accel               what it shall run on, kvm if not set
-#   $GUEST               a folder with vmlinuz, vmlinux, initrd (resources/guest); its disk, a GiB of
-#                        which most is nothing, stays outside the bed
+#   $accel               its accelerator, kvm if not set
+#   $GUEST               a folder with vmlinuz, vmlinux, initrd (resources/guest); its disk, a
+#                        sparse file of 1 GiB, is not copied to the bed
 #   $work                a temporary folder
 #
 # Inside the bed everything runs in busybox.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
 
-# on_every_kvm [FILE:PLACE]...: with these added to the bed, to which $bed_options go. $only_bed leaves
-# this host out. The script's own arguments, if it has any, are in $arguments and come again.
+# on_every_kvm [FILE:PLACE]...: adds these files to the bed. The script may set $bed_options and
+# $bed_limit (seconds) for kvmbed, $only_bed to leave this host out, and $arguments, which the
+# script is run with again.
 on_every_kvm() {
     if [ -n "${KVM_PLACE:-}" ]; then
         work=$(mktemp -d)
@@ -51,7 +52,7 @@ on_every_kvm() {
     exit $failed
 }
 
-# on_this_host: instead of on_every_kvm, for an accelerator that needs no KVM.
+# on_this_host: takes the place of on_every_kvm for an accelerator that needs no KVM.
 on_this_host() {
     MOTE=${MOTE:-$here/../../build/release/mote}
     GUEST=$("$here/../../resources/guest" -u) || exit 1
@@ -62,9 +63,9 @@ on_this_host() {
 boot_limit=100 # seconds; a boot takes about four in the bed
 [ "${arguments:-}" != whole ] || boot_limit=500 bed_limit=1200
 
-# mote_run APPEND OPTION...: mote with a guest, its kernel $kernel or else the stock bzImage,
-# its initrd $initrd or else the stock one. Half of a stock boot is the kernel's tests of its own
-# cryptography, which most tests leave out; $crypto_tests has them.
+# mote_run APPEND OPTION...: runs mote with the kernel $kernel, or else the stock bzImage, and the
+# initrd $initrd, or else the stock one. The kernel's tests of its own cryptography, half of a stock
+# boot, are left out unless $crypto_tests is set.
 mote_run() {
     append=$1
     shift
@@ -73,15 +74,15 @@ mote_run() {
         --initrd "${initrd:-$GUEST/initrd}" --append "quiet $append" "$@"
 }
 
-# boot APPEND OPTION...: mote_run to its end. Leaves the status in $status, the console in $work/out,
-# mote's own words in $work/err.
+# boot APPEND OPTION...: mote_run, to its end. Leaves the status in $status, the console in
+# $work/out, mote's standard error in $work/err.
 boot() {
     status=0
     mote_run "$@" </dev/null >"$work/raw" 2>"$work/err" || status=$?
     tr -d '\r' <"$work/raw" >"$work/out"
 }
 
-# wait_for PATTERN FILE: until a line matches; the longest that a boot may take
+# wait_for PATTERN FILE: waits until a line matches, at most as long as a boot may take
 wait_for() {
     tries=$((boot_limit * 10))
     until grep -q -e "$1" "$2" 2>/dev/null; do
@@ -91,7 +92,7 @@ wait_for() {
     done
 }
 
-# expect_status WHAT WANTED: as expect, and shows what the boot left behind
+# expect_status WHAT WANTED: like expect, for $status; a failed one shows what the boot left behind
 expect_status() {
     if [ "$status" = "$2" ]; then
         pass "$1"

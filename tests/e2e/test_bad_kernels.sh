@@ -1,9 +1,9 @@
 #!/bin/sh
-# Kernels and initrds that cannot be booted, where there is a KVM to boot them on: each is one
-# sentence that names the file, status 2, and leaves nothing behind.
+# Kernels and initrds that cannot be booted, on a host with KVM: for each, mote ends with status 2
+# and one sentence that names the file, and leaves nothing behind.
 #
-# Outside, it runs itself in the bed, and on this host too where its KVM can run Linux; there, with
-# KVM_PLACE set, it goes on.
+# The script runs itself in the bed, and on this host too where its KVM can run Linux, with
+# KVM_PLACE set; there it does the checks.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=../lib.sh
@@ -31,7 +31,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/tmp"
 export TMPDIR="$work/tmp"
 
-# refused WHAT NAMED OPTION...: the sentence names this file.
+# refused WHAT NAMED OPTION...: mote refuses the options, in one sentence with NAMED in it.
 refused() {
     what=$1
     named=$2
@@ -56,7 +56,7 @@ poke() {
     printf "$3" | dd of="$1" bs=1 seek=$(($2)) conv=notrunc 2>/dev/null
 }
 
-# spoilt NAME FROM OFFSET BYTES WHAT: a copy with some bytes changed
+# spoilt NAME FROM OFFSET BYTES WHAT: mote refuses a copy with some bytes changed
 spoilt() {
     cp "$2" "$work/$1"
     poke "$work/$1" "$3" "$4"
@@ -64,7 +64,7 @@ spoilt() {
     rm "$work/$1"
 }
 
-# cut NAME FROM SIZE
+# cut_off NAME FROM SIZE: mote refuses a copy of the first SIZE bytes
 cut_off() {
     head -c "$3" "$2" >"$work/$1"
     refused "$2 cut off after $3 bytes" "$1" --kernel "$work/$1"
@@ -86,7 +86,7 @@ spoilt elf32 "$elf" 4 '\001' "a 32-bit ELF"
 spoilt big-endian "$elf" 5 '\002' "a big-endian ELF"
 spoilt aarch64 "$elf" 18 '\267\000' "an ELF for another architecture"
 spoilt phoff "$elf" 32 '\377\377\377\377\377\377\377\377' "program headers beyond the file"
-spoilt phnum "$elf" 56 '\377\377' "program headers without number"
+spoilt phnum "$elf" 56 '\377\377' "a number of program headers that is elsewhere (PN_XNUM)"
 spoilt p-offset "$elf" 64+8 '\377\377\377\377\377\377\377\177' "a segment beyond the file"
 spoilt p-paddr "$elf" 64+24 '\000\360\377\377\377\377\377\377' "a segment that wraps"
 spoilt p-memsz "$elf" 64+40 '\377\377\377\377\377\377\377\177' "a segment larger than memory"
@@ -104,7 +104,7 @@ truncate -s 250M "$work/initrd"
 refused "an initrd that does not fit beside the kernel" initrd --kernel "$elf" \
     --initrd "$work/initrd" --mem 256M
 
-# What only the bed can be made to lack.
+# What only the bed can be deprived of.
 if [ "$KVM_PLACE" = bed ]; then
     echo 0 >/proc/sys/vm/nr_hugepages
     refused "huge pages that the host has not set aside" 'huge pages' --kernel "$elf" --huge-pages 2M
@@ -121,7 +121,7 @@ exec start-stop-daemon -S -c nobody -x "$real" -- "\$@"
 SCRIPT
     chmod 755 "$work/as-nobody" "$work"
     MOTE=$work/as-nobody
-    refused "a /dev/kvm of somebody else" '/dev/kvm' --kernel "$elf"
+    refused "a /dev/kvm that this user may not open" '/dev/kvm' --kernel "$elf"
     MOTE=$real
 fi
 conclude

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Memory that a guest frees goes back to the host where its balloon reports it, and nowhere else.
+# Memory that a guest frees goes back to the host if its balloon reports it, and only then.
 set -u
 . "$(dirname "$0")/lib.sh"
 if [ "${accel:-kvm}" = emu ]; then
@@ -10,14 +10,14 @@ fi
 
 filled=96 # MiB
 
-# resident: MiB of the monitor's memory that the host has pages for
+# resident: how many MiB of the monitor's memory the host has pages for
 resident() {
     awk '/^VmRSS:/ { print int($2 / 1024) }' "/proc/$monitor/status"
 }
 
-# start OPTION...: a guest that fills memory, frees it and waits
+# start OPTION...: starts a guest that fills memory, frees it when it reads a line, and waits
 start() {
-    : >"$work/out" # nothing of the one before, however late this one starts
+    : >"$work/out" # otherwise wait_for might see what the last guest said
     mkfifo "$work/in"
     mote_run "mote.run=\"dd if=/dev/zero of=/tmp/fill bs=1M count=$filled 2>/dev/null; echo filled;
         read go; rm /tmp/fill; echo freed; read go\"" --mem 256M "$@" \
@@ -41,7 +41,7 @@ at_most() {
     [ "$1" -le "$2" ] && echo yes || echo "no: $1 MiB, more than $2"
 }
 
-# That nothing comes back by itself is true of the monitor, whatever the accelerator.
+# That nothing goes back by itself does not depend on the accelerator: the bed can leave it out.
 if [ "${KVM_PLACE:-}" != bed ]; then
     start
     before=$(resident)

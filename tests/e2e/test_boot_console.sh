@@ -5,7 +5,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 on_every_kvm
 
-# start_guest APPEND: in the background, what is written to descriptor 7 is typed
+# start_guest APPEND: starts a guest in the background, to which descriptor 7 types
 start_guest() {
     : >"$work/out"
     mote_run "$1" <"$work/keys" >"$work/out" 2>"$work/err" &
@@ -13,7 +13,7 @@ start_guest() {
     exec 7>"$work/keys"
 }
 
-# expect_answer WHAT PATTERN: before the guest ends, or its time does
+# expect_answer WHAT PATTERN: the console shows it within a minute, and before the guest ends
 expect_answer() {
     tries=0
     while ! grep -q -e "$2" "$work/out"; do
@@ -35,7 +35,7 @@ end_guest() {
 }
 
 # A conversation: what is typed depends on what was said.
-trap '' PIPE # a guest that dies early is a failed check
+trap '' PIPE # a guest that dies early fails a check and does not kill this script
 mkfifo "$work/keys"
 start_guest ''
 expect_answer "a shell shows its prompt" 'guest:.*# '
@@ -53,13 +53,13 @@ echo poweroff >&7
 end_guest
 expect_status "poweroff typed at the prompt is status 0" 0
 
-# Output, as fast as the guest makes it. The bed takes a tenth of a millisecond and more for a byte.
+# Output, as fast as the guest makes it: in the bed a tenth of a millisecond or more for each byte.
 boot 'mote.run="seq 1 300"'
 seq 1 300 >"$work/wanted"
 sed -n '/^1$/,/^300$/p' "$work/out" | cmp - "$work/wanted" >"$work/cmp" 2>&1
 expect "300 lines of output are all there" 0 $?
 
-# Input: more than the UART's ring of 4 KiB, as fast as mote takes it. The guest says when it reads.
+# Input: more than the UART's ring of 4 KiB, as fast as mote takes it, once the guest reads.
 seq 1 10000 | head -c 6000 >"$work/bytes"
 start_guest 'mote.run="stty raw -echo; echo ready; head -c 6000 | md5sum"'
 expect_answer "a guest waits for input" ready
@@ -67,7 +67,7 @@ cat "$work/bytes" >&7
 expect_answer "6000 bytes of input are all there" "$(md5sum <"$work/bytes" | cut -d ' ' -f 1)"
 end_guest
 
-# Input that is not there, or over at once.
+# Input that is closed, or at its end at once.
 status=0
 mote_run 'mote.run="echo alive"' <&- >"$work/out" 2>"$work/err" || status=$?
 expect_status "a closed standard input does not keep a guest from running" 0

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Every way a guest ends: in order with status 0, whichever way it resets, and by dying with status 1
-# and a sentence. A panic is told from a reset with the stock kernel's module for that, and without.
+# Every way a guest can end: with status 0 when it powers off or resets, whichever way, and with
+# status 1 and a sentence when it dies. mote tells a panic from a reset with the kernel's pvpanic
+# modules, and without.
 set -u
 arguments=${1:-} # "whole": all of them in the bed too
 . "$(dirname "$0")/lib.sh"
 
-# pvpanic is two modules of the stock kernel's, in an archive of their own behind the stock initrd.
+# The stock kernel's two pvpanic modules, in an archive of their own after the stock initrd.
 if [ -z "${KVM_PLACE:-}" ]; then
     modules=$(mktemp -d)
     trap 'rm -rf "$modules"' EXIT
@@ -27,17 +28,17 @@ initrd=$work/initrd
 
 boot 'mote.run="poweroff; sleep 100"'
 expect_status "poweroff is status 0" 0
-expect "a quiet boot has no complaint of the kernel's" "" \
+expect "in a quiet boot the kernel complains of nothing" "" \
     "$(grep '^\[' "$work/out" | grep -v 'reboot: ')"
 
-# ACPI, keyboard, triple fault, PCI's port, EFI. In the bed, where a boot takes three times as long,
-# only what is KVM's too: the triple fault, and the others' processors that a reset finds running.
+# ACPI, keyboard controller, triple fault, PCI's port, EFI. In the bed, where a boot takes three
+# times as long, only what concerns KVM: a triple fault, and a reset while other processors run.
 ways='a k t p e' short=''
 [ "${KVM_PLACE:-}" != bed ] || [ "$arguments" = whole ] || ways='k t' short=yes
 for way in $ways; do
     boot "reboot=$way mote.run=\"reboot; sleep 100\"" --vcpus 4
     expect_status "reboot with reboot=$way is status 0" 0
-    expect "and nothing is said of it" "" "$(cat "$work/err")"
+    expect "and mote says nothing of it" "" "$(cat "$work/err")"
 done
 
 # panics WHAT APPEND: status 1, and one sentence
@@ -56,7 +57,7 @@ panics "sysrq c" 'mote.run="echo c >/proc/sysrq-trigger"'
 panics "sysrq c with pvpanic" 'panic=0 reboot=panic_cold
     mote.run="insmod /pvpanic.ko; insmod /pvpanic-mmio.ko; echo c >/proc/sysrq-trigger"'
 
-# A guest that resets warm on its operator's word has not panicked.
+# A warm reset that somebody asked for is no panic.
 boot 'reboot=w mote.run="reboot -f"'
 expect_status "a warm reset is status 0" 0
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the operator can get wrong before anything is built: each is one sentence, status 2, and
-# leaves nothing behind. What needs a KVM to get wrong is test_bad_kernels.sh's.
+# The operator's mistakes that mote finds before it builds anything: each ends with one sentence and
+# status 2, and leaves nothing behind. test_bad_kernels.sh has those that need a KVM.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
@@ -30,31 +30,31 @@ refused() {
     fi
 }
 
-# The kernel that is looked at in vain: everything here is refused before it is read.
+# The file that stands for a kernel: everything here is refused before mote reads it.
 kernel=$work/files/kernel
 echo "no kernel, but a file" >"$kernel"
 
 # Commands and options.
-refused "no command is given: .*"
+refused "no command given: .*"
 refused "unknown command 'rnu', did you mean 'mote run'?" rnu
 refused "unknown command 'launch', see 'mote --help'" launch
 refused "unknown option '--kernle', did you mean --kernel?" run --kernle "$kernel"
 refused "unknown option '--vcpu', did you mean --vcpus?" run --kernel "$kernel" --vcpu=2
 refused "unknown option '--frobnicate', see 'mote run --help'" run --frobnicate
-refused "'vmlinux' is no option, see 'mote run --help'" run vmlinux
+refused "'vmlinux' is not an option, see 'mote run --help'" run vmlinux
 refused "unknown command 'docter', did you mean 'mote doctor'?" docter
 refused "unknown option '--jsn', did you mean --json?" doctor --jsn
 refused "unknown option '--kernel', see 'mote doctor --help'" doctor --kernel "$kernel"
 refused "--json takes no value" doctor --json=text
 refused "--json is given twice" doctor --json --json
-refused "'kvm' is no option, see 'mote doctor --help'" doctor kvm
+refused "'kvm' is not an option, see 'mote doctor --help'" doctor kvm
 refused "--kernel FILE is missing: .*" run
-refused "--kernel lacks its argument: --kernel FILE" run --kernel
-refused "--mem lacks its argument: --mem SIZE" run --mem --kernel "$kernel"
+refused "--kernel needs a value: --kernel FILE" run --kernel
+refused "--mem needs a value: --mem SIZE" run --mem --kernel "$kernel"
 refused "--mem is given twice" run --kernel "$kernel" --mem 64 --mem 128
-refused "--append adds to .*: give one of them" run --kernel "$kernel" --cmdline a --append b
-refused "--timeline: 'xml' is no form of it: .*" run --kernel "$kernel" --timeline=xml
-refused "--log-level: 'loud' is no level: .*" run --kernel "$kernel" --log-level loud
+refused "--append adds to .*: give only one of them" run --kernel "$kernel" --cmdline a --append b
+refused "--timeline: 'xml' is not a format: .*" run --kernel "$kernel" --timeline=xml
+refused "--log-level: 'loud' is not a level: .*" run --kernel "$kernel" --log-level loud
 refused "--huge-pages: '1G' is no kind of huge pages: .*" run --kernel "$kernel" --huge-pages 1G
 refused "'xen' is no accelerator; there is: auto, kvm, emu" run --kernel "$kernel" --accel xen
 
@@ -72,7 +72,7 @@ refused "--mem: '18446744073709551616' is more bytes than .*" run --kernel "$ker
 # Processors.
 refused "0 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 0
 refused "33 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 33
-refused "--vcpus: '4294967297x' is no number of vCPUs" run --kernel "$kernel" --vcpus 4294967297x
+refused "--vcpus: '4294967297x' is not a number of vCPUs" run --kernel "$kernel" --vcpus 4294967297x
 refused "a patience of 0 s is none that can be had: 1 to 3600" run --kernel "$kernel" --patience 0
 refused "4294967297 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 4294967297
 
@@ -98,18 +98,18 @@ refused "initrd .*/large: its 67108864 bytes do not fit into memory of 64M; give
     --initrd "$work/files/large" --mem 64M
 refused ".*/no/log: No such file or directory" run --kernel "$kernel" --log-file "$work/no/log"
 
-# Devices, as they are said.
-refused "--drive lacks its argument: --drive PATH.*" run --kernel "$kernel" --drive --rng
+# Devices: their options.
+refused "--drive needs a value: --drive PATH.*" run --kernel "$kernel" --drive --rng
 refused "--drive: unknown key 'seral', did you mean serial?" run --kernel "$kernel" \
     --drive /a,seral=1
-refused "--drive: unknown key 'readonly'; there is: ro, .*" run --kernel "$kernel" \
+refused "--drive: unknown key 'readonly'; the keys are: ro, .*" run --kernel "$kernel" \
     --drive /a,readonly
 refused "--drive: bw: a limit of 0 lets nothing through; .*" run --kernel "$kernel" --drive /a,bw=0
-refused "--drive: ops: 'many' is no number" run --kernel "$kernel" --drive /a,ops=many
+refused "--drive: ops: 'many' is not a number" run --kernel "$kernel" --drive /a,ops=many
 refused "the path of a drive is empty" run --kernel "$kernel" --drive ''
 refused "two drives are called 'drive1'" run --kernel "$kernel" --drive /a,id=drive1 --drive /b
 refused "a network device is on one tap: .*" run --kernel "$kernel" --net mtu=1500
-refused "--net: mac: this is no MAC address: .*" run --kernel "$kernel" --net tap=t,mac=02:00
+refused "--net: mac: not a MAC address: .*" run --kernel "$kernel" --net tap=t,mac=02:00
 refused "--vsock: cid is missing: cid=N,uds=PATH" run --kernel "$kernel" --vsock uds=/s
 refused "a guest's vsock CID is 3 to .*, not 2" run --kernel "$kernel" --vsock cid=2,uds=/s
 refused "--balloon: '1T' is not a size: .*" run --kernel "$kernel" --balloon=1T
@@ -121,13 +121,13 @@ done
 # shellcheck disable=SC2086 # a list
 refused "18 devices are too many: a machine has room for 17" run --kernel "$kernel" $many --rng
 
-# Devices, as they are found. Those that were made before the one that is wrong go again.
+# Devices: what they are on the host. Devices that were made before the faulty one go again.
 disk=$work/files/disk
 truncate -s 1M "$disk"
 truncate -s 511 "$work/files/tiny"
 truncate -s 1M "$work/files/odd"
 vsock="--vsock cid=3,uds=$work/tmp/vsock"
-# without CAPABILITY...: run MOTE without these rights of root's, who has them if anybody does
+# without CAPABILITIES: makes $MOTE run without these; only root has them anyway
 without() {
     dropped=$1
     cat >"$work/mote" <<SCRIPT
@@ -165,14 +165,14 @@ refused "drive drive0: .*/odd: cannot be opened: Permission denied" run --kernel
 MOTE=$real
 refused "there is no interface 'no-such-tap': .*" run --kernel "$kernel" --drive "$disk" \
     --net tap=no-such-tap
-refused "the interface 'lo' is no tap" run --kernel "$kernel" --net tap=lo
-refused "'an-interface-of-a-long-name' is no name of an interface: .*" run --kernel "$kernel" \
+refused "the interface 'lo' is not a tap" run --kernel "$kernel" --net tap=lo
+refused "'an-interface-of-a-long-name' is not an interface name: .*" run --kernel "$kernel" \
     --net tap=an-interface-of-a-long-name
-refused "descriptor 0 is no tap .*" run --kernel "$kernel" --net fd=0
+refused "descriptor 0 is not a tap .*" run --kernel "$kernel" --net fd=0
 refused "descriptor 99 is not open" run --kernel "$kernel" --net fd=99
-refused "vsock: the path of a vsock's unix socket has at most 96 characters, for '_PORT' .*" run \
+refused "vsock: the path of a vsock's unix socket has at most 96 characters, because '_PORT' .*" run \
     --kernel "$kernel" --vsock "cid=3,uds=/$(printf '%96s' '' | tr ' ' x)"
-refused "vsock: the path '.*/disk' is taken: something lies there already" run --kernel "$kernel" \
+refused "vsock: the path '.*/disk' is taken by a file that is not a socket" run --kernel "$kernel" \
     --vsock "cid=3,uds=$disk"
 refused "vsock: cannot make the unix socket '/no/where': No such file or directory" run \
     --kernel "$kernel" --vsock cid=3,uds=/no/where
@@ -182,12 +182,12 @@ refused "a balloon of 1024 MiB does not fit into a guest of 256 MiB" run --kerne
 # shellcheck disable=SC2086 # two words
 refused ".*kernel.*" run --kernel "$kernel" --accel emu --drive "$disk" $vsock --rng
 
-# No reason to refuse anything: only a warning comes before what is wrong here.
+# An odd size is no mistake: a warning comes before the sentence about the kernel.
 truncate -s 1000 "$work/files/uneven"
 "$MOTE" run --kernel "$kernel" --accel emu --drive "$work/files/uneven" </dev/null >"$work/out" 2>"$work/err"
 expect_match "a disk of odd size" \
-    'drive0: the guest does not see the last 488 bytes of its file, no whole block of 512' "$work/err"
-expect_match "and on it goes" '^mote: .*kernel.*neither an ELF file nor a bzImage' "$work/err"
+    'drive0: the guest does not see the last 488 bytes of its file: they are not a whole block of 512' "$work/err"
+expect_match "and the run goes on" '^mote: .*kernel.*neither an ELF file nor a bzImage' "$work/err"
 
 # A socket that a killed monitor left, and one whose monitor lives.
 sock=$work/files/sock
@@ -214,7 +214,7 @@ chmod +x "$work/in-net"
 MOTE=$work/in-net
 refused "the tap 'ours' is busy: another process is attached to it" run --kernel "$kernel" \
     --net tap=ours --net tap=ours
-refused "03:00:00:00:00:01 is no address that one interface can have" run --kernel "$kernel" \
+refused "03:00:00:00:00:01 is not an address that an interface can have" run --kernel "$kernel" \
     --net tap=ours,mac=03:00:00:00:00:01
 MOTE=$real
 
@@ -234,7 +234,7 @@ fi
 refused "/dev/kvm is missing: .*" run --kernel "$kernel" --accel kvm
 MOTE=$real
 
-# On a terminal: its mode is what it was.
+# On a terminal, whose mode stays as it was.
 script -qec "stty -g; '$MOTE' run --kernel /nonexistent; stty -g" /dev/null </dev/null |
     tr -d '\r' >"$work/modes"
 expect "a sentence and the terminal's mode, twice the same" "3 2" \
@@ -249,7 +249,7 @@ expect "all three closed" 2 $?
 
 # Nowhere to print to.
 "$MOTE" doctor >/dev/full 2>"$work/err"
-expect "a full disk" "2 mote: what was found cannot be printed: No space left on device" \
+expect "a full disk" "2 mote: the findings cannot be printed: No space left on device" \
     "$? $(cat "$work/err")"
 
 # Not wrong at all.

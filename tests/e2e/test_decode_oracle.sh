@@ -1,7 +1,7 @@
 #!/bin/sh
-# The decoder agrees with Zydis on the stock kernel, libc, libcrypto and random strings in each mode.
+# The decoder agrees with Zydis on the stock kernel, libc, libcrypto and random strings in any mode.
 #
-#   test_decode_oracle.sh [COUNT]    so many of these, two million if not said
+#   test_decode_oracle.sh [COUNT]    COUNT random strings, two million by default
 set -eu
 
 guest=$("$MOTE_SOURCE/resources/guest" -u)

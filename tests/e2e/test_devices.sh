@@ -1,6 +1,6 @@
 #!/bin/sh
-# A stock guest finds the devices that were asked for, in their order, uses each, and leaves nothing
-# behind: disks, a network device on a tap, a vsock, a balloon and an entropy device.
+# A stock guest finds the devices that were asked for, in order, and uses each: disks, a network
+# device on a tap, a vsock, a balloon and an entropy device. Nothing is left behind.
 set -u
 . "$(dirname "$0")/lib.sh"
 if [ "${accel:-kvm}" = emu ]; then
@@ -9,7 +9,7 @@ else
     on_every_kvm
 fi
 
-# A network namespace of its own, in which a tap is.
+# mote in a network namespace of its own, with a tap.
 real=$MOTE
 cat >"$work/mote" <<SCRIPT
 #!/bin/sh

@@ -1,9 +1,9 @@
 #!/bin/sh
-# A stock guest with its root on a disk keeps what it has written: through a reboot and through a kill
-# -9 of mote, with the filesystem whole; what it frees the host gets back; and where the host's disk is
-# full or its file is cut off, the guest has errors and goes on.
+# A stock guest with its root on a disk keeps what it has written, through a reboot and through a
+# kill -9 of mote, and its filesystem stays whole. The host gets back what it frees. Where the
+# host's disk is full or a file is cut off, the guest gets errors and goes on.
 set -u
-arguments=${1:-} # "whole": all the data, in the bed too
+arguments=${1:-} # "whole": the full amount of data, in the bed too
 . "$(dirname "$0")/lib.sh"
 root_disk=$here/../../resources/root-disk
 session=$here/../../resources/guest-session
@@ -25,7 +25,7 @@ dd if=/dev/urandom of=data bs=1M count="$size" 2>/dev/null
 truncate -s "${size}M" copy
 truncate -s 16M cut
 
-# mote with a small filesystem of its own, and its number for who wants to kill it.
+# mote with a small filesystem of its own. Its process id is in mote.pid, so that it can be killed.
 mkdir small
 cat >mote <<SCRIPT
 #!/bin/sh
@@ -44,14 +44,14 @@ run_disk() {
         </dev/null >raw 2>err
 }
 
-# boot_disk MODE OPTION...: run_disk to its end, as boot has it
+# boot_disk MODE OPTION...: run_disk, to its end, as boot does
 boot_disk() {
     status=0
     run_disk "$@" || status=$?
     tr -d '\r' <raw >out
 }
 
-# whole WHAT
+# whole WHAT: e2fsck finds the root's filesystem in order
 whole() {
     e2fsck -fn root >/dev/null 2>&1
     expect "$1" 0 $?

@@ -1,8 +1,9 @@
 #!/bin/sh
-# mote doctor on this host, with things taken from it, and in the bed, where everything can be taken
-# away: what it finds, what follows for --accel auto, its status, and that nothing is left behind.
+# mote doctor on this host, with some things taken away, and in the bed, where everything can be
+# taken away: what it finds, what follows for --accel auto, its status, and that nothing is left
+# behind.
 #
-# Outside, it runs itself in the bed; there, with KVM_PLACE set, it goes on.
+# The script runs itself in the bed with KVM_PLACE set, where it does the first part of the checks.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=../lib.sh
@@ -13,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/empty"
 export TMPDIR="$work/empty"
 
-# doctor [COMMAND...]: what it says comes to out, under the command.
+# doctor [COMMAND...]: runs mote doctor by way of COMMAND; leaves its report in $work/out.
 doctor() {
     status=0
     (cd "$work/empty" && exec "$@" "$MOTE" doctor) >"$work/out" 2>"$work/err" || status=$?
@@ -23,14 +24,14 @@ doctor() {
     fi
 }
 
-# chosen WHAT STATUS PATTERN: of the last line
+# chosen WHAT STATUS PATTERN: the doctor's status, and what its last line must match
 chosen() {
     expect "$1: status" "$2" "$status"
     tail -n 1 "$work/out" >"$work/last"
     expect_match "$1: conclusion" "$3" "$work/last"
 }
 
-# found WHAT LABEL VERDICT [FIX]: the fix is the line after the label's.
+# found WHAT LABEL VERDICT [FIX]: what the line with that label, and the fix on the next, must match
 found() {
     expect_match "$1" "^$2  *$3\\( \\|$\\)" "$work/out"
     if [ $# -gt 3 ]; then
@@ -40,7 +41,7 @@ found() {
 }
 
 if [ "${KVM_PLACE:-}" = bed ]; then
-    # Where the bed's own host is busy, so is the bed's KVM, and may be too slow once or twice.
+    # On a busy host the bed's KVM may be too slow once or twice.
     tries=50
     doctor
     while [ $tries -gt 0 ] && ! grep -q 'auto chooses kvm' "$work/out"; do
@@ -76,9 +77,9 @@ if [ "${KVM_PLACE:-}" = bed ]; then
     chmod 600 /dev/kvm
     status=0
     start-stop-daemon -S -c nobody -x "$MOTE" -- doctor >"$work/out" || status=$?
-    chosen "a /dev/kvm of somebody else" 0 'chooses emu, not kvm: /dev/kvm may not be opened'
-    found "a /dev/kvm of somebody else" 'KVM device' no 'usermod -aG kvm'
-    found "a /dev/kvm of somebody else is not asked" 'KVM interface' '-'
+    chosen "a /dev/kvm that this user may not open" 0 'chooses emu, not kvm: /dev/kvm may not be opened'
+    found "a /dev/kvm that this user may not open" 'KVM device' no 'usermod -aG kvm'
+    found "a /dev/kvm that this user may not open has no interface" 'KVM interface' '-'
 
     rmmod kvm_amd
     rm -f /dev/kvm

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The stock kernel on the software CPU, on this host itself: it boots, packed and unpacked, with one
-# processor and with two, ends as the guest wants it to, is heard to its last word, and its shell answers.
+# The stock kernel on the software CPU, on this host: it boots, packed and unpacked, with one
+# processor and with two, ends as the guest asks, all of its output arrives, and its shell answers.
 set -u
 # shellcheck source=../lib.sh
 . "$MOTE_SOURCE/tests/lib.sh"
@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 deadline=120 # seconds: a boot takes 3, and several times that under a sanitizer
 
-# emu KERNEL APPEND OPTION...: leaves the console in out, what mote said in err.
+# emu KERNEL APPEND OPTION...: leaves the console in $work/out, mote's standard error in $work/err.
 emu() {
     kernel=$1
     append=$2
@@ -21,7 +21,7 @@ emu() {
 
 emu vmlinuz mote.once --timeline=json </dev/null
 expect "the stock kernel ends with status 0" 0 $?
-expect_match "it is what it says" '^Linux .*-cloud-amd64' "$work/out"
+expect_match "it says what it is" '^Linux .*-cloud-amd64' "$work/out"
 expect_match "it sees its processor" '^up .* s, 1 processor(s), ' "$work/out"
 expect_match "it reached its init" '"boot_timer_write":[1-9]' "$work/err"
 
@@ -39,9 +39,9 @@ for vendor in intel:GenuineIntel amd:AuthenticAMD; do
     expect_match "it saw who it is" "^vendor_id.*${vendor#*:}" "$work/out"
 done
 
-# What a guest says last waits for a reader that comes back three seconds after the guest had to stop: by
-# then the pipe, mote's ring and the guest's own driver are full. The guest tells through a disk how many
-# lines it was rid of.
+# The guest's last output waits for a reader that comes three seconds after the guest had to stop:
+# by then the pipe, mote's ring and the guest's own driver are full. How many lines it got rid of,
+# the guest writes to a disk.
 mkfifo "$work/console"
 truncate -s 4096 "$work/lines"
 reads_late() {
@@ -68,7 +68,7 @@ tr -d '\r' <"$work/late" | sed -n 's/^said 0*\([0-9]\)/\1/p' | head -n "$lines" 
 seq 0 $((lines - 1)) | cmp - "$work/heard"
 expect "what it said last is all there: $lines lines" 0 $?
 
-# The shell is typed to once it has prompted: what comes earlier the guest's driver throws away.
+# Types to the shell once it has shown its prompt: what comes earlier the guest's driver discards.
 prompted() {
     tries=$((deadline * 10))
     until grep -q -s 'guest:.*# ' "$work/out"; do

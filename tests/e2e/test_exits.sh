@@ -1,12 +1,14 @@
 #!/bin/sh
-# What a boot costs under KVM, by KVM's own counters: how often the guest was left, for what, and how
-# often for the monitor. Once where the host backs everything with huge pages, once where only those
-# get them who ask. Time goes by instructions, so that as many interrupts come on every host.
+# What a boot costs under KVM, by KVM's own counters: how many exits there are, for what, and how
+# many go to the monitor. Once on a host that backs all memory with huge pages, once on one where
+# only those who ask get them. Time in the bed counts instructions (-n), so that as many interrupts
+# come on every host.
 #
-# What is left of a boot where all memory is huge pages, 2,900 exits in here: 700 interrupts of the
-# host and 340 settings of the guest's timer, which come with time; 1,330 CPUID, 510 of them Linux
-# looking for Xen in 256 places and most others processes that start (glibc asks some 30 times); 530
-# accesses to the I/O APIC, each of whose 24 lines Linux saves, masks, restores and clears; 100 ports.
+# A boot with huge pages for all memory has 2,900 exits here: 700 for the host's interrupts and 340
+# for settings of the guest's timer, both of which come with time; 1,330 for CPUID, of which 510 are
+# Linux looking for Xen in 256 places and most others are processes that start (glibc asks some 30
+# times); 530 for the I/O APIC, each of whose 24 lines Linux saves, masks, restores and clears; and
+# 100 for ports.
 set -u
 . "$(dirname "$0")/lib.sh"
 only_bed=yes bed_options=-n bed_limit=900
@@ -18,7 +20,7 @@ mount -t tracefs tracefs /sys/kernel/tracing
 to_user=/sys/kernel/tracing/events/kvm/kvm_userspace_exit
 echo hist:keys=reason >$to_user/trigger
 
-# user_exits: of all machines so far
+# user_exits: how many exits to user space all machines have had so far
 user_exits() {
     sed -n 's/^ *Hits: //p' $to_user/hist
 }
@@ -31,8 +33,9 @@ at_most() {
     if [ "${3:-$(($2 + 1))}" -le "$2" ]; then pass "$1: $3"; else fail "$1" "wanted: at most $2" "got:    ${3:-nothing}"; fi
 }
 
-# count POLICY: a stock boot to init's first word and its power-off, on a host with this policy. Leaves
-# $exits, $interrupts of the host and $faults up to the word, $left for user space up to the end.
+# count POLICY: boots to init's first output, then powers off, under this policy for huge pages.
+# Leaves $exits, $interrupts (exits for the host's) and $faults up to that output, and $left, the
+# exits to user space, up to the end.
 count() {
     echo "$1" >/sys/kernel/mm/transparent_hugepage/enabled
     exits='' interrupts='' faults=''

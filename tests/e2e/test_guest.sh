@@ -1,6 +1,6 @@
 #!/bin/sh
-# The guests of tests/guest on a real KVM: always in the bed, and on this host's own KVM where that
-# can run Linux. What they observe there is what they observe on the software CPU, line by line.
+# The guests of tests/guest on KVM: always in the bed's, and on this host's own where that can run
+# Linux. They must observe there what they observe on the software CPU, line by line.
 set -u
 # shellcheck source=../lib.sh
 . "$MOTE_SOURCE/tests/lib.sh"
@@ -25,8 +25,8 @@ run_kvm() {
     fi
 }
 
-# One processor: each of the many machines made here has the bed's kernel patch its own code, and an
-# interpreter with two may go on running the breakpoint that stood there in between.
+# One processor: each of the many machines here makes the bed's kernel patch its own code, which a
+# bed with two processors does not always survive (kvmbed says why).
 run_kvm "in the bed" "$MOTE_SOURCE/tests/bed/kvmbed" -c 1 -t 120 -f "$guest:/guest" "/guest kvm"
 
 if why=$(host_kvm); then

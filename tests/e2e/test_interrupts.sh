@@ -1,6 +1,6 @@
 #!/bin/sh
 # A stock guest that is told to do without a part of its interrupt controllers or clocks: it boots,
-# its devices interrupt it, it is told the time, and it is the 8259 and the 8254 that it then uses.
+# its devices' interrupts arrive, it knows the time, and it uses the 8259 and the 8254 instead.
 set -u
 . "$(dirname "$0")/lib.sh"
 if [ "${accel:-kvm}" = emu ]; then
@@ -9,7 +9,7 @@ else
     on_every_kvm
 fi
 
-# guest APPEND: leaves who interrupts in $work/interrupts, and when it was in $work/when
+# guest APPEND: boots a guest with two processors; leaves its /proc/interrupts in $work/out
 guest() {
     before=$(date +%s)
     boot "$1 mote.run=\"cat /proc/interrupts; echo random bytes: \$(head -c 64 /dev/hwrng | wc -c);
@@ -18,13 +18,13 @@ guest() {
     expect_status "$1: a guest with two processors ends with status 0" 0
     expect_match "$1: a device's interrupts arrive" '^random bytes: 64$' "$work/out"
     when=$(sed -n 's/^it is \([0-9]*\)$/\1/p' "$work/out")
-    # Early in its boot it counts no time, and on a busy host that may be long.
-    expect "$1: it was told the time" yes \
+    # Early in its boot the guest's clock stands still, on a busy host for long.
+    expect "$1: it knows the time" yes \
         "$([ "${when:-0}" -ge $((before - 3600)) ] && [ "${when:-0}" -le $((after + 1)) ] && echo yes)"
 }
 
-# Intel's processors say how fast they count, AMD's have to be measured by the 8254. On the software
-# CPU both can be had.
+# Intel's processors say how fast their TSC counts; Linux measures AMD's by the 8254. The software
+# CPU can be either.
 vendors=host
 [ "${accel:-kvm}" != emu ] || vendors='intel amd'
 for vendor in $vendors; do

@@ -1,8 +1,8 @@
 #!/bin/sh
-# A stock guest on a tap: the host answers its ping, and as much as 100 MiB come through TCP each way as
-# they were sent.
+# A stock guest on a tap: the host answers its ping, and up to 100 MiB each way arrive through TCP
+# as they were sent.
 set -u
-arguments=${1:-} # "whole": all the data, in the bed too
+arguments=${1:-} # "whole": the full amount of data, in the bed too
 . "$(dirname "$0")/lib.sh"
 if [ "${accel:-kvm}" = emu ]; then
     on_this_host
@@ -17,8 +17,8 @@ cd "$work" || exit 1
 dd if=/dev/urandom of=data bs=1M count="$size" 2>/dev/null
 truncate -s "${size}M" in-guest
 
-# mote in a network namespace with a tap, a server that takes what the guest sends and one that sends.
-# nc only connects: each dd has the socket for its own, and ends when the other does.
+# mote in a network namespace with a tap, a server that takes what the guest sends, and one that
+# sends. nc only connects: each dd has the socket to itself, and ends when the other end does.
 cat >mote <<SCRIPT
 #!/bin/sh
 exec unshare -rn sh -c 'busybox tunctl -t tap0 >/dev/null &&

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The README's first command, as CI would call it: it ends by itself, with the guest's words and the
-# boot's timeline, on whatever accelerator the doctor said; and the same in the bed. The guest has all
-# that can be asked for: its disk, a tap and a vsock.
+# The README's first command, as CI would call it: it ends by itself, after the guest's output and
+# the boot's timeline, on the accelerator that the doctor names; and the same in the bed. The guest
+# has all devices that the command offers: its disk, a tap and a vsock.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Linux's own x86 selftests in the stock kernel on the software CPU, with one processor and with two:
-# each comes out as it does under QEMU's TCG on the same kernel and initramfs, asked in the same run.
+# Linux's own x86 selftests in the stock kernel on the software CPU, with one processor and with
+# two: each has the result that it has under QEMU's TCG, which runs the same kernel and initramfs
+# meanwhile.
 set -u
 # shellcheck source=../lib.sh
 . "$MOTE_SOURCE/tests/lib.sh"
@@ -11,15 +12,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 deadline=200 # seconds: a run takes 15 on a machine that has nothing else to do
 
-# Not asked, here or there: 2 million system calls, half of them traced, take minutes in software.
+# Run by neither: 2 million system calls, half of them traced, take minutes in software.
 slow=syscall_numbering_64
 
-# Where QEMU 7.2 is no measure, what a processor does instead, and why.
+# Where QEMU 7.2 is wrong: the result on a processor, and why QEMU's is another.
 not_as_qemu() {
     cat <<'END'
 ldt_gdt_32 pass QEMU hangs in it every now and then
 ldt_gdt_64 pass QEMU hangs in it every now and then
-mov_ss_trap_64 pass QEMU takes the breakpoint of MOV SS before SYSCALL, not behind it: the test is killed
+mov_ss_trap_64 pass QEMU takes the breakpoint of MOV SS before SYSCALL, not after it: the test is killed
 sysret_ss_attrs_64 pass QEMU's far return of a user reads the stack as supervisor: the kernel oopses under SMAP
 test_syscall_vdso_32 pass QEMU's far return of a user reads the stack as supervisor: the kernel oopses under SMAP
 sigreturn_32 pass QEMU's IRET leaves null selectors 1 to 3 in FS and GS
@@ -30,7 +31,7 @@ names=$(grep -v -x "$slow" "$selftests/names")
 not_as_qemu >"$work/exceptions"
 for_qemu=$(echo "$names" | grep -v -w -F "$(cut -d ' ' -f 1 "$work/exceptions")")
 
-# a line of shell for the guest
+# to_run NAME...: the kernel's command line for a guest that runs these
 to_run() {
     echo "quiet cryptomgr.notests mote.run=\"/selftests/run $*\""
 }
@@ -55,7 +56,7 @@ result() {
     sed -n "s/^selftest $1: //p" "$2"
 }
 
-# What it said before its result: a bad one's reasons, or the kernel's.
+# said NAME: what the guest printed before that result: the test's reasons, or kernel messages.
 said() {
     sed -n "/^selftest $1: /q; /^selftest /d; p" "$work/mote" | tail -n 30
 }

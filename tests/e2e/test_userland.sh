@@ -1,9 +1,10 @@
 #!/bin/sh
-# Debian's own programs on the software CPU: Python, Perl, OpenSSL, gcc and what it compiles, hashing
-# and packing. Each prints in the guest what it prints on the host's processor, where the same
-# programs run over the same data first.
+# Debian's own programs on the software CPU: Python, Perl, OpenSSL, gcc and what it compiles,
+# hashing and packing. Each prints in the guest what it prints on the host's processor, where the
+# same programs run over the same data first.
 #
-#   test_userland.sh [whole]    with 100 MB to hash, else 10, and libcrypto's code for all generations
+#   test_userland.sh [whole]    whole: hashes 100 MB instead of 10, and runs libcrypto's code for
+#                               all generations of processors
 set -u
 # shellcheck source=../lib.sh
 . "$MOTE_SOURCE/tests/lib.sh"
@@ -16,7 +17,7 @@ folder=$(mktemp -d "$tree/tmp/checks.XXXXXX") || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$folder"' EXIT
 
-# in_tree COMMAND: with the unpacked packages as its root, and no more rights than that takes
+# in_tree COMMAND: runs it with the unpacked packages as root, and no more rights than that takes
 in_tree() {
     if [ "$(id -u)" = 0 ]; then
         chroot "$tree" "$@"
@@ -25,7 +26,7 @@ in_tree() {
     fi
 }
 
-# The folder of the checks as a second archive behind the packages': the kernel unpacks both.
+# Puts the folder of the checks in a second archive after the packages': the kernel unpacks both.
 make_initrd() {
     (cd "$folder/.." && find "${folder##*/}" | cpio --quiet -o -H newc -R 0:0) >"$work/checks.cpio"
     cat "$userland/initrd" "$work/checks.cpio" >"$work/initrd"
@@ -68,7 +69,7 @@ same() {
     fi
 }
 
-# good NAME: a check of the guest's own
+# good NAME: a check that only the guest runs
 good() {
     said "$1" "$work/guest" >"$work/got"
     if [ "$(tail -n 1 "$work/got")" = 'status 0' ]; then

@@ -1,8 +1,8 @@
 #!/bin/sh
-# A stock guest and its host over vsock: up to 100 MiB each way as they were sent, a thousand connections
-# at a time and a thousand one after the other, half-closed and refused ones.
+# A stock guest and its host over vsock: up to 100 MiB each way, which arrive as they were sent, a
+# thousand connections at a time and a thousand one after the other, half-closed and refused ones.
 set -u
-arguments=${1:-} # "whole": all the data, in the bed too
+arguments=${1:-} # "whole": the full amount of data, in the bed too
 . "$(dirname "$0")/lib.sh"
 if [ "${accel:-kvm}" = emu ]; then
     on_this_host

@@ -1,10 +1,10 @@
 /*
- * A balloon under any driver: one byte that configures it, then steps of eight bytes.
+ * A balloon with any driver: one byte that configures it, then steps of eight bytes.
  *
  * Steps give pages up, take them back, report them, answer with statistics, scribble on
  * descriptors, buffers and rings, write the configuration space, kick, reset and change the target.
- * Whatever they do: all of RAM can still be read and written, a page that nobody can have named
- * keeps what it holds, and a good driver is served afterwards.
+ * Whatever they do, all of RAM can still be read and written, a page that no step can have named
+ * keeps its contents, and a good driver is served afterwards.
  */
 #include <linux/virtio_mmio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@
 
 enum config_bits {
     NO_EVENTS = 1,
-    NO_STATS = 2, /* the driver takes none: the queues' numbers change */
+    NO_STATS = 2, /* the driver takes no statistics queue, so the queues' numbers change */
     NO_REPORTING = 4,
     POLLED = 8,
     URING = 16,
@@ -39,7 +39,7 @@ enum config_bits {
 
 static struct vd d;
 static struct balloon *balloon;
-static bool raw; /* descriptors were: any bytes may have been taken for page numbers */
+static bool raw; /* there were raw descriptors, so any bytes may have been taken for page numbers */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -62,7 +62,7 @@ static uint32_t page_number(uint8_t a, uint8_t b)
     return from[a & 7] + b;
 }
 
-/* Some numbers, up, down, apart or all the same; a driver that lies about their length. */
+/* Page numbers that go up or down, are apart or the same, in a buffer that may end within one. */
 static void pages(const uint8_t *b)
 {
     static const int steps[] = { 1, -1, 2, 0 };
@@ -118,7 +118,7 @@ static void statistics(const uint8_t *b)
         (void)vd_kick(&d, 2);
 }
 
-/* Rings among the places; lengths that stay clear of the page that is kept. */
+/* The places include rings. */
 static void descriptor(const uint8_t *b)
 {
     static const gpa_t places[] = { BUFFERS,         VD_LOW_END - 16, VD_HIGH, VD_HIGH_END - 16,
@@ -182,7 +182,7 @@ static void start(uint8_t config)
     NEED(!balloon->waiting && !balloon->timing && !balloon->holds);
 }
 
-/* What the driver got is of no interest: it may have given up its own rings. */
+/* The driver does not look at what was used, since it may have given up its own rings. */
 static void settle(void)
 {
     vd_settle(&d);
@@ -232,7 +232,7 @@ static void behave(void)
 {
     uint32_t number = VD_HIGH / BALLOON_PAGE;
 
-    for (unsigned i = 0; i < d.mem.count; i++) /* it is all there; a sample, for speed */
+    for (unsigned i = 0; i < d.mem.count; i++) /* all of RAM is there; a sample, for speed */
         for (uint64_t at = 0; at < d.mem.regions[i].size; at += 61 * BALLOON_PAGE)
             ((volatile uint8_t *)d.mem.regions[i].host)[at] ^= 0;
     vd_start(&d, 0);
@@ -274,7 +274,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kept = vd_at(&d, KEPT, sizeof(*kept));
     *kept = UINT64_C(0x123456789abcdef0);
     vd_plug(&d, &balloon->virtio);
-    d.device->resets = (struct rate_limiter){ 0 }; /* time is short */
+    d.device->resets = (struct rate_limiter){ 0 }; /* no limit, to save time */
     start(data[0]);
     raw = false;
     for (size_t i = 1; i + STEP <= size && i < 1 + STEP * STEPS_MAX; i += STEP)

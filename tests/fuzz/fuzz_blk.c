@@ -1,8 +1,9 @@
 /*
- * A disk under any driver: one byte that configures it, then steps of eight bytes (what, a, b, c).
+ * A disk with any driver: one byte that configures it, then steps of eight bytes, the first of
+ * which says what to do.
  *
  * Steps make whole requests, scribble on descriptors, headers and rings, kick, reset, and change
- * the file under the device. Whatever they do: all that is under way ends by itself, a reset ends
+ * the file under the device. Whatever they do, all that is in flight ends by itself, a reset ends
  * with nothing in flight, and a read-only file stays as it was.
  */
 #include <stdint.h>
@@ -35,7 +36,7 @@ enum config_bits {
     DIRECT = 8,
     LIMITED = 16,
     NO_EVENTS = 32,
-    NO_ALLOCATION = 64, /* the host's filesystem knows no holes */
+    NO_ALLOCATION = 64, /* as if the host's filesystem had no holes */
     URING = 128,
 };
 
@@ -90,7 +91,7 @@ static void settle(void)
         ;
 }
 
-/* Not the limiter's: what that holds back is still in the queue. */
+/* What the limiter holds back is still in the queue and does not count. */
 static bool is_idle(void *arg)
 {
     (void)arg;
@@ -111,7 +112,7 @@ static uint32_t length(uint8_t b)
 
 static void request(const uint8_t *b)
 {
-    static const uint32_t types[] = { /* an odd one's data is the driver's */
+    static const uint32_t types[] = { /* at odd places, those whose data come from the driver */
                                       VIRTIO_BLK_T_IN,           VIRTIO_BLK_T_OUT,
                                       VIRTIO_BLK_T_GET_ID,       VIRTIO_BLK_T_DISCARD,
                                       VIRTIO_BLK_T_FLUSH,        VIRTIO_BLK_T_WRITE_ZEROES,
@@ -157,7 +158,7 @@ static void descriptor(const uint8_t *b)
         vd_desc(&d, 0, b[1], desc);
 }
 
-/* A header in front of where raw descriptors point. */
+/* Writes a header where raw descriptors may point. */
 static void header(const uint8_t *b)
 {
     struct virtio_blk_outhdr h = { .type = b[1] & 15, .sector = b[2] };
@@ -245,7 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vd_init(&d, data[0] & URING ? LOOP_URING : LOOP_EPOLL);
     d.hostile = true;
     vd_plug(&d, &disk->virtio);
-    d.device->resets = (struct rate_limiter){ 0 }; /* time is short */
+    d.device->resets = (struct rate_limiter){ 0 }; /* no limit, to save time */
     start(data[0]);
     for (size_t i = 1; i + STEP <= size && i < 1 + STEP * STEPS_MAX; i += STEP)
         step(data + i, data[0]);

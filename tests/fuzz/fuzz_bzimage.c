@@ -1,8 +1,9 @@
 /*
- * Any bytes as a bzImage and, so that the decoders are reached without a header, as a payload.
+ * Any bytes as a bzImage, and as a payload alone, so that the decoders are reached without a
+ * header.
  *
- * The output buffer has the exact size that is asked for: AddressSanitizer sees a decoder that
- * writes beyond it.
+ * The output buffer has the exact size that is asked for, so that AddressSanitizer sees a decoder
+ * that writes beyond it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -29,7 +30,7 @@ static void unpack(const struct inflate_input *in, size_t size)
     int all = inflate_all(in, out, size, &e);
     assert(all == 0 || e.text[0] != '\0');
     int some = inflate_head(in, head, part, &e);
-    if (all == 0) /* only a glance needs a window */
+    if (all == 0) /* inflate_head needs a window for some formats, which may be too large */
         assert(some == -ENOMEM || (some == 0 && memcmp(head, out, part) == 0));
     free(head);
     free(out);

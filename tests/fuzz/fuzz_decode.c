@@ -1,6 +1,6 @@
 /*
- * Any bytes, in any mode: the first byte chooses the mode, the rest lie at the very end of a buffer
- * of their size, so that reading past them is seen.
+ * Any bytes, decoded in any mode: the first byte chooses the mode, the rest are in a buffer of
+ * exactly their size, so that AddressSanitizer sees a read beyond them.
  */
 #include <assert.h>
 #include <stdbool.h>

@@ -1,4 +1,5 @@
-/* Any bytes as an ELF kernel: judged or refused, and what is judged holds what elf.h promises. */
+/* Any bytes as an ELF kernel: they are accepted or refused, and what is accepted holds what elf.h
+ * promises. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,17 +1,18 @@
 /*
- * Any memory, executed: one processor runs 10,000 instructions from what the input says it is.
+ * Any memory, executed: one processor runs up to 10,000 instructions from the state that the input
+ * describes.
  *
- * The input begins with a struct start (the mode, registers, control registers), then its events
- * (an interrupt, a pulse, INIT and the like, each after so many turns of the processor's loop), its
- * patches of eight bytes anywhere in RAM (page tables, descriptors, the task state), and what is
- * left is code. Unpatched, the guest is sane: page tables map RAM and the devices, the gates of all
- * vectors lead into the code, so that a fault only means going on elsewhere.
+ * The input begins with a struct start (the mode, registers, control registers). Events follow (an
+ * interrupt, a pulse, INIT and the like, each after so many turns of the processor's loop), then
+ * patches of eight bytes anywhere in RAM (page tables, descriptors, the task state), and the rest
+ * is code. Without patches the guest is sane: page tables map RAM and the devices, and the gates of
+ * all vectors lead into the code, so that a fault only means going on elsewhere.
  *
- * Time is the fuzzer's: clock.c is not linked, the functions below stand in for it, and the same
- * input does the same every time; so does the machine, which is made once and for each input put
- * back to what it was then. RAM lies between guard pages (core/vm/mem.h), the processor's own
- * memory between the sanitizer's; whatever leaves either is a crash. After every run what is
- * derived in the processor must be what it is derived from.
+ * The functions below stand in for clock.c and tsc.c, which are not linked, and the machine is made
+ * once and restored for each input: so the same input does the same every time. RAM lies between
+ * guard pages (core/vm/mem.h), the processor's own memory between AddressSanitizer's; an access
+ * outside either is a crash. After every run, what the processor caches must agree with what it is
+ * derived from.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,15 +49,15 @@
     } while (0)
 
 #define INSTRUCTIONS 10000u
-#define TURNS        10000u /* a fault is a turn without an instruction... */
-#define SLICE        64u    /* ...and so many of them at once are the end */
+#define TURNS        10000u /* of the processor's loop; a fault takes one, and executes nothing */
+#define SLICE        64u    /* so many turns without an instruction end the run */
 
 /* Guest memory. Real mode's vectors are at 0. */
 #define RAM        0x80000u
 #define GDT        0x1000u
 #define IDT        0x2000u
 #define TSS        0x3000u
-#define STACK      0x5000u /* the kernel's, its end */
+#define STACK      0x5000u /* the end of the kernel's */
 #define USER_STACK 0x7000u
 #define CODE       0x8000u
 #define CODE_MAX   0x8000u
@@ -74,6 +75,7 @@
 #define PTE      UINT64_C(0x7)  /* present, writable, user */
 #define PTE_LEAF UINT64_C(0x67) /* and accessed, dirty */
 
+/* Bits that the input chooses. */
 #define CR0_FREE   UINT64_C(0x5003e) /* MP EM TS ET NE WP AM */
 #define CR4_FREE   UINT64_C(0x350e9c)
 #define EFER_FREE  UINT64_C(0x801) /* NXE SCE */
@@ -109,7 +111,7 @@ struct event {
 };
 
 struct patch {
-    uint16_t at; /* in eight bytes */
+    uint16_t at; /* in units of eight bytes */
     uint64_t value;
 } __attribute__((packed));
 
@@ -126,7 +128,7 @@ static struct cpu *cpu;
 static uint64_t now_ns;
 static uint64_t recorded;
 
-/* As they were made. */
+/* The processor as it was made. */
 static struct cpu first_cpu;
 static struct lapic first_lapic;
 
@@ -257,8 +259,8 @@ static void machine_restore(void)
     now_ns = recorded = 0;
 }
 
-/* RAM to itself in 4 KiB pages; behind it, at 2, 4 and 6 MiB, the recorder, the local APIC and the
- * I/O APIC. */
+/* Maps RAM one to one in 4 KiB pages, and the recorder, the local APIC and the I/O APIC at 2, 4 and
+ * 6 MiB. */
 static void tables_write(void)
 {
     static const uint64_t windows[] = { LAYOUT_GAP_START, LAYOUT_LAPIC, LAYOUT_IOAPIC };
@@ -273,7 +275,7 @@ static void tables_write(void)
         put64(PT + i * 8, i * PAGE_4K | PTE_LEAF);
         put32(PT32 + i * 4, i * PAGE_4K | PTE_LEAF);
         for (unsigned w = 0; w < 3; w++)
-            put32(PT32 + ((w + 1) * 512 + i) * 4, (uint32_t)windows[w] + i * PAGE_4K + PTE_LEAF);
+            put32(PT32 + ((w + 1) * 512 + i) * 4, (uint32_t)(windows[w] + i * PAGE_4K + PTE_LEAF));
     }
     for (unsigned w = 0; w < 3; w++)
         put64(PD + (w + 1) * 8, windows[w] | PTE_LEAF | X86_PTE_PS);
@@ -303,8 +305,8 @@ static void descriptors_write(void)
     put64(GDT + SELECTOR_TSS, UINT64_C(0x00008b0000000067) | (uint64_t)TSS << 16);
 }
 
-/* Vector n goes on 64 * (n % 32) bytes into the code. In IA-32e mode exceptions begin on a stack of
- * their own: none of them returns, and the stack of all would soon reach everything below it. */
+/* Vector n leads 64 * (n % 32) bytes into the code. In IA-32e mode exceptions have stacks of their
+ * own (IST): none of them returns, so that one stack for all would soon grow over all below it. */
 static void gates_write(enum kind kind)
 {
     for (unsigned n = 0; n < 256; n++) {
@@ -408,7 +410,7 @@ static void processor_set(const struct start *s)
     NEED(cpu->accel.ops->regs_set(&cpu->accel, &r, &e) == 0);
 }
 
-/* What is derived is what it is derived from, and translations stay inside RAM. */
+/* What the processor caches agrees with what it is derived from, and the registers make sense. */
 static void check_derived(void)
 {
     uint32_t mode = cpu->mode;
@@ -471,10 +473,10 @@ static void happen(const struct event *ev)
         now_ns += UINT64_C(1) << ev->arg % 40;
         break;
     }
-    cpu_request(cpu, CPU_REQ_TIMER); /* it looks whether its time has come */
+    cpu_request(cpu, CPU_REQ_TIMER); /* the processor looks whether a timer has expired */
 }
 
-/* Runs until the event's time, or to the end. False: there is nothing more to run. */
+/* Runs so many turns, or to the end. False: the run is over. */
 static bool run(uint32_t turns)
 {
     enum vcpu_exit why;

@@ -1,9 +1,9 @@
 /*
  * The keyboard controller under any accesses: steps of two bytes (what, value).
  *
- * At every step: a full output buffer with its interrupt enabled has been signalled, the queue is
- * bounded, and reading it empty takes a bounded number of reads. The machine ends only by the two
- * commands that can end it.
+ * After every step, an output buffer that has become full with its interrupt enabled has raised the
+ * line, and the queue is bounded. In the end a bounded number of reads empties it. Only the two
+ * commands that can reset the machine do.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /*
- * The 8259 pair, the 8254, the clock and the ACPI registers: a foreign snapshot of them where the
- * bytes are one, and then any accesses, in steps of two bytes (what, value), on a time that the
- * steps move.
+ * The 8259 pair, the 8254, the CMOS clock and the ACPI registers. Where the input is a snapshot it
+ * is loaded; then the same bytes are accesses, in steps of two (what, value), at a time that the
+ * steps advance.
  *
- * At every step: nothing is asked for that cannot be taken, what is taken is one of the vectors
- * that the pair has, the timer's next interrupt is to come, what it owes is bounded, and the
- * machine ends only by the two commands that can end it. What is then saved can be loaded.
+ * After every step, a vector taken from the pair is one of its own, and spurious if the pair asked
+ * for nothing; the timer's next interrupt is in the future, and the number it owes is bounded; and
+ * only the two commands that can end the machine do. What is saved in the end can be loaded.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +108,7 @@ static void access_ports(uint8_t what, uint8_t value)
     cmos.device.ops->read(&cmos.device, 1, &value, 1);
 }
 
-/* The time goes on, and the timer is looked at somewhere after its interrupt. */
+/* Advances the time, and has the timer count what it owes if an interrupt was due by then. */
 static void wait(uint8_t value)
 {
     uint64_t due = pit_next(&pit, now);

@@ -1,11 +1,11 @@
 /*
  * A network device between any driver and any host: one byte that configures it, then steps of
- * eight bytes (what, a, b, c).
+ * eight bytes, the first of which says what to do.
  *
- * Either side sends frames of every size with any word about checksums and segments in front,
- * takes them or leaves them; the driver scribbles on descriptors and rings, kicks and resets.
- * Whatever they do, all that is under way ends by itself, and afterwards a good driver gets and
- * sends a frame, unless the host hung up.
+ * Both sides send frames of every size after any header about checksums and segments, and take
+ * them or leave them; the driver scribbles on descriptors and rings, kicks and resets. Whatever
+ * they do, a good driver receives and sends a frame afterwards, unless the host hung up or the
+ * device is limited.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -26,10 +26,10 @@
 #define RX        0u
 #define TX        1u
 #define HEADER    ((uint32_t)sizeof(struct virtio_net_hdr_v1))
-#define FRAME_MAX (ETH_HLEN + 4u + 65535u + 64u) /* and a little more than anybody has */
+#define FRAME_MAX (ETH_HLEN + 4u + 65535u + 64u) /* a little more than any frame */
 #define BUFFERS   (VD_BUFFERS + 0x200000)        /* where raw descriptors may point */
 #define GOOD_LEN  1500u
-#define GOOD_TYPE 0x88b5u /* for experiments (IEEE 802): no host's kernel sends such by itself */
+#define GOOD_TYPE 0x88b5u /* for experiments (IEEE 802): no host's kernel sends it by itself */
 
 #define BIT(feature) (UINT64_C(1) << (feature))
 
@@ -61,7 +61,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* Small, about what an Ethernet has, or anything up to the longest. */
+/* Small, about that of an Ethernet frame, or anything up to the longest. */
 static uint32_t length(uint8_t a, uint8_t b)
 {
     static const uint32_t from[] = { 0, 1500, 0x7f00, 0xff80 };
@@ -70,7 +70,7 @@ static uint32_t length(uint8_t a, uint8_t b)
     return len < FRAME_MAX ? len : FRAME_MAX;
 }
 
-/* A word about a frame of so many bytes: often possible, seldom true. */
+/* A header about checksum and segments: often possible, seldom true. */
 static struct virtio_net_hdr_v1 header(const uint8_t *b)
 {
     static const uint16_t numbers[] = { 0, 14, 34, 54, 1448, 16, 6, 0xffff };
@@ -86,7 +86,7 @@ static struct virtio_net_hdr_v1 header(const uint8_t *b)
     };
 }
 
-/* Addresses and type, often of a packet that has what the header speaks of. */
+/* Writes addresses and type, and often the start of a packet that the header may be about. */
 static void frame_begin(uint8_t kind)
 {
     static const uint8_t ip4_tcp[] = { 0x45, 0, 5, 0xdc, 0, 0, 0, 0, 64, 6 };
@@ -99,7 +99,7 @@ static void frame_begin(uint8_t kind)
     memcpy(frame + ETH_HLEN, kind & 1 ? ip4_tcp : ip6_tcp, sizeof(ip6_tcp));
 }
 
-/* From a place in RAM, header first, cut in two anywhere. */
+/* Sends a frame, header first, in two buffers that are cut anywhere. */
 static void transmit(const uint8_t *b)
 {
     struct virtio_net_hdr_v1 h = header(b + 1);
@@ -120,7 +120,7 @@ static void transmit(const uint8_t *b)
         (void)vd_kick(&d, TX);
 }
 
-/* Some chains of one length, each in up to four pieces. */
+/* Offers some chains of one length, each in up to four pieces. */
 static void offer_buffers(const uint8_t *b)
 {
     uint32_t len = length(b[2], b[3]);
@@ -138,7 +138,7 @@ static void offer_buffers(const uint8_t *b)
         (void)vd_kick(&d, RX);
 }
 
-/* Rings among the places: a frame may fall on what describes it. */
+/* The places include rings: a frame may be written over its own descriptors. */
 static void descriptor(const uint8_t *b)
 {
     static const gpa_t places[] = { BUFFERS, VD_LOW_END - 16, VD_HIGH,    VD_HIGH_END - 16,
@@ -164,7 +164,7 @@ static void offer_raw(const uint8_t *b)
     vd_kick_hard(&d, queue);
 }
 
-/* What the driver got is of no interest: it may have described its own rings as buffers. */
+/* The driver does not look at what was used: it may have described its own rings as buffers. */
 static void settle(void)
 {
     vd_settle(&d);
@@ -264,7 +264,8 @@ static bool has_been_sent(void *arg)
     return wire_receive(&wire, is, sizeof(is)) == GOOD_LEN && is_good(is);
 }
 
-/* A real interface may send frames of its own too. */
+/* The kernel behind a real tap may send frames of its own first, so the good one may be in any
+ * buffer. */
 static void behave_receiving(void)
 {
     const struct virtio_net_hdr_v1 none = { .num_buffers = 0 };
@@ -282,7 +283,7 @@ static void behave_sending(void)
 {
     struct vd_buf buf = { VD_BUFFERS, HEADER + GOOD_LEN, 0 };
 
-    frame[ETH_HLEN] ^= 0xff; /* another one than the one received */
+    frame[ETH_HLEN] ^= 0xff; /* not the one that was received */
     memset(vd_at(&d, buf.at, HEADER), 0, HEADER);
     memcpy(vd_at(&d, buf.at + HEADER, GOOD_LEN), frame, GOOD_LEN);
     (void)vd_chain(&d, TX, &buf, 1);
@@ -322,7 +323,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vd_init(&d, data[0] & URING ? LOOP_URING : LOOP_EPOLL);
     d.hostile = true;
     vd_plug(&d, net_device(net));
-    d.device->resets = (struct rate_limiter){ 0 }; /* time is short */
+    d.device->resets = (struct rate_limiter){ 0 }; /* no limit, to save time */
     start(data[0]);
     for (size_t i = 1; i + STEP <= size && i < 1 + STEP * STEPS_MAX; i += STEP) {
         ended |= (data[i] & 7) / 2 == 2 && (data[i] >> 3 & 7) == 1;

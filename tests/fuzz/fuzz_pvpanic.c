@@ -1,8 +1,9 @@
 /*
- * The panic port: what a guest writes to it, then a state that nobody believes.
+ * The pvpanic port: any writes, then any bytes as its state.
  *
- * A byte says how many of the next ones are written, each as one access; the rest is a state.
- * Nothing but a panic ends the machine, and the port tells the same events at any time.
+ * The first byte says how many of the next ones are written, each as one access; the rest is the
+ * state. Only a panic ends the machine, the port always reads the same events, and a restore that
+ * fails changes nothing.
  */
 #include <stdint.h>
 #include <stdlib.h>

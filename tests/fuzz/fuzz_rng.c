@@ -1,5 +1,5 @@
 /*
- * An entropy device under any driver: one byte that configures it, then steps of eight bytes.
+ * An entropy device with any driver: one byte that configures it, then steps of eight bytes.
  *
  * Steps make whole requests, scribble on descriptors and rings, kick and reset. Whatever they do,
  * the device comes to rest by itself, and serves a good driver afterwards.
@@ -25,7 +25,7 @@
 enum config_bits {
     NO_EVENTS = 1,
     LIMITED = 2,
-    FAILING = 4, /* the host's generator, now and then */
+    FAILING = 4, /* the host's generator fails now and then */
     URING = 8,
 };
 
@@ -51,7 +51,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* Small ones, and up to a quarter more than the device gives. */
+/* Small, or up to a quarter more than the device gives at once. */
 static uint32_t length(uint8_t b)
 {
     return b & 128 ? (b & 127u) * UINT32_C(640) : b;
@@ -72,7 +72,7 @@ static void request(const uint8_t *b)
         (void)vd_kick(&d, 0);
 }
 
-/* Rings among the places: the device writes where it reads what to do. */
+/* The places include rings: the device may write over what it is about to read. */
 static void descriptor(const uint8_t *b)
 {
     static const gpa_t places[] = { BUFFERS,         VD_LOW_END - 16, VD_HIGH, VD_HIGH_END - 16,
@@ -101,7 +101,6 @@ static void start(uint8_t config)
     NEED(!rng->waiting);
 }
 
-/* What the driver got is of no interest: it may have described its own rings as buffers. */
 static void step(const uint8_t *b, uint8_t config)
 {
     switch (b[0] & 7) {
@@ -118,6 +117,7 @@ static void step(const uint8_t *b, uint8_t config)
         offer(b);
         break;
     case 6:
+        /* The driver does not look at what was used: its own rings may have been buffers. */
         vd_settle(&d);
         d.queue[0].avail->ring[d.queue[0].size] = d.queue[0].used->idx; /* used_event */
         break;
@@ -158,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vd_init(&d, data[0] & URING ? LOOP_URING : LOOP_EPOLL);
     d.hostile = true;
     vd_plug(&d, &rng->virtio);
-    d.device->resets = (struct rate_limiter){ 0 }; /* time is short */
+    d.device->resets = (struct rate_limiter){ 0 }; /* no limit, to save time */
     start(data[0]);
     for (size_t i = 1; i + STEP <= size && i < 1 + STEP * STEPS_MAX; i += STEP)
         step(data + i, data[0]);

@@ -1,8 +1,8 @@
 /*
  * The UART under any accesses: steps of three bytes (what, offset or scale, value).
  *
- * Whatever state they leave, the rings' books must balance at every step, and a driver that then
- * sets the port up and works by interrupts alone must get on: an edge too few and it stands still.
+ * After every step the counts of the rings must add up. Whatever state the steps leave, a driver
+ * that then sets the port up and works by interrupts alone must finish: one missing edge stops it.
  */
 #include <linux/serial_reg.h>
 #include <stdint.h>
@@ -87,7 +87,7 @@ static void take_all(void)
         ;
 }
 
-/* One input overfills the ring once at most, for the sake of speed. */
+/* One input can overfill the ring only once, for speed. */
 static void burst(unsigned count)
 {
     for (; count && sent < SERIAL_TX_SIZE + 256; count--, sent++)

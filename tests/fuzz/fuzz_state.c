@@ -1,6 +1,7 @@
 /*
- * Foreign bytes as a machine's state: opened, and whatever opens is walked in every way. Sections
- * and fields that are found lie inside the bytes; what was opened and written again is the same.
+ * Any bytes as a machine's state: whatever can be opened is walked in every way. Sections and
+ * fields that are found lie inside the bytes; what is written again can be opened and has as many
+ * sections.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 
 static struct state_reader r;
 static struct err e;
-static uint64_t sum; /* so that each byte is read */
+static uint64_t sum; /* of each byte, so that each is read */
 
 static void blob_read(const uint8_t *at, size_t len)
 {
@@ -24,7 +25,7 @@ static void blob_read(const uint8_t *at, size_t len)
         sum += at[i];
 }
 
-/* Every number that may be there, up and down, and copies what is there. */
+/* Looks for fields by number, upwards and then downwards, and copies those that are there. */
 static void section_walk(const char *name, struct state_writer *copy)
 {
     struct state_fields f = state_find(&r, name, UINT16_MAX, &e);

@@ -1,9 +1,9 @@
 /*
- * The whole register window with any device behind it, as a driver and a loop that do anything in
- * any order: a byte that picks the device, then steps of four bytes (what, where, two of value).
+ * The whole register window of any device, which a driver and a loop use in any order: a byte that
+ * picks the device, then steps of four bytes (what, where, two of value).
  *
- * At every step the device is in a state that its phase allows; afterwards a well-behaved driver
- * must get on with it. What goes through the queues of each device has targets of its own.
+ * After every step the device is in a state that its phase allows; in the end it serves a good
+ * driver. What goes through the queues of each device has a target of its own.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
@@ -45,7 +45,7 @@ static struct rng *rng;
 static struct vsock *vsock;
 static struct balloon *balloon;
 static char disk_path[32], vsock_path[64];
-static int host = -1; /* the other end of what stands for the tap */
+static int host = -1; /* the other end of the socket that stands for the tap */
 
 static struct virtio_device *echo_make(void)
 {
@@ -130,7 +130,7 @@ static void balloon_unmake(void)
 
 static const struct kind {
     struct virtio_device *(*make)(void);
-    void (*unmake)(void); /* once it is unplugged */
+    void (*unmake)(void); /* called once it is unplugged */
 } kinds[] = {
     { echo_make, echo_unmake }, { disk_make, disk_unmake },   { net_make, net_unmake },
     { rng_make, rng_unmake },   { vsock_make, vsock_unmake }, { balloon_make, balloon_unmake },
@@ -156,7 +156,7 @@ static bool is_echo(void)
 
 /* Steps. */
 
-/* Registers first, then whatever the offset is. */
+/* A register for most values of `at`, any offset in the window for the others. */
 static uint32_t where(uint8_t at, uint16_t value)
 {
     return at < 0xe0 ? at & ~3u : (at * 0x80u + (value >> 8)) % MMIO_WINDOW_SIZE;
@@ -174,7 +174,7 @@ static void access_window(bool write, uint8_t at, uint16_t value)
         (void)bus_read(&d.bus, VD_WINDOW + offset, &data, size);
 }
 
-/* Ring addresses that are often good, and queue memory that is often not. */
+/* Writes a ring address that is often good. */
 static void place_ring(uint8_t at, uint16_t value)
 {
     static const uint32_t regs[] = { VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_AVAIL_LOW,
@@ -215,7 +215,7 @@ static void progress(uint8_t at, uint16_t value)
 static void bring_up(uint8_t at, uint16_t value)
 {
     if (is_echo() && device->status.resetting && echo.held_count > 0)
-        return; /* vd_reset would wait for it */
+        return; /* vd_reset would wait for what the device holds */
     vd_settle(&d);
     if (is_echo())
         echo_release(&echo);
@@ -327,7 +327,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vd_init(&d, LOOP_EPOLL);
     d.hostile = true;
     vd_plug(&d, device);
-    d.device->resets = (struct rate_limiter){ 0 }; /* time is short */
+    d.device->resets = (struct rate_limiter){ 0 }; /* no limit, to save time */
     for (size_t i = 1; i + 4 <= size && i < 1 + 4 * STEPS_MAX; i += 4)
         step(data + i);
     behave();

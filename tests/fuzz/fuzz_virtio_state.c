@@ -1,9 +1,9 @@
 /*
- * A foreign snapshot: bytes that are taken for a balloon's state, and behind them what is to lie in
- * memory where a driver's queues are. One byte in front chooses the event loop and what is done.
+ * Any bytes as a balloon's state, and after them the contents of the memory where the driver's
+ * queues are. One byte in front chooses the event loop and whether the device ends at rest.
  *
- * Whatever is restored goes on, comes to rest and is saved, and can be restored from what was
- * saved; afterwards a good driver resets the device and is served.
+ * Whatever is restored goes on, comes to rest and is saved, and a second device can be restored
+ * from that. Unless it ends at rest, a good driver then resets the first one and is served.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static void plug(struct vd *driver, struct balloon **b, uint8_t bits)
     vd_init(driver, bits & URING ? LOOP_URING : LOOP_EPOLL);
     driver->hostile = true;
     vd_plug(driver, &(*b)->virtio);
-    driver->device->resets = (struct rate_limiter){ 0 }; /* time is short */
+    driver->device->resets = (struct rate_limiter){ 0 }; /* no limit, to save time */
 }
 
 static bool restore(const uint8_t *data, size_t size)

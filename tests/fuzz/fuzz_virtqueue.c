@@ -1,9 +1,9 @@
 /*
- * A queue over random memory: one byte each of features, size and of how the device behaves, then
- * what lies in the descriptor table, the rings and an indirect table, one behind the other.
+ * A queue in any memory: one byte each for the features, the size and how the device behaves, then
+ * the contents of the descriptor table, the rings and an indirect table, one after the other.
  *
- * Whatever is there, each buffer that comes out is in RAM, a chain is no longer than the queue, the
- * books balance, and a faulty queue stays faulty.
+ * Whatever is there, every buffer that is popped is in RAM, a chain is no longer than the queue,
+ * the counts add up, and a faulty queue stays faulty.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -24,7 +24,7 @@
 #define AVAIL 0x0100u
 #define USED  0x0200u
 #define TABLE 0x0300u
-#define INPUT 0x0400u /* bytes of it in memory */
+#define INPUT 0x0400u /* so many bytes of the input go to memory */
 
 #define IOV 12u
 
@@ -69,7 +69,7 @@ static bool take(uint8_t how)
     if (ret <= 0)
         return false;
     check_chain(&c);
-    if (how & 1) { /* look again at the same */
+    if (how & 1) { /* puts it back and pops it again */
         virtq_unpop(&q, 1);
         c = (struct virtq_chain){ .iov = iov, .iov_max = IOV };
         ret = virtq_pop(&q, &c);
@@ -101,7 +101,7 @@ static void run(uint8_t how)
                 answer_all();
         }
         (void)virtq_kicks_on(&q);
-        if (how & 4) /* another driver would publish more; memory as it is, read from elsewhere */
+        if (how & 4) /* the driver publishes more, of whatever memory holds */
             q.avail->idx = (uint16_t)(q.avail->idx + (how >> 4));
     }
     NEED(held == q.in_flight);

@@ -1,11 +1,10 @@
 /*
  * A vsock device between any driver and any programs on the host: one byte that configures it, then
- * steps of eight bytes (what, a, b, c).
+ * steps of eight bytes, the first of which says what to do.
  *
- * The guest sends packets of every header, takes them or leaves them, scribbles on descriptors and
+ * The guest sends packets with any header, takes them or leaves them, scribbles on descriptors and
  * rings, kicks and resets; clients and a server on the host connect, write, read, shut down and
- * leave. Whatever they do, no connection is left after a reset, and a good driver and a good client
- * find each other afterwards.
+ * leave. Whatever they do, a good driver and a good client find each other afterwards.
  */
 #include <linux/virtio_vsock.h>
 #include <stdint.h>
@@ -33,12 +32,10 @@
 #define TX        1u
 #define CID       3u
 #define HEADER    ((uint32_t)sizeof(struct virtio_vsock_hdr))
-#define BUFFERS \
-    (VD_BUFFERS + 0x100000)        /* where buffers of both queues lie, all over each other \
-                                    */
-#define PORT   52u                 /* where a server listens */
-#define CLIENT (UINT32_C(1) << 30) /* the first port that a client gets */
-#define PEERS  6u
+#define BUFFERS   (VD_BUFFERS + 0x100000) /* where buffers of both queues lie and overlap */
+#define PORT      52u                     /* where a server listens */
+#define CLIENT    (UINT32_C(1) << 30)     /* the first port that a client gets */
+#define PEERS     6u
 
 enum config_bits {
     NO_EVENTS = 1,
@@ -90,7 +87,7 @@ static uint32_t length(uint8_t a, uint8_t b)
     return (a & 63u) * 1024 + b;
 }
 
-/* Of a connection that there may well be. */
+/* The port of a connection that may well exist. */
 static uint32_t host_port(uint8_t b)
 {
     const uint32_t ports[] = { PORT,       PORT + 1,   CLIENT, CLIENT + 1,
@@ -144,7 +141,7 @@ static void offer_buffers(const uint8_t *b)
         (void)vd_kick(&d, RX);
 }
 
-/* Rings among the places: a packet may fall on what describes it. */
+/* The places include rings: a packet may be written over its own descriptors. */
 static void descriptor(const uint8_t *b)
 {
     static const gpa_t places[] = { BUFFERS, VD_LOW_END - 16, VD_HIGH,    VD_HIGH_END - 16,
@@ -172,7 +169,7 @@ static void offer_raw(const uint8_t *b)
 static void settle(void)
 {
     vd_settle(&d);
-    for (unsigned i = 0; i < 3; i++) { /* the rings may be scribbled on: only how far they are */
+    for (unsigned i = 0; i < 3; i++) { /* the index alone: the rings may be scribbled on */
         struct vd_queue *q = &d.queue[i];
         q->reaped = q->used->idx;
     }
@@ -286,7 +283,7 @@ static void step(const uint8_t *b, uint8_t config)
 
 /* A good pair. */
 
-static gpa_t buffer; /* that the good driver offers, one at a time; 0: it is to be offered */
+static gpa_t buffer; /* the one buffer that the good driver has offered; 0: none */
 
 static bool hears(struct virtio_vsock_hdr *h)
 {
@@ -325,7 +322,7 @@ static void answer(const struct virtio_vsock_hdr *to, uint16_t op, uint32_t len)
     NEED(vd_await(&d, TX).len == 0);
 }
 
-/* Those who were waiting at the socket for a driver. */
+/* Refuses the clients that were waiting at the socket for a driver. */
 static void refuse_all(void)
 {
     struct virtio_vsock_hdr h;
@@ -368,7 +365,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vd_init(&d, data[0] & URING ? LOOP_URING : LOOP_EPOLL);
     d.hostile = true;
     vd_plug(&d, vsock_device(vsock));
-    d.device->resets = (struct rate_limiter){ 0 }; /* time is short */
+    d.device->resets = (struct rate_limiter){ 0 }; /* no limit, to save time */
     start(data[0]);
     for (size_t i = 1; i + STEP <= size && i < 1 + STEP * STEPS_MAX; i += STEP)
         step(data + i, data[0]);

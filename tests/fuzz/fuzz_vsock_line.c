@@ -1,6 +1,6 @@
 /*
- * Any line of a client, cut anywhere: one byte that says where, then the line. Whatever it is, it
- * means the same in one piece and in many, and nothing behind its end is taken.
+ * Any line of a client, in pieces: one byte that says how long they are, then the line. Whatever it
+ * is, it means the same in one piece and in many, and nothing after its end is taken.
  */
 #include "virtio-mmio/vsock/vsock_line.h"
 

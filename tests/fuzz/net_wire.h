@@ -2,10 +2,10 @@
 #define TESTS_NET_WIRE_H
 /*
  * The host's end of a fuzzed network device: a socket that stands for the tap and hands on whatever
- * it is given, or a real tap, whose kernel judges every header.
+ * it is given, or a real tap, where the kernel checks every header.
  *
- * The real one lies in a network namespace of the process's own and lives as long as it. Where the
- * host permits none the socket takes its place.
+ * The real tap is in a network namespace of the process's own and lives as long as the process.
+ * Where the host does not permit that, the socket takes its place.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 
 struct wire {
     struct net_tap tap; /* the device's, once it is created */
-    int fd;             /* what it is connected to; -1: closed */
+    int fd;             /* the host's end of it; -1: closed */
     bool is_real;
 };
 
@@ -49,7 +49,7 @@ static bool interface_up(void)
     return is_up;
 }
 
-/* A socket that gives and takes the interface's frames behind a struct virtio_net_hdr. */
+/* A socket that gives and takes the interface's frames, each after a struct virtio_net_hdr. */
 static int interface_open(void)
 {
     struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
@@ -65,7 +65,7 @@ static int interface_open(void)
     return s;
 }
 
-/* Once a process. Whatever fails leaves no real tap. */
+/* Call it once. If anything fails there is no real tap. */
 static void wire_prepare(void)
 {
     struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
@@ -83,7 +83,7 @@ static void wire_prepare(void)
         (void)close(fd);
 }
 
-/* `offloads`: what a socket says that it takes; it refuses them when it comes to it. */
+/* `offloads`: what a socket claims to support, and refuses when the device sets it. */
 static bool wire_open(struct wire *w, bool real, unsigned offloads)
 {
     int pair[2];
@@ -114,7 +114,7 @@ static void wire_send(const struct wire *w, const struct virtio_net_hdr_v1 *head
     (void)sendmsg(w->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* What no tap gives: nothing, which means the end. */
+/* Sends an empty message, which no tap does and which means the end. */
 static void wire_end(const struct wire *w)
 {
     if (!w->is_real)

@@ -1,4 +1,4 @@
-/* The guests that are run in both modes of the local APIC. */
+/* Runs a guest with the local APIC in xAPIC mode, and again in x2APIC mode. */
 #include "guest/apic.h"
 
 #include <stdbool.h>

@@ -1,11 +1,11 @@
 #ifndef TESTS_GUEST_APIC_H
 #define TESTS_GUEST_APIC_H
 /*
- * The local APIC in the words of 64-bit guests (long64.h).
+ * Assembler macros with which 64-bit guests (long64.h) use their local APIC.
  *
- * A guest reaches its local APIC by the same lines in xAPIC mode, through the window, and in x2APIC
- * mode, through MSRs; APIC_IN_BOTH_MODES runs it in each. All macros here change %rax, %rcx and
- * %rdx and nothing else.
+ * The macros access the APIC through its window in xAPIC mode and through MSRs in x2APIC mode, so
+ * that a guest can be written once; APIC_IN_BOTH_MODES runs it in each mode. Every macro may change
+ * %rax, %rcx and %rdx, and no other register.
  */
 #include <stdint.h>
 
@@ -34,7 +34,7 @@ __asm__(".set APIC_ID, 0x20\n"
         ".set ICR_NMI, 0x400\n"
         ".set ICR_SELF, 0x40000\n"
 
-        /* %eax to a register, and back. 0x30008 is LONG64_X2APIC. */
+        /* apic_write stores %eax in a register, apic_read loads it. 0x30008 is LONG64_X2APIC. */
         ".macro apic_write register\n"
         "  testb $1, 0x30008\n"
         "  jnz 773f\n"
@@ -69,7 +69,7 @@ __asm__(".set APIC_ID, 0x20\n"
         "  apic_put APIC_EOI, 0\n"
         ".endm\n"
 
-        /* In the mode that the run is about, and switched on. */
+        /* apic_enter switches to the mode under test; apic_start also enables the APIC in SVR. */
         ".macro apic_enter\n"
         "  testb $1, 0x30008\n"
         "  jz 775f\n"
@@ -84,7 +84,7 @@ __asm__(".set APIC_ID, 0x20\n"
         "  apic_put APIC_SVR, 0x1ff\n"
         ".endm\n"
 
-        /* An interrupt command to a destination, or with a shorthand. */
+        /* Writes an interrupt command; `to` is its destination unless it has a shorthand. */
         ".macro apic_send command, to=0\n"
         "  mov $\\command, %eax\n"
         "  testb $1, 0x30008\n"
@@ -104,7 +104,8 @@ __asm__(".set APIC_ID, 0x20\n"
         "  apic_send ICR_SELF | \\vector\n"
         ".endm\n"
 
-        /* Lets in what is pending and may come in. */
+        /* Enables interrupts briefly: the processor takes those that are pending and have priority
+         * enough. */
         ".macro open\n"
         "  sti\n"
         "  nop\n"
@@ -112,8 +113,9 @@ __asm__(".set APIC_ID, 0x20\n"
         "  cli\n"
         ".endm\n"
 
-        /* Until interrupts have made that register so much. Not by HLT: the interpreter below the
-         * bed's may let one in between STI and HLT, and then nothing ends it. */
+        /* Waits, with interrupts enabled, until their handlers have brought a register to at least
+         * `value`. HLT would not do: the bed's interpreter may take an interrupt between STI and
+         * HLT, and then nothing ends the HLT. */
         ".macro await register, value\n"
         "776:\n"
         "  cmp $\\value, \\register\n"
@@ -125,19 +127,20 @@ __asm__(".set APIC_ID, 0x20\n"
         "777:\n"
         ".endm\n");
 
-/* A guest to run in xAPIC mode and again in x2APIC mode, and what it is to leave in each. */
+/* A guest to run in xAPIC mode and again in x2APIC mode, and the values it must leave in each. */
 struct apic_guest {
     const uint8_t *code, *end;
-    unsigned vcpus;       /* 0: one */
-    void (*init)(void);   /* before it runs, or NULL */
-    void (*finish)(void); /* before its machine goes, or NULL */
+    unsigned vcpus;       /* 0 means 1 */
+    void (*init)(void);   /* called before it runs, or NULL */
+    void (*finish)(void); /* called before its machine is destroyed, or NULL */
     const struct long64_left *expected;
     unsigned count;
 };
 
 void apic_in_both_modes(const struct apic_guest *g);
 
-/* By name; what is not as usual follows. */
+/* Runs the GUEST of this name, which must leave the values `left` (a struct long64_left array).
+ * Further members of struct apic_guest may follow. */
 #define APIC_IN_BOTH_MODES(name, left, ...)                                                   \
     apic_in_both_modes(&(const struct apic_guest){ .code = guest_##name,                      \
                                                    .end = guest_##name##_end,                 \

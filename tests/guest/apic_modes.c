@@ -1,5 +1,5 @@
-/* The local APIC disabled, as xAPIC and as x2APIC: what its registers hold, and which way leads
- * from one mode to another (SDM 3A, 11.4 and 11.12). */
+/* The local APIC's registers while it is disabled by software, and the transitions between its
+ * modes: disabled, xAPIC, x2APIC (SDM 3A, 11.4 and 11.12). */
 #include "guest/suite.h"
 
 #include <stddef.h>
@@ -67,10 +67,10 @@ GUEST(modes, "  note_msr 0x1b\n"
              "  try_msr_write 0x839, 0, 0\n"
              "  try_msr_read 0x80b\n" /* write only */
              "  try_msr_read 0x83f\n"
-             "  try_msr_read 0x80e\n" /* not there in this mode */
+             "  try_msr_read 0x80e\n" /* these three do not exist in x2APIC mode */
              "  try_msr_read 0x831\n"
              "  try_msr_read 0x840\n"
-             "  try_msr_write 0x828, 0, 1\n"         /* 0 and nothing else */
+             "  try_msr_write 0x828, 0, 1\n"         /* accepts only 0 */
              "  try_msr_write 0x1b, 0, 0xfee00900\n" /* back to xAPIC */
              "  msr_put 0x1b, 0, 0xfee00100\n"
              "  note_msr 0x1b\n"
@@ -91,10 +91,10 @@ static void registers_run(void)
         { "error's LVT", 0x10000 },
         { "timer's LVT, written while disabled", 0x10051 },
         { "timer's LVT, written while enabled", 0x51 },
-        { "timer's LVT, disabled after that", 0x10051 },
-        { "error's LVT, disabled after that", 0x100fe },
-        { "IRR with what was sent while disabled", 0 },
-        { "error's LVT, enabled again", 0x100fe },
+        { "timer's LVT, APIC disabled again", 0x10051 },
+        { "error's LVT, APIC disabled again", 0x100fe },
+        { "IRR after an IPI sent while disabled", 0 },
+        { "error's LVT, APIC enabled again", 0x100fe },
         { "mark", 0xa1 },
     };
 
@@ -111,9 +111,9 @@ static void modes_run(void)
         { "IA32_APIC_BASE, enabled", 0xfee00900 },
     };
     static const struct long64_expected expected[] = {
-        { "x2APIC register of an xAPIC", 13, 0, 0 },
+        { "x2APIC register in xAPIC mode", 13, 0, 0 },
         { "reserved bit", 13, 0, 0 },
-        { "x2APIC without enable", 13, 0, 0 },
+        { "x2APIC mode without the enable bit", 13, 0, 0 },
         { "write to the id", 13, 0, 0 },
         { "write to the PPR", 13, 0, 0 },
         { "write to the current count", 13, 0, 0 },
@@ -121,11 +121,11 @@ static void modes_run(void)
         { "read of the self IPI", 13, 0, 0 },
         { "read of the DFR", 13, 0, 0 },
         { "read of the ICR's high half", 13, 0, 0 },
-        { "read behind the last", 13, 0, 0 },
-        { "ESR of 1", 13, 0, 0 },
-        { "xAPIC out of x2APIC", 13, 0, 0 },
+        { "read beyond the last register", 13, 0, 0 },
+        { "write of 1 to the ESR", 13, 0, 0 },
+        { "from x2APIC mode to xAPIC mode", 13, 0, 0 },
         { "x2APIC register, disabled", 13, 0, 0 },
-        { "x2APIC out of disabled", 13, 0, 0 },
+        { "from disabled to x2APIC mode", 13, 0, 0 },
     };
 
     LONG64_LOAD(1, modes);

@@ -1,6 +1,6 @@
 /*
- * What no sane program does: opcodes that do not exist, operands and code half on a page that is
- * not there, tables and pages where there is no memory. Each gets what hardware would give it.
+ * What no sane program does: undefined opcodes, operands and code that run into an absent page,
+ * page tables and pages outside RAM. Each must end as it does on hardware.
  */
 #include "guest/suite.h"
 
@@ -9,10 +9,9 @@
 #include "guest/long64.h"
 #include "guest/machine.h"
 
-#define LAST    0x81000 /* a page that is there... */
-#define ABSENT  0x82000 /* ...before one that is not */
-#define NOWHERE 0x40000000u
-#define OUTSIDE 0x600000 /* a large page, or a table, at NOWHERE */
+#define ABSENT  0x82000     /* a page that is not present; the one before it is */
+#define NOWHERE 0x40000000u /* a physical address outside RAM */
+#define OUTSIDE 0x600000    /* mapped to NOWHERE, as a large page or by a page table there */
 
 GUEST(undefined, "  try .byte 0x0f, 0x0b\n"                   /* ud2 */
                  "  try .byte 0x0f, 0xb9, 0xc0\n"             /* ud1 */
@@ -31,7 +30,7 @@ GUEST(undefined, "  try .byte 0x0f, 0x0b\n"                   /* ud2 */
                  "  try .byte 0xea, 0, 0, 0, 0, 0, 0\n"       /* jmp far, of other modes */
                  "  finish\n");
 
-/* Not for KVM: below the bed's, this one stores. */
+/* Not for KVM: the bed's interpreter executes it as a store. */
 GUEST(hole, "  try .byte 0xc6, 0x48, 0x00, 0x00\n"
             "  finish\n");
 
@@ -40,10 +39,10 @@ GUEST(too_long, "  try .byte 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66\n"
                 "771:\n"
                 "  finish\n");
 
-/* Code runs into the absent page: inside an instruction, and right behind one. Then the operands
- * do: nothing of a store may be done. */
+/* Code runs into the absent page, in the middle of an instruction and right after one; then
+ * operands do. A store that faults must not have written any of its bytes. */
 GUEST(across, "  movl $0x90909090, 0x81ffc\n"
-              "  movb $0xb8, 0x81ffe\n" /* mov of four bytes to eax */
+              "  movb $0xb8, 0x81ffe\n" /* mov $imm32, %eax */
               "  mov $0x81ffc, %ebx\n"
               "  try call *%rbx\n"
               "  movb $0x90, 0x81ffe\n"
@@ -57,8 +56,8 @@ GUEST(across, "  movl $0x90909090, 0x81ffc\n"
               "  note %rax\n"
               "  finish\n");
 
-/* What reads and writes faults as a write, and a wide store is done whole or not. Not for KVM:
- * below the bed's, the read comes first, and the store by halves. */
+/* An instruction that reads and writes its operand faults as a write, and a wide store happens
+ * whole or not at all. Not for KVM: the bed's interpreter reads first, and stores in halves. */
 GUEST(modified, "  movq $0, 0x81ff8\n"
                 "  try addq $1, 0x81ffd\n"
                 "  try cmpxchg8b 0x81ffb\n"
@@ -69,7 +68,7 @@ GUEST(modified, "  movq $0, 0x81ff8\n"
                 "  note %rax\n"
                 "  finish\n");
 
-GUEST(repeated, "  mov %rdi, %rbp\n" /* where values go */
+GUEST(repeated, "  mov %rdi, %rbp\n" /* where `note` stores */
                 "  mov $0x81ff0, %edi\n"
                 "  mov $0x100, %ecx\n"
                 "  mov $0x77, %eax\n"
@@ -88,7 +87,7 @@ GUEST(repeated, "  mov %rdi, %rbp\n" /* where values go */
                 "  note 0x84008\n"
                 "  finish\n");
 
-/* Loads give all ones, stores go nowhere; so do pushes, and an interrupt's frame. */
+/* Outside RAM loads give all ones, and stores go nowhere, pushes included. */
 GUEST(no_memory, "  mov 0x600010, %rax\n"
                  "  note %rax\n"
                  "  movq $0, 0x600010\n"
@@ -111,7 +110,7 @@ GUEST(no_tables, "  try mov 0x600010, %rax\n"
                  "  mov $0x600000, %ecx\n"
                  "  try jmp *%rcx\n"
                  "  mov $0x40000000, %eax\n"
-                 "  mov %rax, %cr3\n" /* the last it can do */
+                 "  mov %rax, %cr3\n" /* nothing after this can be fetched */
                  "  note %rax\n"
                  "  finish\n");
 
@@ -163,8 +162,8 @@ static void too_long_run(void)
 
 static void across_run(void)
 {
-    static const struct long64_expected expected[] = { { "code across", 14, 0x10, ABSENT },
-                                                       { "code behind", 14, 0x10, ABSENT },
+    static const struct long64_expected expected[] = { { "code across pages", 14, 0x10, ABSENT },
+                                                       { "code after the page", 14, 0x10, ABSENT },
                                                        { "load", 14, 0, ABSENT },
                                                        { "store", 14, 2, ABSENT } };
     static const struct long64_left left[] = { { "what was there", 0x5555555555555555 } };
@@ -198,9 +197,9 @@ static void repeated_run(void)
     static const struct long64_expected expected[] = { { "REP STOSB", 14, 2, ABSENT },
                                                        { "REP MOVSQ", 14, 0, ABSENT } };
     static const struct long64_left left[] = { { "bytes left", 0xf0 },
-                                               { "where", ABSENT },
+                                               { "RDI", ABSENT },
                                                { "words left", 2 },
-                                               { "the last that came", 0x7777777777777777 } };
+                                               { "the last word copied", 0x7777777777777777 } };
 
     LONG64_LOAD(1, repeated);
     long64_page(ABSENT, 0);
@@ -224,8 +223,8 @@ static void no_memory_run(void)
     machine_finish();
 }
 
-/* What is no RAM reads as all ones: present, with reserved bits set. Not for KVM, which cannot walk
- * such a table and ends the machine. */
+/* A page table outside RAM reads as all ones: its entries are present and have reserved bits set.
+ * Not for KVM, which cannot walk such a table and ends the machine. */
 static void no_tables_run(void)
 {
     static const struct long64_expected expected[] = {
@@ -238,18 +237,18 @@ static void no_tables_run(void)
     long64_large(OUTSIDE, NOWHERE | LONG64_PRESENT | LONG64_WRITE | LONG64_ANYONE);
     long64_run();
     LONG64_CHECK(expected);
-    long64_check_left(NULL, 0); /* what came after the CR3 write never did */
+    long64_check_left(NULL, 0); /* the `note` after the write of CR3 was never executed */
     machine_finish();
 }
 
 const struct guest_test bad_tests[] = {
     { "undefined opcodes", undefined_run, NULL },
-    { "a hole in an opcode's group", hole_run, "emu" },
+    { "undefined opcode in a group", hole_run, "emu" },
     { "an instruction of 16 bytes", too_long_run, NULL },
-    { "across the last page", across_run, NULL },
-    { "operands across it, whole or not", modified_run, "emu" },
+    { "code and operands that run into an absent page", across_run, NULL },
+    { "wide operands that run into one, whole or not at all", modified_run, "emu" },
     { "repetitions that end at a fault", repeated_run, NULL },
-    { "pages where no memory is", no_memory_run, NULL },
-    { "tables where no memory is", no_tables_run, "emu" },
+    { "pages outside RAM", no_memory_run, NULL },
+    { "page tables outside RAM", no_tables_run, "emu" },
     { NULL, NULL, NULL },
 };

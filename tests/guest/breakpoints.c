@@ -1,4 +1,4 @@
-/* Breakpoints in the debug registers (SDM 3B, 17.2 and 17.3). */
+/* Breakpoints in the debug registers (SDM 3B, 18.2 and 18.3). */
 #include "guest/suite.h"
 
 #include <stddef.h>
@@ -12,7 +12,7 @@ __asm__(".macro watch number, address, dr7\n"
         "  mov $\\dr7, %eax\n"
         "  mov %rax, %dr7\n"
         ".endm\n"
-        /* What DR6 says was met, which is then forgotten. */
+        /* Notes which conditions DR6 reports (B0 to B3, BD, BS, BT), then clears DR6. */
         ".macro note_met\n"
         "  mov %dr6, %rax\n"
         "  and $0xe00f, %eax\n"
@@ -25,12 +25,13 @@ __asm__(".macro watch number, address, dr7\n"
         "  orl $0x100, (%rsp)\n"
         "  popf\n"
         ".endm\n"
-        /* The handler goes on with TF clear, since the gates clear it. */
+        /* Where the exception handler goes on, with TF clear (vectors.c). */
         ".macro go_on_at label\n"
         "  lea \\label(%rip), %r15\n"
         ".endm\n");
 
-/* Before the instruction, once: RF lets it through, and the next time it counts again. */
+/* A breakpoint on code is met before the instruction. RF lets the instruction through once; the
+ * next time the breakpoint is met again. */
 GUEST(code, "  lea 1f(%rip), %rax\n"
             "  mov %rax, %dr0\n"
             "  mov $1, %eax\n" /* DR0 */
@@ -43,7 +44,7 @@ GUEST(code, "  lea 1f(%rip), %rax\n"
             "  inc %ebx\n"
             "  jmp 4f\n"
             "2:\n"
-            "  note %rbx\n" /* not yet */
+            "  note %rbx\n" /* 0: not executed yet */
             "  note_met\n"
             "  mov %rsp, %rcx\n"
             "  push $0x10\n"
@@ -54,7 +55,7 @@ GUEST(code, "  lea 1f(%rip), %rax\n"
             "  push %rax\n"
             "  go_on_at 3f\n"
             "  iretq\n"
-            "3:\n" /* the second time, from below */
+            "3:\n" /* the second time, after the jump back at 4 */
             "  note %rbx\n"
             "  note_met\n"
             "  xor %eax, %eax\n"
@@ -66,13 +67,13 @@ GUEST(code, "  lea 1f(%rip), %rax\n"
             "  note %rbx\n"
             "  finish\n");
 
-/* Behind the instruction that accessed any of the bytes. */
+/* A breakpoint on data is met after an instruction that accessed any of its bytes. */
 GUEST(data, "  watch 1, 0x40004, 0x00d00004\n" /* 4 bytes written */
             "  mov $0x40000, %ebp\n"
             "  try movl $1, 4(%rbp)\n"
             "  note_met\n"
-            "  try mov 4(%rbp), %eax\n" /* nothing */
-            "  try movl $1, 8(%rbp)\n"  /* nothing */
+            "  try mov 4(%rbp), %eax\n" /* not met */
+            "  try movl $1, 8(%rbp)\n"  /* not met */
             "  try movw $1, 3(%rbp)\n"
             "  note_met\n"
             "  try movq $1, (%rbp)\n"
@@ -86,18 +87,19 @@ GUEST(data, "  watch 1, 0x40004, 0x00d00004\n" /* 4 bytes written */
             "  note_met\n"
             "  try movups 1(%rbp), %xmm0\n"
             "  note_met\n"
-            "  try mov 12(%rbp), %al\n"        /* nothing */
+            "  try mov 12(%rbp), %al\n"        /* not met */
             "  watch 2, 0x47ff8, 0x09000030\n" /* the stack's top, 8 bytes, written */
             "  try push %rax\n"
             "  note_met\n"
             "  pop %rax\n"
             "  xor %eax, %eax\n"
             "  mov %rax, %dr7\n"
-            "  try movl $1, 8(%rbp)\n" /* nothing */
+            "  try movl $1, 8(%rbp)\n" /* not met */
             "  note_met\n"
             "  finish\n");
 
-/* Between the elements of a string instruction: what the next one finds. */
+/* In a repeated string instruction, a breakpoint on data and a single step come between two
+ * elements. */
 GUEST(strings, "  mov $0x40000, %ebp\n"
                "  watch 0, 0x40003, 0x00010001\n"
                "  mov %rdi, %rbx\n"
@@ -121,7 +123,7 @@ GUEST(strings, "  mov $0x40000, %ebp\n"
                "  note %rcx\n"
                "  finish\n");
 
-/* Ports count where CR4.DE says so. */
+/* A breakpoint on ports is met only while CR4.DE is set. */
 GUEST(ports, "  watch 3, 0x102, 0x20000040\n"
              "  mov $0x100, %edx\n"
              "  try outl %eax, %dx\n"
@@ -138,7 +140,7 @@ GUEST(ports, "  watch 3, 0x102, 0x20000040\n"
              "  note_met\n"
              "  finish\n");
 
-/* Any use of the debug registers is one, too. */
+/* While DR7.GD is set, any access to a debug register raises #DB. */
 GUEST(guarded, "  mov $0x2000, %eax\n" /* GD */
                "  mov %rax, %dr7\n"
                "  try mov %dr0, %rax\n"
@@ -147,8 +149,8 @@ GUEST(guarded, "  mov $0x2000, %eax\n" /* GD */
                "  note %rax\n"
                "  finish\n");
 
-/* What MOV SS met: behind the next instruction; behind a software interrupt, so before its
- * handler's first; never where that faults. */
+/* A breakpoint on data that MOV SS meets is held back until after the next instruction. Where that
+ * is a software interrupt, it comes before the handler's first instruction. */
 GUEST(held_breakpoints, "  movl $0x10, 0x40000\n"
                         "  mov $0x40000, %ebp\n"
                         "  watch 0, 0x40000, 0x000f0001\n"
@@ -258,7 +260,7 @@ static void held_breakpoints_run(void)
 {
     static const struct long64_left left[] = { { "met", 1 }, { "met", 1 } };
     static const struct long64_expected expected[] = {
-        { "behind the next", 1, 0, 0 },
+        { "after the next instruction", 1, 0, 0 },
         { "before the handler of INT3", 1, 0, 0 },
     };
 
@@ -269,8 +271,8 @@ static void held_breakpoints_run(void)
     machine_finish();
 }
 
-/* KVM on the bed's AMD processor leaves out breakpoints on ports and DR7.GD, and that processor,
- * which is an interpreter, does not hold a breakpoint back for MOV SS. */
+/* KVM on the bed's AMD processor supports neither breakpoints on ports nor DR7.GD, and the bed's
+ * interpreter does not hold a breakpoint back after MOV SS. */
 const struct guest_test breakpoint_tests[] = {
     { "breakpoints on code", code_run, NULL },
     { "breakpoints on data", data_run, NULL },

@@ -1,6 +1,7 @@
 /*
- * What a guest tells the time by, counted rather than timed: ticks of the local APIC's timer, and
- * the paravirtual clock over a write of the time-stamp counter.
+ * What a guest tells the time by: ticks of the local APIC's timer while interrupts are held back,
+ * and the paravirtual clock across a write of the time-stamp counter. The ticks are counted, not
+ * timed.
  */
 #include "guest/suite.h"
 
@@ -13,9 +14,9 @@
 #include "lib/check.h"
 
 /*
- * The guest holds interrupts back while it sees twenty periods end, each by the count that begins
- * anew, and then lets in what has come: it may have missed an end, but not a tick. Without what the
- * host owes it there would be one.
+ * With interrupts disabled, the guest watches twenty periods end: each time the current count jumps
+ * up. Then it enables interrupts. It may have missed the end of a period, but must get a tick for
+ * each one it saw. If the ticks that were held back were not made up for, there would be just one.
  */
 GUEST(ticks, "  apic_start\n"
              "  handle 0x51, 10f\n"
@@ -59,7 +60,8 @@ static void ticks_run(void)
 
 #define PAGE "0x35000"
 
-/* The clock's page and the counter, before and after the counter is set to far ahead. */
+/* Notes the clock's page and the counter. The guest does so before and after it sets the counter
+ * far ahead. */
 #define NOTE_CLOCK            \
     "  mov $" PAGE ", %esi\n" \
     "  mov $4, %ecx\n"        \
@@ -83,7 +85,7 @@ struct noted {
 };
 _Static_assert(sizeof(struct noted) == 40, "as the guest leaves it");
 
-/* The time by that clock at that counter. */
+/* The time in nanoseconds that the noted page gives for the noted counter. */
 static uint64_t told(const struct noted *n)
 {
     uint64_t ticks = n->tsc - n->clock.tsc;
@@ -101,7 +103,7 @@ static void tsc_set_run(void)
     CHECK(mem_read(&m.mem, LONG64_VALUES, noted, sizeof(noted)));
     CHECK(noted[0].clock.version % 2 == 0 && noted[1].clock.version % 2 == 0);
     CHECK(noted[1].tsc >> 32 >= 0x1000);
-    /* A minute is more than any host takes for it; the counter went on by hours. */
+    /* No host takes a minute between the two, while the counter jumped ahead by hours. */
     CHECK(told(&noted[1]) >= told(&noted[0]));
     CHECK(told(&noted[1]) - told(&noted[0]) < UINT64_C(60000000000));
     report("time goes on when the counter is set\n");
@@ -110,7 +112,8 @@ static void tsc_set_run(void)
 
 const struct guest_test clock_tests[] = {
     { "ticks while interrupts are held back", ticks_run, "emu" },
-    /* KVM writes the clock's page anew only when something else asks for it. */
-    { "paravirtual clock over a write of the TSC", tsc_set_run, "emu" },
+    /* A write of the TSC does not make KVM update the clock's page: until something else does, the
+     * guest's time is wrong. */
+    { "paravirtual clock across a write of the TSC", tsc_set_run, "emu" },
     { NULL, NULL, NULL },
 };

@@ -1,4 +1,4 @@
-/* Code that changes under the processor that runs it, by its own hand or another's. */
+/* Self-modifying code, and code that another processor modifies. */
 #include "guest/suite.h"
 
 #include <stddef.h>
@@ -7,9 +7,9 @@
 #include "guest/machine.h"
 #include "guest/processors.h"
 
-/* Each store goes to the immediate of the very next instruction, a thousand times over; then to a
- * routine in another page, called before and after. Not for KVM: below the bed's, not every store
- * is seen by the next instruction. */
+/* A thousand times, a store changes the immediate operand of the very next instruction; then, a
+ * thousand times, that of a routine on another page, which is called each time. Not for KVM: in the
+ * bed's interpreter the next instruction does not always see the store. */
 GUEST(self_modifying, "  xor %edx, %edx\n"
                       "  mov $1000, %ecx\n"
                       "1:\n"
@@ -22,7 +22,7 @@ GUEST(self_modifying, "  xor %edx, %edx\n"
                       "  note %rdx\n"
                       "  xor %edx, %edx\n"
                       "  mov $0x84000, %ebx\n"
-                      "  movb $0xb8, (%rbx)\n" /* mov to %eax */
+                      "  movb $0xb8, (%rbx)\n" /* mov $imm32, %eax */
                       "  movb $0xc3, 5(%rbx)\n"
                       "  mov $1000, %ecx\n"
                       "3:\n"
@@ -34,11 +34,11 @@ GUEST(self_modifying, "  xor %edx, %edx\n"
                       "  note %rdx\n"
                       "  finish\n");
 
-/* The other processor calls a routine that this one changes before each call. Between being told
- * and the call it serializes, as the manual asks (SDM 3A, 8.1.3). */
+/* Processor 1 calls a routine that processor 0 changes before each call. Having been told of the
+ * change, it serializes before the call, as the manual requires (SDM 3A, 9.1.3). */
 GUEST(cross_modifying, "  apic_start\n"
                        "  mov $0x84000, %esi\n"
-                       "  movl $0xb8, (%rsi)\n" /* mov to %eax */
+                       "  movl $0xb8, (%rsi)\n" /* mov $imm32, %eax */
                        "  movb $0xc3, 5(%rsi)\n"
                        "  xor %r12d, %r12d\n"
                        "  others_begin 3f, 1\n"
@@ -75,8 +75,8 @@ GUEST(cross_modifying, "  apic_start\n"
 static void self_modifying(void)
 {
     static const struct long64_left expected[] = {
-        { "sum of the next instruction's", 500500 },
-        { "sum of a routine's", 500500 },
+        { "sum of the next instruction's operands", 500500 },
+        { "sum of the routine's results", 500500 },
     };
 
     LONG64_LOAD(1, self_modifying);
@@ -87,7 +87,7 @@ static void self_modifying(void)
 
 static void cross_modifying(void)
 {
-    static const struct long64_left expected[] = { { "sum of what it returned", 5050 } };
+    static const struct long64_left expected[] = { { "sum of the routine's results", 5050 } };
 
     LONG64_LOAD(2, cross_modifying);
     long64_run();

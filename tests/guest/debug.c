@@ -1,7 +1,8 @@
 /*
- * Debug exceptions in 64-bit mode: single steps and what holds them back (SDM 3A, 6.8.3; 3B, 18.3).
+ * Debug exceptions in 64-bit mode: single steps, and the instructions that hold them back (SDM 3A,
+ * 6.8.3; 3B, 18.3).
  *
- * The handler notes where it returns to, from the label in %rbx, and what DR6 says, and clears DR6.
+ * The handler notes its return address, less the label in %rbx, and DR6, and clears DR6.
  */
 #include "guest/suite.h"
 
@@ -10,7 +11,7 @@
 #include "guest/long64.h"
 #include "guest/machine.h"
 
-/* The handlers, to follow `handle 1, 10f` and `handle 3, 11f`. */
+/* The handlers that BEGIN sets for #DB and #BP; they end a guest. */
 #define HANDLERS                \
     "10:\n"                     \
     "  push %rax\n"             \
@@ -73,18 +74,18 @@ GUEST(shadows, BEGIN "  mov $0x10, %ecx\n"
 static void stack_switch_run(void)
 {
     static const struct long64_left expected[] = {
-        { "behind MOV SS and NOP", 3 },
+        { "after MOV SS and NOP", 3 },
         { "DR6", STEP },
-        { "behind NOP", 4 },
+        { "after NOP", 4 },
         { "DR6", STEP },
-        { "INT3 behind MOV SS", 0xb3 },
-        { "behind the NOP behind it", 9 },
+        { "INT3 after MOV SS", 0xb3 },
+        { "after the NOP after INT3", 9 },
         { "DR6", STEP },
-        { "behind PUSHF", 10 },
+        { "after PUSHF", 10 },
         { "DR6", STEP },
-        { "behind AND", 17 },
+        { "after AND", 17 },
         { "DR6", STEP },
-        { "behind POPF", 18 },
+        { "after POPF", 18 },
         { "DR6", STEP },
     };
 
@@ -94,24 +95,24 @@ static void stack_switch_run(void)
     machine_finish();
 }
 
-/* Of two loads of SS in a row only the first need hold back, and STI does with interrupts only. Not
- * for KVM: the interpreter below the bed's has one mechanism for all of them. */
+/* Of two loads of SS in a row only the first has to hold a debug exception back, and STI holds back
+ * interrupts only. Not for KVM: the bed's interpreter has one mechanism for all of these. */
 static void shadows_run(void)
 {
     static const struct long64_left expected[] = {
-        { "behind the second of two MOV SS", 4 },
+        { "after the second of two MOV SS", 4 },
         { "DR6", STEP },
-        { "behind NOP", 5 },
+        { "after NOP", 5 },
         { "DR6", STEP },
-        { "behind STI", 6 },
+        { "after STI", 6 },
         { "DR6", STEP },
-        { "behind CLI", 7 },
+        { "after CLI", 7 },
         { "DR6", STEP },
-        { "behind PUSHF", 8 },
+        { "after PUSHF", 8 },
         { "DR6", STEP },
-        { "behind AND", 15 },
+        { "after AND", 15 },
         { "DR6", STEP },
-        { "behind POPF", 16 },
+        { "after POPF", 16 },
         { "DR6", STEP },
     };
 
@@ -122,7 +123,7 @@ static void shadows_run(void)
 }
 
 const struct guest_test debug_tests[] = {
-    { "single steps and the stack segment", stack_switch_run, NULL },
-    { "single steps behind what holds back", shadows_run, "emu" },
+    { "single steps and loads of SS", stack_switch_run, NULL },
+    { "single steps after two loads of SS, and after STI", shadows_run, "emu" },
     { NULL, NULL, NULL },
 };

@@ -1,4 +1,4 @@
-/* Exceptions in 64-bit mode: each vector, with its error code, in the state it leaves behind. */
+/* Exceptions in 64-bit mode: the error code and the state that the handler finds, by vector. */
 #include "guest/suite.h"
 
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #define GATE_PRESENT (1ull << 47)
 
-/* In ring 3 with RFLAGS.AC, on a stack that is not aligned to 8. */
+/* Tries an instruction in ring 3 with RFLAGS.AC, on a stack that is not aligned to 8 bytes. */
 __asm__(".macro try_unaligned insn:vararg\n"
         "  lea 771f(%rip), %r15\n"
         "  push $0x23\n"
@@ -57,9 +57,9 @@ GUEST(faults, "  xor %ecx, %ecx\n"
               "  try idiv %ecx\n" /* the quotient is too large */
               "  finish\n");
 
-/* INT1, and what comes only where it is asked for: SIMD exceptions without a mask, and #UD for them
- * where the system knows no #XM; alignment, in ring 3 with CR0.AM and RFLAGS.AC, after page faults.
- */
+/* INT1, and exceptions that have to be enabled: unmasked SIMD exceptions, which are #UD instead of
+ * #XM without CR4.OSXMMEXCPT; and alignment checks, in ring 3 with CR0.AM and RFLAGS.AC, which come
+ * after page faults. */
 GUEST(unmasked, "  try .byte 0xf1\n" /* int1 */
                 "  push $0x1d80\n"   /* division by zero */
                 "  ldmxcsr (%rsp)\n"
@@ -77,7 +77,7 @@ GUEST(unmasked, "  try .byte 0xf1\n" /* int1 */
                 "  bts $18, %rax\n" /* AM */
                 "  mov %rax, %cr0\n"
                 "  mov $0x184000, %ebx\n"
-                "  mov $0x80002, %ecx\n" /* not there, and not aligned */
+                "  mov $0x80002, %ecx\n" /* on an absent page, and not aligned */
                 "  try_unaligned mov 2(%rbx), %eax\n"
                 "  try_unaligned mov %ax, 3(%rbx)\n"
                 "  try_unaligned lock incq 4(%rbx)\n"
@@ -101,7 +101,7 @@ GUEST(selectors, "  mov $0x40, %eax\n"
                  "  try ltr %ax\n" /* busy */
                  "  mov $0x48, %eax\n"
                  "  ltr %ax\n"
-                 "  try int $0x40\n" /* on a stack the TSS is too short for */
+                 "  try int $0x40\n" /* the TSS is too short to hold its IST entry */
                  "  finish\n");
 
 GUEST(double_fault, "  mov $0x58, %eax\n"
@@ -141,7 +141,7 @@ static void faults(void)
     machine_finish();
 }
 
-/* Not for KVM: the interpreter below the bed's has none of these. */
+/* Not for KVM: the bed's interpreter has none of these. */
 static void unmasked(void)
 {
     static const struct long64_expected expected[] = {
@@ -185,8 +185,8 @@ static void selectors(void)
     machine_finish();
 }
 
-/* SDM 3A 6.13: the index is the vector; 6.15: a stack address that is not canonical is #SS. Not for
- * KVM, as the interpreter below the bed's gives twice the vector, and #GP. */
+/* The index in the error code is the vector (SDM 3A 6.13), and a non-canonical stack address is #SS
+ * (6.15). Not for KVM: the bed's interpreter gives twice the vector, and #GP. */
 static void gates(void)
 {
     static const struct long64_expected expected[] = {
@@ -203,7 +203,7 @@ static void gates(void)
     machine_finish();
 }
 
-/* Not for KVM either: below the bed's, the second fault is delivered as itself. */
+/* Not for KVM: the bed's interpreter delivers the second fault as itself. */
 static void double_fault(void)
 {
     static const struct long64_expected expected[] = { { "#DF", 8, 0, 0 } };
@@ -220,8 +220,8 @@ static void stacks(void)
 {
     static const struct long64_expected expected[] = {
         { "on its own stack", 6, 0, 0 },
-        { "on the present stack", 3, 0, 0 },
-        { "on the present stack, not aligned", 3, 0, 0 },
+        { "on the current stack", 3, 0, 0 },
+        { "on the current stack, not aligned", 3, 0, 0 },
         { "from ring 3 on its own stack", 6, 0, 0 },
         { "from ring 3", 3, 0, 0 },
         { "#GP privileged", 13, 0, 0 },
@@ -238,9 +238,9 @@ static void stacks(void)
 
 const struct guest_test exception_tests[] = {
     { "exceptions of instructions", faults, NULL },
-    { "exceptions that are asked for", unmasked, "emu" },
+    { "exceptions that have to be enabled", unmasked, "emu" },
     { "exceptions with a selector", selectors, NULL },
-    { "exceptions through gates and stack", gates, "emu" },
+    { "exceptions of gates and of the stack", gates, "emu" },
     { "double fault", double_fault, "emu" },
     { "interrupt stacks and ring 3", stacks, NULL },
     { NULL, NULL, NULL },

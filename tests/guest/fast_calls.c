@@ -1,6 +1,6 @@
 /*
- * SYSENTER and SYSEXIT in 32-bit protected mode: processors that say they are AMD's have them in no
- * other (AMD APM 3).
+ * SYSENTER and SYSEXIT in 32-bit protected mode, the only mode in which AMD's processors, or the
+ * software CPU where it shows AMD's vendor string, have them (AMD APM 3).
  */
 #include <stddef.h>
 
@@ -9,7 +9,7 @@
 #include "guest/machine.h"
 #include "guest/suite.h"
 
-/* In the memory of the 64-bit guests, where nothing of theirs is. */
+/* At places that the memory of the 64-bit guests (long64.h) leaves free. */
 #define GDT 0xb000u
 #define IDT 0xc000u
 
@@ -36,12 +36,13 @@ __asm__(".macro msr_put_32 msr, value\n"
         "  note_32 %ecx\n"
         "  note_32 %edx\n"
         ".endm\n"
-        /* An address in the guest; %ebx is where it begins. */
+        /* Loads the address of a label; %ebx is where the guest begins. */
         ".macro address label, register\n"
         "  lea \\label - guest_fast_calls(%ebx), \\register\n"
         ".endm\n");
 
-/* A general protection leaves its error code and goes on at %ebp. %esi counts the user's turns. */
+/* The handler of #GP notes the error code and goes on at %ebp. %esi counts entries to the user's
+ * code. */
 GUEST(fast_calls, ".code32\n"
                   "  mov $0x20000, %ebx\n"
                   "  address 9f, %eax\n"
@@ -55,7 +56,7 @@ GUEST(fast_calls, ".code32\n"
                   "  address 2f, %ebp\n"
                   "  sysexit\n"
                   "2:\n"
-                  "  msr_put_32 0x174, $0x0b\n" /* the RPL does not count */
+                  "  msr_put_32 0x174, $0x0b\n" /* the RPL is ignored */
                   "  msr_put_32 0x175, $0x7000\n"
                   "  address 4f, %eax\n"
                   "  msr_put_32 0x176, %eax\n"
@@ -67,7 +68,7 @@ GUEST(fast_calls, ".code32\n"
                   "  inc %esi\n"
                   "  stc\n"
                   "  note_state\n"
-                  "  push $0x3203\n" /* IF and IOPL are not his to set */
+                  "  push $0x3203\n" /* ring 3 cannot change IF and IOPL */
                   "  popf\n"
                   "  sysenter\n"
                   "4:\n" /* the kernel */

@@ -1,9 +1,9 @@
 /*
  * Guests of a few instructions, one for each thing an accelerator has to do.
  *
- * Each starts in 32-bit protected mode at CODE with flat segments and no paging, leaves what it
- * found in RAM and ends itself: it has no handler for ud2, so that every one of them proves the
- * triple fault as well.
+ * Each starts in 32-bit protected mode at CODE with flat segments and no paging. Most leave what
+ * they found in RAM and end with ud2, for which there is no handler: so they test the triple fault
+ * as well.
  */
 #include <errno.h>
 #include <poll.h>
@@ -128,7 +128,8 @@ static void unclaimed_accesses(void)
          STORE_EAX(RESULT + 8), UD2);
     CHECK(run(0) == VCPU_TRIPLE_FAULT);
     CHECK(result(0) == 0xffffffff && result(1) == 0xffffffff);
-    CHECK(result(2) >> 16 == 0xffff); /* across the window's end: its half, then nobody's */
+    /* That load crossed the window's end: its upper half is nobody's. */
+    CHECK(result(2) >> 16 == 0xffff);
     machine_finish();
 }
 
@@ -161,7 +162,8 @@ static void doorbell_without_exit(void)
     LOAD(STORE32(WINDOW + 0x50, 3), STORE32(WINDOW + 0x50, 4), STORE32(WINDOW + 0x50, 3), UD2);
     CHECK(run(0) == VCPU_TRIPLE_FAULT);
     CHECK(read(fd, &rung, sizeof(rung)) == sizeof(rung) && rung == 2);
-    CHECK(m.window.writes == 1 && m.window.written[0] == 4); /* another value is a register write */
+    /* A store of another value reaches the register. */
+    CHECK(m.window.writes == 1 && m.window.written[0] == 4);
     (void)close(fd);
     machine_finish();
 }
@@ -174,7 +176,8 @@ static void raise_line(struct probe *p)
     irq_line_raise(&line);
 }
 
-/* A guest whose handler for `vector` notes itself and ends; the port says it is ready. */
+/* Runs a guest that sets itself up by `setup` and, with interrupts enabled, writes to the port,
+ * which raises the line. Its handler for `vector` leaves a mark and ends. */
 static void take_interrupt(unsigned gsi, unsigned vector, const uint8_t *setup, size_t len)
 {
     const uint8_t wait[] = { MOV_EDX(PORT), STI, OUT_DX_AL, HALT_FOREVER };
@@ -198,7 +201,7 @@ static void take_interrupt(unsigned gsi, unsigned vector, const uint8_t *setup, 
     machine_finish();
 }
 
-/* Through PIC and LINT0, as a guest without an I/O APIC driver takes it. */
+/* Through the PIC and LINT0, as for a guest without an I/O APIC driver. */
 static void interrupt_through_pic(void)
 {
     const uint8_t setup[] = { OUT_IMM(0x20, 0x11), OUT_IMM(0x21, 0x20), OUT_IMM(0x21, 0x04),
@@ -223,12 +226,12 @@ static void line_errors(void)
     machine_init(1, FLAT32_RAM);
     must(m.accel->ops->irq_init(m.accel, &line, 5, &e));
     CHECK(line.gsi == 5);
-    CHECK(line.fd >= 0 || machine_accel != &kvm_accel); /* only the kernel can listen to one */
+    CHECK(line.fd >= 0 || machine_accel != &kvm_accel); /* KVM listens to an eventfd */
     CHECK(m.accel->ops->irq_init(m.accel, &second, 5, &e) == -EEXIST);
     CHECK(m.accel->ops->irq_init(m.accel, &second, 24, &e) == -EINVAL);
     m.accel->ops->irq_finish(m.accel, &line);
     must(m.accel->ops->irq_init(m.accel, &second, 5, &e));
-    irq_line_raise(&second); /* nobody waits for it, nothing blocks */
+    irq_line_raise(&second); /* no processor takes it, and nothing blocks */
     irq_line_raise(&second);
     m.accel->ops->irq_finish(m.accel, &second);
     machine_finish();
@@ -264,7 +267,7 @@ static void kick_inside_access(void)
     machine_finish();
 }
 
-/* Not one instruction more is executed, each time. */
+/* After the store that kicks, not one more instruction is executed; twice. */
 static void kick_inside_a_store(void)
 {
     machine_init(1, FLAT32_RAM);
@@ -303,7 +306,7 @@ static void say_ready(struct probe *p)
     CHECK(eventfd_write(ready_fd, 1) == 0);
 }
 
-/* One kick ends it, whether it comes before the guest runs, while it spins, or in between. */
+/* One kick ends a run, whether it comes before the guest runs, while it spins, or in between. */
 static void kick_while_spinning(void)
 {
     eventfd_t ready;
@@ -323,7 +326,7 @@ static void kick_while_spinning(void)
     machine_finish();
 }
 
-/* The guest goes on reading after the last signal. */
+/* Whether the guest goes on reading the port. */
 static bool reads_again(void)
 {
     struct pollfd ready = { .fd = ready_fd, .events = POLLIN };
@@ -338,7 +341,7 @@ static void signals_without_a_kick(void)
     ready_fd = eventfd(0, 0);
     machine_init(1, FLAT32_RAM);
     m.port.on_read = say_ready;
-    LOAD(MOV_EDX(PORT), IN_AL_DX, 0xeb, 0xfd /* again */);
+    LOAD(MOV_EDX(PORT), IN_AL_DX, 0xeb, 0xfd /* jmp to the in */);
     pthread_t thread = spawn(0);
     for (unsigned i = 0; i < 50; i++) {
         CHECK(pthread_kill(thread, VCPU_SIGNAL) == 0);
@@ -435,7 +438,7 @@ static void impossible_registers(void)
     machine_finish();
 }
 
-static void code_where_no_memory_is(void)
+static void code_outside_ram(void)
 {
     machine_init(1, FLAT32_RAM);
     struct vcpu_regs r = flat32();
@@ -461,7 +464,7 @@ static void file_cut_short_under_the_guest(void)
 
 static bool tables_equal(const struct x86_table *a, const struct x86_table *b)
 {
-    return a->base == b->base && a->limit == b->limit; /* there are holes between them */
+    return a->base == b->base && a->limit == b->limit; /* the struct has padding */
 }
 
 static bool regs_equal(const struct vcpu_regs *a, const struct vcpu_regs *b)
@@ -474,8 +477,8 @@ static bool regs_equal(const struct vcpu_regs *a, const struct vcpu_regs *b)
            a->cr3 == b->cr3 && a->cr4 == b->cr4 && a->cr8 == b->cr8 && a->efer == b->efer;
 }
 
-/* Afterwards memory and processor are as if nobody had asked, whether it was fast enough or this
- * host was busy with something else. */
+/* A probe leaves memory and processor as they were, whether it found the processor fast enough or,
+ * on a busy host, too slow. */
 static void probed(void)
 {
     static const uint8_t nothing[0x10000];
@@ -532,7 +535,7 @@ const struct guest_test flat32_tests[] = {
     { "CPUID in the guest", cpuid_in_the_guest, NULL },
     { "registers round trip", registers_round_trip, NULL },
     { "impossible registers", impossible_registers, "kvm" },
-    { "code where no memory is", code_where_no_memory_is, "kvm" },
+    { "code outside RAM", code_outside_ram, "kvm" },
     { "file cut short under the guest", file_cut_short_under_the_guest, "kvm" },
     { NULL, NULL, NULL },
 };

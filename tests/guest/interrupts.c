@@ -1,5 +1,5 @@
-/* Which interrupt comes, and when: the local APIC's priorities, and what the processor holds back
- * (SDM 3A, 11.8.3 and 6.8). */
+/* Which interrupt is delivered, and when: the local APIC's priorities, and the instructions that
+ * hold interrupts back (SDM 3A, 11.8.3 and 6.8). */
 #include "guest/suite.h"
 
 #include <stddef.h>
@@ -7,7 +7,7 @@
 #include "guest/apic.h"
 #include "guest/long64.h"
 
-/* The handler of an interrupt that is only noted. */
+/* A handler that only notes its vector. */
 __asm__(".macro note_and_end vector\n"
         "  note $\\vector\n"
         "  eoi\n"
@@ -62,7 +62,7 @@ GUEST(order, "  apic_start\n"
              "  apic_self 0xf1\n"
              "  apic_self 0x31\n"
              "  apic_self 0x81\n"
-             "  apic_self 0x31\n" /* for the second time: once all the same */
+             "  apic_self 0x31\n" /* sent twice, delivered once */
              "  apic_self 0xf1\n"
              "  note_apic APIC_IRR + 0x10\n"
              "  note_apic APIC_IRR + 0x40\n"
@@ -79,7 +79,7 @@ GUEST(order, "  apic_start\n"
              "13:\n"
              "  note_and_end 0xf1\n");
 
-/* Inside the handler of 0x51 come 0x45 and 0x58, which wait, and 0x62, which does not. */
+/* While 0x51 is in service, 0x45 and 0x58 have to wait, and 0x62 has not. */
 GUEST(nesting, "  apic_start\n"
                "  handle 0x45, 10f\n"
                "  handle 0x51, 11f\n"
@@ -101,7 +101,7 @@ GUEST(nesting, "  apic_start\n"
                "  note_apic APIC_PPR\n"
                "  note_apic APIC_IRR + 0x20\n"
                "  eoi\n"
-               "  open\n" /* the two others, in this handler still */
+               "  open\n" /* takes the two others, still in this handler */
                "  note $0x151\n"
                "  iretq\n"
                "12:\n"
@@ -112,10 +112,11 @@ GUEST(nesting, "  apic_start\n"
                "  note_apic APIC_ISR + 0x20\n"
                "  note_apic APIC_ISR + 0x30\n"
                "  eoi\n"
-               "  note_apic APIC_PPR\n" /* back to the outer one's */
+               "  note_apic APIC_PPR\n" /* the outer one's again */
                "  iretq\n");
 
-/* %ebx counts instructions; the handler notes how many it saw, and where it goes back to. */
+/* %ebx counts instructions and %ebp interrupts; the handler notes how many instructions came before
+ * it. */
 GUEST(held_back, "  apic_start\n"
                  "  handle 0x51, 10f\n"
                  "  xor %ebx, %ebx\n"
@@ -127,7 +128,7 @@ GUEST(held_back, "  apic_start\n"
                  "  cli\n"
                  "  note $0xa1\n"
                  "  apic_self 0x51\n"
-                 "  sti\n" /* and can hold it back for good */
+                 "  sti\n" /* and if that is CLI, the interrupt stays pending */
                  "  cli\n"
                  "  note %rbp\n"
                  "  xor %ebx, %ebx\n"
@@ -140,7 +141,7 @@ GUEST(held_back, "  apic_start\n"
                  "  apic_self 0x51\n"
                  "  xor %ebx, %ebx\n"
                  "  sti\n"
-                 "  hlt\n" /* behind which it comes */
+                 "  hlt\n" /* the interrupt ends it */
                  "  inc %ebx\n"
                  "  cli\n"
                  "  note $0xa3\n"
@@ -165,7 +166,8 @@ GUEST(held_back, "  apic_start\n"
                  "  eoi\n"
                  "  iretq\n");
 
-/* INT is no interrupt of the local APIC's: nothing is in service, and an EOI ends nothing. */
+/* The local APIC knows nothing of INT: it puts no vector in service, and an EOI in its handler ends
+ * whatever else is in service. */
 GUEST(by_instruction, "  apic_start\n"
                       "  handle 0x51, 10f\n"
                       "  handle 0x52, 11f\n"
@@ -184,11 +186,12 @@ GUEST(by_instruction, "  apic_start\n"
                       "  iretq\n"
                       "11:\n"
                       "  note_apic APIC_ISR + 0x20\n"
-                      "  int $0x51\n" /* ends the other one */
+                      "  int $0x51\n" /* its EOI ends 0x52 */
                       "  note_apic APIC_ISR + 0x20\n"
                       "  iretq\n");
 
-/* A second NMI waits for the IRET of the first; a third is the second. IF does not matter. */
+/* A second NMI waits for the IRET of the first, and a third merges with the second. IF does not
+ * matter. */
 GUEST(nmi, "  apic_start\n"
            "  handle 2, 10f\n"
            "  handle 0x51, 11f\n"
@@ -207,14 +210,14 @@ GUEST(nmi, "  apic_start\n"
            "  apic_send ICR_NMI\n"
            "  apic_send ICR_NMI\n"
            "  apic_self 0x51\n"
-           "  open\n" /* interrupts may nest, an NMI not */
+           "  open\n" /* an interrupt may nest, an NMI not */
            "  note $0xa1\n"
            "2:\n"
            "  iretq\n"
            "11:\n"
            "  note $0x51\n"
            "  eoi\n"
-           "  mov (%rsp), %rcx\n" /* back without IRET, which would let the second in */
+           "  mov (%rsp), %rcx\n" /* returns without IRET, which would unblock the second NMI */
            "  mov 24(%rsp), %rsp\n"
            "  jmp *%rcx\n");
 

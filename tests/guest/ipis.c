@@ -1,5 +1,5 @@
-/* Interrupts between processors: INIT and start-up, and who takes what is sent to whom (SDM 3A, 9.4
- * and 11.6). */
+/* Interprocessor interrupts: INIT and start-up, and which processors each destination reaches
+ * (SDM 3A, 9.4 and 11.6). */
 #include "guest/suite.h"
 
 #include <stddef.h>
@@ -9,8 +9,8 @@
 #include "guest/machine.h"
 #include "guest/processors.h"
 
-/* The second processor is started three times: from its reset, out of a loop, and out of a halt
- * that no interrupt ends. What it began with is left where it counts, row by row. */
+/* Processor 1 is started three times: from reset, out of a loop, and out of a HLT with interrupts
+ * disabled. Each time it leaves the CS and CR0 that it began with in the first two counters. */
 GUEST(start_up, "  apic_start\n"
                 "  handle 2, 11f\n"
                 "  handle 0x41, 12f\n"
@@ -18,7 +18,7 @@ GUEST(start_up, "  apic_start\n"
                 "  others_begin 2f, 1\n"
                 "  note COUNTERS\n" /* CS and CR0 it began with */
                 "  note COUNTERS + 8\n"
-                /* A start-up while it runs, and INIT's end of old, change nothing. */
+                /* A start-up while it runs, and a level de-assert of INIT, change nothing. */
                 "  apic_send ICR_OTHERS | ICR_ASSERT | ICR_STARTUP | 10\n"
                 "  apic_send 0x8000 | ICR_INIT, 1\n"
                 "  apic_send ICR_ASSERT | 0x41, 1\n"
@@ -36,7 +36,7 @@ GUEST(start_up, "  apic_start\n"
                 "  await_word READY, 3\n"
                 "  note COUNTERS\n"
                 "  xor %ebx, %ebx\n"
-                "5:\n" /* NMIs do end such a halt; the first may come before it */
+                "5:\n" /* an NMI does end such a HLT; the first may come before it */
                 "  inc %ebx\n"
                 "  apic_send ICR_ASSERT | ICR_NMI, 1\n"
                 "6:\n"
@@ -48,7 +48,7 @@ GUEST(start_up, "  apic_start\n"
                 "  note_row 4\n"
                 "  note READY\n"
                 "  finish\n"
-                "1:\n" /* leaves what it began with */
+                "1:\n" /* leaves CS and CR0 */
                 "  mov %rsi, COUNTERS\n"
                 "  mov %rbp, COUNTERS + 8\n"
                 "  ready\n"
@@ -76,7 +76,8 @@ GUEST(start_up, "  apic_start\n"
                 "12:\n"
                 "  count_and_end 2\n");
 
-/* Rows 0 to 8 are vectors 0x40 to 0x48, row 9 NMIs. Vector 0x31 is sent last and taken last. */
+/* Counters: rows 0 to 8 for vectors 0x40 to 0x48, row 9 for NMIs, row 10 for vector 0x31, which is
+ * sent last and, with the lowest priority, taken last. */
 GUEST(destinations, "  apic_start\n"
                     "  handle 0x40, 40f\n"
                     "  handle 0x41, 41f\n"
@@ -118,7 +119,7 @@ GUEST(destinations, "  apic_start\n"
                     "  note_row 4\n"
                     "  note_row 5\n"
                     "  note_row 6\n"
-                    /* Whichever it was. */
+                    /* One of the processors, whichever it was. */
                     "  mov COUNTERS + 32 * 7, %rax\n"
                     "  add COUNTERS + 32 * 7 + 8, %rax\n"
                     "  add COUNTERS + 32 * 7 + 16, %rax\n"
@@ -134,7 +135,7 @@ GUEST(destinations, "  apic_start\n"
                     "  sti\n"
                     "  hlt\n"
                     "  jmp 3b\n"
-                    "2:\n" /* a logical id of its own; x2APIC's is fixed */
+                    "2:\n" /* sets a logical id of its own; in x2APIC mode it is fixed */
                     "  testb $1, 0x30008\n"
                     "  jnz 4f\n"
                     "  mov %r12d, %ecx\n"
@@ -168,8 +169,8 @@ GUEST(destinations, "  apic_start\n"
                     "31:\n"
                     "  count_and_end 10\n");
 
-/* Logical ids of clusters: two processors in each of two, addressed together and one by one. Not in
- * x2APIC mode, where the ids are fixed and the first sixteen are one cluster. */
+/* Logical ids in the cluster model: two clusters of two processors, addressed together and one by
+ * one. Not in x2APIC mode, where the ids are fixed and the first sixteen are one cluster. */
 GUEST(clusters, "  apic_start\n"
                 "  handle 0x40, 40f\n"
                 "  handle 0x41, 41f\n"
@@ -225,7 +226,7 @@ static void start_up_run(void)
     static const struct long64_left expected[] = {
         { "CS", 0x900 },
         { "CR0", 0x60000010 },
-        { "starts, with one sent while it ran", 1 },
+        { "starts, after a start-up sent while it ran", 1 },
         { "CS out of a loop", 0xa00 },
         { "CR0 out of a loop", 0x10 },
         { "CS out of a halt", 0x900 },
@@ -257,8 +258,8 @@ static void destinations_run(void)
 static void clusters_run(void)
 {
     static const struct long64_left expected[] = {
-        { "to both of a cluster", 0x01010000 },
-        { "to one", 0x00000100 },
+        { "to both processors of a cluster", 0x01010000 },
+        { "to one of a cluster", 0x00000100 },
         { "to a cluster that nobody is in", 0 },
     };
 

@@ -2,8 +2,8 @@
  * Interrupts of devices: edge and level entries of the I/O APIC, their masks and remote IRR, and
  * where they are sent.
  *
- * A guest raises a line by a write of its number to the port. On KVM that takes effect some time
- * later, on a thread of the kernel's: guests wait until they see the effect.
+ * A guest raises a line by writing its number to the port. On KVM a kernel thread delivers the
+ * interrupt, some time later: so guests wait until they see the effect.
  */
 #include "guest/suite.h"
 
@@ -17,7 +17,7 @@
 
 #define LINES 2u
 
-/* Input and redirection entry of each. */
+/* The I/O APIC's input of each line. */
 static const unsigned gsi[LINES] = { 22, 23 };
 
 static struct irq_line lines[LINES];
@@ -32,7 +32,7 @@ __asm__(".set ENTRY_22, 0x10 + 2 * 22\n"
         "  mov $0x100, %edx\n"
         "  out %al, %dx\n"
         ".endm\n"
-        /* %eax to a register of the I/O APIC, and back. */
+        /* ioapic_put writes a constant to a register of the I/O APIC, ioapic_read loads %eax. */
         ".macro ioapic_put register, value\n"
         "  mov $\\register, %eax\n"
         "  movabs %eax, 0xfec00000\n"
@@ -44,7 +44,7 @@ __asm__(".set ENTRY_22, 0x10 + 2 * 22\n"
         "  movabs %eax, 0xfec00000\n"
         "  movabs 0xfec00010, %eax\n"
         ".endm\n"
-        /* Until that bit of the interrupt request register is set. */
+        /* Waits until that bit of the interrupt request register is set. */
         ".macro await_request register, bit\n"
         "776:\n"
         "  pause\n"
@@ -58,7 +58,7 @@ __asm__(".set ENTRY_22, 0x10 + 2 * 22\n"
         "  stosq\n"
         ".endm\n");
 
-/* Line 0 has vector 0x31, line 1 vector 0x51 where nothing else is said. */
+/* Line 0 has vector 0x31 and line 1 vector 0x51, unless a guest changes its entry. */
 #define BEGIN                        \
     "  apic_start\n"                 \
     "  handle 0x31, 10f\n"           \
@@ -81,7 +81,7 @@ __asm__(".set ENTRY_22, 0x10 + 2 * 22\n"
     "  eoi\n"        \
     "  iretq\n"
 
-/* Two edges while the first is not taken yet are one interrupt; each later one is another. */
+/* Two edges before the first interrupt is taken make one interrupt; each later edge makes one. */
 GUEST(edge, BEGIN "  ioapic_put ENTRY_23, 0x51\n"
                   "  raise 1\n"
                   "  await_request APIC_IRR + 0x20, 17\n"
@@ -95,8 +95,8 @@ GUEST(edge, BEGIN "  ioapic_put ENTRY_23, 0x51\n"
                   "  note_entry ENTRY_23\n"
                   "  finish\n" NOTE_BOTH);
 
-/* An edge that finds its entry masked is gone. */
-GUEST(masked, BEGIN "  note_entry ENTRY_23\n" /* as it begins */
+/* An edge that finds its entry masked is lost. */
+GUEST(masked, BEGIN "  note_entry ENTRY_23\n" /* as after reset */
                     "  ioapic_put ENTRY_23, MASKED | 0x51\n"
                     "  raise 1\n"
                     "  raise 0\n"
@@ -108,7 +108,8 @@ GUEST(masked, BEGIN "  note_entry ENTRY_23\n" /* as it begins */
                     "  note_entry ENTRY_23\n"
                     "  finish\n" NOTE_BOTH);
 
-/* A level entry does not deliver until the EOI of the last; the line is low again by then. */
+/* A level-triggered entry delivers nothing until the EOI of its last interrupt; by then the line is
+ * low again. */
 GUEST(level, BEGIN "  ioapic_put ENTRY_22, 0x61\n"
                    "  handle 0x61, 12f\n"
                    "  ioapic_put ENTRY_23, LEVEL | 0x51\n"
@@ -130,7 +131,7 @@ GUEST(level, BEGIN "  ioapic_put ENTRY_22, 0x61\n"
                    "  mov %ebx, %esi\n"
                    "  inc %esi\n"
                    "1:\n"
-                   "  cmp %esi, %ebx\n" /* the other one nests, and so the second came to nothing */
+                   "  cmp %esi, %ebx\n" /* line 0 nests; by then line 1's pulse has had no effect */
                    "  je 2f\n"
                    "  sti\n"
                    "  pause\n"
@@ -147,10 +148,10 @@ GUEST(level, BEGIN "  ioapic_put ENTRY_22, 0x61\n"
                    "  eoi\n"
                    "  iretq\n");
 
-/* By APIC id, by logical mask, to nobody, and as NMI. */
+/* By logical mask, to an APIC id that nobody has, to everybody, and as NMI. */
 GUEST(line_destinations,
       BEGIN "  handle 2, 12f\n"
-            "  mov $2 << 24, %eax\n" /* in x2APIC mode it is what the id says */
+            "  mov $2 << 24, %eax\n" /* the logical id; in x2APIC mode it is fixed */
             "  testb $1, 0x30008\n"
             "  jnz 1f\n"
             "  apic_write APIC_LDR\n"
@@ -211,7 +212,7 @@ static void edge_run(void)
 static void masked_run(void)
 {
     static const struct long64_left expected[] = {
-        { "an entry as it begins", 0x10000 },
+        { "an entry after reset", 0x10000 },
         { "line 0", 0x31 },
         { "line 1, unmasked", 0x51 },
         { "its entry", 0x51 },
@@ -245,8 +246,8 @@ static void level_run(void)
 static void destinations_run(void)
 {
     static const struct long64_left expected[] = {
-        { "logical", 0x51 },           { "line 0, the other one going to nobody", 0x31 },
-        { "everybody", 0x51 },         { "NMI", 2 },
+        { "to a logical mask", 0x51 }, { "line 0, while line 1 goes to nobody", 0x31 },
+        { "to everybody", 0x51 },      { "NMI", 2 },
         { "destination", 0xff000000 },
     };
 

@@ -1,10 +1,10 @@
 /*
- * LOCK across processors: four do the same to the same words at the same time, and nothing of it is
- * lost.
+ * Locked instructions: four processors do the same to the same words at the same time, and no
+ * update may be lost.
  *
- * Some words straddle a cache line, some a page: on hardware that is a locked bus, which has a
- * price in the software CPU too. Each operation is repeated often enough for the processors to meet
- * in the middle of it.
+ * Some words straddle two cache lines, some two pages: hardware then locks the bus, and the
+ * software CPU stops all other processors. Each operation is repeated often enough for the
+ * processors to meet in the middle of it.
  */
 #include "guest/suite.h"
 
@@ -18,15 +18,15 @@
 #define TIMES      20000u
 #define SUM        (PROCESSORS * TIMES)
 
-/* Where the software CPU has all others stand still. */
+/* For words that straddle, where the software CPU stops all other processors: fewer times. */
 #define STRADDLES     1000u
 #define STRADDLES_SUM (PROCESSORS * STRADDLES)
 
 __asm__(".set TIMES, 20000\n"
         ".set DONE, 0x33008\n"
         ".set WORDS, 0x34000\n"
-        ".set LINE, 0x34800\n" /* a cache line begins here, a page there */
-        ".set PAGE, 0x36000\n"
+        ".set LINE, 0x34800\n" /* where a cache line begins */
+        ".set PAGE, 0x36000\n" /* where a page begins */
         ".macro times insn:vararg\n"
         "  mov $TIMES, %r8d\n"
         "771:\n"
@@ -34,7 +34,7 @@ __asm__(".set TIMES, 20000\n"
         "  dec %r8d\n"
         "  jnz 771b\n"
         ".endm\n"
-        /* A word of %rcx's size becomes one more, by comparison with what it was. */
+        /* Adds 1 to a word by CMPXCHG; a and c are %rax and %rcx in the word's size. */
         ".macro add_by_cmpxchg address, a, c\n"
         "  mov $TIMES, %r8d\n"
         "771:\n"
@@ -46,7 +46,7 @@ __asm__(".set TIMES, 20000\n"
         "  dec %r8d\n"
         "  jnz 771b\n"
         ".endm\n"
-        /* The lower half becomes one more, the upper three. */
+        /* Adds 1 to the lower half of a pair and 3 to the upper one, by CMPXCHG8B or 16B. */
         ".macro add_by_cmpxchg_pair insn, address, half, a, d, b, c\n"
         "  mov $TIMES, %r8d\n"
         "771:\n"
@@ -60,7 +60,8 @@ __asm__(".set TIMES, 20000\n"
         "  dec %r8d\n"
         "  jnz 771b\n"
         ".endm\n"
-        /* Everybody begins when all are there, and processor 0 goes on when all have ended. */
+        /* `together` waits until all four have started. After `ended` only processor 0 goes on,
+         * once all four have got there. */
         ".macro together\n"
         "  ready\n"
         "  await_word READY, 4\n"
@@ -75,7 +76,7 @@ __asm__(".set TIMES, 20000\n"
         "  await_word DONE, 4\n"
         ".endm\n");
 
-/* Whoever is processor 0 or not does what is in between. */
+/* All four processors execute what is between BEGIN and `ended`. */
 #define BEGIN                                                 \
     "  apic_start\n"                                          \
     "  xor %r12d, %r12d\n"                                    \
@@ -92,14 +93,14 @@ GUEST(whole_words, BEGIN "  times lock incb WORDS\n"
                          "  mov $1, %ebx\n"
                          "  mov %r12d, %ecx\n"
                          "  shl %cl, %ebx\n"
-                         "  times lock xorl %ebx, WORDS + 0x100\n" /* a bit of its own each */
+                         "  times lock xorl %ebx, WORDS + 0x100\n" /* a bit for each processor */
                          "  lock orl %ebx, WORDS + 0x100\n"
-                         "  times lock addb $1, WORDS + 0x140(%r12)\n" /* a byte each */
+                         "  times lock addb $1, WORDS + 0x140(%r12)\n" /* a byte for each */
                          "  mov $TIMES, %r8d\n"
                          "2:\n"
                          "  mov $1, %eax\n"
                          "  lock xadd %rax, WORDS + 0x180\n"
-                         "  lock xor %rax, WORDS + 0x188\n" /* every value once */
+                         "  lock xor %rax, WORDS + 0x188\n" /* XADD returns every value once */
                          "  dec %r8d\n"
                          "  jnz 2b\n"
                          "  ended\n"
@@ -125,8 +126,8 @@ GUEST(compared, BEGIN "  add_by_cmpxchg WORDS, %rax, %rcx\n"
                       "  note WORDS + 0xc8\n"
                       "  finish\n");
 
-/* Counters without LOCK, each behind a lock of another kind; and 4096 bits, each set by one only.
- */
+/* Counters that are incremented without LOCK, each under a lock of another kind; and 4096 bits,
+ * each of which only one processor finds clear. */
 GUEST(critical_sections, BEGIN "  mov $TIMES, %r8d\n"
                                "2:\n"
                                "  lock btsl $5, WORDS\n"
@@ -141,7 +142,7 @@ GUEST(critical_sections, BEGIN "  mov $TIMES, %r8d\n"
                                "  mov $TIMES, %r8d\n"
                                "4:\n"
                                "  mov $1, %eax\n"
-                               "  xchg %eax, WORDS + 0x80\n" /* LOCK or not */
+                               "  xchg %eax, WORDS + 0x80\n" /* locked even without LOCK */
                                "  test %eax, %eax\n"
                                "  jz 5f\n"
                                "  pause\n"
@@ -167,7 +168,7 @@ GUEST(critical_sections, BEGIN "  mov $TIMES, %r8d\n"
                                "  note WORDS + 0x100\n"
                                "  finish\n");
 
-__asm__(".set TIMES, 1000\n"); /* from here on */
+__asm__(".set TIMES, 1000\n"); /* STRADDLES, for the guests below */
 
 GUEST(straddling, BEGIN "  times lock incw LINE - 1\n"
                         "  times lock incl LINE + 0x40 - 2\n"
@@ -179,7 +180,7 @@ GUEST(straddling, BEGIN "  times lock incw LINE - 1\n"
                         "2:\n"
                         "  mov $1, %eax\n"
                         "  lock xadd %eax, LINE + 0xc0 - 3\n"
-                        "  lock xor %eax, LINE + 0xd0\n" /* every value once */
+                        "  lock xor %eax, LINE + 0xd0\n" /* XADD returns every value once */
                         "  mov $1, %eax\n"
                         "  lock xadd %eax, PAGE + 0x3000 - 3\n"
                         "  lock xor %eax, LINE + 0xd8\n"
@@ -208,9 +209,10 @@ GUEST(straddling, BEGIN "  times lock incw LINE - 1\n"
                         "  note PAGE + 0x5000 - 6\n"
                         "  finish\n");
 
-/* A quadword that straddles, and at the same time its upper parts: two processors add to all of it
- * with LOCK; until they are done, one adds to a word with LOCK and one to a byte that is its own
- * and needs none. These two then take away what they added. */
+/* A quadword that straddles, and parts of its upper half at the same time. Two processors increment
+ * the quadword with LOCK. Until they are done, a third increments the word after the boundary with
+ * LOCK, and a fourth the last byte, which nobody else writes, without. These two then subtract what
+ * they added. */
 #define PARTS(boundary)                          \
     BEGIN "  xor %ebx, %ebx\n"                   \
           "  cmp $2, %r12d\n"                    \
@@ -251,7 +253,7 @@ static void whole_words_run(void)
         { "XOR and OR", 0xf },
         { "ADD, a byte each", TIMES % 0x100 * 0x01010101 },
         { "XADD", SUM },
-        { "what XADD returned, by XOR", 0 }, /* of 0 to SUM - 1, which 4 divides */
+        { "what XADD returned, by XOR", 0 }, /* 0 ^ 1 ^ ... ^ SUM - 1, as 4 divides SUM */
     };
 
     LONG64_LOAD(PROCESSORS, whole_words);
@@ -279,8 +281,8 @@ static void compared_run(void)
 static void critical_sections_run(void)
 {
     static const struct long64_left expected[] = {
-        { "behind BTS and BTR", SUM },
-        { "behind XCHG", SUM },
+        { "under BTS and BTR", SUM },
+        { "under XCHG", SUM },
         { "bits that BTS found clear", 4096 },
     };
 
@@ -333,7 +335,7 @@ static void parts_run(void)
 const struct guest_test lock_tests[] = {
     { "LOCK on whole words", whole_words_run, NULL },
     { "LOCK and comparison", compared_run, NULL },
-    { "critical sections", critical_sections_run, NULL },
+    { "critical sections and bits", critical_sections_run, NULL },
     { "LOCK across lines and pages", straddling_run, NULL },
     { "LOCK across lines and pages against parts", parts_run, NULL },
     { NULL, NULL, NULL },

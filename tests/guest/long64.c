@@ -1,4 +1,4 @@
-/* The memory of the 64-bit guests and what is found in it afterwards. */
+/* Sets up the memory of the 64-bit guests, and checks what they leave in it. */
 #include "guest/long64.h"
 
 #include <inttypes.h>
@@ -13,11 +13,11 @@
 
 #define PML4    0x1000u
 #define PDPT    0x2000u
-#define PD_HIGH 0x5000u /* of the fourth GiB, for the APICs */
+#define PD_HIGH 0x5000u /* page directory of the fourth GiB, where the APICs are */
 #define VECTORS 0x10000u
 
 #define VALUES_MAX 512u
-#define NOTHING    UINT64_C(0x6e6f7468696e6721) /* where no value was left */
+#define NOTHING    UINT64_C(0x6e6f7468696e6721) /* a place where no value was left */
 
 extern const uint8_t long64_vectors[], long64_vectors_end[];
 
@@ -54,7 +54,7 @@ uint64_t long64_large_entry(uint32_t address)
     return get64(LONG64_PD + 8 * (address >> 21));
 }
 
-static void map(void)
+static void tables_write(void)
 {
     const uint64_t table = LONG64_PRESENT | LONG64_WRITE | LONG64_ANYONE;
     const uint64_t page = LONG64_PRESENT | LONG64_WRITE;
@@ -75,7 +75,7 @@ static void map(void)
     }
 }
 
-static void describe(void)
+static void descriptors_write(void)
 {
     const uint64_t tss = 0x00008b0000000067 | LONG64_TSS << 16;
     const uint64_t tss_short = 0x0000890000000023 | LONG64_TSS << 16;
@@ -92,7 +92,7 @@ static void describe(void)
                              0 };
     uint8_t task[0x68] = { 0 };
 
-    for (unsigned i = 1; i <= 7; i++) { /* the interrupt stacks; the first word is reserved */
+    for (unsigned i = 1; i <= 7; i++) { /* IST1 to IST7, from 0x24 on */
         const uint64_t top = LONG64_IST - (7 - i) * 0x1000;
 
         memcpy(task + 0x1c + 8 * i, &top, sizeof(top));
@@ -143,8 +143,8 @@ static struct vcpu_regs long64_regs(void)
 void long64_load(unsigned vcpus, const uint8_t *code, uint64_t len)
 {
     machine_init(vcpus, LONG64_RAM);
-    map();
-    describe();
+    tables_write();
+    descriptors_write();
     for (unsigned n = 0; n < VALUES_MAX; n++)
         put64(LONG64_VALUES + 8 * n, NOTHING);
     put(LONG64_CODE, code, len);
@@ -155,7 +155,7 @@ void long64_load(unsigned vcpus, const uint8_t *code, uint64_t len)
     start_at(&r);
 }
 
-/* The others wait for their INIT and SIPI from the start. */
+/* The other processors run from the start; they wait for their INIT and SIPI. */
 void long64_run(void)
 {
     pthread_t others[MACHINE_VCPUS];
@@ -181,8 +181,8 @@ void long64_check_left(const struct long64_left *expected, unsigned count)
     CHECK(count == VALUES_MAX || value_left(count) == NOTHING);
 }
 
-/* RF is left out: whether it is set in a fault's image is not what these guests ask about, and
- * interpreters that run KVM for want of a host differ. */
+/* RF is left out: these guests do not test whether a fault pushes it set, and the bed's interpreter
+ * differs from hardware there. */
 static void record_print(const char *what, const struct long64_record *r)
 {
     report("  %s: vector %" PRIu64 " error %#" PRIx64 " at %#" PRIx64 ", cs %#" PRIx64

@@ -1,4 +1,4 @@
-/* The machine the guests run on: RAM, two probes for devices, and the accelerator under test. */
+/* The machine the guests run on: RAM, two probe devices, and the accelerator under test. */
 #include "guest/machine.h"
 
 #include <signal.h>

@@ -1,8 +1,8 @@
 #ifndef TESTS_GUEST_MACHINE_H
 #define TESTS_GUEST_MACHINE_H
 /*
- * The machine the guests run on: RAM from 0, two probes for devices, up to MACHINE_VCPUS
- * processors of the accelerator under test. There is one at a time.
+ * The machine the guests run on: RAM from 0, two probe devices, and up to MACHINE_VCPUS processors
+ * of the accelerator under test. Only one machine exists at a time.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -14,8 +14,8 @@
 #include "core/vm/mem.h"
 #include "core/x86/regs.h"
 
-#define PORT   0x100u      /* eight ports of one probe */
-#define WINDOW 0xc0001000u /* a page of the other */
+#define PORT   0x100u      /* the first of the eight ports of one probe */
+#define WINDOW 0xc0001000u /* the page of the other probe */
 
 #define MACHINE_VCPUS 4u
 
@@ -40,20 +40,20 @@ struct machine {
     struct accel_vcpu *vcpu[MACHINE_VCPUS];
 };
 
-extern const struct accel_ops *machine_accel; /* the one under test, main's to set */
+extern const struct accel_ops *machine_accel; /* the one under test; main sets it */
 extern struct machine m;
 extern struct err e;
 
 void machine_init(unsigned vcpus, uint64_t ram);
 void machine_finish(void);
 
-/* CHECKs that it is 0; says e's sentence if not. */
+/* CHECKs that ret is 0; prints e's sentence if it is not. */
 void must(int ret);
 
 /* Copies bytes to guest memory. */
 void put(gpa_t gpa, const void *bytes, size_t len);
 
-/* Processor 0's registers. */
+/* Sets and returns processor 0's registers. */
 void start_at(const struct vcpu_regs *regs);
 struct vcpu_regs regs_now(void);
 
@@ -61,7 +61,7 @@ struct vcpu_regs regs_now(void);
 enum vcpu_exit run(unsigned id);
 pthread_t spawn(unsigned id);
 
-/* What a spawned run ended with, once kicked. */
+/* Kicks a spawned processor and returns why its run ended. */
 enum vcpu_exit kick_and_join(unsigned id, pthread_t thread);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * Guests on an accelerator: `guest kvm` or `guest emu`.
  *
- * The same guests run on both, so that what holds on KVM is what the software CPU is held to. Each
- * test CHECKs what it found and reports it; what it prints on standard output is the same on both.
+ * The same guests run on both, so that the software CPU is held to what KVM does. Each test CHECKs
+ * what it found and reports it; standard output must be the same on both.
  */
 #include <signal.h>
 #include <stdbool.h>

@@ -1,9 +1,10 @@
 /*
- * What orders the accesses of two processors.
+ * Which instructions order the memory accesses of two processors.
  *
- * Each try is made in turns with what is to order and without it; there, the forbidden outcome is
- * allowed. They go on until it came so often that it had as many chances where it is forbidden, or,
- * on a host that never runs both processors at once, to the end of the rounds.
+ * Each outcome that order forbids is tried in rounds: odd ones have the ordering instruction, even
+ * ones a NOP, so that the outcome may come. They go on until it came ENOUGH times in the even
+ * rounds, and so had its chances in the odd ones; or, on a host that never runs both processors at
+ * once, for a fixed number of rounds.
  */
 #include "guest/suite.h"
 
@@ -15,8 +16,8 @@
 #include "guest/machine.h"
 #include "guest/processors.h"
 
-/* Where processors share one of the host's, a round may last until it lets the other run: on KVM,
- * where all of this holds by itself, there are few. */
+/* Where both processors share one of the host's, a round may last until the host switches between
+ * them. KVM gets few rounds, since the host's own processor keeps the order there. */
 struct limits {
     uint64_t rounds, changes;
 };
@@ -31,19 +32,19 @@ __asm__(".set ROUNDS, 0x33018\n" /* struct limits */
         ".set ENOUGH, 40\n"
         ".set STOP, 0x33008\n"
         ".set ROUND, 0x33040\n"
-        ".set STORED, 0x34000\n" /* a word each, 2 KiB apart */
+        ".set STORED, 0x34000\n" /* a word for each processor, 2 KiB apart */
         ".set LOADED, 0x35000\n"
         ".set BUSY, 0x36000\n"
         ".set FLAG, 0x37000\n"
         ".set SEEN, 0x37040\n"
 
-        /* Both are here. Whoever waits long lets others run. */
+        /* Waits until both processors are here. */
         ".macro meet counter\n"
         "  lock incq \\counter\n"
         "  lea (%r8, %r8), %rax\n"
         "  until_word \\counter\n"
         ".endm\n"
-        /* Until a word is at least %rax. */
+        /* Waits until a word is at least %rax; soon by PAUSE, which lets others run. */
         ".macro until_word address\n"
         "  mov $1000, %ecx\n"
         "774:\n"
@@ -58,7 +59,7 @@ __asm__(".set ROUNDS, 0x33018\n" /* struct limits */
         "776:\n"
         ".endm\n"
 
-        /* The forbidden outcome: in %r9 those of the odd rounds, in %r10 the others. */
+        /* Counts the outcome: in %r9 for odd rounds (forbidden), in %r10 for even ones. */
         ".macro count_outcome\n"
         "  mov %r8d, %eax\n"
         "  and $1, %eax\n"
@@ -78,7 +79,7 @@ __asm__(".set ROUNDS, 0x33018\n" /* struct limits */
         "  jb \\label\n"
         "777:\n"
         ".endm\n"
-        /* Processor 1 goes to sleep. */
+        /* Only processor 0 goes on. */
         ".macro only_first\n"
         "  test %r12d, %r12d\n"
         "  jz 777f\n"
@@ -100,8 +101,9 @@ __asm__(".set ROUNDS, 0x33018\n" /* struct limits */
     "  xor %r9d, %r9d\n"                                      \
     "  xor %r10d, %r10d\n"
 
-/* Store buffering: each stores to a word of its own, and loads the other's. With order in between
- * one of them finds what the other stored. Lines that both have just written hold the stores up. */
+/* Store buffering: each processor stores to its own word and loads the other's. With order in
+ * between, one of them finds what the other stored. Before, both write the same cache lines, which
+ * delays their stores. */
 #define STORE_AND_LOAD(order)        \
     "  mov %r8, BUSY\n"              \
     "  mov %r8, BUSY + 0x80\n"       \
@@ -111,32 +113,39 @@ __asm__(".set ROUNDS, 0x33018\n" /* struct limits */
     "  mov (%rbx), %rax\n"           \
     "  mov %rax, LOADED(, %r12, 8)\n"
 
-#define STORE_BUFFERING(order)                                                                     \
-    BEGIN "  mov $STORED, %esi\n"                                                                  \
-          "  mov $STORED + 0x800, %ebx\n"                                                          \
-          "  test %r12d, %r12d\n"                                                                  \
-          "  jz 2f\n"                                                                              \
-          "  xchg %rsi, %rbx\n"                                                                    \
-          "2:\n"                                                                                   \
-          "  inc %r8\n"                                                                            \
-          "  meet ROUND\n"                                                                         \
-          "  test $1, %r8b\n"                                                                      \
-          "  jz 3f\n" STORE_AND_LOAD(order) "  jmp 4f\n"                                           \
-                                            "3:\n" STORE_AND_LOAD("nop") "4:\n"                    \
-                                                                         "  meet ROUND + 0x40\n"   \
-                                                                         "  test %r12d, %r12d\n"   \
-                                                                         "  jnz 5f\n"              \
-                                                                         "  cmp %r8, LOADED\n"     \
-                                                                         "  je 5f\n"               \
-                                                                         "  cmp %r8, LOADED + 8\n" \
-                                                                         "  je 5f\n"               \
-                                                                         "  count_outcome\n"       \
-                                                                         "5:\n"                    \
-                                                                         "  meet ROUND + 0x80\n"   \
-                                                                         "  again 2b\n"            \
-                                                                         "  only_first\n"          \
-                                                                         "  note %r9\n"            \
-                                                                         "  finish\n"
+/* clang-format off */
+#define STORE_BUFFERING(order)                                          \
+    BEGIN                                                               \
+    "  mov $STORED, %esi\n"                                             \
+    "  mov $STORED + 0x800, %ebx\n"                                     \
+    "  test %r12d, %r12d\n"                                             \
+    "  jz 2f\n"                                                         \
+    "  xchg %rsi, %rbx\n"                                               \
+    "2:\n"                                                              \
+    "  inc %r8\n"                                                       \
+    "  meet ROUND\n"                                                    \
+    "  test $1, %r8b\n"                                                 \
+    "  jz 3f\n"                                                         \
+    STORE_AND_LOAD(order)                                               \
+    "  jmp 4f\n"                                                        \
+    "3:\n"                                                              \
+    STORE_AND_LOAD("nop")                                               \
+    "4:\n"                                                              \
+    "  meet ROUND + 0x40\n"                                             \
+    "  test %r12d, %r12d\n"                                             \
+    "  jnz 5f\n"                                                        \
+    "  cmp %r8, LOADED\n"                                               \
+    "  je 5f\n"                                                         \
+    "  cmp %r8, LOADED + 8\n"                                           \
+    "  je 5f\n"                                                         \
+    "  count_outcome\n"                                                 \
+    "5:\n"                                                              \
+    "  meet ROUND + 0x80\n"                                             \
+    "  again 2b\n"                                                      \
+    "  only_first\n"                                                    \
+    "  note %r9\n"                                                      \
+    "  finish\n"
+/* clang-format on */
 
 GUEST(sb_mfence, STORE_BUFFERING("mfence"));
 GUEST(sb_lock, STORE_BUFFERING("lock orl $0, -8(%rsp)"));
@@ -145,8 +154,8 @@ GUEST(sb_cpuid, STORE_BUFFERING("mov %rbx, %rbp\n xor %eax, %eax\n cpuid\n mov %
 GUEST(sb_control, STORE_BUFFERING("mov %rax, %cr2"));
 GUEST(sb_serialize, STORE_BUFFERING(".byte 0x0f, 0x01, 0xe8"));
 
-/* Message passing: non-temporal stores to four lines, order, a flag. Who sees the flag sees them.
- */
+/* Message passing: processor 0 makes non-temporal stores to four cache lines, orders, and sets a
+ * flag. When processor 1 sees the flag it must see the stores. */
 #define STORE_AND_TELL(order)                 \
     "  movnti %r8, BUSY\n"                    \
     "  movnti %r8, BUSY + 0x80\n"             \
@@ -154,45 +163,51 @@ GUEST(sb_serialize, STORE_BUFFERING(".byte 0x0f, 0x01, 0xe8"));
     "  movnti %r8, BUSY + 0x180\n" order "\n" \
     "  mov %r8, FLAG\n"
 
-#define MESSAGES(order)                                                                        \
-    BEGIN                                                                                      \
-    "2:\n"                                                                                     \
-    "  inc %r8\n"                                                                              \
-    "  test %r12d, %r12d\n"                                                                    \
-    "  jnz 5f\n"                                                                               \
-    "  test $1, %r8b\n"                                                                        \
-    "  jz 3f\n" STORE_AND_TELL(order) "  jmp 4f\n"                                             \
-                                      "3:\n" STORE_AND_TELL("nop") "4:\n"                      \
-                                                                   "  mov %r8, %rax\n"         \
-                                                                   "  until_word SEEN\n"       \
-                                                                   "  again 2b\n"              \
-                                                                   "  mov LOADED, %r9\n"       \
-                                                                   "  note %r9\n"              \
-                                                                   "  finish\n"                \
-                                                                   "5:\n"                      \
-                                                                   "  mov %r8, %rax\n"         \
-                                                                   "  until_word FLAG\n"       \
-                                                                   "  cmp BUSY + 0x180, %r8\n" \
-                                                                   "  jne 6f\n"                \
-                                                                   "  cmp BUSY + 0x100, %r8\n" \
-                                                                   "  jne 6f\n"                \
-                                                                   "  cmp BUSY + 0x80, %r8\n"  \
-                                                                   "  jne 6f\n"                \
-                                                                   "  cmp BUSY, %r8\n"         \
-                                                                   "  je 7f\n"                 \
-                                                                   "6:\n"                      \
-                                                                   "  count_outcome\n"         \
-                                                                   "  mov %r9, LOADED\n"       \
-                                                                   "7:\n"                      \
-                                                                   "  mov %r8, SEEN\n"         \
-                                                                   "  jmp 2b\n"
+/* clang-format off */
+#define MESSAGES(order)                                                 \
+    BEGIN                                                               \
+    "2:\n"                                                              \
+    "  inc %r8\n"                                                       \
+    "  test %r12d, %r12d\n"                                             \
+    "  jnz 5f\n"                                                        \
+    "  test $1, %r8b\n"                                                 \
+    "  jz 3f\n"                                                         \
+    STORE_AND_TELL(order)                                               \
+    "  jmp 4f\n"                                                        \
+    "3:\n"                                                              \
+    STORE_AND_TELL("nop")                                               \
+    "4:\n"                                                              \
+    "  mov %r8, %rax\n"                                                 \
+    "  until_word SEEN\n"                                               \
+    "  again 2b\n"                                                      \
+    "  mov LOADED, %r9\n"                                               \
+    "  note %r9\n"                                                      \
+    "  finish\n"                                                        \
+    "5:\n"                                                              \
+    "  mov %r8, %rax\n"                                                 \
+    "  until_word FLAG\n"                                               \
+    "  cmp BUSY + 0x180, %r8\n"                                         \
+    "  jne 6f\n"                                                        \
+    "  cmp BUSY + 0x100, %r8\n"                                         \
+    "  jne 6f\n"                                                        \
+    "  cmp BUSY + 0x80, %r8\n"                                          \
+    "  jne 6f\n"                                                        \
+    "  cmp BUSY, %r8\n"                                                 \
+    "  je 7f\n"                                                         \
+    "6:\n"                                                              \
+    "  count_outcome\n"                                                 \
+    "  mov %r9, LOADED\n"                                               \
+    "7:\n"                                                              \
+    "  mov %r8, SEEN\n"                                                 \
+    "  jmp 2b\n"
+/* clang-format on */
 
 GUEST(mp_sfence, MESSAGES("sfence"));
 GUEST(mp_mfence, MESSAGES("mfence"));
 
-/* Code that the other processor writes before it sets a flag: whoever saw the flag and serialized
- * runs the new code. What comes before the flag is read takes long, so that both happen meanwhile.
- */
+/* Changed code: processor 0 changes an instruction and then sets a flag. Processor 1, having seen
+ * the flag and serialized, must execute the new one. It takes long to get to where it reads the
+ * flag, so that both stores come meanwhile. */
 #define CHANGED_CODE(serialize)        \
     BEGIN "  test %r12d, %r12d\n"      \
           "  jnz 3f\n"                 \

@@ -56,7 +56,7 @@ GUEST(rights, "  movb $0xc3, 0x83000\n" /* ret */
               "  pushf\n"
               "  orl $0x40000, (%rsp)\n"
               "  popf\n"
-              "  mov 0x83000, %rcx\n" /* allowed: AC */
+              "  mov 0x83000, %rcx\n" /* AC allows it */
               "  note %rcx\n"
               "  try call *%rbx\n" /* SMEP knows no exception */
               "  mov 0x81000, %rcx\n"
@@ -66,7 +66,7 @@ GUEST(rights, "  movb $0xc3, 0x83000\n" /* ret */
 GUEST(accessed, "  mov 0x84000, %rcx\n"
                 "  mov %rcx, 0x85000\n"
                 "  mov 0x200000, %rcx\n"
-                "  mov 0x4420, %rax\n" /* the entry of 0x84000: read */
+                "  mov 0x4420, %rax\n" /* the entry of 0x84000, which was read */
                 "  note %rax\n"
                 "  movq $0x84003, 0x4420\n"
                 "  invlpg 0x84000\n"
@@ -74,8 +74,8 @@ GUEST(accessed, "  mov 0x84000, %rcx\n"
                 "  lock incq 0x200000\n"
                 "  finish\n");
 
-/* The page of 0x88000 becomes that of 0x86000 or 0x87000, which hold 1 and 2; each way of dropping
- * the old translation is used once. Then a page of 1 GiB. */
+/* The entry of 0x88000 changes between the pages at 0x86000 and 0x87000, which hold 1 and 2; each
+ * way of dropping the old translation is used once. Then a page of 1 GiB. */
 GUEST(translations, "  movq $1, 0x86000\n"
                     "  movq $2, 0x87000\n"
                     "  note 0x88000\n"
@@ -101,7 +101,8 @@ GUEST(translations, "  movq $1, 0x86000\n"
                     "  note (%rcx)\n"
                     "  finish\n");
 
-/* The other processor has the translation too and drops it when it is told to, fifty times. */
+/* Fifty times, processor 0 changes a translation that processor 1 has too, and sends an interrupt,
+ * whose handler drops the old one. */
 GUEST(shootdown, "  apic_start\n"
                  "  handle 0x51, 9f\n"
                  "  xor %r12d, %r12d\n"
@@ -137,15 +138,16 @@ GUEST(shootdown, "  apic_start\n"
                  "  incq 0x33008\n"
                  "  iretq\n");
 
-/* One adds across two pages, the other takes the right to the second away and gives it back. Each
- * fault is the addition's own, and each addition is made once. */
+/* Processor 0 adds to a word across two pages, while processor 1 takes the right to write the
+ * second away and gives it back. Every fault must be the addition's, and every addition be made
+ * once. */
 GUEST(rights_race, "  apic_start\n"
                    "  handle 14, 8f\n"
                    "  others_begin 5f, 1\n"
                    "  mov $0x80ffe, %esi\n"
                    "  xor %ebx, %ebx\n" /* additions */
                    "  xor %r8d, %r8d\n" /* faults of the addition */
-                   "  xor %r9d, %r9d\n" /* others */
+                   "  xor %r9d, %r9d\n" /* other faults */
                    "1:\n"
                    "  inc %ebx\n"
                    "  invlpg (%rsi)\n"
@@ -211,7 +213,7 @@ static void page_faults(void)
     machine_finish();
 }
 
-/* Not for KVM: below the bed's, the fault is not one of a present page. */
+/* Not for KVM: the bed's interpreter reports the fault as one of an absent page. */
 static void reserved_bits(void)
 {
     static const struct long64_expected expected[] = {
@@ -266,8 +268,8 @@ static void accessed(void)
 static void translations(void)
 {
     static const struct long64_left expected[] = {
-        { "its own", 0 }, { "after INVLPG", 1 },          { "after a move to CR3", 2 },
-        { "global", 1 },  { "after CR4.PGE changed", 2 }, { "in a page of 1 GiB", 1 },
+        { "at first", 0 }, { "after INVLPG", 1 },          { "after a move to CR3", 2 },
+        { "global", 1 },   { "after CR4.PGE changed", 2 }, { "in a page of 1 GiB", 1 },
     };
 
     LONG64_LOAD(1, translations);

@@ -1,4 +1,4 @@
-/* The way of the other processors from real mode to 64-bit mode. */
+/* Takes the other processors from real mode to 64-bit mode. */
 #include "guest/processors.h"
 
 /* clang-format off */
@@ -11,15 +11,15 @@ __asm__(".pushsection .rodata\n"
         "  mov %cr0, %ebp\n"
         "  mov %si, %ds\n"
         "  lgdtl processors_gdt - processors_start\n"
-        "  mov $0x620, %eax\n" /* PAE, SSE with its exceptions */
+        "  mov $0x620, %eax\n" /* PAE, OSFXSR, OSXMMEXCPT */
         "  mov %eax, %cr4\n"
         "  mov $0x1000, %eax\n"
         "  mov %eax, %cr3\n"
         "  mov $0xc0000080, %ecx\n"
         "  rdmsr\n"
-        "  or $0x901, %eax\n" /* SYSCALL, long mode, NX */
+        "  or $0x901, %eax\n" /* SCE, LME, NXE */
         "  wrmsr\n"
-        "  mov $0x80010033, %eax\n" /* protection, MP, NE, WP and paging, at once */
+        "  mov $0x80010033, %eax\n" /* PE, MP, ET, NE, WP and PG, at once */
         "  mov %eax, %cr0\n"
         "  ljmpl $0x08, $0x9000 + processors_long - processors_start\n"
         ".code64\n"

@@ -1,15 +1,15 @@
 #ifndef TESTS_GUEST_PROCESSORS_H
 #define TESTS_GUEST_PROCESSORS_H
 /*
- * The other processors of a 64-bit guest (long64.h): how they get there, and what they share.
+ * The other processors of a 64-bit guest (long64.h): how they start, and what they share.
  *
- * INIT and a start-up at page PROCESSORS_START or the next one bring a processor from real mode to
- * 64-bit mode and to the label that others_to named, with
+ * After INIT and a start-up IPI for page PROCESSORS_START or the next one, a processor goes from
+ * real mode to 64-bit mode and to the label that others_to named, with
  *
  *   %r12  its APIC id        %ebp  CR0 as it began
  *   %rsp  a stack of its own %rsi  CS as it began
  *
- * Counters are 64-bit words, a row of four for each thing counted, one a processor.
+ * Counters are 64-bit words: for each thing that is counted a row of four, one for each processor.
  */
 #include "guest/apic.h"
 
@@ -25,13 +25,13 @@ __asm__(".set ICR_LOGICAL, 0x800\n"
         ".set ICR_ALL, 0x80000\n"
         ".set ICR_OTHERS, 0xc0000\n"
         ".set COUNTERS, 0x32000\n"
-        ".set READY, 0x33000\n" /* how many others are there */
+        ".set READY, 0x33000\n" /* how many have executed `ready` */
 
         ".macro others_to label\n"
         "  lea \\label(%rip), %rax\n"
         "  mov %rax, 0x30010\n" /* LONG64_ENTRY */
         ".endm\n"
-        /* Brings all others to that label, and waits until so many say they are there. */
+        /* Starts all others at that label, and waits until `count` have executed `ready`. */
         ".macro others_begin label, count\n"
         "  others_to \\label\n"
         "  apic_send ICR_OTHERS | ICR_ASSERT | ICR_INIT\n"
@@ -41,7 +41,7 @@ __asm__(".set ICR_LOGICAL, 0x800\n"
         ".macro ready\n"
         "  lock incq READY\n"
         ".endm\n"
-        /* Until a word that others write is at least so much. */
+        /* Waits until a word that others write is at least `value`. */
         ".macro await_word address, value\n"
         "776:\n"
         "  pause\n"
@@ -65,7 +65,7 @@ __asm__(".set ICR_LOGICAL, 0x800\n"
         "  or COUNTERS + 32 * \\row, %eax\n"
         "  stosq\n"
         ".endm\n"
-        /* The handler of an interrupt that is only counted. */
+        /* A handler that only counts its interrupt. */
         ".macro count_and_end row\n"
         "  count \\row\n"
         "  eoi\n"

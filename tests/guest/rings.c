@@ -1,9 +1,9 @@
 /*
- * Ways from ring to ring and from mode to mode: SYSCALL and SYSRET with what they do to RFLAGS, and
- * compatibility mode.
+ * Transitions between rings and between modes: SYSCALL and SYSRET with their effect on RFLAGS,
+ * IRET, and compatibility mode.
  *
- * The user's code is the same as the kernel's, LONG64_USER higher (long64.h). What vendors disagree
- * about is left out: SYSCALL out of compatibility mode, SYSENTER in IA-32e mode.
+ * Ring 3 executes the same code as ring 0, LONG64_USER higher (long64.h). What Intel's and AMD's
+ * processors do differently is left out: SYSCALL in compatibility mode, SYSENTER in IA-32e mode.
  */
 #include "guest/suite.h"
 
@@ -12,7 +12,7 @@
 #include "guest/long64.h"
 #include "guest/machine.h"
 
-/* STAR, LSTAR and FMASK. */
+/* Sets STAR, LSTAR and FMASK. */
 __asm__(".macro system_calls_to label, mask\n"
         "  msr_put 0xc0000081, 0x00180008, 0\n"
         "  msr_put 0xc0000084, 0, \\mask\n"
@@ -21,7 +21,7 @@ __asm__(".macro system_calls_to label, mask\n"
         "  xor %edx, %edx\n"
         "  wrmsr\n"
         ".endm\n"
-        /* SYSRET of this size to a label in ring 3, with those RFLAGS. */
+        /* Executes SYSRET, of the size that `insn` says, to a label in ring 3 with those RFLAGS. */
         ".macro system_return insn, label, flags\n"
         "  lea \\label + 0x100000(%rip), %rcx\n"
         "  mov $\\flags, %r11d\n"
@@ -33,7 +33,7 @@ __asm__(".macro system_calls_to label, mask\n"
         "  pop %rax\n"
         "  stosq\n"
         ".endm\n"
-        /* As `user` and `try_user`, to 32-bit code. */
+        /* Like `user` and `try_user`, but for 32-bit code. */
         ".macro user32 label\n"
         "  push $0x23\n"
         "  push $0x148000\n"
@@ -63,7 +63,7 @@ GUEST(system_calls, "  system_calls_to 2f, 0x400\n"
                     "  xor %ebx, %ebx\n"
                     "  user 1f\n"
                     "1:\n"
-                    "  push $0x402\n" /* DF alone: the bed's loses arithmetic flags at SYSCALL */
+                    "  push $0x402\n" /* only DF: at SYSCALL the bed loses the arithmetic flags */
                     "  popf\n"
                     "  syscall\n"
                     "  pushf\n"
@@ -88,7 +88,7 @@ GUEST(system_calls, "  system_calls_to 2f, 0x400\n"
                     "  note %r9\n"
                     "  finish\n");
 
-/* Every flag that SYSRET may set, kept by SYSCALL in %r11 and cleared by the mask. */
+/* SYSRET sets every flag that it may; SYSCALL saves them in %r11 and clears those in the mask. */
 GUEST(call_flags, "  system_calls_to 2f, -1\n"
                   "  system_return sysretq, 1f, 0x247ed7\n"
                   "1:\n"
@@ -97,7 +97,7 @@ GUEST(call_flags, "  system_calls_to 2f, -1\n"
                   "  mov $0x48000, %esp\n"
                   "  note_flags\n"
                   "  note %r11\n"
-                  "  lea 1b + 0x100002(%rip), %rax\n" /* where it came from */
+                  "  lea 1b + 0x100002(%rip), %rax\n" /* the address after SYSCALL */
                   "  sub %rax, %rcx\n"
                   "  note %rcx\n"
                   "  system_calls_to 4f, 0\n"
@@ -110,7 +110,7 @@ GUEST(call_flags, "  system_calls_to 2f, -1\n"
                   "  note %r11\n"
                   "  finish\n");
 
-/* SYSCALL and SYSRET look at TF when they are done: one that the mask cleared traps no more, and
+/* SYSCALL and SYSRET look at TF when they are done: a TF that the mask cleared does not trap, and
  * one that SYSRET sets traps before the user's next instruction. */
 GUEST(single_steps, "  system_calls_to 2f, 0x100\n"
                     "  lea 3f(%rip), %r15\n"
@@ -127,7 +127,7 @@ GUEST(single_steps, "  system_calls_to 2f, 0x100\n"
                     "  sysretq\n"
                     "3:\n"
                     "  note %rbx\n"
-                    "  system_calls_to 5f, 0\n" /* not masked: before the kernel's first */
+                    "  system_calls_to 5f, 0\n" /* not masked: traps before the kernel's first */
                     "  lea 6f(%rip), %r15\n"
                     "  user 4f\n"
                     "4:\n"
@@ -138,7 +138,7 @@ GUEST(single_steps, "  system_calls_to 2f, 0x100\n"
                     "5:\n"
                     "  ud2\n"
                     "6:\n"
-                    "  lea 8f(%rip), %r15\n" /* IRET: behind the user's first */
+                    "  lea 8f(%rip), %r15\n" /* set by IRET: traps after the user's first */
                     "  push $0x23\n"
                     "  push $0x148000\n"
                     "  push $0x102\n"
@@ -164,7 +164,7 @@ GUEST(refused, "  system_calls_to 1f, 0\n"
                "  try sysretq\n"
                "  finish\n");
 
-/* To 32-bit code; the upper half of %rcx does not count. */
+/* SYSRET to 32-bit code ignores the upper half of %rcx. */
 GUEST(sysret_32, "  system_calls_to 1f, 0\n"
                  "1:\n"
                  "  lea 3f(%rip), %r15\n"
@@ -176,7 +176,7 @@ GUEST(sysret_32, "  system_calls_to 1f, 0\n"
                  "  sysretl\n"
                  ".code32\n"
                  "2:\n"
-                 "  inc %eax\n" /* a prefix in 64-bit mode */
+                 "  inc %eax\n" /* in 64-bit mode this byte is a REX prefix */
                  "  inc %eax\n"
                  "  ud2\n"
                  ".code64\n"
@@ -287,7 +287,7 @@ static void call_flags_run(void)
     static const struct long64_left expected[] = {
         { "RFLAGS, all masked", 2 },
         { "R11", 0x247ed7 },
-        { "RCX, less the instruction behind SYSCALL", 0 },
+        { "RCX, less the address after SYSCALL", 0 },
         { "RFLAGS, none masked", 0x40002 },
         { "R11", 0x40002 },
     };
@@ -302,9 +302,9 @@ static void single_steps_run(void)
 {
     static const struct long64_left left[] = { { "R11 of the masked one", 0x102 } };
     static const struct long64_expected expected[] = {
-        { "behind SYSRET", 1, 0, 0 },
-        { "behind SYSCALL, TF not masked", 1, 0, 0 },
-        { "behind the first behind IRET", 1, 0, 0 },
+        { "after SYSRET", 1, 0, 0 },
+        { "after SYSCALL, TF not masked", 1, 0, 0 },
+        { "after the first instruction after IRET", 1, 0, 0 },
     };
 
     LONG64_LOAD(1, single_steps);
@@ -357,7 +357,7 @@ static void compatibility_run(void)
         { "#GP control register", 13, 0, 0 },
         { "#PF", 14, 5, 0x84000 },
         { "INT 0x80", 0x80, 0, 0 },
-        { "#GP privileged, behind that", 13, 0, 0 },
+        { "#GP privileged, after INT 0x80", 13, 0, 0 },
         { "#UD in 64-bit code", 6, 0, 0 },
     };
 
@@ -383,8 +383,9 @@ static void returns_refused_run(void)
     machine_finish();
 }
 
-/* Not for KVM: the interpreter below the bed's leaves the ring first with IRET too. SYSRET does on
- * processors that say they are AMD's, and the fault is the user's. */
+/* Not for KVM: in the bed's interpreter IRET enters ring 3 before it faults. SYSRET does so on
+ * AMD's processors, and where the software CPU shows AMD's vendor string: ring 3 then takes the
+ * fault. */
 static void not_canonical_run(void)
 {
     static const struct long64_expected expected[] = {
@@ -406,6 +407,6 @@ const struct guest_test ring_tests[] = {
     { "SYSRET to 32-bit code", sysret_32_run, NULL },
     { "compatibility mode", compatibility_run, NULL },
     { "IRET refused", returns_refused_run, NULL },
-    { "returns to where no address is", not_canonical_run, "emu" },
+    { "returns to a non-canonical address", not_canonical_run, "emu" },
     { NULL, NULL, NULL },
 };

@@ -1,11 +1,16 @@
 #ifndef TESTS_GUEST_SUITE_H
 #define TESTS_GUEST_SUITE_H
-/* What the guest program runs: one table a file of guests, each ended by a row without a name. */
+/*
+ * The tests of the guest program: one table for each file of guests, ended by a row without a name.
+ *
+ * Tests that only the software CPU runs say why. The usual reason is the bed's interpreter: QEMU,
+ * which emulates the processor under the bed's KVM (tests/bed/kvmbed), differs from hardware there.
+ */
 
 struct guest_test {
     const char *name;
     void (*run)(void);
-    const char *only; /* the accelerator it concerns, or NULL: every one */
+    const char *only; /* the name of the one accelerator that runs it; NULL: every one does */
 };
 
 extern const struct guest_test flat32_tests[];

@@ -1,8 +1,8 @@
 /*
  * The local APIC's timer in its three modes (SDM 3A, 11.5.4).
  *
- * How long anything takes is nowhere reported. What is to come is slept for, and that something
- * does not come is known by what was started after it and did.
+ * No guest reports how long anything takes. It waits for an interrupt that must come; it knows that
+ * an interrupt does not come by another one that it started later and that did.
  */
 #include "guest/suite.h"
 
@@ -21,7 +21,7 @@ __asm__(".set TIMER_MASKED, 0x10000\n"
         "  shl $32, %rdx\n"
         "  or %rdx, %rax\n"
         ".endm\n"
-        /* %rax to IA32_TSC_DEADLINE, and back. */
+        /* deadline_write stores %rax in IA32_TSC_DEADLINE, deadline_read loads it. */
         ".macro deadline_write\n"
         "  mov %rax, %rdx\n"
         "  shr $32, %rdx\n"
@@ -35,7 +35,7 @@ __asm__(".set TIMER_MASKED, 0x10000\n"
         "  or %rdx, %rax\n"
         ".endm\n");
 
-/* %ebx counts what comes at 0x51, %ebp at 0x52. */
+/* %ebx counts interrupts at vector 0x51, %ebp those at 0x52. */
 #define BEGIN              \
     "  apic_start\n"       \
     "  handle 0x51, 10f\n" \
@@ -60,7 +60,7 @@ GUEST(one_shot, BEGIN "  apic_put APIC_LVT_TIMER, 0x51\n"
                       "  await %ebx, 1\n"
                       "  note_apic APIC_CURRENT\n"
                       "  note_apic APIC_INITIAL\n"
-                      "  apic_put APIC_INITIAL, 0x7fffffff\n" /* and never mind */
+                      "  apic_put APIC_INITIAL, 0x7fffffff\n" /* stopped at once */
                       "  apic_put APIC_INITIAL, 0\n"
                       "  note_apic APIC_CURRENT\n"
                       "  apic_put APIC_LVT_TIMER, 0x52\n"
@@ -68,7 +68,7 @@ GUEST(one_shot, BEGIN "  apic_put APIC_LVT_TIMER, 0x51\n"
                       "  await %ebp, 1\n"
                       "  note %rbx\n" END);
 
-/* Periods are long enough for a slow host to get something else done in between. */
+/* A period is long enough for a slow host to get something else done within it. */
 GUEST(periodic, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_PERIODIC | 0x51\n"
                       "  apic_put APIC_INITIAL, 5000000\n"
                       "  await %ebx, 3\n"
@@ -82,7 +82,7 @@ GUEST(periodic, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_PERIODIC | 0x51\n"
                       "  setbe %sil\n"
                       "  note %rsi\n"
                       "  apic_put APIC_INITIAL, 0\n"
-                      "  open\n" /* the last one, if it was on its way */
+                      "  open\n" /* takes the last one, if it was on its way */
                       "  note_apic APIC_CURRENT\n"
                       "  mov %ebx, %esi\n"
                       "  apic_put APIC_LVT_TIMER, 0x52\n"
@@ -98,7 +98,7 @@ GUEST(deadline, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_DEADLINE | 0x51\n"
                       "  mov %rax, %rsi\n"
                       "  deadline_write\n"
                       "  deadline_read\n"
-                      "  sub %rsi, %rax\n" /* armed: says when */
+                      "  sub %rsi, %rax\n" /* while armed it reads as written */
                       "  stosq\n"
                       "  note_apic APIC_CURRENT\n"
                       "  apic_put APIC_INITIAL, 1000\n" /* ignored */
@@ -120,7 +120,7 @@ GUEST(deadline, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_DEADLINE | 0x51\n"
                       "  stosq\n"
                       "  mov %rsi, %rax\n"
                       "  deadline_write\n"
-                      "  apic_put APIC_LVT_TIMER, 0x52\n" /* the mode's end disarms */
+                      "  apic_put APIC_LVT_TIMER, 0x52\n" /* leaving the mode disarms it */
                       "  deadline_read\n"
                       "  stosq\n"
                       "  mov $1, %eax\n"
@@ -131,8 +131,9 @@ GUEST(deadline, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_DEADLINE | 0x51\n"
                       "  await %ebp, 1\n"
                       "  note %rbx\n" END);
 
-/* It counts all the same, and what came while it was masked is gone. A long count is begun
- * before the mask goes: KVM's may read 0 a moment before it runs out. */
+/* A masked timer counts all the same, and a count that ends while it is masked interrupts nobody.
+ * The guest begins a long count before it clears the mask: KVM's current count may read 0 a moment
+ * before the timer expires. */
 GUEST(masked_timer, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_MASKED | 0x51\n"
                           "  apic_put APIC_INITIAL, 200000\n"
                           "1:\n"
@@ -156,7 +157,7 @@ GUEST(masked_timer, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_MASKED | 0x51\n"
                           "  open\n"
                           "  note %rbx\n" END);
 
-/* A thousand reads never see it rise, and the last is below the first. */
+/* In a thousand reads the current count never rises, and the last is below the first. */
 GUEST(counting, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_MASKED | 0x51\n"
                       "  mov $-1, %eax\n"
                       "  apic_write APIC_INITIAL\n"
@@ -179,9 +180,9 @@ GUEST(counting, BEGIN "  apic_put APIC_LVT_TIMER, TIMER_MASKED | 0x51\n"
                       "  note %rbp\n" END);
 
 /*
- * Counts times the divisor, for as many ticks of the time-stamp counter, are the same for all eight
- * divisors, to an eighth. Whatever else the host does comes between two reads now and then: the
- * guest begins again.
+ * For all eight divisors, counts times divisor for each tick of the time-stamp counter are the same
+ * to an eighth. Now and then the host does something else between two reads: then the guest begins
+ * again, 199 times at most.
  */
 GUEST(divided, BEGIN "  lea 4f(%rip), %rsi\n"
                      "  xor %r9d, %r9d\n"
@@ -217,7 +218,7 @@ GUEST(divided, BEGIN "  lea 4f(%rip), %rsi\n"
                      "  finish\n"
                      "4:\n"
                      "  .byte 0xb, 0, 1, 2, 3, 8, 9, 0xa\n"
-                     "5:\n" /* for the divisor 1 << %r9 */
+                     "5:\n" /* measures the divisor 1 << %r9; the result is in %rax */
                      "  movzbl (%rsi, %r9), %eax\n"
                      "  apic_write APIC_DIVIDE\n"
                      "  mov $-1, %eax\n"
@@ -313,7 +314,7 @@ static void divided_run(void)
     static const struct long64_left expected[] = {
         { "by 1", 0xb }, { "by 2", 0 },     { "by 4", 1 },
         { "by 8", 2 },   { "by 16", 3 },    { "by 32", 8 },
-        { "by 64", 9 },  { "by 128", 0xa }, { "that many are right", 8 },
+        { "by 64", 9 },  { "by 128", 0xa }, { "divisors that agree", 8 },
     };
 
     APIC_IN_BOTH_MODES(divided, expected);

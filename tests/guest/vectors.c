@@ -1,4 +1,4 @@
-/* The handler of every vector of the 64-bit guests: it notes what the processor pushed. */
+/* The one handler of all vectors of the 64-bit guests: it records what the processor pushed. */
 #include "guest/apic.h"
 
 /* clang-format off */

@@ -1,7 +1,7 @@
 /*
- * The differences from Zydis that are as they should be, one a line.
+ * The accepted differences from Zydis, one a line.
  *
- * What Zydis decodes and we do not is listed by Zydis' instruction set; anything else by our
+ * What only Zydis decodes is listed by Zydis' instruction set, any other difference by mote's
  * mnemonic.
  */
 #include "e2e/decode_oracle/accepted.h"
@@ -14,12 +14,12 @@
 #define UNOFFERED "the software CPU does not offer it"
 #define HINT      "a hint reads nothing: at most it computes an address"
 #define UNDEFINED "operands without a meaning"
-#define MERGES    "keeps a part of the destination, and registers count whole"
+#define MERGES    "keeps a part of the destination, which counts as a read of it all"
 #define KEEPS     "leaves the destination alone when the source is 0"
-#define HYPERCALL "as KVM answers it: RAX of the arguments, no flag (linux/kvm_para.h)"
-#define LOOP      "looks at the ZF that it set itself"
+#define HYPERCALL "as KVM answers it: arguments to RAX, no flag (linux/kvm_para.h)"
+#define LOOP      "its repetition tests the ZF that it set itself"
 #define POINTERS  "Zydis leaves out that rSI or rDI moves"
-#define SYSTEM    "the handler's frame, or the new context, takes and gives every flag"
+#define SYSTEM    "saves every flag in the handler's frame or loads it with the new context"
 #define CLEARS    "Zydis leaves out the flags that it clears"
 
 static const struct {
@@ -66,11 +66,11 @@ static const struct {
     { DIFFERENT_THEIRS, "VTX", UNOFFERED },
     { DIFFERENT_THEIRS, "WAITPKG", UNOFFERED },
     { DIFFERENT_THEIRS, "XOP", UNOFFERED },
-    { DIFFERENT_WIDTH, "SYSCALL", "no operand size is asked for" },
+    { DIFFERENT_WIDTH, "SYSCALL", "has no operand size" },
     { DIFFERENT_COUNT, "XCHG", "F3 41 90 exchanges: with REX.B there is no PAUSE" },
     { DIFFERENT_IMPLIED, "LODS", "with REP Zydis calls the write conditional, as ATTR_REP says" },
-    { DIFFERENT_REGISTER, "LAR", "of the source only 16 bits count, as in memory" },
-    { DIFFERENT_REGISTER, "LSL", "of the source only 16 bits count, as in memory" },
+    { DIFFERENT_REGISTER, "LAR", "reads 16 bits of a source register, as of one in memory" },
+    { DIFFERENT_REGISTER, "LSL", "reads 16 bits of a source register, as of one in memory" },
     { DIFFERENT_REGISTER, "NOP", HINT },
     { DIFFERENT_SIZE, "MOVSXD",
       "with a 16-bit destination the source is 16 bits (SDM 2B, MOVSXD)" },
@@ -126,7 +126,7 @@ static const struct {
     { DIFFERENT_IMPLICIT, "XLAT", "Zydis leaves out that AL is the index" },
 };
 
-/* Zydis reads a base of R13D where ModRM.mod 0 makes it a displacement, as it is for R13. */
+/* Zydis takes R13D for the base where ModRM.mod 0 means a displacement alone, as with R13. */
 static bool is_r13d(const struct compared *c)
 {
     for (unsigned i = 0; i < c->zydis.operand_count; i++) {
@@ -136,8 +136,8 @@ static bool is_r13d(const struct compared *c)
     return false;
 }
 
-/* For Zydis, AMD's processors heed 66 before a near branch only where there is a displacement that
- * can be two bytes. They do before the others, too: short ones, and RET. */
+/* According to Zydis, AMD's processors heed 66 only before near branches whose displacement can
+ * have two bytes. They heed it before the others too: short branches, and RET. */
 static bool is_amd_branch(const struct compared *c)
 {
     return (c->insn.flags & INSN_64) && c->insn.osize == 2 &&

@@ -1,9 +1,9 @@
 #ifndef DECODE_ORACLE_ACCEPTED_H
 #define DECODE_ORACLE_ACCEPTED_H
-/* The differences from Zydis that are as they should be. */
+/* The accepted differences from Zydis. */
 #include "e2e/decode_oracle/compare.h"
 
-/* Why it is accepted, or NULL. */
+/* Why the difference is accepted; NULL: it is not. */
 const char *accepted(enum difference difference, const struct compared *c);
 
 #endif

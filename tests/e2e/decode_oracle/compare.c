@@ -1,4 +1,5 @@
-/* Our decoding of an instruction beside Zydis': validity, length, operands, flags, registers. */
+/* Compares mote's decoding of an instruction with Zydis': validity, length, operands, flags,
+ * registers. */
 #include "e2e/decode_oracle/compare.h"
 
 #include <stdbool.h>
@@ -156,7 +157,7 @@ static bool same_address(const struct insn *insn, enum operand operand,
     if (mem->type == ZYDIS_MEMOP_TYPE_MEM && mem->segment != segment(insn->seg))
         return false;
     if (place == PLACE_SRC)
-        return true; /* which register, the comparison of implicit registers says */
+        return true; /* compare_effects checks which register it is */
     if (place == PLACE_MOFFS)
         return mem->base == ZYDIS_REGISTER_NONE && mem->index == ZYDIS_REGISTER_NONE &&
                low_bits((uint64_t)mem->disp.value, 8u * insn->asize) == insn->imm;
@@ -183,7 +184,7 @@ static bool same_immediate(const struct insn *insn, enum operand operand,
     }
 }
 
-/* A conditional write leaves an old value or not: we say that it reads. */
+/* A conditional write may leave the old value: mote's table calls that a read. */
 static bool same_access(enum table_access access, const ZydisDecodedOperand *zydis)
 {
     bool reads = zydis->actions & ZYDIS_OPERAND_ACTION_MASK_READ;
@@ -259,8 +260,8 @@ static unsigned next_explicit(const struct compared *c, unsigned z)
     return z;
 }
 
-/* Encoded operands agree in their order; of the others each of ours is one of theirs. Whether they
- * have more shows in the registers used. */
+/* Encoded operands must agree in order, and each implied operand of mote's must be one of Zydis'.
+ * compare_effects finds those that only Zydis has. */
 static enum difference compare_operands(const struct compared *c)
 {
     const struct table_row *row = &table_rows[c->insn.row];
@@ -383,7 +384,7 @@ static enum difference compare_effects(const struct compared *c)
     return DIFFERENT_NOT;
 }
 
-/* Where the operand size is that of the stack or of rip, no operand need show it. */
+/* Compares the operand size of stack and branch instructions, since no operand need show it. */
 static bool same_widths(const struct insn *insn, const ZydisDecodedInstruction *zydis)
 {
     enum table_class class = (enum table_class)table_rows[insn->row].class;

@@ -1,6 +1,6 @@
 #ifndef DECODE_ORACLE_COMPARE_H
 #define DECODE_ORACLE_COMPARE_H
-/* Our decoding of an instruction beside Zydis'. */
+/* Compares mote's decoding of an instruction with Zydis'. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,8 +24,8 @@ struct compared {
 /* Kinds of difference, the first that applies. */
 enum difference {
     DIFFERENT_NOT,
-    DIFFERENT_OURS,   /* undefined to Zydis only */
-    DIFFERENT_THEIRS, /* undefined to us only */
+    DIFFERENT_OURS,   /* undefined for Zydis only */
+    DIFFERENT_THEIRS, /* undefined for mote only */
     DIFFERENT_LENGTH,
     DIFFERENT_WIDTH,   /* of addresses; of operands of branches and stack instructions */
     DIFFERENT_COUNT,   /* of encoded operands */
@@ -38,7 +38,7 @@ enum difference {
     DIFFERENT_ACCESS,
     DIFFERENT_FLAGS_READ,
     DIFFERENT_FLAGS_WRITTEN,
-    DIFFERENT_IMPLICIT, /* general registers read or written besides */
+    DIFFERENT_IMPLICIT, /* which general registers are read or written in all */
     DIFFERENCES,
 };
 

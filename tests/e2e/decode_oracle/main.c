@@ -1,9 +1,10 @@
 /*
- * decode_oracle COUNT FILE...: is our decoder Zydis' equal?
+ * decode_oracle COUNT FILE...: does mote's decoder agree with Zydis?
  *
- * Sweeps the code of each ELF file from end to end, then COUNT random byte strings in each mode,
- * half of them bent towards the larger opcode maps. Prints how fast our decoder alone
- * was, what differed and why that is accepted; status 1 if something else differed.
+ * Compares them on the code of each ELF file from end to end, then on COUNT random byte strings in
+ * each mode, half of which are bent towards the larger opcode maps. Prints how fast mote's decoder
+ * alone was, the first differences that are not accepted, and how many of each kind there were;
+ * status 1 if one was not accepted.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -46,7 +47,7 @@ static void show(const struct compared *c, enum difference difference, const uin
     printf("\n");
 }
 
-/* Compares one instruction; returns its length, or 1 when it has none. */
+/* Compares one instruction; returns its length, or 1 if it is none to either. */
 static size_t check(struct tally *t, const uint8_t *bytes, size_t size, enum decode_mode mode)
 {
     struct compared c;
@@ -98,7 +99,7 @@ static void sweep(struct tally *t, const char *name, const uint8_t *code, size_t
         at += check(t, code + at, size - at, DECODE_64);
 }
 
-/* Every executable section; the tests' own files are trusted to be well-formed. */
+/* Sweeps every executable section of more than a page; the files are trusted to be well-formed. */
 static void sweep_elf(struct tally *t, const char *name, const uint8_t *file, size_t size)
 {
     const Elf64_Ehdr *elf = (const void *)file;
@@ -143,7 +144,7 @@ static uint64_t next_random(uint64_t *state) /* xorshift64 */
     return *state;
 }
 
-/* Prefixes, escapes and VEX in front of chance, which alone would hardly find them. */
+/* Puts prefixes, escapes and VEX in front of random bytes, which rarely have them by chance. */
 static void bend(uint8_t *bytes, uint64_t how)
 {
     static const uint8_t prefixes[8] = { 0x66, 0xf2, 0xf3, 0x67, 0xf0, 0x48, 0x41, 0x64 };

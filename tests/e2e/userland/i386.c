@@ -1,6 +1,6 @@
 /*
- * A 32-bit program without a library: what only compatibility mode has, and both ways into the
- * kernel.
+ * A 32-bit program without a library: instructions that only compatibility mode has, and both ways
+ * into the kernel.
  */
 #define AT_NULL    0
 #define AT_SYSINFO 32
@@ -39,9 +39,9 @@ static void print(const char *what, unsigned long long value)
         *to++ = "0123456789abcdef"[value >> shift & 15];
     *to++ = '\n';
     if (vsyscall)
-        (void)fast_call(SYS_WRITE, 1, line, to - line);
+        (void)fast_call(SYS_WRITE, 1, line, (int)(to - line));
     else
-        (void)gate_call(SYS_WRITE, 1, line, to - line);
+        (void)gate_call(SYS_WRITE, 1, line, (int)(to - line));
 }
 
 /* The decimal and the stack instructions that 64-bit mode gave up. Flags that they leave undefined

@@ -186,7 +186,7 @@ static long guarded;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t barrier;
 
-/* Each of them: plain sums under a lock, atomic ones without. */
+/* Each thread adds to a plain sum under the lock, and to an atomic one without. */
 static void *thread(void *arg)
 {
     double *sum = arg;

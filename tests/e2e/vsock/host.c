@@ -28,7 +28,7 @@ static int host_accept(int listener)
     return fd;
 }
 
-/* A line, without a byte of what comes behind it; empty where the connection was closed. */
+/* Reads a line, and not a byte of what comes after it; "" if the connection was closed. */
 static void line_read(int fd, char *to, size_t size)
 {
     size_t len = 0;

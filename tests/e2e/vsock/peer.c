@@ -48,7 +48,7 @@ static void write_all(int fd, const void *from, size_t len)
     }
 }
 
-/* Less than len only where the other end is shut. */
+/* Returns less than len only if the other end was shut. */
 static size_t read_all(int fd, void *to, size_t len)
 {
     size_t done = 0;

@@ -7,8 +7,9 @@
  *   port      who connects   what happens
  *   UPLOAD    the guest      sends a stream and shuts its end; the host says how much of it came
  *   DOWNLOAD  the host       the same the other way round
- *   CROWD     the guest      so many connections at a time: each is asked its number, all are
- * closed QUEUE     the host       as many, one after the other NOBODY    both           refused
+ *   CROWD     the guest      PEER_CONNECTIONS at a time: each sends a number and gets it back
+ *   QUEUE     the host       as many, one after the other
+ *   NOBODY    both           the connection is refused
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,24 +22,24 @@ enum peer_port {
     PORT_NOBODY,
 };
 
-#define PEER_CONNECTIONS 1000u /* at a time; a device has 1023 unless it is told */
+#define PEER_CONNECTIONS 1000u /* a device allows 1023 at a time by default */
 
 __attribute__((noreturn, format(printf, 1, 2))) void peer_die(const char *fmt, ...);
 
-/* As many descriptors as the host allows. */
+/* Raises the limit of descriptors to what the system allows. */
 void peer_descriptors(void);
 
-/* Sends len bytes that look random and are always the same, shuts that end down and waits for the
- * receiver, who checks each of them, to say that all came. Both close the connection. */
+/* peer_send sends len bytes that look random and are always the same, shuts its end down and waits
+ * until peer_receive, which checks each byte, says how many came. Both close the connection. */
 void peer_send(int fd, uint64_t len);
 void peer_receive(int fd, uint64_t len);
 
-/* One asks a number, the other says it back. */
+/* One end asks with a number and hears the answer; the other answers with the same number. */
 void peer_ask(int fd, uint32_t number);
 void peer_hear(int fd, uint32_t number);
 void peer_answer(int fd);
 
-/* Closes once the other end did. */
+/* Waits until the other end has closed, and closes. */
 void peer_close(int fd);
 
 /* The two programs. */
