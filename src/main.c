@@ -24,11 +24,12 @@
 #include "core/base/timeline.h"
 #include "core/kvm/kvm.h"
 #include "core/log/log.h"
+#include "core/x86/board/guest_x86.h"
 #include "emu/emu.h"
 
 #define STATUS_OPERATOR 2
 
-/* In the order in which --accel auto tries them. */
+/* Of each architecture in the order in which --accel auto tries them. */
 static const struct accel_ops *const accels[] = { &kvm_accel, &emu_accel, NULL };
 
 static bool is_open(int fd)
@@ -109,7 +110,7 @@ static int run_verb(const struct cli *cli, struct timeline *timeline)
 static int doctor_verb(const struct cli *cli)
 {
     struct err e;
-    int ret = doctor(accels, cli->json, stdout, &e);
+    int ret = doctor(&guest_x86, accels, cli->json, stdout, &e);
 
     return ret < 0 ? operator_wrong(&e) : ret;
 }
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
     struct err e;
 
     timeline_mark(&timeline, TIMELINE_START);
-    if (standard_descriptors(&e) < 0 || cli_parse(argv + (argc > 0), &cli, &e) < 0)
+    if (standard_descriptors(&e) < 0 || cli_parse(argv + (argc > 0), &guest_x86, &cli, &e) < 0)
         return operator_wrong(&e);
     descriptors_raise();
     switch (cli.verb) {

@@ -190,13 +190,14 @@ static const struct option_row cli_doctor_options[] = {
     { NULL, OPTION_ALONE, NULL, NULL },
 };
 
-static int cli_parse_run(char *const *args, struct cli *c, struct err *e)
+static int cli_parse_run(char *const *args, const struct guest_arch *arch, struct cli *c,
+                         struct err *e)
 {
     int ret;
 
     c->verb = CLI_RUN;
     c->log.level = LOG_WARN;
-    config_init(&c->machine);
+    config_init(&c->machine, arch);
     ret = options_walk(cli_run_options, "run", args, c, e);
     if (ret < 0 || c->verb != CLI_RUN)
         return ret;
@@ -228,7 +229,7 @@ static int cli_verb_unknown(const char *word, struct err *e)
     return err_set(e, EINVAL, "unknown command '%.100s', see 'mote --help'", word);
 }
 
-int cli_parse(char *const *args, struct cli *out, struct err *e)
+int cli_parse(char *const *args, const struct guest_arch *arch, struct cli *out, struct err *e)
 {
     const char *word = args[0];
 
@@ -237,7 +238,7 @@ int cli_parse(char *const *args, struct cli *out, struct err *e)
         return err_set(e, EINVAL,
                        "no command given: try 'mote run --kernel FILE' or see 'mote --help'");
     if (strcmp(word, "run") == 0)
-        return cli_parse_run(args + 1, out, e);
+        return cli_parse_run(args + 1, arch, out, e);
     if (strcmp(word, "doctor") == 0)
         return cli_parse_doctor(args + 1, out, e);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)

@@ -34,9 +34,10 @@ struct cli {
 };
 
 /* Parses args, which is argv without the program's name and ends with NULL; *out keeps pointers
- * into it, and texts with device keys are cut up in place. Fails with a negative errno and a
- * sentence if the command is wrong. For CLI_RUN, out->machine has passed config_check. */
-int cli_parse(char *const *args, struct cli *out, struct err *e);
+ * into it, and texts with device keys are cut up in place. A machine is one of architecture `arch`.
+ * Fails with a negative errno and a sentence if the command is wrong. For CLI_RUN, out->machine has
+ * passed config_check. */
+int cli_parse(char *const *args, const struct guest_arch *arch, struct cli *out, struct err *e);
 
 /* Texts for --help; all end with a newline. */
 extern const char cli_help[];

@@ -10,12 +10,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/config/choice.h"
 #include "api/config/number.h"
-#include "api/machine/model.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "core/vm/accel.h"
+#include "core/vm/guest_arch.h"
 
 static const char *const huge_words[] = {
     [MEM_HUGE_NONE] = "none",
@@ -27,10 +26,11 @@ static const char *const huge_words[] = {
 #define HUGE_WORDS (sizeof(huge_words) / sizeof(huge_words[0]))
 static_assert(HUGE_WORDS == MEM_HUGE_2M + 1, "one word for each kind of huge pages");
 
-void config_init(struct machine_config *c)
+void config_init(struct machine_config *c, const struct guest_arch *arch)
 {
     *c = (struct machine_config){
-        .mem_size = machine_model.mem_default,
+        .arch = arch,
+        .mem_size = arch->mem_default,
         .vcpu_count = 1,
         .huge = MEM_HUGE_BOOT,
     };
@@ -40,13 +40,13 @@ void config_init(struct machine_config *c)
 static int memory_check(const struct machine_config *c, struct err *e)
 {
     struct size_text size = size_format(c->mem_size);
-    struct size_text min = size_format(machine_model.mem_min);
-    struct size_text max = size_format(machine_model.mem_max);
+    struct size_text min = size_format(c->arch->mem_min);
+    struct size_text max = size_format(c->arch->mem_max);
 
-    if (c->mem_size < machine_model.mem_min)
+    if (c->mem_size < c->arch->mem_min)
         return err_set(e, EINVAL, "memory of %s is too little: a machine has %s to %s", size.text,
                        min.text, max.text);
-    if (c->mem_size > machine_model.mem_max)
+    if (c->mem_size > c->arch->mem_max)
         return err_set(e, EINVAL, "memory of %s is too much: a machine has %s to %s", size.text,
                        min.text, max.text);
     if (c->mem_size % PAGE_4K != 0)
@@ -74,13 +74,13 @@ int config_check(const struct machine_config *c, struct err *e)
     if (c->vcpu_count < 1 || c->vcpu_count > VCPUS_MAX)
         return err_set(e, EINVAL, "%" PRIu64 " vCPUs: a machine has 1 to %d", c->vcpu_count,
                        VCPUS_MAX);
-    ret = device_config_check(&c->devices, e);
+    ret = device_config_check(&c->devices, &c->arch->virtio, e);
     if (ret < 0)
         return ret;
     len = config_cmdline(c, NULL, 0);
-    if (len >= machine_model.cmdline_max)
+    if (len >= c->arch->cmdline_max)
         return err_set(e, EINVAL, "the kernel command line has %zu bytes, at most %u fit", len,
-                       machine_model.cmdline_max - 1);
+                       c->arch->cmdline_max - 1);
     return 0;
 }
 
@@ -96,27 +96,37 @@ int config_huge_parse(const char *word, enum mem_huge *huge, struct err *e)
                    word);
 }
 
+/* Whether it has processors of this architecture. */
+static bool accel_runs(const struct accel_ops *accel, const struct guest_arch *arch)
+{
+    return !accel->guest || strcmp(accel->guest, arch->name) == 0;
+}
+
 int config_accel(const struct machine_config *c, const struct accel_ops *const *accels,
                  struct choice *choice, struct err *e)
 {
     const char *wanted = c->accel ? c->accel : "auto";
+    bool all = strcmp(wanted, "auto") == 0;
+    struct choice found = { 0 };
     char known[64] = "auto";
     size_t used = strlen(known);
-    unsigned count = 0;
 
-    for (; accels[count]; count++) {
-        if (strcmp(wanted, accels[count]->name) == 0) {
-            *choice = (struct choice){ .accels = &accels[count], .count = 1 };
-            return 0;
-        }
+    for (unsigned i = 0; accels[i]; i++) {
+        if (!accel_runs(accels[i], c->arch))
+            continue;
+        assert(found.count < CHOICE_MAX);
+        if (all || strcmp(wanted, accels[i]->name) == 0)
+            found.accels[found.count++] = accels[i];
         if (used < sizeof(known))
-            used +=
-                (size_t)snprintf(known + used, sizeof(known) - used, ", %s", accels[count]->name);
+            used += (size_t)snprintf(known + used, sizeof(known) - used, ", %s", accels[i]->name);
     }
-    if (strcmp(wanted, "auto") != 0)
-        return err_set(e, EINVAL, "'%.40s' is no accelerator; there is: %s", wanted, known);
-    *choice = (struct choice){ .accels = accels, .count = count };
-    return 0;
+    if (found.count > 0) {
+        *choice = found;
+        return 0;
+    }
+    if (all)
+        return err_set(e, EINVAL, "this mote has no accelerator for %s guests", c->arch->name);
+    return err_set(e, EINVAL, "'%.40s' is no accelerator; there is: %s", wanted, known);
 }
 
 /* A text that grows, and counts on when there is no more room. */
@@ -152,14 +162,11 @@ static bool names_root(const char *words)
     return at != NULL;
 }
 
-static void devices_announce(struct line *l, unsigned count)
+static void devices_announce(struct line *l, const struct guest_virtio *v, unsigned count)
 {
-    const struct machine_model *m = &machine_model;
-
     for (unsigned n = 0; n < count; n++)
         line_add(l, "%svirtio_mmio.device=%s@0x%" PRIx64 ":%u", l->len > 0 ? " " : "",
-                 size_format(m->virtio_size).text, m->virtio_gpa + n * m->virtio_size,
-                 m->virtio_gsi + n);
+                 size_format(v->size).text, v->gpa + n * v->size, v->gsi + n);
 }
 
 /* The devices in front: behind "--" words are init's. */
@@ -172,8 +179,8 @@ size_t config_cmdline(const struct machine_config *c, char *to, size_t size)
     if (size > 0)
         to[0] = '\0';
     if (c->virtio_cmdline)
-        devices_announce(&l, device_config_count(d));
-    words_add(&l, c->cmdline ? c->cmdline : machine_model.cmdline);
+        devices_announce(&l, &c->arch->virtio, device_config_count(d));
+    words_add(&l, c->cmdline ? c->cmdline : c->arch->cmdline);
     if (!c->cmdline && d->drive_count > 0 && !names_root(more))
         words_add(&l, d->drives[device_config_root(d)].read_only ? "root=/dev/vda ro"
                                                                  : "root=/dev/vda rw");

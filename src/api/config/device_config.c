@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/machine/model.h"
 #include "core/base/err.h"
+#include "core/vm/guest_arch.h"
 
 #define PATIENCE_MAX_S 3600u
 
@@ -146,14 +146,15 @@ static int nets_check(const struct device_config *c, struct err *e)
     return ret < 0 ? ret : ids_differ(c, c->net_count, device_config_net_id, "network devices", e);
 }
 
-int device_config_check(const struct device_config *c, struct err *e)
+int device_config_check(const struct device_config *c, const struct guest_virtio *windows,
+                        struct err *e)
 {
     unsigned count = device_config_count(c);
     int ret;
 
-    if (count > machine_model.virtio_max)
+    if (count > windows->max)
         return err_set(e, EINVAL, "%u devices are too many: a machine has room for %u", count,
-                       machine_model.virtio_max);
+                       windows->max);
     if (c->patience_s < 1 || c->patience_s > PATIENCE_MAX_S)
         return err_set(e, EINVAL, "a patience of %llu s is none that can be had: 1 to %u",
                        (unsigned long long)c->patience_s, PATIENCE_MAX_S);

@@ -17,6 +17,7 @@
 #include "virtio-mmio/vsock/vsock.h"
 
 struct err;
+struct guest_virtio;
 
 #define DEVICES_MAX        17u /* of all kinds together; no machine model has more windows */
 #define DEVICES_PATIENCE_S 20u
@@ -47,9 +48,11 @@ void device_config_init(struct device_config *c);
 struct blk_config device_config_drive(void);
 struct net_config device_config_net(void);
 
-/* -EINVAL with a sentence about what no machine can have: too many, two of a name, none. What one
+/* -EINVAL with a sentence about what no machine with these windows can have: too many, two of a
+ * name, none. What one
  * device refuses it refuses when it is made (devices.h), before the machine. */
-int device_config_check(const struct device_config *c, struct err *e);
+int device_config_check(const struct device_config *c, const struct guest_virtio *windows,
+                        struct err *e);
 
 unsigned device_config_count(const struct device_config *c);
 

@@ -5,9 +5,10 @@
 #include "api/doctor/doctor_report.h"
 #include "core/base/err.h"
 
-int doctor(const struct accel_ops *const *accels, bool json, FILE *to, struct err *e)
+int doctor(const struct guest_arch *arch, const struct accel_ops *const *accels, bool json,
+           FILE *to, struct err *e)
 {
-    const struct doctor_host host = { .root = "", .accels = accels };
+    const struct doctor_host host = { .root = "", .arch = arch, .accels = accels };
     struct doctor_finding found[DOCTOR_CHECKS];
 
     doctor_examine(&host, found);

@@ -13,11 +13,13 @@
 
 struct accel_ops;
 struct err;
+struct guest_arch;
 
-/* Examines the host and prints the findings: lines for people, or one JSON document. `accels` is
- * what auto chooses from, and ends with NULL. Returns mote's exit status: 0 if a machine can run, 1
- * if none can. Returns -errno with a sentence if the findings cannot be printed. Leaves nothing
- * behind on the host. */
-int doctor(const struct accel_ops *const *accels, bool json, FILE *to, struct err *e);
+/* Examines the host for guests of this architecture and prints the findings: lines for people, or
+ * one JSON document. `accels` is what auto chooses from, and ends with NULL. Returns mote's exit
+ * status: 0 if a machine can run, 1 if none can. Returns -errno with a sentence if the findings
+ * cannot be printed. Leaves nothing behind on the host. */
+int doctor(const struct guest_arch *arch, const struct accel_ops *const *accels, bool json,
+           FILE *to, struct err *e);
 
 #endif

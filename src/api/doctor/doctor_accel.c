@@ -15,6 +15,7 @@
 #include "api/doctor/doctor_look.h"
 #include "api/machine/machine.h"
 #include "core/base/err.h"
+#include "core/host/host.h"
 #include "core/kvm/kvm.h"
 #include "core/vm/accel.h"
 
@@ -53,7 +54,7 @@ void doctor_look_kvm_device(const struct doctor_host *h, struct doctor_finding *
     case ENODEV:
     case ENXIO:
         doctor_find(f, DOCTOR_LACKING, "there is no /dev/kvm: %s", strerror(code));
-        f->fix = doctor_kvm_module_fix();
+        f->fix = host_kvm_fix();
         break;
     case EACCES:
     case EPERM:
@@ -100,7 +101,7 @@ static void doctor_look_accel(const struct doctor_host *h, const char *name,
 
     if (!accel)
         doctor_find(f, DOCTOR_UNKNOWN, "this mote was built without it");
-    else if (machine_try(accel, &f->mips, &e) < 0)
+    else if (machine_try(h->arch, accel, &f->mips, &e) < 0)
         doctor_find(f, DOCTOR_LACKING, "%s", e.text);
     else if (f->mips > 0)
         doctor_find(f, DOCTOR_GOOD, "executes a guest's kernel at %llu MIPS or more",

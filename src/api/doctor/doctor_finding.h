@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct accel_ops;
+struct guest_arch;
 
 enum doctor_verdict {
     DOCTOR_GOOD,
@@ -23,6 +24,7 @@ struct doctor_finding {
 /* The host that is examined. */
 struct doctor_host {
     const char *root;                      /* prefix of /dev, /proc and /sys; "" except in tests */
+    const struct guest_arch *arch;         /* of the guest that is to run */
     const struct accel_ops *const *accels; /* what --accel auto chooses from; ends with NULL */
 };
 

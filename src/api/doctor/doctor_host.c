@@ -15,6 +15,7 @@
 
 #include "api/doctor/doctor_look.h"
 #include "core/base/err.h"
+#include "core/host/host.h"
 #include "core/loop/loop.h"
 
 /* The first line of a file, without its newline. */
@@ -52,6 +53,34 @@ static bool doctor_host_has(const struct doctor_host *h, const char *path)
 
     (void)snprintf(full, sizeof(full), "%s%s", h->root, path);
     return access(full, F_OK) == 0;
+}
+
+/* The names of the processor's features that it has or has not, each with a blank in front. */
+struct names {
+    char text[128];
+};
+
+static struct names features_named(bool present)
+{
+    struct names n = { "" };
+    struct host_feature f;
+    size_t used = 0;
+
+    for (unsigned i = 0; host_feature(i, &f); i++)
+        if (f.present == present && used < sizeof(n.text))
+            used += (size_t)snprintf(n.text + used, sizeof(n.text) - used, " %s", f.name);
+    return n;
+}
+
+void doctor_look_cpu_features(const struct doctor_host *h, struct doctor_finding *f)
+{
+    struct names has = features_named(true), lacks = features_named(false);
+
+    (void)h;
+    if (lacks.text[0])
+        doctor_find(f, DOCTOR_LACKING, "a guest gets%s, and lacks%s", has.text, lacks.text);
+    else
+        doctor_find(f, DOCTOR_GOOD, "a guest gets%s", has.text);
 }
 
 #define IO_URING_SWITCH "/proc/sys/kernel/io_uring_disabled"

@@ -14,7 +14,8 @@ void doctor_look_kvm_interface(const struct doctor_host *h, struct doctor_findin
 void doctor_look_kvm(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_emu(const struct doctor_host *h, struct doctor_finding *f);
 
-/* doctor_host.c: what the host's kernel offers. */
+/* doctor_host.c: what the host offers. */
+void doctor_look_cpu_features(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_io_uring(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_seccomp(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_user_namespaces(const struct doctor_host *h, struct doctor_finding *f);
@@ -22,10 +23,5 @@ void doctor_look_cgroup(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_tun(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_transparent_huge_pages(const struct doctor_host *h, struct doctor_finding *f);
 void doctor_look_huge_pages_2m(const struct doctor_host *h, struct doctor_finding *f);
-
-/* The architecture's folder: what the host's processor offers a guest, and how to get a missing
- * /dev/kvm. */
-void doctor_look_cpu_features(const struct doctor_host *h, struct doctor_finding *f);
-const char *doctor_kvm_module_fix(void);
 
 #endif

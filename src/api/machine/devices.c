@@ -11,11 +11,11 @@
 #include <stddef.h>
 
 #include "api/config/config.h"
-#include "api/machine/model.h"
 #include "core/base/clock.h"
 #include "core/base/container.h"
 #include "core/base/err.h"
 #include "core/log/log.h"
+#include "core/vm/guest_arch.h"
 #include "core/vm/vm.h"
 #include "virtio-mmio/mmio.h"
 #include "virtio-mmio/plug.h"
@@ -199,16 +199,16 @@ static int entry_plug(struct device_entry *entry, unsigned n, struct metrics *me
                       struct err *e)
 {
     struct vm *vm = entry->owner->vm;
+    const struct guest_virtio *windows = &vm->arch->virtio;
     const struct virtio_slot slot = { .mmio = &vm->mmio,
-                                      .gpa =
-                                          machine_model.virtio_gpa + n * machine_model.virtio_size,
+                                      .gpa = windows->gpa + n * windows->size,
                                       .accel = vm->accel,
                                       .irq = &entry->line,
                                       .loop = vm->loop,
                                       .mem = &vm->mem,
                                       .metrics = metrics,
                                       .patience_ns = entry->owner->patience_ns };
-    int ret = vm->accel->ops->irq_init(vm->accel, &entry->line, machine_model.virtio_gsi + n, e);
+    int ret = vm->accel->ops->irq_init(vm->accel, &entry->line, windows->gsi + n, e);
 
     if (ret < 0)
         return ret;
@@ -222,7 +222,7 @@ int devices_plug(struct devices *d, struct vm *vm, struct metrics *metrics, stru
 {
     int ret = 0;
 
-    assert(machine_model.virtio_size >= MMIO_WINDOW_SIZE && d->count <= machine_model.virtio_max);
+    assert(vm->arch->virtio.size >= MMIO_WINDOW_SIZE && d->count <= vm->arch->virtio.max);
     d->vm = vm;
     for (unsigned n = 0; n < d->count && ret == 0; n++)
         ret = entry_plug(&d->entry[n], n, metrics, e);

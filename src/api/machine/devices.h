@@ -5,7 +5,7 @@
  * plugged into the machine's windows, taken off again.
  *
  *   devices_open_drives, devices_create     files, and then sockets and taps, are open
- *   devices_plug       device n in window n, on its interrupt (model.h)
+ *   devices_plug       device n in window n, on its interrupt (core/vm/guest_arch.h)
  *   the guest runs
  *   devices_quiesce, devices_resume     while the machine is paused
  *   devices_unplug     once no processor runs; then interrupt controllers and memory may go

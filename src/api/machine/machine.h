@@ -1,16 +1,17 @@
 #ifndef API_MACHINE_MACHINE_H
 #define API_MACHINE_MACHINE_H
 /*
- * A machine with its devices, from a configuration. Each architecture brings its own file.
+ * A machine with its devices, from a configuration.
  *
  * Loop thread, all of it.
  */
-#include "api/config/choice.h"
 #include "api/config/config.h"
 #include "core/vm/power.h"
 
+struct accel_ops;
 struct devices;
 struct err;
+struct guest_arch;
 struct loop;
 struct machine;
 struct metrics;
@@ -40,10 +41,11 @@ struct machine_host {
 int machine_create(const struct machine_config *config, const struct machine_host *host,
                    struct machine **out, struct err *e);
 
-/* The smallest machine there is, without devices, made and taken apart again: 0 where such a one
- * can be had of this accelerator and has passed its probe, which sets *mips as
+/* Makes the smallest machine of this architecture, without devices, and takes it apart again: 0
+ * where this accelerator gives such a one and it passes its probe, which sets *mips as
  * accel_vcpu_ops.probe. */
-int machine_try(const struct accel_ops *accel, uint64_t *mips, struct err *e);
+int machine_try(const struct guest_arch *arch, const struct accel_ops *accel, uint64_t *mips,
+                struct err *e);
 
 /* The guest runs. */
 int machine_start(struct machine *m, struct err *e);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
+#include "core/host/host.h"
 #include "core/kvm/kvm_internal.h"
 #include "core/kvm/kvm_keeper.h"
 #include "core/vm/irq.h"
@@ -285,6 +286,7 @@ static int kvm_doorbell_add(struct accel *a, gpa_t addr, unsigned size, uint64_t
 
 const struct accel_ops kvm_accel = {
     .name = "kvm",
+    .guest = host_arch,
     .create = kvm_create,
     .destroy = kvm_destroy,
     .irq_init = kvm_irq_init,

@@ -15,7 +15,7 @@
 #include <sched.h>
 
 #include "core/base/clock.h"
-#include "core/host/relax.h"
+#include "core/host/host.h"
 #include "core/loop/loop_backend.h"
 
 #define SPIN_MIN_NS 4000u
@@ -93,7 +93,7 @@ bool watches_spin(struct loop *l)
     do {
         if (l->impl->due(l) || __atomic_load_n(&l->posted, __ATOMIC_RELAXED) || watches_look(l))
             return true;
-        cpu_relax();
+        host_relax();
     } while (clock_now_ns() < end_ns);
     return false;
 }

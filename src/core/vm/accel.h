@@ -38,6 +38,10 @@ enum vcpu_exit {
 struct accel_ops {
     const char *name; /* "kvm", "emu" */
 
+    /* The name of the guest architecture whose processors it has (guest_arch.h), or NULL for any, as
+     * the tests' scripted one has. */
+    const char *guest;
+
     /* Loop thread, while the machine is built. A failure leaves nothing behind, and its sentence
      * says what the operator can do about it. */
     int (*create)(const struct accel_config *config, struct accel **out, struct err *e);

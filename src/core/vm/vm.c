@@ -94,6 +94,7 @@ int vm_init(struct vm *vm, const struct vm_config *config, struct loop *loop,
     vm->end_post.call = vm_end_posted;
     vm->loop = loop;
     vm->timeline = timeline;
+    vm->arch = config->arch;
     ret = vm_build(vm, config, e);
     if (ret < 0)
         vm_finish(vm);

@@ -36,6 +36,8 @@
 #include "core/vm/power.h"
 #include "core/vm/vcpu.h"
 
+struct guest_arch;
+
 enum vm_state {
     VM_BUILDING,
     VM_RUNNING,
@@ -44,6 +46,7 @@ enum vm_state {
 };
 
 struct vm_config {
+    const struct guest_arch *arch; /* or NULL where nothing asks for it */
     struct mem_config mem;
     unsigned vcpu_count; /* 1 to VCPUS_MAX */
     const struct accel_ops *accel;
@@ -56,6 +59,7 @@ struct vm {
     struct power power; /* first member: power.end finds the machine by it */
     struct loop *loop;  /* the caller's */
     struct timeline *timeline;
+    const struct guest_arch *arch; /* or NULL */
     struct mem mem;
     struct bus ports;
     struct bus mmio;

@@ -297,6 +297,7 @@ static int emu_vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out
 
 const struct accel_ops emu_accel = {
     .name = "emu",
+    .guest = "x86_64",
     .create = emu_create,
     .destroy = emu_destroy,
     .irq_init = emu_irq_init,

@@ -1,7 +1,7 @@
 /* PAUSE (SDM 2B 4.3). */
-#include "core/host/relax.h"
+#include "core/host/host.h"
 
-void cpu_relax(void)
+void host_relax(void)
 {
     __builtin_ia32_pause();
 }

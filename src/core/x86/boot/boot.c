@@ -14,7 +14,7 @@
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 
-static int check_config(const struct boot_config *config, const struct mem *m, struct err *e)
+static int check_config(const struct guest_boot *config, const struct mem *m, struct err *e)
 {
     size_t len = strlen(config->cmdline);
 
@@ -42,7 +42,7 @@ static bool write_tables(const struct mem *m, const struct kernel *k, const stru
                                    : linux64_setup(m, k, initrd, &map, bsp);
 }
 
-int boot_load(const struct boot_config *config, struct mem *m, struct vcpu_regs *bsp,
+int boot_load(const struct guest_boot *config, struct mem *m, struct vcpu_regs *bsp,
               struct boot_stats *stats, struct err *e)
 {
     struct initrd initrd = { 0 };
@@ -51,11 +51,11 @@ int boot_load(const struct boot_config *config, struct mem *m, struct vcpu_regs 
 
     *stats = (struct boot_stats){ 0 };
     if (ret == 0)
-        ret = kernel_load(config->kernel_path, m, &kernel, stats, e);
-    if (!config->initrd_path)
+        ret = kernel_load(config->kernel, m, &kernel, stats, e);
+    if (!config->initrd)
         expect_top(m, 0, 0);
     else if (ret == 0)
-        ret = initrd_load(config->initrd_path, m, &kernel, &initrd, e);
+        ret = initrd_load(config->initrd, m, &kernel, &initrd, e);
     if (ret < 0)
         return ret;
 

@@ -8,21 +8,16 @@
  * 64-bit Linux protocol otherwise; bzImage of protocol 2.12 or later, whose payload is decompressed
  * here and is then an ELF like any other.
  */
+#include "core/vm/guest_arch.h"
 #include "core/vm/mem.h"
 #include "core/x86/image/boot_stats.h"
 
 struct err;
 struct vcpu_regs;
 
-struct boot_config {
-    const char *kernel_path;
-    const char *initrd_path; /* or NULL */
-    const char *cmdline;     /* at most LAYOUT_CMDLINE_MAX - 1 bytes */
-};
-
 /* Loop thread, before the guest starts. Reads the files, writes guest memory, fills *bsp. On
  * failure the sentence names the file; guest memory may have been written. */
-int boot_load(const struct boot_config *config, struct mem *m, struct vcpu_regs *bsp,
+int boot_load(const struct guest_boot *config, struct mem *m, struct vcpu_regs *bsp,
               struct boot_stats *stats, struct err *e);
 
 #endif

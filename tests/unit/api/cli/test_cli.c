@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/vm/guest_arch.h"
+#include "core/x86/board/guest_x86.h"
 
 #define ARGS_MAX 32
 
@@ -23,7 +25,7 @@ static int parse(const char *line, struct cli *c, struct err *e)
         args[count++] = word;
     }
     e->text[0] = '\0';
-    return cli_parse(args, c, e);
+    return cli_parse(args, &guest_x86, c, e);
 }
 
 static struct cli right(const char *line)

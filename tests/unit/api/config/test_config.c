@@ -5,17 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/config/choice.h"
-#include "api/machine/model.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "core/vm/accel.h"
+#include "core/vm/guest_arch.h"
+#include "core/x86/board/guest_x86.h"
 
 static struct machine_config good(void)
 {
     struct machine_config c;
 
-    config_init(&c);
+    config_init(&c, &guest_x86);
     c.kernel = "vmlinux";
     return c;
 }
@@ -121,7 +121,7 @@ Test(config, bounds_vcpus)
 Test(config, bounds_the_command_line)
 {
     struct machine_config c = good();
-    unsigned max = machine_model.cmdline_max;
+    unsigned max = guest_x86.cmdline_max;
     char *line = calloc(1, max + 1);
 
     memset(line, 'x', max);
@@ -141,12 +141,12 @@ Test(config, builds_the_command_line)
     size_t len;
 
     len = config_cmdline(&c, line, sizeof(line));
-    cr_assert_str_eq(line, machine_model.cmdline);
+    cr_assert_str_eq(line, guest_x86.cmdline);
     cr_assert_eq(len, strlen(line));
 
     c.append = "quiet";
     len = config_cmdline(&c, line, sizeof(line));
-    cr_assert_eq(len, strlen(machine_model.cmdline) + strlen(" quiet"));
+    cr_assert_eq(len, strlen(guest_x86.cmdline) + strlen(" quiet"));
     cr_assert_str_eq(line + len - strlen(" quiet"), " quiet");
 
     c.cmdline = "";
@@ -175,8 +175,8 @@ static void expect_behind_the_model(const struct machine_config *c, const char *
     size_t len = config_cmdline(c, line, sizeof(line));
 
     cr_assert_eq(len, strlen(line));
-    cr_assert_eq(strncmp(line, machine_model.cmdline, strlen(machine_model.cmdline)), 0);
-    cr_assert_str_eq(line + strlen(machine_model.cmdline), more);
+    cr_assert_eq(strncmp(line, guest_x86.cmdline, strlen(guest_x86.cmdline)), 0);
+    cr_assert_str_eq(line + strlen(guest_x86.cmdline), more);
 }
 
 Test(config, a_drive_is_the_root_unless_somebody_says_otherwise)
@@ -233,9 +233,9 @@ Test(config, judges_the_devices)
 
 Test(config, default_command_line_suits_a_stock_kernel_on_a_terminal)
 {
-    cr_assert(strstr(machine_model.cmdline, "console=ttyS0"));
-    cr_assert_null(strstr(machine_model.cmdline, "nomodule"));
-    cr_assert_lt(strlen(machine_model.cmdline), machine_model.cmdline_max / 2,
+    cr_assert(strstr(guest_x86.cmdline, "console=ttyS0"));
+    cr_assert_null(strstr(guest_x86.cmdline, "nomodule"));
+    cr_assert_lt(strlen(guest_x86.cmdline), guest_x86.cmdline_max / 2,
                  "there is room for --append");
 }
 
@@ -283,6 +283,27 @@ Test(config, finds_the_accelerator)
     cr_assert_eq(choice.count, 1, "unchanged");
 }
 
+Test(config, passes_over_accelerators_of_other_architectures)
+{
+    static const struct accel_ops other = { .name = "other", .guest = "toy" };
+    static const struct accel_ops ours = { .name = "ours", .guest = "x86_64" };
+    static const struct accel_ops *const accels[] = { &other, &ours, NULL };
+    static const struct accel_ops *const others[] = { &other, NULL };
+    struct machine_config c = good();
+    struct choice choice = { 0 };
+    struct err e;
+
+    cr_assert_eq(config_accel(&c, accels, &choice, &e), 0);
+    cr_assert_eq(choice.count, 1);
+    cr_assert_eq(choice.accels[0], &ours);
+    c.accel = "other";
+    cr_assert_eq(config_accel(&c, accels, &choice, &e), -EINVAL);
+    cr_assert_str_eq(e.text, "'other' is no accelerator; there is: auto, ours");
+    c.accel = NULL;
+    cr_assert_eq(config_accel(&c, others, &choice, &e), -EINVAL);
+    cr_assert_str_eq(e.text, "this mote has no accelerator for x86_64 guests");
+}
+
 Test(config, leaves_the_accelerator_to_be_chosen)
 {
     static const struct accel_ops kvm = { .name = "kvm" };
@@ -296,7 +317,7 @@ Test(config, leaves_the_accelerator_to_be_chosen)
 
         c.accel = words[i];
         cr_assert_eq(config_accel(&c, accels, &choice, NULL), 0);
-        cr_assert_eq(choice.accels, accels);
+        cr_assert_eq(choice.accels[0], &kvm);
         cr_assert_eq(choice.count, 2);
     }
 }

@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "api/machine/model.h"
 #include "core/base/err.h"
+#include "core/vm/guest_arch.h"
+#include "core/x86/board/guest_x86.h"
 
 static struct device_config c;
 
@@ -45,14 +46,14 @@ static void right(void)
 {
     struct err e = { "" };
 
-    cr_assert_eq(device_config_check(&c, &e), 0, "%s", e.text);
+    cr_assert_eq(device_config_check(&c, &guest_x86.virtio, &e), 0, "%s", e.text);
 }
 
 static void wrong(const char *sentence)
 {
     struct err e = { "" };
 
-    cr_assert_eq(device_config_check(&c, &e), -EINVAL, "%s", sentence);
+    cr_assert_eq(device_config_check(&c, &guest_x86.virtio, &e), -EINVAL, "%s", sentence);
     cr_assert_str_eq(e.text, sentence);
 }
 
@@ -125,7 +126,7 @@ Test(device_config, names_are_of_letters_and_digits)
     cr_assert_str_eq(device_config_drive_id(&c, 0).text, longest);
     longest[DEVICE_ID_MAX] = 'x';
     longest[DEVICE_ID_MAX + 1] = '\0';
-    cr_assert_eq(device_config_check(&c, NULL), -EINVAL);
+    cr_assert_eq(device_config_check(&c, &guest_x86.virtio, NULL), -EINVAL);
     c.drives[0].id = "Root_fs-2";
     right();
     c.drives[0].id = "";
@@ -176,7 +177,7 @@ Test(device_config, a_vsock_has_a_path)
 
 Test(device_config, a_machine_has_room_for_17)
 {
-    cr_assert_eq(machine_model.virtio_max, DEVICES_MAX);
+    cr_assert_eq(guest_x86.virtio.max, DEVICES_MAX);
     for (unsigned i = 0; i < 16; i++)
         drive("/a");
     vsock(3, "/s");

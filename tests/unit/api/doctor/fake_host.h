@@ -15,12 +15,15 @@
 
 #include "api/doctor/doctor_check.h"
 #include "api/doctor/doctor_look.h"
+#include "core/x86/board/guest_x86.h"
 #include "lib/scripted.h"
 
 static char fake_root[] = "/tmp/mote-doctor-XXXXXX";
 static struct accel_ops fake_kvm, fake_emu;
 static const struct accel_ops *fake_accels[] = { &fake_kvm, &fake_emu, NULL };
-static const struct doctor_host fake_host = { .root = fake_root, .accels = fake_accels };
+static const struct doctor_host fake_host = { .root = fake_root,
+                                              .arch = &guest_x86,
+                                              .accels = fake_accels };
 
 static void fake_host_init(void)
 {

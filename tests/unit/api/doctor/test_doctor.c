@@ -3,10 +3,11 @@
 
 #include <dirent.h>
 #include <errno.h>
-
 #include <jansson.h>
 
 #include "core/base/err.h"
+#include "core/vm/guest_arch.h"
+#include "core/x86/board/guest_x86.h"
 #include "unit/api/doctor/fake_host.h"
 
 TestSuite(doctor, .init = fake_host_init, .fini = fake_host_finish);
@@ -17,7 +18,7 @@ static int run(bool json, char **printed)
 {
     size_t size;
     FILE *to = open_memstream(printed, &size);
-    int ret = doctor(fake_accels, json, to, &e);
+    int ret = doctor(&guest_x86, fake_accels, json, to, &e);
 
     (void)fclose(to);
     return ret;
@@ -74,7 +75,7 @@ Test(doctor, says_where_it_could_not_print)
 {
     FILE *full = fopen("/dev/full", "w");
 
-    cr_assert_eq(doctor(fake_accels, false, full, &e), -ENOSPC);
+    cr_assert_eq(doctor(&guest_x86, fake_accels, false, full, &e), -ENOSPC);
     cr_assert(strstr(e.text, "cannot be printed"), "%s", e.text);
     (void)fclose(full);
 }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "api/doctor/doctor_look.h"
+#include "core/host/host.h"
 #include "unit/api/doctor/fake_host.h"
 
 static int version = KVM_API_VERSION;
@@ -54,7 +55,7 @@ Test(doctor_accel, no_device)
 {
     struct doctor_finding f = expect(DOCTOR_KVM_DEVICE, DOCTOR_LACKING, "there is no /dev/kvm");
 
-    cr_assert_str_eq(f.fix, doctor_kvm_module_fix());
+    cr_assert_str_eq(f.fix, host_kvm_fix());
     (void)expect(DOCTOR_KVM_INTERFACE, DOCTOR_UNKNOWN, "not asked");
     f = expect(DOCTOR_KVM, DOCTOR_UNKNOWN, "not tried");
     cr_assert_eq(f.mips, 0);

@@ -2,6 +2,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "core/host/host.h"
 #include "lib/forbid.h"
 #include "unit/api/doctor/fake_host.h"
 
@@ -38,6 +39,26 @@ static void expect_without(long call, int error, enum doctor_check check, const 
     }
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert_eq(status, 0);
+}
+
+/* Each feature is named once, on its side of the sentence. */
+Test(doctor_host, features_of_the_processor)
+{
+    const struct doctor_finding found = fake_host_look(DOCTOR_CPU_FEATURES);
+    const char *lacks = strstr(found.text, ", and lacks");
+    struct host_feature f;
+    char word[32];
+
+    cr_assert_eq(strncmp(found.text, "a guest gets ", 13), 0, "%s", found.text);
+    cr_assert_eq(found.verdict, lacks ? DOCTOR_LACKING : DOCTOR_GOOD);
+    for (unsigned n = 0; host_feature(n, &f); n++) {
+        const char *at;
+
+        (void)snprintf(word, sizeof(word), " %s", f.name);
+        at = strstr(found.text, word);
+        cr_assert(at, "%s in %s", f.name, found.text);
+        cr_assert_eq(f.present, !lacks || at < lacks, "%s in %s", f.name, found.text);
+    }
 }
 
 #define IO_URING_SWITCH "/proc/sys/kernel/io_uring_disabled"

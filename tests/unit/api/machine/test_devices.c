@@ -12,12 +12,13 @@
 #include <unistd.h>
 
 #include "api/config/config.h"
-#include "api/machine/model.h"
 #include "core/base/err.h"
 #include "core/base/metrics.h"
 #include "core/loop/loop.h"
 #include "core/vm/bus.h"
+#include "core/vm/guest_arch.h"
 #include "core/vm/vm.h"
+#include "core/x86/board/guest_x86.h"
 #include "core/x86/layout.h"
 #include "lib/scripted.h"
 
@@ -33,6 +34,7 @@ static struct vm vm;
 static void set_up(void)
 {
     const struct vm_config c = {
+        .arch = &guest_x86,
         .mem = { .size = 32 << 20, .gap_start = LAYOUT_GAP_START, .gap_end = LAYOUT_GAP_END },
         .vcpu_count = 1,
         .accel = &scripted_accel
@@ -47,7 +49,7 @@ static void set_up(void)
         cr_assert_eq(ftruncate(fd, (i + 1) << 20), 0);
         (void)close(fd);
     }
-    config_init(&machine);
+    config_init(&machine, &guest_x86);
     cr_assert_eq(loop_create(&loop, LOOP_AUTO, &e), 0, "%s", e.text);
     cr_assert_eq(vm_init(&vm, &c, loop, &timeline, &e), 0, "%s", e.text);
 }

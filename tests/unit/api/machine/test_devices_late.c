@@ -20,7 +20,9 @@
 #include "core/log/log.h"
 #include "core/loop/loop.h"
 #include "core/vm/bus.h"
+#include "core/vm/guest_arch.h"
 #include "core/vm/vm.h"
+#include "core/x86/board/guest_x86.h"
 #include "core/x86/layout.h"
 #include "lib/scripted.h"
 #include "lib/stuck.h"
@@ -118,6 +120,7 @@ static void plug(void)
 static void set_up(void)
 {
     const struct vm_config c = {
+        .arch = &guest_x86,
         .mem = { .size = 32 << 20, .gap_start = LAYOUT_GAP_START, .gap_end = LAYOUT_GAP_END },
         .vcpu_count = 1,
         .accel = &scripted_accel
@@ -133,7 +136,7 @@ static void set_up(void)
     cr_assert_eq(ftruncate(fd, 1 << 20), 0);
     (void)close(fd);
     cr_assert_eq(log_open(&(struct log_config){ .path = log_path, .level = LOG_WARN }, &e), 0);
-    config_init(&machine);
+    config_init(&machine, &guest_x86);
     machine.devices.drives[0] = device_config_drive();
     machine.devices.drives[0].path = image;
     machine.devices.drive_count = 1;

@@ -17,6 +17,8 @@
 #include "api/run/signals.h"
 #include "core/base/err.h"
 #include "core/log/log.h"
+#include "core/vm/guest_arch.h"
+#include "core/x86/board/guest_x86.h"
 #include "core/x86/layout.h"
 #include "lib/forbid.h"
 #include "lib/pty.h"
@@ -96,7 +98,7 @@ static struct machine_config small(void)
 {
     struct machine_config c;
 
-    config_init(&c);
+    config_init(&c, &guest_x86);
     c.mem_size = 32 << 20;
     c.kernel = kernel_path;
     return c;

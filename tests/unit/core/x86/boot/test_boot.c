@@ -27,7 +27,7 @@ struct guest {
 static int boot(struct guest *g, struct image kernel, const struct image *initrd, uint64_t ram,
                 const char *cmdline)
 {
-    struct boot_config config = { .kernel_path = g->kernel, .cmdline = cmdline };
+    struct guest_boot config = { .kernel = g->kernel, .cmdline = cmdline };
     int ret;
 
     g->m = image_memory(ram, false);
@@ -35,7 +35,7 @@ static int boot(struct guest *g, struct image kernel, const struct image *initrd
     image_save(&kernel, g->kernel);
     if (initrd) {
         image_save(initrd, g->initrd);
-        config.initrd_path = g->initrd;
+        config.initrd = g->initrd;
     }
     ret = boot_load(&config, &g->m, &g->bsp, &g->stats, &g->e);
     (void)unlink(g->kernel);

@@ -1,15 +1,10 @@
-#ifndef API_CONFIG_CHOICE_H
-#define API_CONFIG_CHOICE_H
+#ifndef API_MACHINE_CHOICE_H
+#define API_MACHINE_CHOICE_H
 /*
  * Which accelerator a machine runs on where several would do: the first that works.
  */
+#include "api/config/config.h"
 #include "core/vm/vm.h"
-
-/* In the order of preference. */
-struct choice {
-    const struct accel_ops *const *accels;
-    unsigned count; /* 1 where the operator chose */
-};
 
 /* vm_init on the first of them that a machine can be built on; each but the last has to pass its
  * probe as well. One warning says what was found and what was chosen where it is not the first.

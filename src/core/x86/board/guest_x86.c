@@ -1,5 +1,5 @@
 /*
- * What the x86 machine model allows and what it starts with.
+ * The x86 machine model as a table: what it allows and what it starts with.
  *
  * The default command line is Firecracker's, for a guest that somebody sits in front of:
  *
@@ -19,11 +19,15 @@
  *
  * Left out is `nomodule`: distribution kernels bring virtio as modules in their initramfs.
  */
-#include "api/machine/model.h"
+#include "core/x86/board/guest_x86.h"
+
 #include "core/base/units.h"
+#include "core/vm/guest_arch.h"
+#include "core/x86/board/pc.h"
 #include "core/x86/layout.h"
 
-const struct machine_model machine_model = {
+const struct guest_arch guest_x86 = {
+    .name = "x86_64",
     .mem_min = 32 * MIB,
     .mem_max = 64 * GIB,
     /* What Debian's stock kernel and an initramfs unpack into with room to spare. */
@@ -32,8 +36,14 @@ const struct machine_model machine_model = {
     .cmdline = "console=ttyS0 reboot=panic_warm,k panic=1 8250.nr_uarts=1 i8042.noaux "
                "i8042.nomux i8042.dumbkbd swiotlb=noforce pci=off "
                "initcall_blacklist=pci_arch_init",
-    .virtio_max = LAYOUT_VIRTIO_MAX,
-    .virtio_gpa = LAYOUT_VIRTIO,
-    .virtio_size = LAYOUT_VIRTIO_SIZE,
-    .virtio_gsi = LAYOUT_GSI_VIRTIO,
+    .gap_start = LAYOUT_GAP_START,
+    .gap_end = LAYOUT_GAP_END,
+    .virtio = { .max = LAYOUT_VIRTIO_MAX,
+                .gpa = LAYOUT_VIRTIO,
+                .size = LAYOUT_VIRTIO_SIZE,
+                .gsi = LAYOUT_GSI_VIRTIO },
+    .board_create = pc_create,
+    .board_destroy = pc_destroy,
+    .board_load = pc_load,
+    .board_judge = pc_judge,
 };

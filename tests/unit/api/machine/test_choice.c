@@ -1,5 +1,5 @@
 /* Which accelerator a machine gets, and what is said about it. */
-#include "api/config/choice.h"
+#include "api/machine/choice.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -70,7 +70,10 @@ static int choose(unsigned from, unsigned count)
         .mem = { .size = 1 << 20, .gap_start = 2 << 20, .gap_end = 4 << 20 },
         .vcpu_count = 2,
     };
-    const struct choice choice = { .accels = accels + from, .count = count };
+    struct choice choice = { .count = count };
+
+    for (unsigned i = 0; i < count; i++)
+        choice.accels[i] = accels[from + i];
 
     return choice_vm_init(&vm, &config, &choice, NULL, &timeline, &e);
 }

@@ -1,5 +1,5 @@
 /* Accelerators tried one after the other, each with a machine of its own. */
-#include "api/config/choice.h"
+#include "api/machine/choice.h"
 
 #include <assert.h>
 #include <string.h>

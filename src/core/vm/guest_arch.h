@@ -1,0 +1,77 @@
+#ifndef CORE_VM_GUEST_ARCH_H
+#define CORE_VM_GUEST_ARCH_H
+/*
+ * A guest architecture as a table: what makes a machine of memory, buses and processors (vm.h) one
+ * that an operating system of that architecture boots on.
+ *
+ * One binary holds several. Whoever is not in an architecture's own folder knows of it only what
+ * stands here; main.c names the tables.
+ */
+#include <stdint.h>
+
+#include "core/vm/mem.h"
+#include "core/vm/power.h"
+
+struct board;
+struct err;
+struct serial;
+struct serial_sink;
+struct vcpu_regs;
+struct vm;
+
+/* Virtio device n has a window of `size` bytes at gpa + n * size and the interrupt gsi + n. */
+struct guest_virtio {
+    unsigned max; /* devices */
+    gpa_t gpa;
+    uint64_t size; /* bytes */
+    unsigned gsi;
+};
+
+/* What the guest finds when it starts. The strings are not needed after board_load. */
+struct guest_boot {
+    const char *kernel;    /* path */
+    const char *initrd;    /* path, or NULL */
+    const char *cmdline;   /* less than cmdline_max bytes */
+    unsigned virtio_count; /* windows that have a device */
+};
+
+struct guest_arch {
+    const char *name; /* as uname -m has it */
+
+    /* What a configuration may ask for and what it starts with. */
+    uint64_t mem_min, mem_max, mem_default; /* bytes */
+    unsigned cmdline_max;                   /* bytes, the terminating NUL included */
+    const char *cmdline;                    /* where the operator gives none */
+
+    /* The layout of guest physical memory: RAM is from 0 to gap_start and from gap_end on. */
+    gpa_t gap_start, gap_end;
+    struct guest_virtio virtio;
+
+    /* The board: the devices that every machine of the architecture has beside virtio's. Loop
+     * thread, all of it. */
+
+    /* Makes them, with their interrupts, and puts them on the buses of a machine that is being
+     * built and outlives the board. The console's bytes go to `console`. On failure nothing is left
+     * behind. */
+    int (*board_create)(struct vm *vm, struct serial_sink *console, struct board **out,
+                        struct err *e);
+
+    /* No processor runs any more. */
+    void (*board_destroy)(struct board *b);
+
+    /* Puts the kernel, the initrd and the tables that announce the machine into guest memory, and
+     * board.start where the first processor begins. On failure guest memory may have been written.
+     */
+    int (*board_load)(struct board *b, const struct guest_boot *boot, struct err *e);
+
+    /* Why the machine ended, given how it did: a reset may be the end of a panic. */
+    enum power_end (*board_judge)(const struct board *b, enum power_end why);
+};
+
+/* An architecture embeds it as first member. */
+struct board {
+    struct serial *console;
+    const struct vcpu_regs *start; /* the architecture's registers of processor 0, once loaded */
+};
+
+#endif
