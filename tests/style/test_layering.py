@@ -1,25 +1,79 @@
 #!/usr/bin/env python3
-"""Includes go down only: the arrows between folders, and no circle anywhere.
+"""Includes and calls go down only: the arrows between rooms, and no circle anywhere.
 
-What may include what is the table below, and nothing else. Inside a folder a file and its header are
-one module, and the modules' includes form no circle. What lies in a folder named after an
-architecture is seen only from such folders."""
+A room is a folder of src/ with files in it. What may include or call what is the table below, and
+nothing else; an arrow of the table that nothing needs is a fault too. Neither includes nor calls
+form a circle of files, inside a room either. What is meant for one architecture is seen only from
+folders named after it."""
 
 import pathlib
 import re
 
+import calls
 import tree
 
-# folder of src/: the folders below it
-BELOW = {
-    "main": {"api", "core", "emu", "jail"},
-    "api": {"core", "virtio-mmio"},
-    "virtio-mmio": {"core"},
-    "emu": {"core"},
-    "core": set(),
-    "jail": set(),
+# Each room: the rooms below it that it may include and call. main.c is a room by itself.
+CORE = "core/base core/log"
+VIRTIO = f"{CORE} core/loop core/vm virtio-mmio/queue"
+DEVICES = "virtio-mmio/blk virtio-mmio/net virtio-mmio/vsock virtio-mmio/balloon virtio-mmio/rng"
+ROOMS = {
+    "core/base": "",
+    "core/log": "core/base",
+    "core/host": "",
+    "core/loop": f"{CORE} core/host",
+    "core/vm": "core/base core/loop",
+    "core/dev": "core/base core/vm",
+    "core/x86": "core/base core/vm",
+    "core/x86/image": "core/base core/vm core/x86",
+    "core/x86/boot": "core/base core/vm core/x86 core/x86/image",
+    "core/x86/tables": "core/base core/vm core/dev core/x86",
+    "core/x86/board": f"{CORE} core/vm core/dev core/x86 core/x86/boot core/x86/tables",
+    "core/kvm": f"{CORE} core/host core/vm core/x86",
+    "virtio-mmio/queue": "core/vm",
+    "virtio-mmio": VIRTIO,
+    "virtio-mmio/rng": "core/base core/loop virtio-mmio/queue virtio-mmio",
+    "virtio-mmio/balloon": f"{VIRTIO} virtio-mmio",
+    "virtio-mmio/blk": f"{CORE} core/loop virtio-mmio/queue virtio-mmio",
+    "virtio-mmio/net": f"{CORE} core/loop virtio-mmio/queue virtio-mmio",
+    "virtio-mmio/vsock": f"{CORE} core/loop virtio-mmio/queue virtio-mmio",
+    "emu/x86/cpu": "core/base core/vm core/x86",
+    "emu/x86/decode": "core/base core/x86",
+    "emu/x86/time": "core/base core/vm emu/x86/cpu",
+    "emu/x86/apic": "core/base core/dev core/x86 emu/x86/cpu emu/x86/time",
+    "emu/x86/mem": "core/base core/vm core/x86 emu/x86/cpu emu/x86/decode emu/x86/apic",
+    "emu/x86/seg": "core/x86 emu/x86/cpu emu/x86/decode emu/x86/mem",
+    "emu/x86/sys": "core/base core/vm core/x86 emu/x86/cpu emu/x86/decode emu/x86/time"
+    " emu/x86/apic emu/x86/mem",
+    "emu/x86/op": "core/base core/vm core/x86 emu/x86/cpu emu/x86/decode emu/x86/time emu/x86/mem"
+    " emu/x86/seg emu/x86/sys",
+    "emu/x86/native": "core/base core/x86 emu/x86/cpu emu/x86/decode emu/x86/mem emu/x86/op",
+    "emu": "core/vm",
+    "emu/x86": f"{CORE} core/vm core/x86 emu/x86/cpu emu/x86/decode emu/x86/time emu/x86/apic"
+    " emu/x86/mem emu/x86/seg emu/x86/sys emu/x86/op emu/x86/native emu",
+    "api/config": f"core/base core/vm {DEVICES}",
+    "api/machine": f"{CORE} core/loop core/vm virtio-mmio {DEVICES} api/config",
+    "api/run": f"{CORE} core/loop core/vm core/dev api/config api/machine",
+    "api/cli": f"{CORE} api/config api/run",
+    "api/doctor": "core/base core/host core/loop core/vm core/kvm api/machine",
+    "main": f"{CORE} core/kvm core/x86/board emu emu/x86 api/run api/cli api/doctor",
+    "jail": "core/base core/log",
 }
-ARCHITECTURES = {"x86"}
+BELOW = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
+
+# Folders that are their room's own: its part for one kind of host, and its data.
+PARTS = {
+    "core/host/x86_64": "core/host",
+    "core/kvm/x86": "core/kvm",
+    "emu/x86/decode/tables": "emu/x86/decode",
+}
+
+ARCHITECTURES = {"x86", "x86_64"}
+# What picks an architecture names it: the list of tables, and the accelerator that all of it hangs on.
+PICKS = {"main.c"}
+
+FILES_MAX = 20  # in a folder
+FILES_ALONE = 5  # a room with more says in a header's head what it is
+ABOUT = "This room"
 
 # Tests and benches see all of src/, and besides it what they share; benches the tests' driver too.
 ROOTS = {"src": ["src"], "tests": ["src", "tests"], "bench": ["src", "bench", "tests"]}
@@ -35,23 +89,33 @@ def includes(root, path):
             yield number, match[1], match[2]
 
 
-def folder_of(path):
-    """The floor that a path below src/ is on; src/main.c is one by itself."""
-    return "main" if path == pathlib.PurePath("main.c") else path.parts[0]
+def folder_of(name):
+    """The folder of a file that is named relative to src/."""
+    return str(pathlib.PurePath(name).parent) if "/" in name else "main"
 
 
-def is_architecture(path):
-    return bool(ARCHITECTURES & set(path.parts))
+def room_of(name):
+    folder = folder_of(name)
+    return PARTS.get(folder, folder)
 
 
-def judge_arrow(source, target):
-    """What is wrong with a file of src/ including another, both relative to src/; or None."""
-    here, there = folder_of(source), folder_of(target)
+def is_architecture(name):
+    return bool(ARCHITECTURES & set(pathlib.PurePath(name).parts))
+
+
+def judge_arrow(source, target, verb):
+    """What is wrong with a file of src/ including or calling another, both relative to src/; or None."""
+    here, there = room_of(source), room_of(target)
     if here not in BELOW:
-        return f"{here} is no folder of the design"
+        return f"{here} is no room of the design"
     if there != here and there not in BELOW[here]:
-        return f"{here} may not include {there}"
-    if is_architecture(target) and not is_architecture(source):
+        return f"{here} may not {verb} {there}"
+    if (
+        verb == "include"
+        and is_architecture(target)
+        and not is_architecture(source)
+        and source not in PICKS
+    ):
         return "only an architecture's own folder may include its headers"
     return None
 
@@ -66,7 +130,7 @@ def judge_include(root, path, quote, name):
     if not found:
         return "there is no such file"
     if top == "src":
-        return judge_arrow(path.relative_to("src"), pathlib.PurePath(name))
+        return judge_arrow(path.relative_to("src").as_posix(), name, "include")
     return None
 
 
@@ -115,13 +179,13 @@ def module_graph(files):
     return graph
 
 
-def circles(graph):
+def circles(graph, what):
     """One sentence for each circle that a walk through the graph closes."""
     done, trail = set(), []
 
     def walk(module):
         if module in trail:
-            yield "include circle: " + " -> ".join(trail[trail.index(module) :] + [module])
+            yield f"{what} circle: " + " -> ".join(trail[trail.index(module) :] + [module])
             return
         if module in done:
             return
@@ -135,6 +199,43 @@ def circles(graph):
         yield from walk(module)
 
 
+def call_faults(root, files):
+    graph = calls.graph(root, files)
+    for source, targets in graph.items():
+        for target in sorted(targets):
+            fault = judge_arrow(source, target, "call")
+            if fault:
+                yield f"src/{source}: calls {target}: {fault}"
+    yield from circles(graph, "call")
+
+
+def room_faults(root, files):
+    """How many files a folder has, and what a room of many says of itself."""
+    folders, about = {}, set()
+    for path in (root / "src").rglob("*.*"):
+        name = path.relative_to(root / "src").as_posix()
+        folders.setdefault(folder_of(name), []).append(name)
+        if name.endswith(".h") and f" * {ABOUT} " in path.read_text(encoding="utf-8"):
+            about.add(room_of(name))
+    for folder, names in sorted(folders.items()):
+        if len(names) > FILES_MAX:
+            yield f"src/{folder} has {len(names)} files, at most {FILES_MAX} are allowed"
+        if len(names) > FILES_ALONE and PARTS.get(folder, folder) not in about:
+            yield f"src/{folder}: no header says what '{ABOUT}' is"
+
+
+def unused_arrows(files, graph):
+    """Arrows of the table that no include and no call needs."""
+    used = set()
+    for source, targets in list(files.items()) + list(graph.items()):
+        used |= {(room_of(source), room_of(target)) for target in targets}
+    rooms = {room_of(name) for name in files}
+    for room in sorted(rooms & set(BELOW)):
+        for below in sorted(BELOW[room]):
+            if (room, below) not in used:
+                yield f"the table lets {room} use {below}, and nothing does"
+
+
 def check(root):
     faults = []
     for path in tree.c_files(root):
@@ -144,78 +245,111 @@ def check(root):
                 faults.append(f"{path}:{number}: {name}: {fault}")
         faults += order_faults(root, path)
     files = file_graph(root)
-    return faults + list(circles(files)) + list(circles(module_graph(files)))
+    faults += circles(files, "include")
+    faults += circles(module_graph(files), "include")
+    faults += call_faults(root, files)
+    faults += room_faults(root, files)
+    return faults + list(unused_arrows(files, calls.graph(root, files)))
 
 
-HEADER = "src/core/planted_low.h"
+HEADER = "src/core/vm/planted_low.h"
+CALLING = "void {callee}(void);\nvoid {caller}(void);\nvoid {caller}(void)\n{{\n    {callee}();\n}}\n"
 PLANTED = [
     (
         "core includes api",
-        {"src/api/planted.h": "\n", "src/core/planted.c": '#include "api/planted.h"\n'},
-        "core may not include api",
+        {"src/api/run/planted.h": "\n", "src/core/vm/planted.c": '#include "api/run/planted.h"\n'},
+        "core/vm may not include api/run",
     ),
     (
         "jail includes core",
-        {HEADER: "\n", "src/jail/planted.c": '#include "core/planted_low.h"\n'},
-        "jail may not include core",
+        {HEADER: "\n", "src/jail/planted.c": '#include "core/vm/planted_low.h"\n'},
+        "jail may not include core/vm",
     ),
     (
-        "a folder that the design does not know",
-        {HEADER: "\n", "src/misc/planted.c": '#include "core/planted_low.h"\n'},
-        "misc is no folder of the design",
+        "a room that the design does not know",
+        {HEADER: "\n", "src/misc/planted.c": '#include "core/vm/planted_low.h"\n'},
+        "misc is no room of the design",
     ),
     (
         "a circle of two headers",
         {
-            "src/core/planted_a.h": '#include "core/planted_b.h"\n',
-            "src/core/planted_b.h": '#include "core/planted_a.h"\n',
+            "src/core/vm/planted_a.h": '#include "core/vm/planted_b.h"\n',
+            "src/core/vm/planted_b.h": '#include "core/vm/planted_a.h"\n',
         },
-        "include circle: core/planted_a.h -> core/planted_b.h -> core/planted_a.h",
+        "include circle: core/vm/planted_a.h -> core/vm/planted_b.h -> core/vm/planted_a.h",
     ),
     (
         "a circle of two modules",
         {
-            "src/core/planted_a.h": "\n",
-            "src/core/planted_a.c": '#include "core/planted_a.h"\n\n#include "core/planted_b.h"\n',
-            "src/core/planted_b.h": "\n",
-            "src/core/planted_b.c": '#include "core/planted_b.h"\n\n#include "core/planted_a.h"\n',
+            "src/core/vm/planted_a.h": "\n",
+            "src/core/vm/planted_a.c": '#include "core/vm/planted_a.h"\n\n#include "core/vm/planted_b.h"\n',
+            "src/core/vm/planted_b.h": "\n",
+            "src/core/vm/planted_b.c": '#include "core/vm/planted_b.h"\n\n#include "core/vm/planted_a.h"\n',
         },
-        "include circle: core/planted_a -> core/planted_b -> core/planted_a",
+        "include circle: core/vm/planted_a -> core/vm/planted_b -> core/vm/planted_a",
     ),
     (
         "an architecture's header outside",
-        {"src/core/x86/planted.h": "\n", "src/core/planted.c": '#include "core/x86/planted.h"\n'},
+        {"src/core/x86/planted.h": "\n", "src/core/kvm/planted.c": '#include "core/x86/planted.h"\n'},
         "only an architecture's own folder",
     ),
     (
+        "a circle of calls, of which no include tells",
+        {
+            "src/core/vm/planted_a.c": CALLING.format(caller="planted_a", callee="planted_b"),
+            "src/core/vm/planted_b.c": CALLING.format(caller="planted_b", callee="planted_a"),
+        },
+        "call circle: core/vm/planted_a.c -> core/vm/planted_b.c -> core/vm/planted_a.c",
+    ),
+    (
+        "a call that goes up",
+        {"src/core/vm/planted.c": CALLING.format(caller="planted", callee="machine_start")},
+        "src/core/vm/planted.c: calls api/machine/machine.c: core/vm may not call api/machine",
+    ),
+    (
+        "an arrow that nothing needs",
+        {"src/jail/planted.h": "\n"},
+        "the table lets jail use core/base, and nothing does",
+    ),
+    (
+        "a room with too many files",
+        {f"src/core/vm/planted_{n}.h": "\n" for n in range(FILES_MAX)},
+        "src/core/vm has",
+    ),
+    (
+        "a room of six files that says nothing of itself",
+        {f"src/jail/planted_{n}.h": "\n" for n in range(FILES_ALONE + 1)},
+        "src/jail: no header says",
+    ),
+    (
         "no folder named",
-        {HEADER: "\n", "src/core/planted.c": '#include "planted_low.h"\n'},
+        {HEADER: "\n", "src/core/vm/planted.c": '#include "planted_low.h"\n'},
         "names its folder",
     ),
     (
         "a header of ours in angle brackets",
-        {HEADER: "\n", "src/core/planted.c": "#include <core/planted_low.h>\n"},
+        {HEADER: "\n", "src/core/vm/planted.c": "#include <core/vm/planted_low.h>\n"},
         "comes in quotes",
     ),
     (
         "a header that is not there",
-        {"src/core/planted.c": '#include "core/planted_low.h"\n'},
+        {"src/core/vm/planted.c": '#include "core/vm/planted_low.h"\n'},
         "there is no such file",
     ),
     (
         "a system header after ours",
         {
             HEADER: "\n",
-            "src/core/planted.c": "#include <errno.h>\n"
-            '#include "core/planted_low.h"\n#include <stdio.h>\n',
+            "src/core/vm/planted.c": "#include <errno.h>\n"
+            '#include "core/vm/planted_low.h"\n#include <stdio.h>\n',
         },
         "<stdio.h> comes before the project's headers",
     ),
     (
         "the own header second",
         {
-            "src/core/planted.h": "\n",
-            "src/core/planted.c": '#include <stdio.h>\n\n#include "core/planted.h"\n',
+            "src/core/vm/planted.h": "\n",
+            "src/core/vm/planted.c": '#include <stdio.h>\n\n#include "core/vm/planted.h"\n',
         },
         "its own header comes first",
     ),
