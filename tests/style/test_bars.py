@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The sizes the tree is held to: files, functions, headers, comments and tests, and what lies at the
-top.
+"""The sizes the tree is held to: files, functions, headers, comments and tests; what static functions
+are called; and what lies at the top.
 
 Lengths are in lines. A function's is that of its body, braces included; clang-format puts its
 opening brace, and no other, at the start of a line."""
@@ -15,7 +15,8 @@ import tree
 FILE_MAX = 600
 HEADER_MAX = 150
 FUNCTION_MAX = 80
-SHARES = ((60, 0.03), (40, 0.10))  # at most this share of functions is longer than that
+WIDTH_MAX = 100  # columns; the formatter sees to code, and leaves comments alone
+SHARES = ((60, 0.01), (40, 0.10))  # at most this share of functions is longer than that
 FILE_MEDIAN_MAX = 300
 HEADER_MEDIAN_MAX = 80
 FUNCTION_MEDIAN_MAX = 14
@@ -51,6 +52,9 @@ def size_faults(root, path):
     limit = HEADER_MAX if is_manual else FILE_MAX
     if len(lines) > limit and str(path) not in TABLES:
         yield f"{path} has {len(lines)} lines, at most {limit} are allowed"
+    for number, line in enumerate(lines, 1):
+        if len(line) > WIDTH_MAX:
+            yield f"{path}:{number}: {len(line)} columns, at most {WIDTH_MAX} are allowed"
     for name, number, length in functions(lines):
         if length > FUNCTION_MAX and f"{path}:{name}" not in SWITCHES:
             yield f"{path}:{number}: {name} has {length} lines, at most {FUNCTION_MAX} are allowed"
@@ -95,6 +99,32 @@ def test_faults(root, paths):
         yield f"{tests} lines of tests for {source} of src are too few"
 
 
+STATIC = re.compile(r"^static (?!inline\b)(?:__attribute__\(\(.*?\)\) )*.*?\b(\w+)\(")
+
+
+def static_names(lines):
+    """(name, line number) of each static function that is defined in a .c file."""
+    for number, line in enumerate(lines, 1):
+        match = STATIC.match(line)
+        if match and not line.endswith(";"):
+            yield match[1], number
+
+
+def name_faults(root, paths):
+    """A backtrace shows a static function's name and no file: it is one of its own, of two words."""
+    homes = {}
+    for path in paths:
+        if path.suffix != ".c":
+            continue
+        for name, number in static_names(tree.lines(root, path)):
+            if "_" not in name:
+                yield f"{path}:{number}: {name} says too little in a backtrace"
+            homes.setdefault(name, set()).add(str(path))
+    for name, where in sorted(homes.items()):
+        if len(where) > 1:
+            yield f"static function {name} is in several files: {', '.join(sorted(where))}"
+
+
 def body_faults(root):
     """What is asked of src/ as a whole."""
     paths = tree.c_files(root, ["src"])
@@ -106,6 +136,7 @@ def body_faults(root):
     yield from median_fault("header", headers, HEADER_MEDIAN_MAX)
     yield from median_fault("function", bodies, FUNCTION_MEDIAN_MAX)
     yield from share_faults(bodies)
+    yield from name_faults(root, paths)
     yield from comment_faults(root, paths)
     yield from test_faults(root, paths)
 
@@ -171,6 +202,20 @@ PLANTED = [
         "nothing but comments",
         {"src/core/planted.c": "/* one\n * two */\n" * 100000},
         "of the lines hold comments",
+    ),
+    ("a wide line", {"src/core/vm/planted.c": f"/* {'x' * 95} */\n"}, "101 columns"),
+    (
+        "a static function of one word",
+        {"src/core/vm/planted.c": "static int planted(void)\n{\n    return 1;\n}\n"},
+        "planted says too little",
+    ),
+    (
+        "two static functions of one name",
+        {
+            f"src/core/vm/planted_{n}.c": "static int is_planted(void)\n{\n    return 1;\n}\n"
+            for n in range(2)
+        },
+        "static function is_planted is in several files",
     ),
     ("few tests", {"src/core/planted.c": "\n" * 500000}, "of src are too few"),
     ("a stray file at the top", {"utils.c": "\n"}, "utils.c has no place"),
