@@ -1,4 +1,4 @@
-/* What machine the operator asks for, and whether such a machine can be. */
+/* The machine that the operator asks for, and whether such a machine is possible. */
 #include "api/config/config.h"
 
 #include <assert.h>
@@ -96,7 +96,7 @@ int config_huge_parse(const char *word, enum mem_huge *huge, struct err *e)
                    word);
 }
 
-/* Whether it has processors of this architecture. */
+/* Whether the accelerator has processors of this architecture. */
 static bool accel_runs(const struct accel_ops *accel, const struct guest_arch *arch)
 {
     return !accel->guest || strcmp(accel->guest, arch->name) == 0;
@@ -129,7 +129,7 @@ int config_accel(const struct machine_config *c, const struct accel_ops *const *
     return err_set(e, EINVAL, "'%.40s' is no accelerator; there is: %s", wanted, known);
 }
 
-/* A text that grows, and counts on when there is no more room. */
+/* A text under construction. `len` goes on counting when there is no more room. */
 struct line {
     char *to;
     size_t size, len;
@@ -152,7 +152,7 @@ static void words_add(struct line *l, const char *words)
         line_add(l, "%s%s", l->len > 0 ? " " : "", words);
 }
 
-/* Whether one of the words sets the root; "croot=" is another. */
+/* Whether one of the words is a root=; "croot=" is another option. */
 static bool names_root(const char *words)
 {
     const char *at = words;
@@ -169,7 +169,7 @@ static void devices_announce(struct line *l, const struct guest_virtio *v, unsig
                  size_format(v->size).text, v->gpa + n * v->size, v->gsi + n);
 }
 
-/* The devices in front: behind "--" words are init's. */
+/* The devices come first, since words behind a "--" go to init and not to the kernel. */
 size_t config_cmdline(const struct machine_config *c, char *to, size_t size)
 {
     const char *more = c->append ? c->append : "";

@@ -1,10 +1,14 @@
 #ifndef API_CONFIG_CONFIG_H
 #define API_CONFIG_CONFIG_H
 /*
- * What machine the operator asks for: plain values that a command line or a request body fills, and
- * the judgement whether such a machine can be. Pure.
+ * The machine that the operator asks for, as plain values, and a check of whether such a machine is
+ * possible. Pure.
  *
- * Strings belong to whoever filled them in and outlive the configuration.
+ * A command line or a request body fills the values in. Strings belong to whoever filled them in,
+ * and outlive the configuration.
+ *
+ * This room holds what an operator may ask for and judges it. It must not open a file, a device or
+ * a socket, and must not make anything; api/machine does.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,46 +22,46 @@ struct err;
 struct guest_arch;
 
 struct machine_config {
-    const struct guest_arch *arch; /* what it is judged by */
+    const struct guest_arch *arch; /* of the guest; sets the limits */
     const char *kernel;            /* path */
     const char *initrd;            /* path, or NULL */
-    const char *cmdline;           /* instead of the architecture's, or NULL */
-    const char *append;            /* behind the architecture's, or NULL */
+    const char *cmdline;           /* replaces the architecture's; or NULL */
+    const char *append;            /* is added to the architecture's; or NULL */
     uint64_t mem_size;             /* bytes */
     uint64_t vcpu_count;
     enum mem_huge huge;
-    const char *accel; /* its name, or NULL for "auto" */
+    const char *accel; /* an accelerator's name, or NULL for "auto" */
     struct device_config devices;
-    bool virtio_cmdline; /* announce them on the command line too: virtio_mmio.device= */
+    bool virtio_cmdline; /* announce the devices on the command line too: virtio_mmio.device= */
 };
 
 #define CHOICE_MAX 4u
 
-/* The accelerators that would do, in the order of preference. */
+/* Accelerators that can run the machine, the preferred one first. */
 struct choice {
     const struct accel_ops *accels[CHOICE_MAX];
-    unsigned count; /* 1 where the operator chose */
+    unsigned count; /* 1 where the operator named one */
 };
 
-/* Every value that has a default gets it. */
+/* Sets every value to its default, or to zero where it has none. */
 void config_init(struct machine_config *c, const struct guest_arch *arch);
 
-/* -EINVAL with a sentence about the first value that no machine can have. Paths are not looked at
- * (boot_files.h, devices.h). */
+/* Returns -EINVAL with a sentence about the first value that no machine can have. It does not look
+ * at what a path names: boot_files.h and devices.h do. */
 int config_check(const struct machine_config *c, struct err *e);
 
-/* "none", "transparent" or "2M", in any case. */
+/* Takes "none", "boot", "transparent" and "2M", in upper or lower case. */
 int config_huge_parse(const char *word, enum mem_huge *huge, struct err *e);
 
-/* Which of `accels`, which ends with NULL, c->accel leaves to choose from: all that have processors
- * of the machine's architecture, or the one of them that it names. -EINVAL with a sentence where
- * there is none. */
+/* Fills *choice from `accels`, a list that ends with NULL: with all that have processors of the
+ * machine's architecture, or only with the one that c->accel names. Returns -EINVAL with a sentence
+ * where there is none, and leaves *choice alone. */
 int config_accel(const struct machine_config *c, const struct accel_ops *const *accels,
                  struct choice *choice, struct err *e);
 
-/* The kernel command line, with the root drive in it where the operator left that to the model
- * (nothing given instead, no root= behind it). Returns its length without the NUL and, as snprintf,
- * writes no more than `size` bytes of it. */
+/* Puts the kernel command line together. It names the root drive unless the operator replaced the
+ * command line or added a root= to it. Returns the length without the NUL; like snprintf, writes no
+ * more than `size` bytes. */
 size_t config_cmdline(const struct machine_config *c, char *to, size_t size);
 
 #endif

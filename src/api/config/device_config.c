@@ -1,4 +1,4 @@
-/* Which virtio devices the operator asks for, and whether one machine can have them. */
+/* The virtio devices that the operator asks for, and whether one machine can have them all. */
 #include "api/config/device_config.h"
 
 #include <assert.h>
@@ -60,7 +60,7 @@ struct device_id device_config_net_id(const struct device_config *c, unsigned nu
     return id_of(c->nets[number].setup.id, "net", number);
 }
 
-/* It names counters, and in time places in a snapshot and in the API's paths. */
+/* An id names counters. Later it will also name sections of snapshots and paths of the API. */
 static int id_check(const char *id, struct err *e)
 {
     static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
@@ -115,7 +115,7 @@ static int net_check(const struct net_config *n, struct err *e)
     return 0;
 }
 
-/* A descriptor has one owner. */
+/* Two devices must not share a descriptor: each closes its own. */
 static int fds_differ(const struct device_config *c, struct err *e)
 {
     for (unsigned i = 1; i < c->net_count; i++)

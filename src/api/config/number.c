@@ -1,8 +1,8 @@
 /*
  * Numbers and memory sizes as people write them.
  *
- * Not strtoull, which takes a sign, white space in front and anything behind, and wraps "-1" into
- * the largest number there is.
+ * strtoull will not do: it accepts a sign, leading white space and trailing garbage, and turns "-1"
+ * into the largest number there is.
  */
 #include "api/config/number.h"
 
@@ -21,7 +21,7 @@ static const struct unit {
 #define UNITS      (sizeof(units) / sizeof(units[0]))
 #define BARE_SHIFT 20u
 
-/* Leading digits; *end is the first character behind them. */
+/* Reads the leading digits; *end is the first character after them. */
 static int digits_parse(const char *text, uint64_t *out, const char **end)
 {
     uint64_t value = 0;
@@ -53,7 +53,7 @@ int number_parse(const char *text, uint64_t *out)
     return 0;
 }
 
-/* How far a suffix shifts, or -1 for one that is none. */
+/* By how many bits the suffix shifts the number; -1 where it is no suffix. */
 static int suffix_shift(const char *suffix)
 {
     if (suffix[0] == '\0')

@@ -7,17 +7,18 @@
 
 struct err;
 
-/* Decimal digits and nothing else. -EINVAL: not a number; -ERANGE: over 64 bits. */
+/* Takes decimal digits and nothing else. -EINVAL: not a number; -ERANGE: more than 64 bits. */
 int number_parse(const char *text, uint64_t *out);
 
-/* "256M", "1G", "4096K" in either case; a bare number is MiB. Zero is a size. */
+/* Takes "256M", "1G" or "4096K", in upper or lower case; a number without a suffix is in MiB. Zero
+ * is allowed. */
 int size_parse(const char *text, uint64_t *bytes, struct err *e);
 
 struct size_text {
     char text[32];
 };
 
-/* The same way round: the largest unit that loses nothing, "1G", "1536M", "33 bytes". */
+/* Writes a size in the largest unit that loses nothing: "1G", "1536M", "33 bytes". */
 struct size_text size_format(uint64_t bytes);
 
 #endif

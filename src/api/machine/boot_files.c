@@ -1,4 +1,4 @@
-/* Whether the files that a configuration names are there. */
+/* Checks that the files a configuration names are there. */
 #include "api/machine/boot_files.h"
 
 #include <errno.h>
@@ -11,11 +11,11 @@
 #include "api/config/number.h"
 #include "core/base/err.h"
 
-/* what: "kernel", "initrd". */
+/* `what` is "kernel" or "initrd". */
 static int file_size(const char *what, const char *path, uint64_t *size, struct err *e)
 {
     struct stat st = { 0 };
-    /* O_NONBLOCK: a FIFO without a writer is answered below instead of waited for. */
+    /* O_NONBLOCK, since opening a FIFO would otherwise wait for a writer. It is refused below. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int ret;
 

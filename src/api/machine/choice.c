@@ -1,4 +1,4 @@
-/* Accelerators tried one after the other, each with a machine of its own. */
+/* Tries accelerators one after the other, each with a machine of its own. */
 #include "api/machine/choice.h"
 
 #include <assert.h>
@@ -10,7 +10,7 @@
 int choice_vm_init(struct vm *vm, const struct vm_config *config, const struct choice *choice,
                    struct loop *loop, struct timeline *timeline, struct err *e)
 {
-    struct err refused = { "" }; /* what the one before said */
+    struct err refused = { "" }; /* why the one before could not be used */
     int ret = 0;
 
     assert(choice->count > 0);
@@ -24,7 +24,7 @@ int choice_vm_init(struct vm *vm, const struct vm_config *config, const struct c
         ret = vm_init(vm, &attempt, loop, timeline, i + 1 < choice->count ? &refused : e);
         if (ret < 0)
             continue;
-        /* Only now: where all fail, the last sentence is enough. */
+        /* Logged only on success: where all fail, the last sentence is enough. */
         if (mips > 0)
             log_info("the guest runs on %s: its kernel at %llu million instructions a second",
                      choice->accels[i]->name, (unsigned long long)mips);

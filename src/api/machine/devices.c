@@ -1,8 +1,8 @@
 /*
- * A machine's virtio devices: the only file that names them all.
+ * A machine's virtio devices. This is the only file that names them all.
  *
- * Drives come first, the root drive before the others: guests call disks vda, vdb, ... in the order
- * of the windows.
+ * Drives come first, and the root drive before the others, because guests name disks vda, vdb, ...
+ * in the order of the windows.
  */
 #include "api/machine/devices.h"
 
@@ -21,9 +21,10 @@
 #include "virtio-mmio/plug.h"
 #include "virtio-mmio/virtio_state.h"
 
-/* Making them. A struct virtio_device is the first member of every device. */
+/* Making the devices. A struct virtio_device is the first member of every one. */
 
-static void add(struct devices *d, struct virtio_device *v, void (*destroy)(struct virtio_device *))
+static void entry_add(struct devices *d, struct virtio_device *v,
+                      void (*destroy)(struct virtio_device *))
 {
     assert(d->count < DEVICES_MAX);
     d->entry[d->count++] = (struct device_entry){ .owner = d, .virtio = v, .destroy = destroy };
@@ -44,7 +45,7 @@ static int drive_add(struct devices *d, const struct device_config *c, unsigned 
     config.id = id.text;
     ret = blk_create(&b, &config, e);
     if (ret == 0)
-        add(d, &b->virtio, destroy_drive);
+        entry_add(d, &b->virtio, destroy_drive);
     return ret;
 }
 
@@ -82,7 +83,7 @@ static int net_add(struct devices *d, const struct device_config *c, unsigned n,
         net_tap_close(&setup.tap);
         return ret;
     }
-    add(d, net_device(net), destroy_net);
+    entry_add(d, net_device(net), destroy_net);
     return 0;
 }
 
@@ -109,7 +110,7 @@ static int vsock_add(struct devices *d, const struct device_config *c, struct er
         return 0;
     ret = vsock_create(&s, &c->vsock, e);
     if (ret == 0)
-        add(d, vsock_device(s), destroy_vsock);
+        entry_add(d, vsock_device(s), destroy_vsock);
     return ret;
 }
 
@@ -129,7 +130,7 @@ static int balloon_add(struct devices *d, const struct machine_config *c, struct
     config.ram = c->mem_size;
     ret = balloon_create(&b, &config, e);
     if (ret == 0)
-        add(d, &b->virtio, destroy_balloon);
+        entry_add(d, &b->virtio, destroy_balloon);
     return ret;
 }
 
@@ -147,7 +148,7 @@ static int rng_add(struct devices *d, const struct device_config *c, struct err 
         return 0;
     ret = rng_create(&r, &c->rng, e);
     if (ret == 0)
-        add(d, &r->virtio, destroy_rng);
+        entry_add(d, &r->virtio, destroy_rng);
     return ret;
 }
 
@@ -229,7 +230,7 @@ int devices_plug(struct devices *d, struct vm *vm, struct metrics *metrics, stru
     return ret;
 }
 
-/* A device knows its interrupt, and that lies in its entry. */
+/* Finds the entry by the interrupt line in it, which the device knows. */
 static struct device_entry *entry_of(struct virtio_device *v)
 {
     return container_of(v->irq, struct device_entry, line);
@@ -246,7 +247,7 @@ static void limit_run(struct devices *d)
     d->limit_runs = true;
 }
 
-/* A timer that still runs for an earlier wait goes on, and starts this one's when it is over. */
+/* If the timer of an earlier wait still runs, its end starts the timer of this one. */
 static void limit_start(struct devices *d)
 {
     d->limit_at_ns = clock_now_ns() + d->patience_ns;
@@ -254,7 +255,7 @@ static void limit_start(struct devices *d)
         limit_run(d);
 }
 
-static void tell(const struct devices *d, const struct device_entry *entry, const char *so)
+static void silence_tell(const struct devices *d, const struct device_entry *entry, const char *so)
 {
     log_error("%s: the host has not answered for %llu s: %s", entry->virtio->setup.name,
               (unsigned long long)(d->patience_ns / NS_PER_S), so);
@@ -271,7 +272,7 @@ static void rest_end(struct devices *d, int ret)
         struct device_entry *entry = &d->entry[n];
 
         if (entry->restless)
-            tell(d, entry, "the machine cannot be paused and goes on");
+            silence_tell(d, entry, "the machine cannot be paused and goes on");
         entry->restless = false;
         virtio_resume(entry->virtio);
     }
@@ -284,7 +285,7 @@ static void rest_nearer(struct devices *d)
         rest_end(d, 0);
 }
 
-static void quiet(struct virtio_device *v)
+static void entry_quiet(struct virtio_device *v)
 {
     entry_of(v)->restless = false;
     rest_nearer(entry_of(v)->owner);
@@ -297,7 +298,7 @@ void devices_quiesce(struct devices *d, void (*rested)(struct devices *d, int re
     d->missing = d->count + 1;
     for (unsigned n = 0; n < d->count; n++) {
         d->entry[n].restless = true;
-        virtio_quiesce(d->entry[n].virtio, quiet);
+        virtio_quiesce(d->entry[n].virtio, entry_quiet);
     }
     if (d->missing > 1)
         limit_start(d);
@@ -326,7 +327,7 @@ static void limit_done(struct loop_op *op, int res)
 
 /* The end. */
 
-static void gone(struct virtio_device *v)
+static void entry_gone(struct virtio_device *v)
 {
     struct device_entry *entry = entry_of(v);
     struct devices *d = entry->owner;
@@ -336,7 +337,7 @@ static void gone(struct virtio_device *v)
         loop_stop(d->vm->loop);
 }
 
-static void lines_finish(struct devices *d)
+static void entries_finish_lines(struct devices *d)
 {
     struct accel *a = d->vm->accel;
 
@@ -358,8 +359,8 @@ static int limit_stop(struct devices *d)
     return ret;
 }
 
-/* Until all are gone or the limit is over; no timer runs then. */
-static int leave(struct devices *d)
+/* Runs the loop until all devices have left or the time is up. Afterwards no timer runs. */
+static int leave_wait(struct devices *d)
 {
     int ret = limit_stop(d);
 
@@ -384,7 +385,7 @@ static void leave_begin(struct devices *d)
             continue;
         entry->leaving = true;
         d->missing++;
-        (void)virtio_unplug(entry->virtio, gone);
+        (void)virtio_unplug(entry->virtio, entry_gone);
     }
 }
 
@@ -395,13 +396,13 @@ int devices_unplug(struct devices *d)
     if (!devices_plugged(d))
         return 0;
     leave_begin(d);
-    ret = leave(d);
+    ret = leave_wait(d);
     for (unsigned n = 0; n < d->count && ret == -ETIMEDOUT; n++)
         if (d->entry[n].plugged)
-            tell(d, &d->entry[n], "the machine ends without it");
+            silence_tell(d, &d->entry[n], "the machine ends without it");
     if (ret < 0)
         return ret;
-    lines_finish(d);
+    entries_finish_lines(d);
     d->vm = NULL;
     d->ending = false;
     return 0;

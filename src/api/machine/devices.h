@@ -1,20 +1,21 @@
 #ifndef API_MACHINE_DEVICES_H
 #define API_MACHINE_DEVICES_H
 /*
- * A machine's virtio devices: made from what the operator asked for before anything else is made,
- * plugged into the machine's windows, taken off again.
+ * A machine's virtio devices, from the operator's configuration to their end.
  *
- *   devices_open_drives, devices_create     files, and then sockets and taps, are open
- *   devices_plug       device n in window n, on its interrupt (core/vm/guest_arch.h)
- *   the guest runs
- *   devices_quiesce, devices_resume     while the machine is paused
- *   devices_unplug     once no processor runs; then interrupt controllers and memory may go
+ *   devices_open_drives   opens the drives' files
+ *   devices_create        opens sockets and taps; now every device is made
+ *   devices_plug          puts device n into window n, on its interrupt (core/vm/guest_arch.h)
+ *                         ... the guest runs ...
+ *   devices_quiesce       brings them to rest while the machine is paused
+ *   devices_resume        sets them going again
+ *   devices_unplug        once no processor runs; interrupt controllers and memory go later
  *   devices_destroy
  *
- * A host may leave a device without an answer: a disk on a server that is gone. Nothing can end
- * such an operation, and the kernel may carry it out at any time. So nobody waits for it longer
- * than the configuration's patience, and what it can reach (guest memory, the device, the loop) is
- * left alone for the rest of the process.
+ * A host may leave a device without an answer, as when the server behind a disk is gone. Nothing
+ * can cancel such an operation, and the kernel may still carry it out at any time. So nobody waits
+ * longer for it than the configuration's patience. After that, whatever the operation can reach
+ * (guest memory, the device, the loop) is kept for the rest of the process.
  *
  * Loop thread, all of it.
  */
@@ -38,55 +39,61 @@ struct device_entry {
     void (*destroy)(struct virtio_device *v);
     struct irq_line line;
     bool has_line;
-    bool plugged, leaving; /* not gone; and to be so */
-    bool restless;         /* its rest was asked for and has not come */
+    bool plugged;
+    bool leaving;  /* virtio_unplug was called, and the device has not left yet */
+    bool restless; /* virtio_quiesce was called, and the device is not at rest yet */
 };
 
 struct devices {
-    struct device_entry entry[DEVICES_MAX]; /* in the order of the windows */
+    struct device_entry entry[DEVICES_MAX]; /* entry n is in window n */
     unsigned count;
     struct vm *vm; /* while plugged */
     uint64_t patience_ns;
-    unsigned missing;     /* devices that are waited for */
-    struct loop_op limit; /* how long */
+    unsigned missing;     /* how many devices are being waited for */
+    struct loop_op limit; /* the timer that ends the wait, at limit_at_ns */
     uint64_t limit_at_ns;
     bool limit_runs;
-    bool ending;                                /* they are being unplugged */
-    void (*rested)(struct devices *d, int ret); /* set: a rest is to come */
+    bool ending; /* devices_unplug was called */
+    /* The callback of a devices_quiesce that is not over; or NULL. */
+    void (*rested)(struct devices *d, int ret);
 };
 
-/* The configuration has passed config_check and is not needed after the second of these. The struct
- * stays where it is. On failure nothing is left behind.
+/* Make the devices, in this order. The configuration must have passed config_check; it is not
+ * needed afterwards. *d must not be moved. On failure nothing is left behind.
  *
- * The drives come first: a server that is gone may never let their files be opened, and of them
- * nothing outlives a process that is killed meanwhile, as the path of a socket would. */
+ * Drives come first because opening a file may hang for ever, when its server is gone. A process
+ * that is killed then leaves nothing behind. With a vsock already made, its socket's path would be
+ * left. */
 int devices_open_drives(struct devices *d, const struct machine_config *machine, struct err *e);
 int devices_create(struct devices *d, const struct machine_config *machine, struct err *e);
 
-/* While the machine is built; it outlives the plug. metrics: or NULL. After a failure some devices
- * may be plugged: devices_unplug. */
+/* Plugs every device into a machine that is being built and that outlives them there. `metrics` may
+ * be NULL. After a failure some devices may be plugged: call devices_unplug. */
 int devices_plug(struct devices *d, struct vm *vm, struct metrics *metrics, struct err *e);
 
-/* Brings all to rest, no processor running. `rested` is called once, from here or by the loop: with
- * 0, or -ETIMEDOUT where the log says which has no answer from the host; all go on then. It is not
- * called where they are unplugged meanwhile. */
+/* Brings all devices to rest; no processor runs. Calls `rested` once, from here or later from the
+ * loop: with 0, or with -ETIMEDOUT where a device got no answer from the host. Then all devices go
+ * on, and the log names those that did not rest. `rested` is not called if devices_unplug comes
+ * first. */
 void devices_quiesce(struct devices *d, void (*rested)(struct devices *d, int ret));
 
-/* All go on; they are at rest. */
+/* Sets all devices going again, which are at rest. */
 void devices_resume(struct devices *d);
 
-/* Runs the loop until no device has anything under way. Nothing to do where none is plugged.
- * -ETIMEDOUT where the log says which has no answer from the host, or as the loop fails: those
- * devices then hold on to machine and loop, for good or until another call succeeds. */
+/* Runs the loop until every device has left the machine; does nothing where none is plugged.
+ * Returns -ETIMEDOUT where a device got no answer from the host, and the log names it; or the
+ * loop's error. Such a device holds on to machine and loop, until another call succeeds or for
+ * good. */
 int devices_unplug(struct devices *d);
 
-/* Whether devices_unplug is still to come, or failed: loop and machine have to stay. */
+/* Whether devices_unplug is still to be called, or has failed. Loop and machine must stay so
+ * long. */
 static inline bool devices_plugged(const struct devices *d)
 {
     return d->vm != NULL;
 }
 
-/* Those that are not plugged, or gone. Accepts a zeroed struct. */
+/* Destroys the devices that are not plugged. Accepts a zeroed struct. */
 void devices_destroy(struct devices *d);
 
 #endif

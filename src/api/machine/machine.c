@@ -21,9 +21,9 @@
 #define CMDLINE_MAX 4096u /* no architecture takes a longer one */
 
 struct machine {
-    struct vm vm; /* first member: machine_ended finds the machine */
+    struct vm vm; /* first member, so that machine_ended finds the machine */
     struct machine_owner *owner;
-    struct devices *devices; /* virtio's; whoever made the machine made them */
+    struct devices *devices; /* the virtio devices, which the owner made */
     struct board *board;
 };
 
@@ -91,7 +91,7 @@ int machine_create(const struct machine_config *config, const struct machine_hos
     m->devices = host->devices;
     ret = machine_build(m, config, host, e);
     if (ret < 0) {
-        (void)machine_destroy(m); /* no driver was there: nothing is under way */
+        (void)machine_destroy(m); /* cannot fail: there was no driver, so nothing is under way */
         return ret;
     }
     timeline_mark(host->timeline, TIMELINE_KERNEL);
@@ -112,7 +112,8 @@ int machine_try(const struct guest_arch *arch, const struct accel_ops *accel, ui
 
     config.accel = accel;
     config.probe_mips = mips;
-    ret = vm_init(&vm, &config, NULL, &timeline, e); /* no loop: it never runs, so it never ends */
+    ret = vm_init(&vm, &config, NULL, &timeline,
+                  e); /* no loop: a machine that never runs never ends */
     if (ret == 0)
         vm_finish(&vm);
     return ret;
@@ -131,10 +132,10 @@ int machine_destroy(struct machine *m)
     if (!m)
         return 0;
     m->vm.on_end = NULL;
-    vm_end(&m->vm, POWER_QUIT); /* where it still runs: no processor reaches a device any more */
+    vm_end(&m->vm, POWER_QUIT); /* from here on no processor reaches a device */
     ret = devices_unplug(m->devices);
     if (ret < 0)
-        return ret; /* the kernel may still write into guest memory: it goes with the process */
+        return ret; /* the kernel may still write into guest memory, so that has to stay */
     if (m->board)
         m->vm.arch->board_destroy(m->board);
     vm_finish(&m->vm);

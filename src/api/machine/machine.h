@@ -1,7 +1,11 @@
 #ifndef API_MACHINE_MACHINE_H
 #define API_MACHINE_MACHINE_H
 /*
- * A machine with its devices, from a configuration.
+ * A machine with its devices, made from a configuration.
+ *
+ * This room turns a configuration into a machine. It is the only one that names every virtio
+ * device; it must not know where the configuration came from, nor what an architecture's board
+ * holds.
  *
  * Loop thread, all of it.
  */
@@ -19,44 +23,46 @@ struct serial;
 struct serial_sink;
 struct timeline;
 
-/* Who made the machine; embedded in the maker's own struct. */
+/* Whoever made the machine embeds this in a struct of its own. */
 struct machine_owner {
-    /* Once, from the loop, when the machine is over and its processors stand still. */
+    /* The machine has ended and its processors have stopped. Called once, by the loop. */
     void (*ended)(struct machine_owner *o, enum power_end why);
 };
 
-/* What a machine is built on; all of it outlives the machine. */
+/* What the maker provides. All of it must outlive the machine. */
 struct machine_host {
     struct loop *loop;
     struct timeline *timeline;
     struct choice choice; /* of accelerators */
     struct serial_sink *console;
     struct machine_owner *owner;
-    struct devices *devices; /* virtio's, made and not plugged */
-    struct metrics *metrics; /* where their counters are listed, or NULL */
+    struct devices *devices; /* the virtio devices, made but not plugged */
+    struct metrics *metrics; /* where the devices list their counters; or NULL */
 };
 
-/* Builds it and loads the kernel. The configuration has passed config_check and is not needed
- * afterwards. On failure nothing is left behind. */
+/* Builds the machine and loads the kernel. The configuration must have passed config_check; it is
+ * not needed afterwards. On failure nothing is left behind. */
 int machine_create(const struct machine_config *config, const struct machine_host *host,
                    struct machine **out, struct err *e);
 
-/* Makes the smallest machine of this architecture, without devices, and takes it apart again: 0
- * where this accelerator gives such a one and it passes its probe, which sets *mips as
- * accel_vcpu_ops.probe. */
+/* Makes the smallest machine of this architecture, without devices, on this accelerator, probes it
+ * and takes it apart again. Returns 0 where the accelerator can be used. The probe sets *mips
+ * (accel_vcpu_ops.probe). */
 int machine_try(const struct guest_arch *arch, const struct accel_ops *accel, uint64_t *mips,
                 struct err *e);
 
-/* The guest runs. */
+/* Starts the guest. */
 int machine_start(struct machine *m, struct err *e);
 
-/* In any state, without a call of ended; runs the loop until the devices are off it. Accepts NULL.
- * Negative, as devices_unplug: where a device stays so does the machine, for the process's life. */
+/* Ends the machine in whatever state it is, without calling `ended`, and runs the loop until the
+ * devices have left it. Accepts NULL. A negative result is devices_unplug's: a device could not be
+ * taken off, and the machine stays for the rest of the process. */
 int machine_destroy(struct machine *m);
 
+/* The port of the guest's console. */
 struct serial *machine_serial(struct machine *m);
 
-/* What ends the machine: power_end_machine. */
+/* For whoever has to end the machine (core/vm/power.h). */
 struct power *machine_power(struct machine *m);
 
 #endif

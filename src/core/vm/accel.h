@@ -38,8 +38,8 @@ enum vcpu_exit {
 struct accel_ops {
     const char *name; /* "kvm", "emu" */
 
-    /* The name of the guest architecture whose processors it has (guest_arch.h), or NULL for any, as
-     * the tests' scripted one has. */
+    /* The name of the guest architecture whose processors it has (guest_arch.h). NULL: any, as the
+     * tests' scripted accelerator. */
     const char *guest;
 
     /* Loop thread, while the machine is built. A failure leaves nothing behind, and its sentence

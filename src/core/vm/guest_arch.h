@@ -4,8 +4,8 @@
  * A guest architecture as a table: what makes a machine of memory, buses and processors (vm.h) one
  * that an operating system of that architecture boots on.
  *
- * One binary holds several. Whoever is not in an architecture's own folder knows of it only what
- * stands here; main.c names the tables.
+ * One binary holds several. Code outside an architecture's own folders knows only this table of it;
+ * main.c names the tables.
  */
 #include <stdint.h>
 
@@ -47,31 +47,31 @@ struct guest_arch {
     gpa_t gap_start, gap_end;
     struct guest_virtio virtio;
 
-    /* The board: the devices that every machine of the architecture has beside virtio's. Loop
-     * thread, all of it. */
+    /* The board: the devices that every machine of this architecture has besides the virtio
+     * devices. All of it runs on the loop thread. */
 
-    /* Makes them, with their interrupts, and puts them on the buses of a machine that is being
-     * built and outlives the board. The console's bytes go to `console`. On failure nothing is left
-     * behind. */
+    /* Makes the devices and their interrupt lines, and puts the devices on the buses of a machine
+     * that is being built. The machine outlives the board. What the guest writes to its console
+     * goes to `console`. On failure nothing is left behind. */
     int (*board_create)(struct vm *vm, struct serial_sink *console, struct board **out,
                         struct err *e);
 
-    /* No processor runs any more. */
+    /* After the last processor has stopped. */
     void (*board_destroy)(struct board *b);
 
-    /* Puts the kernel, the initrd and the tables that announce the machine into guest memory, and
-     * board.start where the first processor begins. On failure guest memory may have been written.
-     */
+    /* Puts the kernel, the initrd and the tables that describe the machine into guest memory and
+     * fills the registers at board.start. On failure guest memory may have been written. */
     int (*board_load)(struct board *b, const struct guest_boot *boot, struct err *e);
 
-    /* Why the machine ended, given how it did: a reset may be the end of a panic. */
+    /* Why the machine ended. `why` is what the device or processor that ended it said; a reset may
+     * turn out to be the end of a panic. */
     enum power_end (*board_judge)(const struct board *b, enum power_end why);
 };
 
 /* An architecture embeds it as first member. */
 struct board {
     struct serial *console;
-    const struct vcpu_regs *start; /* the architecture's registers of processor 0, once loaded */
+    const struct vcpu_regs *start; /* where processor 0 starts, once board_load has filled it */
 };
 
 #endif

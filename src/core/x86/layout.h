@@ -1,10 +1,9 @@
 #ifndef CORE_X86_LAYOUT_H
 #define CORE_X86_LAYOUT_H
 /*
- * Where everything is in an x86 guest: the machine model's addresses, ports and interrupt lines
- * (design decision 6).
+ * Where everything is in an x86 guest: addresses, ports and interrupt lines.
  *
- * Firecracker's map wherever a guest or an orchestrator could notice a difference.
+ * The map is Firecracker's wherever a guest or an orchestrator could notice a difference.
  */
 
 /* Below 1 MiB. */
@@ -20,8 +19,8 @@
 #define LAYOUT_CMDLINE     0x20000ull
 #define LAYOUT_CMDLINE_MAX 2048u /* bytes, the terminating NUL included */
 #define LAYOUT_LOW_RAM_END 0x9fc00ull
-#define LAYOUT_MPTABLE \
-    0x9fc00ull /* MP floating pointer: first KiB of the reserved area, as an EBDA would be */
+/* In the first KiB above low RAM, where an EBDA would be. */
+#define LAYOUT_MPTABLE      0x9fc00ull
 #define LAYOUT_ACPI         0xa0000ull /* tables other than the RSDP */
 #define LAYOUT_RSDP         0xe0000ull
 #define LAYOUT_RESET_VECTOR 0xffff0ull

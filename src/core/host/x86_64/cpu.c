@@ -31,7 +31,7 @@ static const struct cpu_feature features[] = {
 static const struct cpu_feature vmx = { "VT-x", 1, ECX, 5 };
 static const struct cpu_feature svm = { "AMD-V", 0x80000001, ECX, 2 };
 
-static bool host_has(const struct cpu_feature *f)
+static bool host_cpu_has(const struct cpu_feature *f)
 {
     unsigned reg[4] = { 0 };
 
@@ -43,15 +43,15 @@ bool host_feature(unsigned n, struct host_feature *f)
 {
     if (n >= sizeof(features) / sizeof(features[0]))
         return false;
-    *f = (struct host_feature){ .name = features[n].name, .present = host_has(&features[n]) };
+    *f = (struct host_feature){ .name = features[n].name, .present = host_cpu_has(&features[n]) };
     return true;
 }
 
 const char *host_kvm_fix(void)
 {
-    if (host_has(&svm))
+    if (host_cpu_has(&svm))
         return "Load its module with modprobe kvm_amd; for a container, pass the device into it.";
-    if (host_has(&vmx))
+    if (host_cpu_has(&vmx))
         return "Load its module with modprobe kvm_intel; for a container, pass the device into it.";
     return "The processor shows no virtualisation: switch it on in the firmware (AMD-V, VT-x) or, "
            "if this host is itself a guest, enable nested virtualisation on its host.";

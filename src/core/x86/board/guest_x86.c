@@ -1,23 +1,23 @@
 /*
  * The x86 machine model as a table: what it allows and what it starts with.
  *
- * The default command line is Firecracker's, for a guest that somebody sits in front of:
+ * The default command line is Firecracker's, adapted to a guest that somebody watches:
  *
- *   console=ttyS0       there, the guest is silent by default; here its console is the terminal
- *   8250.nr_uarts=1     so the one serial port has to be probed (there 0)
- *   reboot=panic_warm,k reset through the keyboard controller, which ends the process (the
- *                       default order of methods would try others first), and leave word of a
- *                       panic (core/x86/tables/reset_flag.h); kernels that know no panic_warm take it for
- *                       a method, so that it comes first
- *   panic=1             a panicking guest ends too, after a second
+ *   console=ttyS0       Firecracker's guests are silent; here the console is the terminal
+ *   8250.nr_uarts=1     so the kernel has to look for the one serial port (Firecracker says 0)
+ *   reboot=panic_warm,k a reset goes through the keyboard controller, which ends the process; by
+ *                       default Linux would try other methods first. A panic leaves word of itself
+ *                       (core/x86/tables/reset_flag.h). A kernel that does not know panic_warm
+ *                       takes it for a method, and the last method counts, so it comes first
+ *   panic=1             a guest that panicked resets after a second
  *   i8042.noaux, nomux, dumbkbd
- *                       no waiting for a mouse, a multiplexer and a keyboard that are not there
- *   swiotlb=noforce     no bounce buffers: every device reaches all of memory
- *   pci=off             no probing of a bus that is not there
+ *                       do not wait for a mouse, a multiplexer or a keyboard: there is none
+ *   swiotlb=noforce     no bounce buffers, since every device reaches all of memory
+ *   pci=off             do not probe for PCI, which is not there
  *   initcall_blacklist=pci_arch_init
- *                       nor a complaint, however quiet the boot, that there is none
+ *                       and do not complain that it is not there
  *
- * Left out is `nomodule`: distribution kernels bring virtio as modules in their initramfs.
+ * Firecracker's `nomodule` is left out, because distribution kernels have virtio as modules.
  */
 #include "core/x86/board/guest_x86.h"
 

@@ -1,4 +1,4 @@
-/* Booting: kernel, initrd and command line into memory, then the tables of the boot protocol. */
+/* Loads kernel, initrd and command line, then writes the tables of the boot protocol. */
 #include "core/x86/boot/boot.h"
 
 #include <errno.h>
@@ -14,9 +14,9 @@
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 
-static int check_config(const struct guest_boot *config, const struct mem *m, struct err *e)
+static int boot_check(const struct guest_boot *boot, const struct mem *m, struct err *e)
 {
-    size_t len = strlen(config->cmdline);
+    size_t len = strlen(boot->cmdline);
 
     if (len > LAYOUT_CMDLINE_MAX - 1)
         return err_set(e, E2BIG, "the kernel command line is %zu bytes long; %u is the limit", len,
@@ -29,8 +29,9 @@ static int check_config(const struct guest_boot *config, const struct mem *m, st
     return 0;
 }
 
-static bool write_tables(const struct mem *m, const struct kernel *k, const struct initrd *initrd,
-                         const char *cmdline, struct vcpu_regs *bsp)
+static bool boot_write_tables(const struct mem *m, const struct kernel *k,
+                              const struct initrd *initrd, const char *cmdline,
+                              struct vcpu_regs *bsp)
 {
     struct e820 map;
 
@@ -42,26 +43,26 @@ static bool write_tables(const struct mem *m, const struct kernel *k, const stru
                                    : linux64_setup(m, k, initrd, &map, bsp);
 }
 
-int boot_load(const struct guest_boot *config, struct mem *m, struct vcpu_regs *bsp,
+int boot_load(const struct guest_boot *boot, struct mem *m, struct vcpu_regs *bsp,
               struct boot_stats *stats, struct err *e)
 {
     struct initrd initrd = { 0 };
     struct kernel kernel;
-    int ret = check_config(config, m, e);
+    int ret = boot_check(boot, m, e);
 
     *stats = (struct boot_stats){ 0 };
     if (ret == 0)
-        ret = kernel_load(config->kernel, m, &kernel, stats, e);
-    if (!config->initrd)
+        ret = kernel_load(boot->kernel, m, &kernel, stats, e);
+    if (!boot->initrd)
         expect_top(m, 0, 0);
     else if (ret == 0)
-        ret = initrd_load(config->initrd, m, &kernel, &initrd, e);
+        ret = initrd_load(boot->initrd, m, &kernel, &initrd, e);
     if (ret < 0)
         return ret;
 
     stats->initrd = initrd.gpa;
     stats->initrd_size = initrd.size;
-    if (!write_tables(m, &kernel, &initrd, config->cmdline, bsp))
+    if (!boot_write_tables(m, &kernel, &initrd, boot->cmdline, bsp))
         return err_set(e, EFAULT, "the guest has no memory below 1 MiB for the boot tables");
     return 0;
 }

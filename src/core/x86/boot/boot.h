@@ -4,9 +4,12 @@
  * Puts a kernel, its initrd and its command line into guest memory and says where the first
  * processor starts.
  *
- * Kernels: ELF vmlinux, by PVH where it has the note (Xen's x86/HVM direct boot ABI) and by the
- * 64-bit Linux protocol otherwise; bzImage of protocol 2.12 or later, whose payload is decompressed
- * here and is then an ELF like any other.
+ * A kernel is an ELF vmlinux or a bzImage of protocol 2.12 or later. The payload of a bzImage is
+ * decompressed on the host and is then an ELF file like any other. An ELF file with the PVH note
+ * (Xen's x86/HVM direct boot ABI) boots by PVH, any other by the 64-bit Linux protocol.
+ *
+ * This room is the boot protocols and what they put into memory. It must not know a file format
+ * (core/x86/image), a device or an accelerator.
  */
 #include "core/vm/guest_arch.h"
 #include "core/vm/mem.h"
@@ -15,9 +18,9 @@
 struct err;
 struct vcpu_regs;
 
-/* Loop thread, before the guest starts. Reads the files, writes guest memory, fills *bsp. On
- * failure the sentence names the file; guest memory may have been written. */
-int boot_load(const struct guest_boot *config, struct mem *m, struct vcpu_regs *bsp,
+/* Loop thread, before the guest starts. Reads the files, writes guest memory and fills *bsp. On
+ * failure the sentence names the file, and guest memory may have been written. */
+int boot_load(const struct guest_boot *boot, struct mem *m, struct vcpu_regs *bsp,
               struct boot_stats *stats, struct err *e);
 
 #endif
