@@ -25,7 +25,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/balloon/balloon.h"
 #include "virtio-mmio/blk/blk.h"
 #include "virtio-mmio/net/net.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/log/log.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/balloon/balloon.h"
 
 #define NEED(fact)   \

@@ -12,7 +12,7 @@
 
 #include "core/log/log.h"
 #include "fuzz/net_wire.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/net/net.h"
 
 #define NEED(fact)   \

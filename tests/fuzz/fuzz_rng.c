@@ -9,7 +9,7 @@
 #include <sys/random.h>
 
 #include "core/log/log.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/rng/rng.h"
 
 #define NEED(fact)   \

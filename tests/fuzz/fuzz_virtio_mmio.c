@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "core/log/log.h"
-#include "lib/echo.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/echo.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/balloon/balloon.h"
 #include "virtio-mmio/blk/blk.h"
 #include "virtio-mmio/mmio.h"

@@ -10,7 +10,7 @@
 
 #include "core/base/err.h"
 #include "core/log/log.h"
-#include "lib/virtio_snapshot.h"
+#include "lib/virtio/virtio_snapshot.h"
 #include "virtio-mmio/balloon/balloon.h"
 
 #define NEED(fact)   \

@@ -17,7 +17,7 @@
 
 #include "core/base/err.h"
 #include "core/log/log.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/vsock/vsock.h"
 
 #define NEED(fact)   \

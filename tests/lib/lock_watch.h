@@ -3,7 +3,7 @@
 /*
  * Counts the lines of the log, and those that a thread wrote while it held a lock.
  *
- * A test that uses lib/virtio_driver.h fails in vd_settle if there was a line under a lock.
+ * A test that uses lib/virtio/virtio_driver.h fails in vd_settle if there was a line under a lock.
  *
  * A program that calls one of these functions gets this file's pthread_mutex_lock,
  * pthread_mutex_unlock and prctl in front of the C library's. They count the locks that each thread

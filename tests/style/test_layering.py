@@ -6,6 +6,7 @@ nothing else; an arrow of the table that nothing needs is a fault too. Neither i
 form a circle of files, inside a room either. What is meant for one architecture is seen only from
 folders named after it."""
 
+import collections
 import pathlib
 import re
 
@@ -71,7 +72,8 @@ ARCHITECTURES = {"x86", "x86_64"}
 # What picks an architecture names it: the list of tables, and the accelerator that all of it hangs on.
 PICKS = {"main.c"}
 
-FILES_MAX = 20  # in a folder
+FILES_MAX = 20  # in a folder of these
+CROWDED = ("src", "tests/unit", "tests/lib", "tests/guest")
 FILES_ALONE = 5  # a room with more says in a header's head what it is
 ABOUT = "This room"
 
@@ -209,18 +211,25 @@ def call_faults(root, files):
     yield from circles(graph, "call")
 
 
-def room_faults(root, files):
-    """How many files a folder has, and what a room of many says of itself."""
-    folders, about = {}, set()
+def crowd_faults(root):
+    for top in CROWDED:
+        paths = (path.parent for path in (root / top).rglob("*.*"))
+        for folder, count in sorted(collections.Counter(paths).items()):
+            if count > FILES_MAX:
+                where = folder.relative_to(root)
+                yield f"{where} has {count} files, at most {FILES_MAX} are allowed"
+
+
+def about_faults(root):
+    """A room of many files says in a header what it is."""
+    folders, about = collections.Counter(), set()
     for path in (root / "src").rglob("*.*"):
         name = path.relative_to(root / "src").as_posix()
-        folders.setdefault(folder_of(name), []).append(name)
+        folders[folder_of(name)] += 1
         if name.endswith(".h") and f" * {ABOUT} " in path.read_text(encoding="utf-8"):
             about.add(room_of(name))
-    for folder, names in sorted(folders.items()):
-        if len(names) > FILES_MAX:
-            yield f"src/{folder} has {len(names)} files, at most {FILES_MAX} are allowed"
-        if len(names) > FILES_ALONE and PARTS.get(folder, folder) not in about:
+    for folder, count in sorted(folders.items()):
+        if count > FILES_ALONE and PARTS.get(folder, folder) not in about:
             yield f"src/{folder}: no header says what '{ABOUT}' is"
 
 
@@ -248,7 +257,8 @@ def check(root):
     faults += circles(files, "include")
     faults += circles(module_graph(files), "include")
     faults += call_faults(root, files)
-    faults += room_faults(root, files)
+    faults += crowd_faults(root)
+    faults += about_faults(root)
     return faults + list(unused_arrows(files, calls.graph(root, files)))
 
 

@@ -5,9 +5,9 @@
 #include "core/base/container.h"
 #include "core/vm/vm.h"
 #include "core/x86/regs.h"
-#include "lib/bell.h"
 #include "lib/check.h"
-#include "lib/scripted.h"
+#include "lib/vm/bell.h"
+#include "lib/vm/scripted.h"
 
 #define BELL   0x10
 #define SWITCH 0x20

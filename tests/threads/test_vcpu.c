@@ -3,7 +3,7 @@
 #include "core/vm/vcpu.h"
 
 #include "lib/check.h"
-#include "lib/rig.h"
+#include "lib/vm/rig.h"
 
 static const unsigned counts[] = { 1, 2, 3, 8, VCPUS_MAX };
 

@@ -20,8 +20,8 @@
 #include "core/vm/vm.h"
 #include "core/x86/regs.h"
 #include "lib/check.h"
-#include "lib/echo.h"
-#include "lib/scripted.h"
+#include "lib/virtio/echo.h"
+#include "lib/vm/scripted.h"
 #include "virtio-mmio/plug.h"
 
 #define WINDOW  UINT64_C(0xc0001000)

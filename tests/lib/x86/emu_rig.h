@@ -19,7 +19,7 @@
 #include "core/vm/mem.h"
 #include "emu/x86/cpu/cpu.h"
 #include "emu/x86/cpu/machine.h"
-#include "lib/bell.h"
+#include "lib/vm/bell.h"
 
 #define EMU_RIG_RAM    0x800000u /* 8 MiB */
 #define EMU_RIG_GDT    0x1000u

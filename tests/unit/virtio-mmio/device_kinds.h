@@ -22,7 +22,7 @@
 #include "core/base/err.h"
 #include "core/loop/loop_backend.h"
 #include "lib/stuck.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/balloon/balloon.h"
 #include "virtio-mmio/blk/blk.h"
 #include "virtio-mmio/net/net.h"

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
-#include "lib/virtio_snapshot.h"
+#include "lib/virtio/virtio_snapshot.h"
 #include "virtio-mmio/balloon/balloon.h"
 #include "virtio-mmio/blk/blk.h"
 #include "virtio-mmio/net/net.h"

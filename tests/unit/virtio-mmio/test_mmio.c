@@ -6,8 +6,8 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 
-#include "lib/echo.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/echo.h"
+#include "lib/virtio/virtio_driver.h"
 
 static struct vd d;
 static struct echo echo;

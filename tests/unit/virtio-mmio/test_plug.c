@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
-#include "lib/echo.h"
 #include "lib/forbid.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/echo.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/mmio.h"
 
 static struct vd d;

@@ -4,8 +4,8 @@
 #include <linux/virtio_mmio.h>
 
 #include "core/base/clock.h"
-#include "lib/echo.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/echo.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/virtio_state.h"
 
 #define AT_ONCE 100u

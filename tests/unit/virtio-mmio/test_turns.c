@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/balloon/balloon.h"
 #include "virtio-mmio/blk/blk.h"
 #include "virtio-mmio/net/net.h"

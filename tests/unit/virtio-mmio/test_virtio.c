@@ -7,8 +7,8 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 
-#include "lib/echo.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/echo.h"
+#include "lib/virtio/virtio_driver.h"
 
 #define EVENTS    (UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX)
 #define INDIRECTS (UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC)

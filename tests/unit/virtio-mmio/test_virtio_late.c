@@ -6,9 +6,9 @@
 #include <linux/virtio_mmio.h>
 
 #include "core/base/clock.h"
-#include "lib/echo.h"
 #include "lib/stuck.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/echo.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/plug.h"
 
 static struct vd d;

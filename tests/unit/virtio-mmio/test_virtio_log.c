@@ -5,9 +5,9 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 
-#include "lib/echo.h"
 #include "lib/lock_watch.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/echo.h"
+#include "lib/virtio/virtio_driver.h"
 
 static struct vd d;
 static struct echo echo;

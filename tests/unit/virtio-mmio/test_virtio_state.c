@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "core/base/err.h"
-#include "lib/echo.h"
-#include "lib/virtio_snapshot.h"
+#include "lib/virtio/echo.h"
+#include "lib/virtio/virtio_snapshot.h"
 
 #define LEN 40u
 

@@ -16,7 +16,7 @@
 #include "api/doctor/doctor_check.h"
 #include "api/doctor/doctor_look.h"
 #include "core/x86/board/guest_x86.h"
-#include "lib/scripted.h"
+#include "lib/vm/scripted.h"
 
 static char fake_root[] = "/tmp/mote-doctor-XXXXXX";
 static struct accel_ops fake_kvm, fake_emu;

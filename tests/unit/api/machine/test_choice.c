@@ -10,7 +10,7 @@
 
 #include "core/base/err.h"
 #include "core/log/log.h"
-#include "lib/scripted.h"
+#include "lib/vm/scripted.h"
 
 /* Two accelerators on the scripted one: the first as a test wants it, the second as it should be.
  */

@@ -20,7 +20,7 @@
 #include "core/vm/vm.h"
 #include "core/x86/board/guest_x86.h"
 #include "core/x86/layout.h"
-#include "lib/scripted.h"
+#include "lib/vm/scripted.h"
 
 static char folder[] = "/tmp/mote-devices-XXXXXX";
 static char paths[3][64]; /* two files and a socket */

@@ -24,8 +24,8 @@
 #include "core/vm/vm.h"
 #include "core/x86/board/guest_x86.h"
 #include "core/x86/layout.h"
-#include "lib/scripted.h"
 #include "lib/stuck.h"
+#include "lib/vm/scripted.h"
 #include "virtio-mmio/transport.h"
 
 #define DESC   0x10000u

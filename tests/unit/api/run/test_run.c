@@ -22,7 +22,7 @@
 #include "core/x86/layout.h"
 #include "lib/forbid.h"
 #include "lib/pty.h"
-#include "lib/scripted.h"
+#include "lib/vm/scripted.h"
 #include "lib/x86/image.h"
 
 /* The guest of a test: what processor 0 does. Set before run. */

@@ -14,7 +14,7 @@
 #include "core/vm/guest_arch.h"
 #include "core/x86/board/guest_x86.h"
 #include "emu/emu.h"
-#include "lib/toy.h"
+#include "lib/vm/toy.h"
 #include "lib/x86/image.h"
 
 static const struct accel_ops *const accels[] = { &emu_accel, &toy_accel, NULL };

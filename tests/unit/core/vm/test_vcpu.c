@@ -15,7 +15,7 @@
 
 #include "core/base/err.h"
 #include "lib/forbid.h"
-#include "lib/rig.h"
+#include "lib/vm/rig.h"
 
 static const struct scripted_step ring_then_sleep[] = {
     { SCRIPTED_OUT, RIG_BELL, 4, 0x1234 },

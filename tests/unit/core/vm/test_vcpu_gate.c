@@ -1,8 +1,8 @@
 /* Gates: which processors are held, through pauses and until the end, and which go on. */
 #include <criterion/criterion.h>
 
-#include "lib/rig.h"
-#include "lib/turnstile.h"
+#include "lib/vm/rig.h"
+#include "lib/vm/turnstile.h"
 
 #define TURNSTILE 0x20
 

@@ -10,8 +10,8 @@
 #include "core/base/err.h"
 #include "core/vm/irq.h"
 #include "core/x86/regs.h"
-#include "lib/bell.h"
-#include "lib/scripted.h"
+#include "lib/vm/bell.h"
+#include "lib/vm/scripted.h"
 
 #define BELL 0x10
 

@@ -2,7 +2,7 @@
 #include "virtio-mmio/balloon/balloon.h"
 
 #include "core/base/units.h"
-#include "lib/malformed.h"
+#include "lib/virtio/malformed.h"
 #include "unit/virtio-mmio/balloon/balloon_rig.h"
 
 ON_BOTH(balloon, tells_what_it_is)

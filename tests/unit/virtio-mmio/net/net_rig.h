@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/net/net.h"
 
 #define RX     0u

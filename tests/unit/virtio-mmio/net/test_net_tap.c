@@ -9,7 +9,7 @@
 
 #include "core/base/err.h"
 #include "lib/forbid.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "unit/virtio-mmio/net/net_ns.h"
 #include "virtio-mmio/net/net.h"
 

@@ -9,8 +9,8 @@
 #include <sys/random.h>
 
 #include "core/base/err.h"
-#include "lib/malformed.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/malformed.h"
+#include "lib/virtio/virtio_driver.h"
 
 static struct vd d;
 static struct rng *rng;

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/vsock/vsock_mux.h"
 
 #define CID    52u

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/vsock/vsock.h"
 
 #define RX     0u

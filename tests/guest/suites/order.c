@@ -6,8 +6,6 @@
  * rounds, and so had its chances in the odd ones; or, on a host that never runs both processors at
  * once, for a fixed number of rounds.
  */
-#include "guest/suite.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,6 +13,7 @@
 #include "guest/long64.h"
 #include "guest/machine.h"
 #include "guest/processors.h"
+#include "guest/suite.h"
 
 /* Where both processors share one of the host's, a round may last until the host switches between
  * them. KVM gets few rounds, since the host's own processor keeps the order there. */

@@ -1,5 +1,5 @@
 /* Sets up and tears down what vCPU threads need, and checks each step. */
-#include "lib/rig.h"
+#include "lib/vm/rig.h"
 
 #include <string.h>
 

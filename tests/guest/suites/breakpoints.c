@@ -1,10 +1,9 @@
 /* Breakpoints in the debug registers (SDM 3B, 18.2 and 18.3). */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/long64.h"
 #include "guest/machine.h"
+#include "guest/suite.h"
 
 __asm__(".macro watch number, address, dr7\n"
         "  mov $\\address, %eax\n"

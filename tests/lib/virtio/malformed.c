@@ -1,5 +1,5 @@
 /* Chains that no driver should make. A queue of sixteen descriptors is large enough for each. */
-#include "lib/malformed.h"
+#include "lib/virtio/malformed.h"
 
 #include <assert.h>
 

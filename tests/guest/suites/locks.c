@@ -6,13 +6,12 @@
  * software CPU stops all other processors. Each operation is repeated often enough for the
  * processors to meet in the middle of it.
  */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/long64.h"
 #include "guest/machine.h"
 #include "guest/processors.h"
+#include "guest/suite.h"
 
 #define PROCESSORS 4u
 #define TIMES      20000u

@@ -1,5 +1,5 @@
 /* What the machine around a device does for a snapshot of it. */
-#include "lib/virtio_snapshot.h"
+#include "lib/virtio/virtio_snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>

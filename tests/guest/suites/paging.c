@@ -1,12 +1,11 @@
 /* Page faults with every bit of their error code, pages of every size, accessed and dirty bits, and
  * translations that change. */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/long64.h"
 #include "guest/machine.h"
 #include "guest/processors.h"
+#include "guest/suite.h"
 #include "lib/check.h"
 
 #define NONE      0x80000

@@ -12,8 +12,8 @@
 #include "core/vm/mem.h"
 #include "core/vm/power.h"
 #include "core/vm/vcpu.h"
-#include "lib/bell.h"
-#include "lib/scripted.h"
+#include "lib/vm/bell.h"
+#include "lib/vm/scripted.h"
 
 #define RIG_BELL 0x10u /* port */
 

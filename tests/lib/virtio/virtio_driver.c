@@ -1,5 +1,5 @@
 /* The driver: does what a guest's would, in steps between which a test can interfere. */
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>

@@ -1,11 +1,10 @@
 /* Self-modifying code, and code that another processor modifies. */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/long64.h"
 #include "guest/machine.h"
 #include "guest/processors.h"
+#include "guest/suite.h"
 
 /* A thousand times, a store changes the immediate operand of the very next instruction; then, a
  * thousand times, that of a routine on another page, which is called each time. Not for KVM: in the

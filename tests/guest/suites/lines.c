@@ -5,14 +5,13 @@
  * A guest raises a line by writing its number to the port. On KVM a kernel thread delivers the
  * interrupt, some time later: so guests wait until they see the effect.
  */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "core/vm/irq.h"
 #include "guest/apic.h"
 #include "guest/long64.h"
 #include "guest/machine.h"
+#include "guest/suite.h"
 #include "lib/check.h"
 
 #define LINES 2u

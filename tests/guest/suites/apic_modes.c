@@ -1,13 +1,12 @@
 /* The local APIC's registers while it is disabled by software, and the transitions between its
  * modes: disabled, xAPIC, x2APIC (SDM 3A, 11.4 and 11.12). */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/apic.h"
 #include "guest/long64.h"
 #include "guest/machine.h"
 #include "guest/report.h"
+#include "guest/suite.h"
 
 GUEST(registers, "  apic_enter\n"
                  "  handle 0x61, 10f\n"

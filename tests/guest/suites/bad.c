@@ -2,12 +2,11 @@
  * What no sane program does: undefined opcodes, operands and code that run into an absent page,
  * page tables and pages outside RAM. Each must end as it does on hardware.
  */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/long64.h"
 #include "guest/machine.h"
+#include "guest/suite.h"
 
 #define ABSENT  0x82000     /* a page that is not present; the one before it is */
 #define NOWHERE 0x40000000u /* a physical address outside RAM */

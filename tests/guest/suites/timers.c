@@ -4,12 +4,11 @@
  * No guest reports how long anything takes. It waits for an interrupt that must come; it knows that
  * an interrupt does not come by another one that it started later and that did.
  */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/apic.h"
 #include "guest/long64.h"
+#include "guest/suite.h"
 
 __asm__(".set TIMER_MASKED, 0x10000\n"
         ".set TIMER_PERIODIC, 0x20000\n"

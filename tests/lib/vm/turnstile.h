@@ -4,7 +4,7 @@
  * A device whose every access holds the vCPU at a gate, as a virtio device does during its reset.
  */
 #include "core/vm/vcpu.h"
-#include "lib/bell.h"
+#include "lib/vm/bell.h"
 
 struct turnstile {
     struct bell bell; /* first member; rung by each access */

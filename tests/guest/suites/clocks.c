@@ -3,14 +3,13 @@
  * and the paravirtual clock across a write of the time-stamp counter. The ticks are counted, not
  * timed.
  */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/apic.h"
 #include "guest/long64.h"
 #include "guest/machine.h"
 #include "guest/report.h"
+#include "guest/suite.h"
 #include "lib/check.h"
 
 /*

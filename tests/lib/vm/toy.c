@@ -1,5 +1,5 @@
 /* The architecture with one instruction: its board and its accelerator. */
-#include "lib/toy.h"
+#include "lib/vm/toy.h"
 
 #include <assert.h>
 #include <errno.h>

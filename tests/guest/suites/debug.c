@@ -4,12 +4,11 @@
  *
  * The handler notes its return address, less the label in %rbx, and DR6, and clears DR6.
  */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/long64.h"
 #include "guest/machine.h"
+#include "guest/suite.h"
 
 /* The handlers that BEGIN sets for #DB and #BP; they end a guest. */
 #define HANDLERS                \

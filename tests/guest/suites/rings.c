@@ -5,12 +5,11 @@
  * Ring 3 executes the same code as ring 0, LONG64_USER higher (long64.h). What Intel's and AMD's
  * processors do differently is left out: SYSCALL in compatibility mode, SYSENTER in IA-32e mode.
  */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/long64.h"
 #include "guest/machine.h"
+#include "guest/suite.h"
 
 /* Sets STAR, LSTAR and FMASK. */
 __asm__(".macro system_calls_to label, mask\n"

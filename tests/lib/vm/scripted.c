@@ -1,5 +1,5 @@
 /* The scripted accelerator: a processor is an index into an array of steps. */
-#include "lib/scripted.h"
+#include "lib/vm/scripted.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,11 +1,10 @@
 /* Which interrupt is delivered, and when: the local APIC's priorities, and the instructions that
  * hold interrupts back (SDM 3A, 11.8.3 and 6.8). */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/apic.h"
 #include "guest/long64.h"
+#include "guest/suite.h"
 
 /* A handler that only notes its vector. */
 __asm__(".macro note_and_end vector\n"

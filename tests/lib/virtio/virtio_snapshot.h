@@ -12,7 +12,7 @@
  *   virtio_resume(to.device);                 and d.device too, if it is to go on
  */
 #include "core/base/state.h"
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 #include "virtio-mmio/virtio_state.h"
 
 void vd_quiesce(struct vd *d);

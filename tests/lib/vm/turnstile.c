@@ -1,5 +1,5 @@
 /* The turnstile: a bell that holds the vCPU that rings it. */
-#include "lib/turnstile.h"
+#include "lib/vm/turnstile.h"
 
 static void turnstile_read(struct device *d, uint64_t offset, void *data, unsigned size)
 {

@@ -1,5 +1,5 @@
 /* The bell: a read returns the number of writes, a write posts a semaphore. */
-#include "lib/bell.h"
+#include "lib/vm/bell.h"
 
 #include <errno.h>
 #include <string.h>

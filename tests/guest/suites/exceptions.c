@@ -1,10 +1,9 @@
 /* Exceptions in 64-bit mode: the error code and the state that the handler finds, by vector. */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/long64.h"
 #include "guest/machine.h"
+#include "guest/suite.h"
 
 #define GATE_PRESENT (1ull << 47)
 

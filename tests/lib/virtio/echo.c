@@ -1,5 +1,5 @@
 /* The echo device: also the shortest example of how a device takes, answers and drains. */
-#include "lib/echo.h"
+#include "lib/virtio/echo.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
  *       ...
  *   }
  */
-#include "lib/virtio_driver.h"
+#include "lib/virtio/virtio_driver.h"
 
 #define MALFORMED 16u
 

@@ -1,13 +1,12 @@
 /* Interprocessor interrupts: INIT and start-up, and which processors each destination reaches
  * (SDM 3A, 9.4 and 11.6). */
-#include "guest/suite.h"
-
 #include <stddef.h>
 
 #include "guest/apic.h"
 #include "guest/long64.h"
 #include "guest/machine.h"
 #include "guest/processors.h"
+#include "guest/suite.h"
 
 /* Processor 1 is started three times: from reset, out of a loop, and out of a HLT with interrupts
  * disabled. Each time it leaves the CS and CR0 that it began with in the first two counters. */
