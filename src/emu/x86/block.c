@@ -2,13 +2,14 @@
  * The block cache.
  *
  * A block is found in three ways. By virtual address: a direct-mapped table of recent blocks, where
- * nearly all look-ups end; a generation number empties it whenever a virtual address may have come
- * to mean another physical one. By physical address and mode: a hash table. By page: a list, to
- * find the blocks that a store hits.
+ * nearly all look-ups end. Raising the generation number empties this table; that is done whenever
+ * a virtual address may have come to mean another physical one. By physical address and mode: a
+ * hash table. By page: a list, to find the blocks that a store hits.
  *
  * Blocks are cut from one arena and never freed singly. A dropped block only leaves the tables: it
  * may be the one that is running, and its memory must stay valid until it returns. When the arena
- * is full all blocks are dropped at once, which happens between blocks only.
+ * or the memory for thunks is full, all blocks are dropped at once. This happens only between
+ * blocks.
  */
 #include "emu/x86/block.h"
 
@@ -113,7 +114,8 @@ static struct page **block_page_slot(struct block_cache *b, gpa_t page)
     return slot;
 }
 
-/* The page's entry in the table; takes a hold (code_pages.h) where it has to be made. */
+/* Returns the page's entry in the table. If there is none, makes it and takes a hold on the page
+ * (code_pages.h). */
 static struct page *block_page(struct cpu *c, gpa_t gpa)
 {
     gpa_t at = gpa & ~(gpa_t)(PAGE_4K - 1);
@@ -210,8 +212,8 @@ static void block_drop(struct cpu *c, gpa_t gpa, uint64_t len)
         block_forget_addresses(c);
 }
 
-/* Decodes up to `room` bytes into a new block of the cache. NULL: the first instruction goes on
- * past them. */
+/* Decodes up to `room` bytes into a new block of the cache. NULL: the first instruction does not
+ * end within these bytes. */
 static struct block *block_decode(struct cpu *c, uint32_t mode, gpa_t pc, const uint8_t *code,
                                   unsigned room)
 {
@@ -270,8 +272,8 @@ static struct block *block_decode_straddler(struct cpu *c, uint32_t mode, uint64
     return block;
 }
 
-/* Not inlined, so that a hit in the recent table, which nearly every look-up is, does not pay for
- * this function's stack frame. */
+/* Not inlined, so that a look-up that ends in the table of recent blocks, as nearly all do, does
+ * not pay for this function's stack frame. */
 static __attribute__((noinline)) const struct block *
 block_look_up(struct cpu *c, uint32_t mode, uint64_t linear, struct recent *r)
 {
@@ -309,8 +311,9 @@ static inline const struct block *block_find(struct cpu *c, uint32_t mode)
     return block_look_up(c, mode, linear, r);
 }
 
-/* Blocks are decoded without regard to the limit of CS. Where a block goes on past the limit, its
- * instructions run as blocks of one, until one of them is not wholly inside: that one faults. */
+/* Blocks are decoded without regard to the limit of CS. If a block goes on past the limit, its
+ * instructions run one at a time, each in a block of its own, up to the first that is not wholly
+ * within the limit. That instruction faults. */
 static __attribute__((noinline)) const struct block *block_find_within_limit(struct cpu *c,
                                                                              uint32_t mode)
 {
@@ -332,8 +335,9 @@ const struct block *block_at(struct cpu *c, uint32_t mode)
     return block_find(c, mode);
 }
 
-/* Drops the running block as if its code had changed. If the block is no longer in the recent table
- * there is nothing to do: it is a single instruction, or its code did change. */
+/* Drops the running block as if its code had changed. The block is looked up in the table of recent
+ * blocks. It is not found if it is a single instruction, or if a store that it made has dropped
+ * blocks: itself, so that it ends anyway, or only others, and then it runs on to its end. */
 void block_stop(struct cpu *c)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->gpr[CPU_BLOCK_RIP];

@@ -5,7 +5,7 @@
  *
  * A block is a straight run of instructions on one page. Its key is the guest physical address of
  * its first byte and the mode it was decoded for. An instruction that straddles two pages is a
- * block of its own and is decoded again each time, since the page mapped behind the first may have
+ * block of its own and is decoded again each time, since the page mapped after the first may have
  * changed. Each processor has its own cache, so that a look-up takes no lock; the price is that
  * every processor decodes what it runs.
  *
@@ -30,11 +30,12 @@ void block_cache_destroy(struct block_cache *b);
 /* That vCPU's thread. */
 
 /* Returns the block at cpu.rip in this mode, decoding it if need be. NULL: the fetch faulted and
- * the fault is recorded. The block is valid until the next call of a function of this header. */
+ * the fault is recorded. The block is valid until the next call of block_at or drop_all
+ * (cpu/code_cache.h). It may be dropped while it runs. */
 const struct block *block_at(struct cpu *c, uint32_t mode);
 
-/* From inside an instruction: makes the running block end behind that instruction. The block is
- * dropped for it, so the next run decodes it again. */
+/* From inside an instruction: makes the running block end after that instruction, by dropping the
+ * block. It is decoded again when it is next looked up. */
 void block_stop(struct cpu *c);
 
 #endif

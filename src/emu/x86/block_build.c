@@ -2,7 +2,7 @@
  * Building blocks.
  *
  * Some instructions end a block: those that do not simply continue at the next byte, those that may
- * change the mode or let an interrupt in, those that take long, and the serializing ones (order.h).
+ * change the mode or enable interrupts, those that take long, and the serializing ones (order.h).
  * For the first three kinds the build functions end the block; for the serializing ones this file
  * does.
  */
@@ -34,8 +34,9 @@ static void block_build_nop(struct build *b)
     (void)build_append(b, op_nop);
 }
 
-/* PREFETCH with a register operand: undefined on AMD's processors, a NOP on Intel's. */
-static bool block_insn_undefined(const struct build *b)
+/* Whether this is PREFETCH with a register operand and the guest's processor has no such
+ * instruction: it is undefined on AMD's processors and a NOP on Intel's. */
+static bool block_prefetch_undefined(const struct build *b)
 {
     return b->row->map == MAP_0F && b->insn.opcode == 0x0d && !(b->insn.flags & INSN_MEM) &&
            !b->cpu->vendor->prefetch_register;
@@ -47,7 +48,7 @@ static unsigned block_insn_forbidden(const struct build *b)
     uint32_t mode = b->block->mode;
 
     if (b->row->class == CLASS_UD || !cpu_offers(b->cpu, b->row->feature) ||
-        block_insn_undefined(b))
+        block_prefetch_undefined(b))
         return CPU_UD;
     if ((b->row->priv == PRIV_pe || b->row->priv == PRIV_pe0 || b->row->priv == PRIV_peu) &&
         (mode & MODE_REAL))
@@ -81,7 +82,8 @@ static bool (*const block_families[])(struct build *b) = {
     build_port, build_state,  build_x87,   build_masked, build_bits,   build_legacy, build_native,
 };
 
-/* Whether F3 41 90 is PAUSE, as on Intel's processors; on AMD's the REX.B makes it XCHG. */
+/* Whether this is PAUSE with REX.B (F3 41 90), on a processor that ignores the REX.B there, as
+ * Intel's do. AMD's execute it as XCHG. */
 static bool block_insn_is_pause(const struct build *b)
 {
     return b->row->mnemonic == MN_XCHG && b->insn.opcode == 0x90 && (b->insn.flags & INSN_REP) &&

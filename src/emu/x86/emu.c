@@ -205,8 +205,9 @@ static int emu_vcpu_regs_get(struct accel_vcpu *v, struct vcpu_regs *r, struct e
     return 0;
 }
 
-/* What has to happen on the vCPU's own thread (signals, host timers), or only after the kernel was
- * loaded (the TSC's frequency is measured over that time). */
+/* Does what cannot be done when the processor is created. The signal handler and the host timers
+ * have to be set up on the vCPU's own thread. The TSC's frequency, which CPUID shows, is measured
+ * while the kernel is loaded. */
 static int emu_vcpu_first_run(struct cpu *c, struct err *e)
 {
     struct cpuid_machine shape = { .vcpu_count = c->emu->vcpu_count, .vcpu = c->accel.id };

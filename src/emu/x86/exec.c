@@ -2,8 +2,8 @@
  * Running a processor.
  *
  * A block runs to its last op, or to one that faults. Then the loop handles what the block left in
- * cpu.leave, then requests, then runs the next block. A running guest costs most between two
- * blocks: keep the path from one to the next short.
+ * cpu.leave, then requests, then runs the next block. Most of the emulator's overhead is in going
+ * from one block to the next: keep that path short.
  */
 #include "emu/x86/exec.h"
 
@@ -48,7 +48,7 @@ static void exec_start_up(struct cpu *c, uint32_t requests)
     if (requests & CPU_REQ_INIT) {
         cpu_reset(c, true);
         lapic_reset(c->lapic, true);
-        kvmclock_system_write(c, 0); /* as KVM does: the page may be another kernel's */
+        kvmclock_system_write(c, 0); /* as KVM does: another kernel may own that memory now */
         c->halted_by_guest = false;
     }
     if (!(requests & CPU_REQ_SIPI) || !c->waiting_for_sipi)
@@ -71,11 +71,12 @@ static enum next exec_nmi_take(struct cpu *c)
     return intr_deliver(c, CPU_NMI) ? GO_ON : SHUT_DOWN;
 }
 
-/* CPU_REQ_INTERRUPT stays set while RFLAGS.IF, STI or MOV SS holds a pending vector back. */
+/* Delivers a pending interrupt. If RFLAGS.IF is clear, or the processor has just executed STI or
+ * MOV SS, the interrupt has to wait and CPU_REQ_INTERRUPT is set again. */
 static enum next exec_interrupt_take(struct cpu *c)
 {
     struct legacy *legacy = c->emu->legacy;
-    bool wired; /* the 8259 pair has an interrupt: it goes first, as on KVM */
+    bool wired; /* the 8259 pair has an interrupt, which is taken first, as on KVM */
     int vector;
 
     (void)cpu_requests_take(c, CPU_REQ_INTERRUPT);
@@ -177,10 +178,10 @@ static void exec_block(struct cpu *c, const struct block *block)
         c->rip = (uint32_t)c->rip;
 }
 
-/* Records the #DB that the completed instruction has coming: a single step, or breakpoints it met.
- * After MOV SS the trap waits for one more instruction (SDM 3A, 6.8.3). A faulting instruction did
- * not complete, and its breakpoints are forgotten. A software interrupt is delivered before its
- * breakpoints are reported (exec_leave_take). */
+/* Records the #DB that is due after an instruction, for a single step or for breakpoints that it
+ * met. After MOV SS the #DB waits for one more instruction (SDM 3A, 6.8.3). An instruction that
+ * faulted has not completed, and its breakpoints are forgotten. A software interrupt is no such
+ * fault: it is delivered first, and exec_leave_take then reports its breakpoints. */
 static void exec_traps_take(struct cpu *c, bool step)
 {
     if (c->leave == CPU_FAULT && !c->fault.software)
@@ -232,7 +233,8 @@ static void exec_blocks(struct cpu *c)
              __atomic_load_n(&c->request, __ATOMIC_RELAXED) == 0);
 }
 
-/* After MOV SS, a software interrupt is delivered before the breakpoint that MOV SS met. */
+/* Does what the block or instruction asked for in cpu.leave. A software interrupt is delivered
+ * before the #DB for breakpoints met by it or by a MOV SS just before it. */
 static enum next exec_leave_take(struct cpu *c)
 {
     enum next next = GO_ON;

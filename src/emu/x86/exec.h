@@ -4,9 +4,10 @@
  * The loop that runs one processor: it executes blocks, and between them delivers faults and
  * interrupts and does what other threads ask for.
  *
- * This room is the top of the software CPU: emu.c creates the machine's processors and interrupt
- * controllers, block.c and block_build.c decode and cache, exec.c runs. It puts the rooms below it
- * together; none of them may include a header of this one.
+ * This room, the files of src/emu/x86 itself, is the top of the software CPU. emu.c creates the
+ * machine's processors and interrupt controllers, block_build.c turns code into blocks, block.c
+ * caches them, and exec.c runs them. The room connects the rooms in its folders; none of those may
+ * include one of its headers.
  */
 #include "core/vm/accel.h"
 

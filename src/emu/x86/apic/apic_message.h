@@ -37,9 +37,9 @@ struct apic_message {
  * lowest priority. */
 void apic_send(struct emu *m, const struct apic_message *msg);
 
-/* Whether a fixed or lowest-priority message, sent now, would be one more interrupt for some local
- * APIC: one that it would go to, and where the vector is not already pending. False for the other
- * delivery modes. */
+/* Whether a fixed or lowest-priority message, sent now, would become an interrupt of its own in
+ * some local APIC: one that it would go to, and that would keep it (lapic_keeps). False for the
+ * other delivery modes. */
 bool apic_keeps(struct emu *m, const struct apic_message *msg);
 
 /* Sends to every local APIC but `except`, which may be NULL, whatever the destination. */

@@ -7,8 +7,8 @@
  * none while it is masked. A level-triggered entry keeps its remote IRR bit set until the guest's
  * EOI; a pulse that comes before that is lost, as with KVM's I/O APIC.
  *
- * Any thread. One lock guards all; a pulse goes before register accesses (core/base/lock.h), since
- * it may come from the loop thread.
+ * Any thread. One lock guards everything. A pulse takes it with priority over register accesses
+ * (core/base/lock.h), since it may come from the loop thread.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,9 +36,9 @@ void ioapic_write(struct ioapic *io, uint32_t offset, uint32_t value);
 
 void ioapic_pulse(struct ioapic *io, unsigned input);
 
-/* Whether a pulse now would be one more interrupt: the entry is neither masked nor waiting for an
- * EOI, and apic_keeps says so. `input` is below IOAPIC_INPUTS. It goes first for the lock, as a
- * pulse does: the caller may hold a lock that the loop thread waits for. */
+/* Whether a pulse now would become an interrupt of its own: the entry is neither masked nor waiting
+ * for an EOI, and apic_keeps is true of its message. `input` is below IOAPIC_INPUTS. Takes the lock
+ * with priority, as a pulse does: the caller may hold a lock that the loop thread waits for. */
 bool ioapic_keeps(struct ioapic *io, unsigned input);
 
 /* A local APIC ended a level-triggered interrupt. */

@@ -1,7 +1,7 @@
 /*
- * The local APIC's state, for whoever asks: whether a message is meant for it, what is pending,
- * what may interrupt. The registers are in lapic_regs.c and lapic_msr.c, the timer is in
- * lapic_timer.c.
+ * The local APIC's state: whether it is the destination of a message, which interrupts are pending,
+ * and which may interrupt the processor. The registers are in lapic_regs.c and lapic_msr.c, the
+ * timer is in lapic_timer.c.
  */
 #include "emu/x86/apic/lapic.h"
 
@@ -20,7 +20,7 @@ unsigned lapic_highest(const uint32_t *words)
         if (word)
             return i * 32 + 31 - (unsigned)__builtin_clz(word);
     }
-    return 0; /* not a vector: those below 16 are never delivered */
+    return 0; /* no vector is set; vectors below 16 are never delivered */
 }
 
 static void lapic_bit_set(uint32_t *words, uint8_t vector)
@@ -70,7 +70,7 @@ uint64_t lapic_cr8(const struct lapic *l)
 void lapic_task_priority_set(struct lapic *l, uint32_t value)
 {
     l->tpr = value;
-    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* the old priority may have held one back */
+    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* the old priority may have held an interrupt back */
 }
 
 void lapic_cr8_set(struct lapic *l, uint64_t value)

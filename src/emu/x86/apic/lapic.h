@@ -3,9 +3,9 @@
 /*
  * The local APIC of one processor, in xAPIC and x2APIC mode (SDM 3A, chapter 11).
  *
- * The registers belong to that vCPU's thread. Other threads read those that decide whether a
- * message is meant for it and whether it takes interrupts, and change only the interrupt request
- * and trigger mode bits and the ESR, through lapic_raise, which then asks the processor to look.
+ * The registers belong to that vCPU's thread. Other threads read the registers that decide whether
+ * the APIC is the destination of a message and whether it accepts interrupts. They change only the
+ * IRR, the TMR and the ESR, through lapic_raise, which then sends the processor CPU_REQ_INTERRUPT.
  *
  * This room is the machine's interrupt controllers and timers: local APICs, I/O APIC, 8259 pair and
  * 8254. They tell a processor of an interrupt through cpu_request; they must not know guest memory,
@@ -38,12 +38,13 @@ struct lapic {
     uint64_t timer_period_ns;  /* 0: not counting */
     uint64_t tsc_deadline;     /* 0: not armed */
     uint32_t timer_owed;       /* ticks of a periodic timer that the guest has yet to get */
-    uint64_t timer_wake_ns;    /* when the host timer is to signal; 0: not set, or it has */
+    uint64_t timer_wake_ns;    /* when the host timer is to signal; 0: not set, or has signalled */
     timer_t timer;
     bool has_timer;
 };
 
-/* While building. Calls on_eoi on that vCPU's thread for each interrupt that the guest ends. */
+/* While the machine is built. on_eoi will be called, on that vCPU's thread, for each interrupt that
+ * the guest ends. */
 void lapic_init(struct lapic *l, struct cpu *c,
                 void (*on_eoi)(struct lapic *l, uint8_t vector, bool level));
 
@@ -56,7 +57,8 @@ void lapic_finish(struct lapic *l);
 
 /* That vCPU's thread. */
 
-/* `init`: by INIT, which leaves IA32_APIC_BASE alone; otherwise by RESET. */
+/* Resets the APIC as INIT does if `init`, otherwise as RESET does. INIT leaves IA32_APIC_BASE
+ * alone. */
 void lapic_reset(struct lapic *l, bool init);
 
 /* The registers of the 4 KiB window of xAPIC mode, at multiples of 16. Other offsets read as 0 and
@@ -81,7 +83,7 @@ void lapic_cr8_set(struct lapic *l, uint64_t value);
 int lapic_pending(const struct lapic *l);
 void lapic_accept(struct lapic *l, uint8_t vector);
 
-/* To be called when CPU_REQ_TIMER was set. */
+/* To be called when CPU_REQ_TIMER was set: the host timer may have expired. */
 void lapic_timer_ran_out(struct lapic *l);
 
 /* To be called when the guest's TSC was moved: a deadline is a TSC value. */
@@ -95,17 +97,19 @@ bool lapic_claims(const struct lapic *l, uint64_t gpa);
 /* Makes an interrupt pending. Does nothing while the APIC is disabled. */
 void lapic_raise(struct lapic *l, uint8_t vector, bool level);
 
-/* Whether lapic_raise would make one more interrupt: not so while the vector is already pending. */
+/* Whether an interrupt raised now would be kept as one of its own: the APIC is enabled, the vector
+ * is valid (16 or above), and it is not already pending, where the two would merge. */
 bool lapic_keeps(const struct lapic *l, uint8_t vector);
 
-/* Whether IA32_APIC_BASE enables it. While it does not, the processor has no local APIC. */
+/* Whether IA32_APIC_BASE enables the APIC. If not, the processor works as if it had none. */
 bool lapic_is_on(const struct lapic *l);
 
-/* Whether the processor takes interrupts of the 8259 pair: LINT0 is open as ExtINT, or the APIC is
- * off. */
+/* Whether the processor takes interrupts of the 8259 pair: LINT0 is unmasked and in ExtINT mode, or
+ * the APIC is off. */
 bool lapic_lets_extint(const struct lapic *l);
 
-/* The INTR output of the 8259 pair, which is wired to LINT0, is up; `edge`: it was down before. */
+/* To be called while the INTR output of the 8259 pair, which is wired to LINT0, is asserted.
+ * `edge`: it was not asserted before. */
 void lapic_wire(struct lapic *l, bool edge);
 
 #endif

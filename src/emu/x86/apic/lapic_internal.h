@@ -50,7 +50,8 @@ enum {
 #define LVT_NMI       4u
 #define LVT_EXTINT    7u
 
-/* CPUID leaf 0x15 gives this as the core crystal clock's frequency. */
+/* CPUID shows this frequency in leaf 0x40000010 and, to a guest that sees an Intel processor, in
+ * leaf 0x15 as that of the core crystal clock. */
 #define LAPIC_TIMER_HZ UINT64_C(1000000000)
 
 /* IA32_APIC_BASE. */

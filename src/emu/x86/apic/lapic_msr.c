@@ -10,7 +10,7 @@
 #define MSR_X2APIC    0x800u /* the first of 0x100 */
 
 /* A write of IA32_APIC_BASE. The window can be disabled but not moved; x2APIC mode is entered from
- * xAPIC mode and left only by disabling the APIC (SDM 3A, 11.12.5). */
+ * xAPIC mode and left only by disabling the APIC (SDM 3A, 11.12.5). False: #GP. */
 static bool lapic_base_write(struct lapic *l, uint64_t value)
 {
     const uint64_t modes = LAPIC_BASE_ENABLE | LAPIC_BASE_X2APIC;
@@ -22,7 +22,7 @@ static bool lapic_base_write(struct lapic *l, uint64_t value)
         return false;
     lapic_base_set(l, value);
     if (to == 0 && from != 0)
-        lapic_reset(l, true); /* its state when it is enabled again */
+        lapic_reset(l, true); /* it will be in this state when it is enabled again */
     return true;
 }
 

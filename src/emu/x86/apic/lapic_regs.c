@@ -57,7 +57,7 @@ static void lapic_end_of_interrupt(struct lapic *l)
     l->isr[vector / 32] &= ~(1u << vector % 32);
     l->on_eoi(l, vector, lapic_bit_test(l->level, vector));
     lapic_timer_served(l, vector);
-    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* it may have held another one back */
+    cpu_request(l->cpu, CPU_REQ_INTERRUPT); /* the one that ended may have held another back */
 }
 
 uint32_t lapic_read(struct lapic *l, uint32_t offset)

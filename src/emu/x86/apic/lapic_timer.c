@@ -2,15 +2,15 @@
  * The local APIC's timer: one-shot, periodic and TSC-deadline mode (SDM 3A, 11.5.4), built on a
  * host timer.
  *
- * It counts at LAPIC_TIMER_HZ divided by the divide register. A period begins where the last one
- * ended, not where the host noticed the end. If the host misses the ends of several periods it owes
+ * It counts at LAPIC_TIMER_HZ divided by the divide register. A period begins when the last one
+ * ended, not when the host noticed the end. If the host misses the ends of several periods it owes
  * the guest their ticks, since a guest that counts ticks would lose time. One tick fires at once
  * and each of the others at the EOI of the one before. At most a second's worth is owed, because
  * the machine may have been paused for an hour.
  *
  * If the host timer comes very late, the host had stopped the machine or given it no processor
- * time. Linux has a timer due within four seconds on each of its processors, and takes twenty
- * seconds without one for a lockup of its own; so it is told (kvmclock_stopped).
+ * time. Linux's watchdog sets a timer every four seconds on each processor and reports a lockup if
+ * none came for twenty seconds. The guest is therefore told of the pause (kvmclock_stopped).
  */
 #include <stddef.h>
 
@@ -113,7 +113,7 @@ void lapic_timer_mode(struct lapic *l, uint32_t lvt)
     bool was_deadline = MODE(l->lvt[LVT_TIMER]) == MODE_DEADLINE;
 
     if (was_deadline != (MODE(lvt) == MODE_DEADLINE))
-        lapic_timer_stop(l); /* "a change into or out of TSC-deadline mode disarms the timer" */
+        lapic_timer_stop(l); /* SDM 3A, 11.5.4.1; as on KVM, other mode changes do not stop it */
 }
 
 void lapic_timer_deadline(struct lapic *l, uint64_t tsc)
@@ -175,7 +175,7 @@ static void lapic_timer_deadline_reached(struct lapic *l)
     lapic_timer_fire(l);
 }
 
-/* Whether a tick is pending already, so that another one would be lost. */
+/* Whether a tick is still pending, so that another one would merge with it and be lost. */
 static bool lapic_timer_tick_waits(const struct lapic *l)
 {
     unsigned vector = l->lvt[LVT_TIMER] & 0xffu;

@@ -46,7 +46,8 @@ void legacy_stop(struct legacy *l)
     l->has_timer = false;
 }
 
-/* With the lock held, after every change of the pair: tells the processors of its interrupt. */
+/* With the lock held, after every change of the pair: tells the processors if the pair has an
+ * interrupt. */
 static void legacy_wire_update(struct legacy *l)
 {
     bool asks = pic_asks(&l->pic);

@@ -4,10 +4,10 @@
  * The PC's 8259 pair and 8254 timer (core/dev/pic.h, core/dev/pit.h) as part of the machine: their
  * ports, the lock they share, the host timer behind counter 0, and the wire to the processors.
  *
- * The pair's INTR output is wired to LINT0 of every local APIC, which lets it in as ExtINT or not,
- * or to the processor itself if its local APIC is off (SDM 3A, 11.4 and 11.5.1). Interrupts 0 to 15
- * go both here and to the I/O APIC, as on KVM; until a guest initialises the pair they are ignored
- * here.
+ * The pair's INTR output is wired to LINT0 of every local APIC. The APIC's LVT entry says whether
+ * it reaches the processor as ExtINT; if the APIC is off, it always does (SDM 3A, 11.4 and 11.5.1).
+ * Interrupts 0 to 15 go both here and to the I/O APIC, as on KVM; until a guest initialises the
+ * pair they are ignored here.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,12 +23,12 @@ struct err;
 
 struct legacy {
     struct emu *emu;
-    struct lock lock; /* legacy_raise goes first (core/base/lock.h) */
+    struct lock lock; /* legacy_raise takes it with priority (core/base/lock.h) */
     struct pic pic;
     struct pit pit;
-    bool in_use;        /* atomic; pic_in_use */
-    bool asks;          /* atomic; pic_asks */
-    bool owes;          /* atomic; pit.owed is not 0 */
+    bool in_use;        /* pic_in_use; atomic, as are the next two: read without the lock */
+    bool asks;          /* pic_asks */
+    bool owes;          /* pit.owed is not 0 */
     uint64_t due_ns;    /* when counter 0's next interrupt is due, or PIT_NEVER */
     uint64_t served_ns; /* when the last one was handled */
     timer_t timer;      /* signals processor 0's thread */
@@ -61,7 +61,7 @@ uint8_t legacy_take(struct legacy *l);
 /* Any vCPU's thread, after a local APIC's EOI: sends a timer interrupt that is owed, if one is. */
 void legacy_eoi(struct legacy *l);
 
-/* Processor 0's thread, when CPU_REQ_TIMER was set, for whichever timer. */
+/* Processor 0's thread, when CPU_REQ_TIMER was set: this host timer or another may have expired. */
 void legacy_timer_ran_out(struct legacy *l);
 
 #endif

@@ -16,7 +16,7 @@ struct code_cache_ops {
     void (*drop)(struct cpu *c, gpa_t gpa, uint64_t len);
     void (*drop_all)(struct cpu *c);
 
-    /* From inside an instruction: makes the running block end behind it. */
+    /* From inside an instruction: makes the running block end after that instruction. */
     void (*stop)(struct cpu *c);
 
     /* Forgets which block is at which virtual address: the mapping changed. */

@@ -3,14 +3,15 @@
 /*
  * One software processor: its architectural state and what the emulator keeps beside it.
  *
- * All of it belongs to the vCPU's own thread, except for the fields marked atomic or with a lock.
+ * All of it belongs to the vCPU's own thread, except for fields marked atomic or guarded by a lock.
  *
  * Vector and x87 state: the XMM/YMM registers are in `vec`; x87, MMX and MXCSR live in the host's
  * own registers while the thread is inside run (the emulator's C code uses none of them) and in
  * `fx` otherwise.
  *
- * This room is the state of one processor and what follows from that state alone. It must not know
- * guest memory, instructions, interrupt controllers or the loop: the rooms that do are above it.
+ * This room is the state of one processor, what follows from that state alone, and what processors
+ * share (machine.h). It must not know how guest memory, instructions, interrupt controllers or the
+ * loop work: the rooms above it do.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,8 +35,8 @@ struct tlb;
 struct tlbs;
 struct vendor;
 
-/* EAX of CPUID leaf 1 and RDX after reset, unless vendor_pretend says otherwise: family 6, and a
- * model that does not exist. */
+/* EAX of CPUID leaf 1 and RDX after reset, whatever the host's are, unless vendor_pretend changes
+ * them: family 6, model 15, stepping 0. */
 #define CPU_SIGNATURE 0x000006f0u
 
 /* Physical address bits as in CPUID leaf 0x80000008; page table bits above are reserved. */
@@ -57,12 +58,12 @@ struct cpu {
     uint8_t alone;                /* enum cpu_alone */
     uint32_t mode;                /* enum cpu_mode: the mode that blocks are decoded for */
     uint32_t request;             /* enum cpu_request; atomic, any thread sets bits */
-    bool in_guest;                /* others wait for its answer (code_pages.h); atomic */
+    bool in_guest;                /* in guest code: others wait for it (code_pages.h); atomic */
     uint32_t code_answered;       /* the emu.code_epoch it answered last; atomic */
-    struct code_drops code_drops; /* with emu.code_lock */
-    bool halted;                  /* in cpu_wait; atomic */
+    struct code_drops code_drops; /* guarded by emu.code_lock */
+    bool halted;                  /* asleep in cpu_wait; atomic */
     /* With CPU_REQ_TURNS: how many more times the loop in exec.c goes round before run returns. A
-     * turn is a block, a piece of a REP, or one delivery. */
+     * turn is at most one block or one piece of a REP, with the deliveries before and after it. */
     uint32_t turns;
     const struct tlb *tlb; /* the table of the present mode (mode.c) */
     uint64_t executed;     /* instructions; iterations of a REP are not counted */
@@ -79,15 +80,15 @@ struct cpu {
     struct x86_table idt;
     uint64_t cr0, cr2, cr3, cr4;
     uint64_t dr[8];
-    uint16_t debug_met; /* DR6 bits of a #DB to come, met by this instruction or a MOV SS before */
+    uint16_t debug_met; /* DR6 bits of a #DB that is due, also from a MOV SS just before */
     uint64_t efer;
     uint64_t xcr0;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, misc_enable, tsc_aux, tsc_adjust;
-    uint64_t kvmclock; /* MSR_KVM_SYSTEM_TIME_NEW; with emu.kvmclock_lock */
-    uint32_t kvmclock_version;
-    uint64_t tsc_offset; /* guest TSC = host TSC + this; atomic, any thread reads */
+    uint64_t kvmclock;         /* MSR_KVM_SYSTEM_TIME_NEW; guarded by emu.kvmclock_lock */
+    uint32_t kvmclock_version; /* guarded by emu.kvmclock_lock */
+    uint64_t tsc_offset;       /* guest TSC = host TSC + this; atomic, any thread reads */
     bool nmi_blocked;
     bool halted_by_guest; /* HLT, until an interrupt comes */
     bool waiting_for_sipi;
@@ -96,9 +97,9 @@ struct cpu {
     struct cpu_vec vec[16];
     uint8_t fx[512] __attribute__((aligned(16))); /* FXSAVE image: x87 and MXCSR outside run */
 
-    /* An operand that crosses a page or is a device's: its copy, and where it is (mmu.h). */
+    /* A copy of an operand that instructions cannot use in place (mmu.h). */
     uint8_t bounce[64] __attribute__((aligned(64)));
-    struct pieces operand;
+    struct pieces operand; /* where the operand of the last access on the slow path is */
 
     struct cpuid_table cpuid;
     uint64_t offered;            /* bit n: cpuid shows enum table_feature n */
@@ -134,8 +135,8 @@ static inline bool cpu_refuse(struct cpu *c, enum cpu_vector vector, uint32_t er
     return false;
 }
 
-/* Gets the full RFLAGS, as PUSHF would see it; sets it, every bit as given except bit 1, which is
- * always 1. With RF set, the next instruction runs with CPU_ALONE_RESUMED. */
+/* cpu_rflags returns the full RFLAGS, RF and VM included. cpu_rflags_set sets every bit as given,
+ * except bit 1, which is always 1; if RF is set, the next instruction has CPU_ALONE_RESUMED. */
 uint64_t cpu_rflags(const struct cpu *c);
 void cpu_rflags_set(struct cpu *c, uint64_t rflags);
 

@@ -65,7 +65,7 @@ static void debug_meet(struct cpu *c, uint64_t at, unsigned size, unsigned kinds
 bool debug_may_begin(struct cpu *c)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->rip;
-    uint16_t owed = c->debug_met; /* met by MOV SS, for the #DB behind this instruction */
+    uint16_t owed = c->debug_met; /* met by MOV SS, for the #DB after this instruction */
 
     c->debug_met = 0;
     debug_meet(c, c->efer & X86_EFER_LMA ? linear : (uint32_t)linear, 1, 1u << KIND_CODE);
@@ -107,8 +107,9 @@ void debug_trap(struct cpu *c)
     cpu_fault(c, CPU_DB);
 }
 
-/* Maps DR4 and DR5 to DR6 and DR7, which they are aliases of unless CR4.DE is set. False, with the
- * fault recorded: CR4.DE is set, or DR7.GD makes every access a #DB. */
+/* Replaces DR4 and DR5 by DR6 and DR7, whose aliases they are unless CR4.DE is set. False: the
+ * fault is recorded, which is #UD for DR4 and DR5 if CR4.DE is set, and #DB for any register if
+ * DR7.GD is. */
 static bool debug_register_number(struct cpu *c, unsigned *number)
 {
     if (*number == 4 || *number == 5) {

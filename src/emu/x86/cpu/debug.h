@@ -5,7 +5,7 @@
  *
  * While DR7 enables any breakpoint, each instruction runs in a block of its own
  * (CPU_ALONE_WATCHED), and pages that hold a watched address have no entry in the translation
- * tables: every access to them takes the slow door of mmu.c, which reports it here. While DR7
+ * tables: every access to them takes the slow path in mmu.c, which reports it here. While DR7
  * enables none, breakpoints cost nothing.
  *
  * That vCPU's thread.
@@ -18,7 +18,8 @@ struct cpu;
 /* A bit of cpu.debug_met and DR6: single step. Bits 0 to 3 of both are the breakpoints. */
 #define DEBUG_BS UINT16_C(0x4000)
 
-/* MOV from and to DR0 to DR7, from inside the instruction. False: the fault is recorded. */
+/* MOV from and MOV to debug register `number`, 0 to 7, from inside the instruction. False: the
+ * fault is recorded. */
 bool debug_read(struct cpu *c, unsigned number, uint64_t *value);
 bool debug_write(struct cpu *c, unsigned number, uint64_t value);
 
@@ -29,8 +30,8 @@ bool debug_may_begin(struct cpu *c);
 /* Records a #DB for what cpu.debug_met holds, at cpu.rip. */
 void debug_trap(struct cpu *c);
 
-/* From inside an instruction with CPU_ALONE_WATCHED, which accesses these bytes: notes in
- * cpu.debug_met the breakpoints that the access meets. */
+/* To be called when an instruction accesses memory or a port while CPU_ALONE_WATCHED is set. Adds
+ * the breakpoints that the access meets to cpu.debug_met. */
 void debug_access(struct cpu *c, uint64_t linear, unsigned size, bool write);
 void debug_port(struct cpu *c, uint16_t port, unsigned size);
 

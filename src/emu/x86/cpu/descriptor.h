@@ -1,7 +1,7 @@
 #ifndef EMU_X86_CPU_DESCRIPTOR_H
 #define EMU_X86_CPU_DESCRIPTOR_H
 /*
- * Segment descriptors as bits (SDM 3A, 3.4.5 and 3.5). Pure.
+ * The bits of segment descriptors (SDM 3A, 3.4.5 and 3.5). Pure.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,10 +40,10 @@
 struct x86_segment seg_unpack(uint16_t selector, uint64_t raw);
 
 /* Whether [offset, offset + size) is inside the segment (SDM 3A, 5.3). Not for 64-bit mode, which
- * has no limits. Always false for a segment that is not present, as a null one is. */
+ * has no limits. Always false for a segment that is not present; a null segment never is. */
 bool seg_within_limit(const struct x86_segment *s, uint32_t offset, unsigned size);
 
-/* The flat segments SYSCALL, SYSRET, SYSENTER and SYSEXIT load without looking at a table. */
+/* A flat segment, as SYSCALL, SYSRET, SYSENTER and SYSEXIT load it without looking at a table. */
 struct x86_segment seg_flat(uint16_t selector, uint16_t access);
 
 #endif

@@ -4,12 +4,14 @@
  * The arithmetic flags, kept as the host computed them.
  *
  * Guest and host have the same ISA, so the flags of a guest instruction are those of the host's own
- * instruction: the handler executes that one, then LAHF and SETO AL, and keeps AX. That costs no
- * more than saving the operands for a later computation, gives the host's values for flags that the
- * manuals leave undefined, and makes a condition one test. The word's layout:
+ * instruction: the handler executes that one, then LAHF and SETO AL, and keeps AX. This costs no
+ * more than saving the operands to compute the flags later, gives the host's values for flags that
+ * the manuals leave undefined, and makes most conditions a single test. The word's layout:
  *
  *   bit  15 14 13 12 11 10  9  8   7 .. 1  0
- *        SF ZF  0 AF  0 PF  1 CF     0     OF
+ *        SF ZF  0 AF  0 PF  x CF     0     OF
+ *
+ * x is 1 in a word from LAHF and 0 in one made from RFLAGS; nothing depends on it.
  */
 #include <stdbool.h>
 #include <stdint.h>

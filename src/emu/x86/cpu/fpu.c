@@ -7,12 +7,13 @@
 #include "emu/x86/cpu/cpu.h"
 
 _Static_assert(offsetof(struct fpu_image, mxcsr) == 24, "SDM 1, table 10-2");
-_Static_assert(sizeof(((struct cpu *)0)->fx) == sizeof(struct fpu_image), "cpu.fx is one");
+_Static_assert(sizeof(((struct cpu *)0)->fx) == sizeof(struct fpu_image),
+               "cpu.fx holds an fpu_image");
 
 void fpu_get(struct fpu_image *image)
 {
     __asm__ volatile("fxsave64 %0" : "=m"(*image));
-    memset(image->xmm, 0, sizeof(image->xmm)); /* the emulator's own values */
+    memset(image->xmm, 0, sizeof(image->xmm)); /* the emulator's values, not the guest's */
     memset(image->unused, 0, sizeof(image->unused));
     image->fop = 0;
     image->fip = image->fdp = 0;

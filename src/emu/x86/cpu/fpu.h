@@ -4,15 +4,15 @@
  * The guest's x87, MMX and MXCSR state, which is in the host's registers while a processor runs
  * (cpu.h).
  *
- * The host's x87 remembers the addresses of the last instruction and operand. Those are addresses
- * of this process, in generated code. No image given to a guest or a snapshot may hold them, so
- * they read as 0.
+ * The host's x87 remembers the addresses of the last instruction and its operand. These are
+ * addresses in this process, in generated code and in host memory. No image given to a guest or a
+ * snapshot may hold them, so they read as 0.
  */
 #include <stdint.h>
 
 struct cpu;
 
-/* The bits of MXCSR that LDMXCSR and the state restores accept: all but the reserved ones (SDM 1,
+/* The bits of MXCSR that LDMXCSR, FXRSTOR and XRSTOR accept: all but the reserved ones (SDM 1,
  * 10.2.3). */
 #define FPU_MXCSR_MASK  0xffffu
 #define FPU_MXCSR_RESET 0x1f80u

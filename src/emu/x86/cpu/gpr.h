@@ -1,8 +1,8 @@
 #ifndef EMU_X86_CPU_GPR_H
 #define EMU_X86_CPU_GPR_H
 /*
- * The indices of cpu.gpr: the sixteen general registers, and behind them what else goes into an
- * address.
+ * The indices of cpu.gpr: the sixteen general registers, then the other values that an address can
+ * be made of.
  */
 #include "core/x86/regs.h"
 
@@ -15,7 +15,7 @@ enum cpu_gpr {
     CPU_DS_BASE,
     CPU_FS_BASE,
     CPU_GS_BASE,
-    CPU_ADDRESS, /* the address that an op in front of this one computed (op.h) */
+    CPU_ADDRESS, /* an address that the op before has computed (op.h) */
     CPU_GPRS,
 };
 

@@ -1,8 +1,8 @@
 #ifndef EMU_X86_CPU_MACHINE_H
 #define EMU_X86_CPU_MACHINE_H
 /*
- * What the software processors of one machine share. Set while the machine is built and constant
- * while it runs, except for the fields marked atomic or with a lock.
+ * What the software processors of one machine share. It is set while the machine is built and
+ * constant while the machine runs, except for fields marked atomic or guarded by a lock.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -43,13 +43,15 @@ struct emu {
     struct doorbell doorbells[DOORBELLS_MAX];
     unsigned doorbell_count;
 
-    struct lock code_lock; /* code_pages.c; writers that are not processors go first */
+    struct lock code_lock; /* taken with priority by threads other than vCPUs' (code_pages.c) */
     uint8_t *code_holds;   /* atomic; one byte per page of guest RAM, in the order of mem.regions */
-    uint32_t code_epoch;   /* atomic; written with code_lock */
+    uint32_t code_epoch;   /* atomic; written only with code_lock held */
 
-    pthread_mutex_t kvmclock_lock; /* guards the pages of kvmclock.c, and cpu.kvmclock */
+    /* Guards cpu.kvmclock, cpu.kvmclock_version, and the structures that kvmclock.c writes. */
+    pthread_mutex_t kvmclock_lock;
 
-    struct cpu *exclusive; /* atomic; the processor all others stand still for (exclusive.h) */
+    /* Atomic; the processor that all others wait for (exclusive.h), or NULL. */
+    struct cpu *exclusive;
     pthread_mutex_t exclusive_lock;
 };
 

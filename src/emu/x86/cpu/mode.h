@@ -1,8 +1,8 @@
 #ifndef EMU_X86_CPU_MODE_H
 #define EMU_X86_CPU_MODE_H
 /*
- * What the rest of the emulator needs to know of a processor's control registers, EFER, RFLAGS and
- * segments to decode and execute instructions and to translate addresses.
+ * The mode of a processor: a summary of its control registers, EFER, RFLAGS and segments, for the
+ * decoding and execution of instructions and the translation of addresses.
  */
 #include <stdint.h>
 
@@ -18,10 +18,10 @@ enum cpu_mode {
     MODE_STEP = 1u << 4,    /* one instruction per block: for RFLAGS.TF, or for cpu.alone */
     MODE_STACK32 = 1u << 5, /* SS.B */
     MODE_REAL = 1u << 6,    /* CR0.PE clear */
-    MODE_NO_X87 = 1u << 7,  /* CR0.TS or CR0.EM: x87 and MMX fault */
-    MODE_NO_SSE = 1u << 8,  /* CR0.TS, CR0.EM or no CR4.OSFXSR */
-    MODE_NO_AVX = 1u << 9,  /* CR0.TS, no CR4.OSXSAVE or not in XCR0 */
-    MODE_EM = 1u << 10,     /* CR0.EM: MMX is then #UD, where MODE_NO_X87 alone makes it #NM */
+    MODE_NO_X87 = 1u << 7,  /* CR0.TS or CR0.EM: x87 is #NM; so are MMX, SSE and AVX, if not #UD */
+    MODE_NO_SSE = 1u << 8,  /* CR0.EM set or CR4.OSFXSR clear: SSE is #UD */
+    MODE_NO_AVX = 1u << 9,  /* CR4.OSXSAVE, XCR0's SSE bit or its AVX bit clear: AVX is #UD */
+    MODE_EM = 1u << 10,     /* CR0.EM: MMX is #UD */
     MODE_CPL0 = 1u << 11,
 };
 

@@ -1,8 +1,8 @@
 #ifndef EMU_X86_CPU_REQUEST_H
 #define EMU_X86_CPU_REQUEST_H
 /*
- * What other threads want of a processor, interrupts from devices included: bits of cpu.request,
- * which the processor looks at between blocks of instructions.
+ * Requests of other threads to a processor, such as an interrupt from a device. They are bits of
+ * cpu.request, which the processor looks at between blocks of instructions.
  */
 #include <stdint.h>
 
@@ -16,8 +16,8 @@ enum cpu_request {
     CPU_REQ_INIT = 1u << 3,
     CPU_REQ_SIPI = 1u << 4,
     CPU_REQ_CODE = 1u << 5,  /* call code_pages_enter, which does what others asked for */
-    CPU_REQ_TIMER = 1u << 6, /* a host timer ran out: the local APIC's or the PIT's */
-    CPU_REQ_TURNS = 1u << 7, /* stays set: leave run when cpu.turns is 0, and instead of sleeping */
+    CPU_REQ_TIMER = 1u << 6, /* a host timer has expired: the local APIC's or the PIT's */
+    CPU_REQ_TURNS = 1u << 7, /* leave run when cpu.turns is 0 or instead of sleeping; stays set */
 };
 
 /* Any thread, also from a signal handler: sets these bits and wakes a processor that waits. */

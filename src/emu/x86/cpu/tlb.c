@@ -2,7 +2,7 @@
  * The translation tables.
  *
  * Entries of non-global pages are noted in a short log, so that a CR3 write empties those few
- * instead of three whole tables. When the log overflows, the tables are emptied.
+ * instead of three whole tables. If the log has overflowed, it empties the tables.
  */
 #include "emu/x86/cpu/tlb.h"
 
@@ -13,7 +13,8 @@
 #define LARGE_SHIFT 21
 #define HUGE_SHIFT  30
 
-/* The other tags are 0, which is the page at address 0 and maps to entry 0 only. */
+/* In the other entries the tag is 0. That is the page at address 0, which is looked up in entry 0
+ * only. */
 const struct tlb tlb_empty = {
     .read[0].tag = TLB_NO_TAG(0),
     .write[0].tag = TLB_NO_TAG(0),

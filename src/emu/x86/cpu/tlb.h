@@ -1,7 +1,7 @@
 #ifndef EMU_X86_CPU_TLB_H
 #define EMU_X86_CPU_TLB_H
 /*
- * The translation tables of one processor, which let an access do without a page walk. Pure.
+ * The translation tables of one processor, which spare most accesses the page walk. Pure.
  *
  * There are three direct-mapped tables: supervisor; supervisor with EFLAGS.AC set, which SMAP lets
  * reach user pages; user. Each has a read and a write half. mmu.h says how they are looked up.
@@ -35,7 +35,7 @@ enum {
 };
 
 /* A table that is always empty. It stands in for the user table while alignment checking is on, so
- * that every access takes the slow door, which checks it. */
+ * that every access takes the slow path, which checks it. */
 extern const struct tlb tlb_empty;
 
 #define TLB_LOG 512u
@@ -68,7 +68,7 @@ struct tlbs {
 void tlbs_fill(struct tlbs *t, unsigned table, uint64_t va, uint8_t *host, bool writable,
                bool global);
 
-/* To be called with a fill if va lies in a page of `size` bytes, more than 4 KiB. */
+/* To be called after tlbs_fill if the guest's page is larger than 4 KiB; `size` is in bytes. */
 void tlbs_note_large(struct tlbs *t, uint64_t va, uint64_t size);
 
 void tlbs_flush(struct tlbs *t, bool global); /* false: global pages may stay */

@@ -40,8 +40,9 @@ struct cpu_fault {
     bool has_error;
     bool address_fault; /* #GP for a non-canonical address; #SS if the access was through SS */
     bool software;      /* INT n, INT3, INTO: the gate's privilege level is checked */
-    /* Length of the INT n, INT1, INT3 or INTO that this comes from, otherwise 0. The frame pushed
-     * holds rip + length; rip is the instruction, where a fault in the delivery is reported. */
+    /* The length of the INT n, INT1, INT3 or INTO that raised this, otherwise 0. rip stays at that
+     * instruction, so that a fault during the delivery is reported there; the frame that is pushed
+     * holds rip + length. */
     uint8_t length;
     uint32_t error;
     uint64_t address; /* of a page fault, for CR2 */

@@ -2,13 +2,13 @@
  * Instruction decoder.
  *
  * An instruction is prefixes, an opcode in one of seven maps, and what the table row of that
- * encoding asks for: ModRM and an address, an immediate. The bits that rows are told apart by are
- * gathered in one word first, so that finding the row takes a few comparisons (table_find).
+ * encoding asks for: ModRM and an address, an immediate. The decoder first gathers in one word the
+ * bits that tell rows apart, so that finding the row takes a few comparisons (table_find).
  *
- * Reads are not checked byte by byte. Even after 15 prefixes, the most there can be, what follows
- * ends within WINDOW bytes. A shorter input is decoded from a copy padded with zeros. Only the
- * verdict asks how far the decoder has read: if it went beyond the input, more bytes are needed,
- * whatever the zeros decoded to.
+ * Reads are not checked byte by byte: whatever the bytes are, the decoder stays within the first
+ * WINDOW of them. A shorter input is decoded from a copy padded with zeros. Only the verdict asks
+ * how far the decoder has read: if it went beyond the input, more bytes are needed, whatever the
+ * zeros decoded to.
  */
 #include "emu/x86/decode/decode.h"
 
@@ -18,7 +18,8 @@
 #include "core/x86/regs.h"
 #include "emu/x86/decode/table.h"
 
-/* 15 prefixes, three bytes of escapes or VEX, opcode, ModRM, SIB, displacement, immediate. */
+/* Prefixes (the decoder gives up at the 15th), three bytes of escapes or VEX, opcode, ModRM, SIB,
+ * displacement, immediate. */
 #define WINDOW 33u
 _Static_assert(WINDOW >= DECODE_BYTES_MAX + 3 + 1 + 2 + 4 + 8, "all that is read without a check");
 
@@ -126,7 +127,8 @@ static bool is_vex(const struct decoder *d)
            (d->mode == DECODE_64 || MODRM_MOD(d->bytes[d->at + 1]) == 3);
 }
 
-/* SDM 2A, 2.3.5. False: a prefix before it is not allowed, or there is no such map. */
+/* SDM 2A, 2.3.5. False: there is a prefix that VEX must not follow (REX, 66, F2, F3, LOCK), or no
+ * such map. */
 static bool vex_read(struct decoder *d)
 {
     static const uint8_t repeats[4] = { 0, 0, 0xf3, 0xf2 };
@@ -174,7 +176,7 @@ static void escape_read(struct decoder *d)
     d->at++;
 }
 
-/* The bits that rows are told apart by. */
+/* The bits that tell rows apart, as enum table_when. */
 static uint32_t row_state(const struct decoder *d, uint8_t modrm)
 {
     uint32_t state = MODRM_REG(modrm) | (uint32_t)MODRM_RM(modrm) << 4;
@@ -395,7 +397,8 @@ static uint8_t insn_flags(const struct decoder *d)
     return (uint8_t)flags;
 }
 
-/* Reads everything from the opcode on. False: undefined. */
+/* Reads everything after the prefixes and REX. All rows of an opcode agree on whether there is a
+ * ModRM, so any of them says so before the right one is found. False: undefined. */
 static bool insn_read(struct decoder *d, struct insn *insn)
 {
     const struct table_row *row;

@@ -16,9 +16,9 @@
 /* The longest instruction (SDM 2A, 2.3.11). */
 #define DECODE_BYTES_MAX 15u
 
-/* The default size of addresses and operands, from CS.D or 64-bit mode. In 64-bit mode, a 66 prefix
- * gives a near branch an operand size of 2 on AMD's processors, as in the other modes; Intel's
- * ignore it there. */
+/* The default size of addresses and operands, from CS.D or 64-bit mode. In 64-bit mode, AMD's
+ * processors give a near branch with a 66 prefix an operand size of 2. Intel's ignore the prefix
+ * there. */
 enum decode_mode { DECODE_16, DECODE_32, DECODE_64, DECODE_64_AMD, DECODE_MODES };
 
 enum decode_result {

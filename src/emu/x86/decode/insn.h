@@ -11,10 +11,8 @@
  */
 #include <stdint.h>
 
-/* Values of base and index: there is no such register; of base only: relative to the address of the
- * next instruction. */
-#define INSN_NONE 0xffu
-#define INSN_RIP  0xfeu
+#define INSN_NONE 0xffu /* value of base and index: no such register */
+#define INSN_RIP  0xfeu /* value of base: the address of the next instruction */
 
 /* Bits of insn.flags. */
 enum insn_flag {
@@ -42,7 +40,7 @@ struct insn {
     uint8_t modrm_at;   /* 0 if there is none */
     uint8_t disp_at;    /* 0 if there is none */
     uint8_t imm_at;     /* of the first immediate; 0 if there is none */
-    uint8_t prefix_len; /* bytes before the REX that counts, VEX, escape or opcode */
+    uint8_t prefix_len; /* where REX (if it counts), VEX, an escape or the opcode begins */
     uint8_t osize;      /* operand size of the `v` operands: 2, 4 or 8 */
     uint8_t asize;      /* address size: 2, 4 or 8 */
     uint8_t seg;        /* enum x86_seg of the memory operand, default or override */

@@ -1,4 +1,4 @@
-/* What the operand kinds stand for. */
+/* The operand kinds, and the register and width of an operand. */
 #include "emu/x86/decode/operand.h"
 
 #include <stdbool.h>

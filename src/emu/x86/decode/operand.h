@@ -75,8 +75,8 @@ enum operand_size {
 struct operand_kind {
     uint8_t place;    /* enum operand_place */
     uint8_t file;     /* enum operand_file */
-    uint8_t size;     /* enum operand_size, as memory or immediate */
-    uint8_t reg_size; /* enum operand_size, as register; PLACE_VSIB: of the index register */
+    uint8_t size;     /* enum operand_size; PLACE_RM: as memory; PLACE_VSIB: one element */
+    uint8_t reg_size; /* enum operand_size; PLACE_RM: as register; PLACE_VSIB: index register */
     uint8_t fixed;    /* PLACE_FIXED: register number */
 };
 

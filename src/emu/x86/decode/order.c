@@ -6,9 +6,9 @@
 
 #include "emu/x86/decode/row.h"
 
-/* The instructions of SDM 3A, 9.3 that a guest can execute, and AMD's MFENCE. CLTS and LMSW belong
- * to it as writes of CR0. XSETBV does not, but changes as much. The SDM excepts MOV to CR8 and some
- * MSRs; here they serialize too. */
+/* The instructions of SDM 3A, 9.3 that a guest can execute, and AMD's MFENCE. CLTS and LMSW are
+ * listed because they write CR0. XSETBV is not in the SDM's list, but changes as much. The SDM
+ * excepts MOV to CR8 and writes of some MSRs; here they serialize too. */
 static const uint16_t serializing[] = {
     MN_CLTS, MN_CPUID, MN_INVD,   MN_INVLPG,    MN_IRET,   MN_LGDT,  MN_LIDT,   MN_LLDT,
     MN_LMSW, MN_LTR,   MN_MFENCE, MN_SERIALIZE, MN_WBINVD, MN_WRMSR, MN_XSETBV,

@@ -23,8 +23,8 @@
 
 struct table_row;
 
-/* Whether the instruction is serializing. MFENCE is so on AMD's processors, and here for every
- * vendor. */
+/* Whether the instruction is serializing. MFENCE is serializing on AMD's processors only, but here
+ * for every vendor. */
 bool order_serializes(const struct table_row *row);
 
 /* All earlier loads and stores complete before any later instruction starts. */

@@ -43,7 +43,7 @@ enum table_class {
     CLASS_NOP,
     CLASS_SYSTEM,
     CLASS_STATE, /* FXSAVE, XSAVE and their kin */
-    CLASS_GPR,   /* as CLASS_ALU, of an extension (BMI, ADX, POPCNT...): can run natively */
+    CLASS_GPR,   /* as CLASS_ALU, but from an extension (BMI, ADX, POPCNT...) */
     CLASS_X87,
     CLASS_MMX,
     CLASS_SSE,
@@ -75,7 +75,7 @@ enum table_attr {
     ATTR_NOWAIT = 1u << 6, /* x87: a pending exception stays pending */
     ATTR_REGS = 1u << 7,   /* ModRM.mod is ignored: always a register */
     ATTR_VECS = 1u << 8,   /* writes every vector register */
-    ATTR_MMX = 1u << 9,    /* an SSE instruction with an MMX operand: raises what MMX raises */
+    ATTR_MMX = 1u << 9,    /* an SSE instruction with an MMX operand: may raise #MF too */
     ATTR_AVX2 = 1u << 10,  /* with VEX.L the feature is AVX2, not AVX */
 };
 
@@ -87,11 +87,11 @@ enum table_needs {
     NEEDS_CHECK = 1u << 6, /* not every register number exists */
     NEEDS_VSIB = 1u << 7,
     NEEDS_REG3 = 1u << 8, /* ModRM.reg names one of eight registers: REX.R is ignored */
-    NEEDS_RM3 = 1u << 9,  /* ModRM.rm does: REX.B is ignored */
+    NEEDS_RM3 = 1u << 9,  /* ModRM.rm names one of eight registers: REX.B is ignored */
 };
 
-/* The immediate: its size, and with an s that it is sign-extended. IMM_b2 is a bit of its own: one
- * more byte follows. */
+/* The immediate: its size; an s in the name means that it is sign-extended. IMM_b2 is a bit that
+ * can be added to the others: one more byte follows. */
 enum table_imm { IMM_0, IMM_b, IMM_sb, IMM_w, IMM_sz, IMM_v, IMM_far, IMM_moffs, IMM_b2 };
 
 enum mnemonic {
@@ -129,7 +129,7 @@ struct table_row {
     uint16_t attr;                   /* enum table_attr */
     uint16_t needs;                  /* enum table_needs */
     uint8_t map;                     /* enum table_map */
-    uint8_t opcode;                  /* the first */
+    uint8_t opcode;                  /* the first of its opcodes */
     uint8_t span;                    /* how many more follow: 7 for registers, 15 for conditions */
     uint8_t size;                    /* enum table_size */
     uint8_t operand[TABLE_OPERANDS]; /* enum operand; the destination first */

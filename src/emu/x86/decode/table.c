@@ -149,7 +149,7 @@ enum {
 #undef OPERAND
 };
 
-/* Every row has a number: its file and line. */
+/* An enumerator for each row, named after the row's file and line. Its value is the row's index. */
 #define NUMBER_(file, line) ROW_##file##_##line
 #define NUMBER(file, line)  NUMBER_(file, line)
 
@@ -188,7 +188,8 @@ const struct table_row table_rows[ROWS] = {
 #undef FULL
 };
 
-/* Every row initializes the entries of its opcodes. The last one wins, which is what is wanted. */
+/* Every row initializes the entries of its opcodes. C lets the last one win, so that each entry is
+ * the opcode's last row. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 const uint16_t table_last[MAPS][256] = {

@@ -49,8 +49,8 @@ uint32_t table_flags_read(const struct insn *insn);
 uint32_t table_flags_written(const struct table_row *row); /* undefined ones too */
 uint32_t table_flags_undefined(const struct table_row *row);
 
-/* General registers used besides the operands, bit n for register n. A string instruction uses rCX
- * only if it repeats. */
+/* General registers used besides the operands, bit n for register n. For a string instruction that
+ * includes rCX, although it uses rCX only if it repeats. */
 uint16_t table_gprs_read(const struct table_row *row);
 uint16_t table_gprs_written(const struct table_row *row);
 

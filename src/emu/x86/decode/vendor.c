@@ -35,7 +35,7 @@ static const struct vendor zen = {
 static const struct {
     const char *word; /* in the switch */
     const char *name; /* in CPUID */
-    bool amds;
+    bool amds;        /* AMD's design: behaves as amd or zen above, by family */
 } names[] = {
     { "intel", "GenuineIntel", false },
     { "amd", "AuthenticAMD", true },

@@ -6,8 +6,8 @@
  * The vendor and the family that the guest's CPUID shows decide which behaviour holds. The vendor
  * shown is the host's, so data processing needs no rows: the host's own units execute it and behave
  * as their vendor does. That covers flags and results that the manuals leave undefined (BSF and BSR
- * of 0, shifts by too much), the last bits of RCPPS and RSQRTPS, signalling NaNs in FLD and FSTP,
- * and which accesses to an unaligned vector fault.
+ * of 0, shifts by too much), the last bits of RCPPS and RSQRTPS, and signalling NaNs in FLD and
+ * FSTP.
  *
  * A test can choose another vendor: MOTE_EMU_CPU in the environment is "intel", "amd" or "hygon",
  * or one of these with a family, as in "amd:0x19". The host's units still behave as the host's.

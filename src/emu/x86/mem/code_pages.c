@@ -1,10 +1,11 @@
 /*
  * Pages with decoded code.
  *
- * Taking a hold is a handshake. The processor raises the machine's epoch, asks the others to forget
- * their write translations, and waits until each one that is in guest code has answered with that
- * epoch. A processor that waits for the lock answers meanwhile, so that two processors that take
- * holds at once do not wait for each other forever; for this reason it only ever tries the lock.
+ * Taking a page's first hold is a handshake. The processor raises the machine's epoch, asks the
+ * others to forget their write translations, and waits until each one that is in guest code has
+ * answered with that epoch. A processor that waits for the lock answers meanwhile, so that two
+ * processors that take holds at once do not wait for each other forever; for this reason it only
+ * ever tries the lock.
  */
 #include "emu/x86/mem/code_pages.h"
 
@@ -41,7 +42,7 @@ void code_pages_finish(struct emu *m)
 }
 
 /* The page's count of holds, or NULL if it is not RAM. */
-static uint8_t *code_page_holds(const struct emu *m, gpa_t gpa)
+static uint8_t *code_hold_count(const struct emu *m, gpa_t gpa)
 {
     uint64_t before = 0;
 
@@ -57,7 +58,7 @@ static uint8_t *code_page_holds(const struct emu *m, gpa_t gpa)
 
 bool code_page_held(const struct emu *m, gpa_t gpa)
 {
-    const uint8_t *holds = code_page_holds(m, gpa);
+    const uint8_t *holds = code_hold_count(m, gpa);
 
     return holds && __atomic_load_n(holds, __ATOMIC_SEQ_CST);
 }
@@ -109,7 +110,7 @@ static void code_writes_forget(struct cpu *c)
 
 void code_page_hold(struct cpu *c, gpa_t gpa)
 {
-    uint8_t *holds = code_page_holds(c->emu, gpa);
+    uint8_t *holds = code_hold_count(c->emu, gpa);
 
     if (!holds)
         return;
@@ -121,7 +122,7 @@ void code_page_hold(struct cpu *c, gpa_t gpa)
 
 void code_page_release(struct cpu *c, gpa_t gpa)
 {
-    uint8_t *holds = code_page_holds(c->emu, gpa);
+    uint8_t *holds = code_hold_count(c->emu, gpa);
 
     if (holds)
         __atomic_fetch_sub(holds, 1, __ATOMIC_SEQ_CST);
@@ -154,9 +155,10 @@ void code_page_written(struct cpu *c, gpa_t gpa, uint64_t len)
     code_lock_release(c);
 }
 
-/* For a thread that is no processor's, perhaps the loop thread, so it goes first for the lock.
- * Since it blocks on the lock, no processor may wait for this thread while in guest code; none
- * does, as device accesses are made outside it (mmio.c). */
+/* For a thread that is no vCPU's. It may be the loop thread, so it takes the lock with priority. It
+ * blocks on the lock, whose holder may be waiting for processors in guest code to answer. So no
+ * processor in guest code may wait for this thread. None does: a processor leaves guest code to
+ * access a device (mmio.c). */
 static void code_drop_request_all(struct emu *m, gpa_t gpa, uint64_t len)
 {
     lock_take_first(&m->code_lock);
@@ -166,7 +168,7 @@ static void code_drop_request_all(struct emu *m, gpa_t gpa, uint64_t len)
 }
 
 /* After the fence, either this thread sees the hold that a processor took on the page, or that
- * processor decodes what was written. */
+ * processor decodes the new bytes. */
 void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len)
 {
     gpa_t end = gpa + len;
@@ -183,9 +185,10 @@ void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len)
     }
 }
 
-/* Enters guest code, waiting first while another processor has the machine to itself; that one
- * holds exclusive_lock. One that had to wait sets in_guest while it holds that lock, so that a
- * processor that takes the lock over and over cannot keep it out. */
+/* Enters guest code. If another processor has the memory to itself, waits for exclusive_lock, which
+ * that processor holds, and sets in_guest before releasing the lock. Whoever takes the lock next
+ * then has to wait for this processor, so that one exclusive access after another cannot keep it
+ * out of guest code. */
 static void code_pages_go_in(struct cpu *c)
 {
     struct emu *m = c->emu;

@@ -4,13 +4,15 @@
  * Which pages of guest RAM hold code that some processor of the machine has decoded, and how stores
  * to them are noticed.
  *
- * Each page has a count of the processors that hold blocks on it. Before a processor decodes from a
- * page it takes a hold. With a page's first hold every processor drops its write translations, and
- * the call returns when all have done so: from then on a store to the page takes the slow door,
- * which calls code_page_written. When the last hold is released, stores are fast again.
+ * Each page has a count of holds, one for each processor that has decoded code from it. A processor
+ * takes its hold before it decodes. A page's first hold makes every processor drop its write
+ * translations; code_page_hold returns when no processor can use an old one any more. From then on
+ * a store to the page takes the slow path, which calls code_page_written. When the last hold is
+ * released, stores are fast again.
  *
- * A processor is "in guest code" from code_pages_enter to code_pages_exit, but for device accesses.
- * Others wait only for processors in guest code.
+ * A processor is "in guest code" from code_pages_enter to code_pages_exit. It is outside while it
+ * accesses a device on a bus (mmio.c). Others wait only for processors in guest code: a processor
+ * drops its old translations before it enters.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,21 +29,21 @@ void code_pages_finish(struct emu *m);
 /* Any thread. False for what is not RAM. */
 bool code_page_held(const struct emu *m, gpa_t gpa);
 
-/* That vCPU's thread, between instructions: to be called before the processor decodes its first
- * block on the page, and after it has dropped the last one. */
+/* That vCPU's thread. A hold is taken between instructions, before the processor decodes its first
+ * block on the page, and released, at any time, after it has dropped the last one. */
 void code_page_hold(struct cpu *c, gpa_t gpa);
 void code_page_release(struct cpu *c, gpa_t gpa);
 
-/* That vCPU's thread, after a store to these bytes: drops its own blocks of them at once and asks
- * the other processors to drop theirs. */
+/* That vCPU's thread, after a store to these bytes, which lie on one page: drops the processor's
+ * own blocks of them at once and asks the other processors to drop theirs. */
 void code_page_written(struct cpu *c, gpa_t gpa, uint64_t len);
 
 /* Any other thread, after it wrote these bytes: asks all processors to drop their blocks. */
 void code_pages_written(struct emu *m, gpa_t gpa, uint64_t len);
 
-/* That vCPU's thread, between instructions: enters guest code, and does what others asked for with
- * CPU_REQ_CODE. Also for a processor that is in guest code when it sees that request. Waits while
- * another processor has the machine to itself (exclusive.h). */
+/* That vCPU's thread, between instructions: enters guest code and does what others asked for with
+ * CPU_REQ_CODE. A processor that sees this request while it is in guest code calls it too. Waits
+ * while another processor has the memory to itself (exclusive.h). */
 void code_pages_enter(struct cpu *c);
 void code_pages_exit(struct cpu *c);
 

@@ -1,14 +1,14 @@
 /*
- * Having the machine to oneself.
+ * Exclusive access to memory.
  *
- * This is built on code_pages.h. A processor in guest code answers CPU_REQ_CODE between two blocks
- * by entering again. Whenever it enters guest code it waits outside while emu.exclusive is another
+ * It is built on code_pages.h. A processor in guest code answers CPU_REQ_CODE between two blocks by
+ * entering again. Whenever it enters guest code it waits outside while emu.exclusive is another
  * processor. It sets in_guest before it reads emu.exclusive, and exclusive_begin sets emu.exclusive
  * before it reads in_guest, so at least one of the two sees the other.
  *
- * While it waits for its turn and for the others, a processor itself counts as outside guest code.
- * So two that begin at once do not wait for each other, nor does one that takes a hold
- * (code_pages.h) wait for either.
+ * While a processor waits in exclusive_begin, it counts as outside guest code. So two processors
+ * that begin at once do not wait for each other, and one that takes a hold (code_pages.h) waits for
+ * neither.
  */
 #include "emu/x86/mem/exclusive.h"
 

@@ -1,5 +1,5 @@
 /*
- * Accesses of a processor to devices.
+ * A processor's accesses to devices.
  *
  * During an access to a device on a bus the processor counts as outside guest code (code_pages.h).
  * Otherwise there could be a deadlock: the device waits for a lock, whose holder waits for
@@ -34,9 +34,9 @@ static bool mmio_is_ioapic(gpa_t gpa, unsigned size, uint32_t *offset)
     return gpa >= LAYOUT_IOAPIC && gpa < LAYOUT_IOAPIC + IOAPIC_LEN && size == 4;
 }
 
-/* A device may kick the processor during the access. No further instruction may run then
- * (core/vm/accel.h), so the block ends. */
-static void mmio_kick_heed(struct cpu *c)
+/* To be called after a device access. If the device kicked the processor, no further instruction
+ * may run (core/vm/accel.h), so the block has to end. IN and OUT always end it. */
+static void mmio_stop_if_kicked(struct cpu *c)
 {
     if (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_KICK)
         c->code->stop(c);
@@ -87,7 +87,7 @@ void mmio_read(struct emu *m, struct cpu *c, gpa_t gpa, void *data, unsigned siz
         value = ioapic_read(m->ioapic, offset);
     else {
         mmio_bus_read(c, m->mmio, gpa, data, size);
-        mmio_kick_heed(c);
+        mmio_stop_if_kicked(c);
         return;
     }
     memcpy(data, &value, sizeof(value));
@@ -122,6 +122,6 @@ void mmio_write(struct emu *m, struct cpu *c, gpa_t gpa, const void *data, unsig
         ioapic_write(m->ioapic, offset, value);
     else if (!mmio_doorbell_ring(m, gpa, data, size)) {
         mmio_bus_write(c, m->mmio, gpa, data, size);
-        mmio_kick_heed(c);
+        mmio_stop_if_kicked(c);
     }
 }

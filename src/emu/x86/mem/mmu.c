@@ -1,9 +1,9 @@
 /*
- * The slow door to memory: accesses that miss in the translation tables (mmu.h).
+ * The slow path to memory: accesses that miss in the translation tables (mmu.h).
  *
- * An instruction's access to RAM, if it is allowed, enters its translation into the tables, unless
- * the page is watched (debug.h) or alignment is checked. The page gets a write entry only if it
- * holds no decoded code.
+ * An instruction's load or store in RAM that is allowed enters its translation into the tables,
+ * unless the page is watched (debug.h) or alignment is checked. mmu_write_begin and mmu_writable
+ * enter none. The page gets a write entry only if it holds no decoded code.
  */
 #include "emu/x86/mem/mmu.h"
 
@@ -26,10 +26,11 @@ static enum walk_as mmu_walk_as(const struct cpu *c)
     return c->tlb == &c->tlbs->table[TLB_SUPERVISOR_AC] ? WALK_SUPERVISOR_AC : WALK_SUPERVISOR;
 }
 
-/* Checks alignment as SDM 3A, table 6-7 says; records #AC. Operands whose size is no power of two
- * (far pointers, 80-bit reals) are to be aligned to the next smaller one; those over 16 bytes
- * (vectors, saved states) need not be aligned. */
-static bool operand_is_aligned(struct cpu *c, uint64_t va, unsigned size)
+/* Checks the operand's alignment if alignment checking is on (SDM 3A, table 6-7). Operands whose
+ * size is no power of two (far pointers, 80-bit reals) have to be aligned to the next smaller
+ * power; those over 16 bytes (vectors, saved states) need not be aligned. False: #AC is
+ * recorded. */
+static bool operand_check_alignment(struct cpu *c, uint64_t va, unsigned size)
 {
     unsigned to = size > 16 ? 1 : 1u << (31 - __builtin_clz(size));
 
@@ -143,13 +144,14 @@ static uint8_t *mmu_page_host(const struct cpu *c, gpa_t gpa)
     return mem_at(c->emu->mem, gpa & ~(gpa_t)(PAGE_4K - 1), PAGE_4K);
 }
 
-/* Finds out where an operand is, into cpu.operand, and whether it may be accessed; that is decided
- * here once and for all. Also reports the access to debug.h. */
+/* Translates the operand's address into cpu.operand and checks that the access is allowed. This is
+ * the only check: the access itself cannot fail. Also reports it to debug.h. False: the fault is
+ * recorded. */
 static bool operand_find(struct cpu *c, uint64_t va, unsigned size, enum walk_access access,
                          struct walk *first)
 {
     if (!mmu_translate_pieces(c, va, size, access, mmu_walk_as(c), &c->operand, first) ||
-        !operand_is_aligned(c, va, size))
+        !operand_check_alignment(c, va, size))
         return false;
     if (mmu_is_watched(c))
         debug_access(c, va, size, access == WALK_WRITE);
@@ -219,7 +221,7 @@ bool mmu_writable(struct cpu *c, uint64_t va, unsigned size)
     struct walk w;
 
     return mmu_translate_pieces(c, va, size, WALK_WRITE, mmu_walk_as(c), &p, &w) &&
-           operand_is_aligned(c, va, size);
+           operand_check_alignment(c, va, size);
 }
 
 void *mmu_modify_slow(struct cpu *c, uint64_t va, unsigned size)

@@ -9,9 +9,10 @@
  * address, and the page's host address. An access hits if address - tag <= 4096 - size: this one
  * comparison refuses both a miss and an access that crosses the page. A write entry exists only for
  * a page whose D bit is set and that holds no decoded code. Everything else, devices and page
- * crossings included, takes the slow door in mmu.c.
+ * crossings included, takes the slow path, which is in mmu.c.
  *
- * Writes of CR3 and CR4 and INVLPG remove entries; global pages survive a write of CR3.
+ * INVLPG and writes of CR0, CR3 and CR4 that change translations remove entries. Entries of global
+ * pages survive a write of CR3.
  *
  * This room is memory as the guest's instructions see it: page walk, translation, devices, pages of
  * decoded code, atomicity. It must not know blocks or ops: it reaches decoded code only through
@@ -31,7 +32,7 @@ static inline bool mmu_is_canonical(uint64_t va)
     return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
-/* The slow door. Every function that returns NULL or false has recorded the fault: the access is
+/* The slow path. Every function that returns NULL or false has recorded the fault: the access is
  * not allowed. size is 1 to 64 where a pointer is returned, otherwise 1 to a page. */
 
 /* The host address of [va, va + size) for reading; or, if the bytes are not RAM or not all on one
@@ -60,9 +61,9 @@ void *mmu_fill_slow(struct cpu *c, uint64_t va, unsigned size);
 
 /* As mmu_modify_slow, for an instruction with LOCK, which then uses the host's own locked
  * instruction on the bytes. If they are in the bounce buffer, all other processors stand still
- * until mmu_locked_end. That is also so for an operand that crosses a cache line, for which the
- * host would lock its bus: a host with split-lock detection kills the process for it or slows it
- * down a lot. */
+ * until mmu_locked_end (exclusive.h). An operand that crosses a cache line is copied there too: the
+ * host would lock its bus for it, and a host with split-lock detection would kill this process or
+ * slow it down a lot. */
 void *mmu_locked_slow(struct cpu *c, uint64_t va, unsigned size);
 void mmu_locked_end(struct cpu *c, const void *at);
 
@@ -86,7 +87,7 @@ static inline const void *mmu_read_hit(struct cpu *c, uint64_t va, unsigned size
 }
 
 /* The host address if the table has a translation for writing, otherwise NULL, and the caller takes
- * the slow door; records no fault. */
+ * the slow path; records no fault. */
 static inline void *mmu_write_hit(struct cpu *c, uint64_t va, unsigned size)
 {
     const struct tlb_entry *e = &c->tlb->write[va / PAGE_4K % TLB_ENTRIES];
@@ -108,13 +109,14 @@ static inline void *mmu_locked_hit(struct cpu *c, uint64_t va, unsigned size)
     return __builtin_expect(mmu_crosses_line(va, size), 0) ? (void *)0 : mmu_write_hit(c, va, size);
 }
 
-/* Whole operands of up to a page, by table or slow door. They are read piece by piece; nothing is
- * written unless all of it can be. */
+/* Copy an operand of 1 byte to a page, through the tables or on the slow path. A read that faults
+ * may have filled a part of `to`; a write that faults has written nothing. */
 bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
 
 /* Translates va for an instruction fetch at the present CPL. On success *gpa is the physical
- * address and *host the bytes there, up to the end of the page, or NULL if that is not RAM. */
+ * address, and *host points to the bytes there, as far as the end of the page, or is NULL if they
+ * are not RAM. */
 bool mmu_fetch(struct cpu *c, uint64_t va, gpa_t *gpa, const uint8_t **host);
 
 /* Copies size instruction bytes from va on, or as many as there are to the end of the page, RAM or
@@ -126,11 +128,13 @@ unsigned mmu_fetch_bytes(struct cpu *c, uint64_t va, uint8_t *to, unsigned size)
 bool mmu_system_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_system_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
 
-/* Reads one byte and sets bits of it in one atomic step, as the processor marks a descriptor
- * accessed or busy. */
+/* Sets bits of one byte, as the processor does to mark a descriptor accessed or busy, and gets in
+ * *before what the byte was. In RAM this is one atomic step. */
 bool mmu_system_set(struct cpu *c, uint64_t va, uint8_t bits, uint8_t *before);
 
-/* Empties the translation tables; with `global` false, for a write of CR3, not of global pages. */
+/* Removes all entries of the translation tables or, if `global` is false, as for a write of CR3, at
+ * least those of pages that are not global. mmu_flush_page removes the entries of one page. Both
+ * make the code cache forget all addresses (cpu/code_cache.h). */
 void mmu_flush(struct cpu *c, bool global);
 void mmu_flush_page(struct cpu *c, uint64_t va);
 

@@ -63,7 +63,8 @@ static bool walk_entry_swap(void *at, unsigned width, uint64_t old, uint64_t new
 }
 
 /* The reserved bits of an entry: physical address bits beyond CPU_PHYSICAL_BITS, NX if it is not
- * enabled, the low address bits of a large page, and more in top levels. */
+ * enabled, the low address bits of a large page, and bits that only entries of the top level
+ * reserve. */
 static uint64_t walk_entry_reserved(const struct cpu *c, const struct format *f, unsigned level,
                                     bool large)
 {

@@ -33,18 +33,19 @@ enum walk_as {
 struct walk {
     gpa_t gpa;     /* of va itself */
     uint64_t size; /* of the page; 4 KiB without paging */
-    bool writable; /* D is set, and a write on the same behalf would be allowed */
+    bool writable; /* D is set, and a write with the same walk_as would be allowed */
     bool global;
 };
 
-/* False: the access is not allowed; *error is the page fault's error code, and D was not set. The
- * walk reads guest RAM only: a table outside it reads as all ones, as from a bus without a device,
- * and so faults for its reserved bits. va must be canonical. */
+/* Translates va, which must be canonical. False: the access is not allowed; *error is the page
+ * fault's error code, and D was not set. The walk reads only guest RAM. An entry outside RAM
+ * reads as all ones, as from a bus without a device, so that its reserved bits make it fault. */
 bool walk_page(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as as,
                struct walk *out, uint32_t *error);
 
-/* Whether none of the four top-level entries of PAE paging that this CR3 points to is present with
- * a reserved bit set. If one is, the instruction that loads CR3 faults. A walk reads them anew. */
+/* Checks the four top-level entries of PAE paging that this CR3 points to. False: one is present
+ * and has a reserved bit set, for which the instruction that loads CR3 has to fault. A processor
+ * may cache these four entries; here each walk reads them again. */
 bool walk_pointers_valid(const struct cpu *c, uint64_t cr3);
 
 #endif

@@ -36,7 +36,7 @@ static inline void emit_byte(struct emit *e, unsigned byte)
     emit_bytes(e, &b, 1);
 }
 
-/* ModRM and displacement of [base + disp]; base must not be RSP, RBP, R12 or R13. */
+/* ModRM and displacement of [base + disp]; base must not be RSP or R12, which need a SIB byte. */
 static inline void emit_base_disp(struct emit *e, unsigned reg, unsigned base, int32_t disp)
 {
     int8_t small = (int8_t)disp;

@@ -14,7 +14,8 @@ struct cpu;
  * and unblocks the signal. */
 void fault_signal_start(void);
 
-/* On that vCPU's thread: says which processor it runs from now on, or NULL for none. */
+/* On that vCPU's thread: from now on, faults in thunks become faults of this processor. NULL: the
+ * thread runs no processor. */
 void fault_signal_expect(struct cpu *c);
 
 #endif

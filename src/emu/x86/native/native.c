@@ -59,9 +59,9 @@ static void native_leave_unaccessed(struct cpu *c, const struct op *op)
     op_leave(c, op);
 }
 
-/* The same for a store. Intel's processors have changed more by then: if the register is an MMX
- * one, the top of the x87 stack is 0 (but the tags are as before); and MXCSR has the flags of the
- * conversion. For those the thunk runs on the bounce buffer. */
+/* The same for a store. Before the fault, Intel's processors have already set the top of the x87
+ * stack to 0 if the register is an MMX one (the tags are as before), and set the flags of a
+ * conversion in MXCSR. To get these flags, the thunk runs on the bounce buffer. */
 static void native_leave_unwritable(struct cpu *c, const struct op *op)
 {
     struct cpu_fault fault = c->fault;
@@ -92,8 +92,8 @@ static void op_native_read(struct cpu *c, const struct op *op)
 }
 
 /* Write-only: the operand must not be read first, since it may be a device's. Whether it may be
- * written is checked before the instruction runs, which may change more than its operand: FSTP
- * pops. */
+ * written is checked before the instruction runs, which may change more than its operand: an MMX
+ * store changes the x87 tags. */
 static void op_native_write(struct cpu *c, const struct op *op)
 {
     uint64_t va = op_address(c, op);
@@ -140,10 +140,10 @@ static void op_native_modify(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* For an x87 store whose operand cannot be accessed: whether it has raised an unmasked exception of
- * its own, other than precision. It then stores nothing, and Intel's processors do not access its
- * operand, so that there is no fault and the instruction is done. If false, the x87 state and the
- * fault recorded are as before. */
+/* For an x87 store whose operand cannot be accessed: executes it on the bounce buffer. True: it has
+ * raised an unmasked exception other than precision, and so stores nothing. Intel's processors do
+ * not access its operand then: there is no fault, and the instruction is done. False: the x87 state
+ * and the fault recorded are as before. */
 static bool x87_stores_nothing(struct cpu *c, const struct op *op)
 {
     struct cpu_fault fault = c->fault;
@@ -163,6 +163,8 @@ static bool x87_stores_nothing(struct cpu *c, const struct op *op)
     return false;
 }
 
+/* The operand is read first: an x87 store that raises an unmasked exception leaves it alone, and
+ * mmu_modify_end must then write the old value back. */
 static void op_x87_store(struct cpu *c, const struct op *op)
 {
     uint64_t va = op_address(c, op);

@@ -35,8 +35,9 @@
 #define OFFSET_VEC(n) ((int32_t)(offsetof(struct cpu, vec) + (n) * sizeof(struct cpu_vec)))
 #define OFFSET_FLAGS  ((int32_t)offsetof(struct cpu, flags))
 
+/* An entry in the table of thunks. */
 struct made {
-    uint32_t at; /* in the code area */
+    uint32_t at; /* offset in the code area */
     uint32_t len;
     uint32_t hash;
 };
@@ -58,7 +59,7 @@ int thunks_create(struct thunks **out, struct err *e)
         return err_set(e, ENOMEM, "no memory for generated code");
     fd = memfd_create("mote-code", MFD_CLOEXEC);
     if (fd < 0 || ftruncate(fd, CODE_SIZE)) {
-        int ret = err_sys(e, "cannot make memory for generated code");
+        int ret = err_sys(e, "cannot create the memory file for generated code");
 
         if (fd >= 0)
             (void)close(fd);
@@ -290,8 +291,8 @@ static void emit_gprs(struct emit *e, const struct plan *p, bool store)
             emit_high_byte(e, &p->slots[i], store ? 0x88 : 0x8a);
 }
 
-/* Legacy SSE instructions keep the upper halves, so only XMM is moved. VEX-coded ones (`wide`)
- * clear them, so YMM is. */
+/* Legacy SSE instructions keep the upper halves of YMM, so only XMM is moved. VEX-coded ones
+ * (`wide`) clear the upper halves, so all of YMM is moved. */
 static void emit_vecs(struct emit *e, uint32_t which, bool wide, bool store)
 {
     for (unsigned n = 0; n < 16; n++) {
@@ -329,8 +330,8 @@ static void emit_immediate(struct emit *e, const struct build *b)
         emit_bytes(e, b->bytes + b->insn.imm_at, (unsigned)b->insn.len - b->insn.imm_at);
 }
 
-/* Whether an operand size of 2 has to be encoded as 66. If the row has a mandatory prefix, that is
- * so only if an operand has the operand size (POPCNT, CRC32). */
+/* Whether an operand size of 2 has to be encoded as 66. A row with a mandatory prefix needs that
+ * only if the operand size is the width of one of its operands (POPCNT, CRC32). */
 static bool row_follows_osize(const struct table_row *row)
 {
     if (!(row->when >> 16 & (WHEN_66 | WHEN_F3 | WHEN_F2)))

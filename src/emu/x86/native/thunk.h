@@ -13,8 +13,8 @@
  *   memory form     is a function that a handler calls, a thunk_memory_fn
  *
  * Code is generated into memory that is mapped twice, writable for the generator and executable for
- * the processor, so that no page is ever both. A thunk depends only on the instruction's encoding
- * without its address, so that equal instructions share one.
+ * the processor, so that no page is ever both. A thunk does not depend on where its instruction is,
+ * nor on the address of its memory operand, so that equal instructions share one.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* Ops with their operands laid out. */
+/* Appending ops, and laying out their registers, immediates and addresses. */
 #include "emu/x86/op/build.h"
 
 #include <assert.h>

@@ -4,8 +4,9 @@
  * From a decoded instruction to ops with their operands laid out.
  *
  * An instruction belongs to one family. The family's build function chooses the handler and appends
- * the op with the functions here. Families that touch the stack, rip, ports or system state have
- * their handlers in op_*.c; everything else runs natively (native/native.h).
+ * the op with the functions here. op_*.c has the handlers of what the host cannot execute for the
+ * guest (stack, branches, ports, system state, masked and string accesses, ...) and of the most
+ * frequent moves. Everything else runs natively (native/native.h).
  *
  * All functions run on that vCPU's thread.
  */
@@ -21,8 +22,8 @@ struct cpu;
 
 /* The instruction being built. */
 struct build {
-    /* For the features it offers, its vendor and its thunks. Its present state does not count,
-     * since the block is kept; only block->mode does. */
+    /* A build function may use the features that the processor offers, its vendor and its thunks.
+     * It must not look at the present state: the block outlives that. It looks at block->mode. */
     struct cpu *cpu;
     struct block *block;
     const uint8_t *bytes; /* of the instruction */

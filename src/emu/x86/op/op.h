@@ -8,10 +8,11 @@
  * memory (mem/), decode/, seg/, sys/ and the time stamp counter; it must not know where blocks are
  * kept, thunks (native/), the local APIC or devices.
  *
- * A block is an array of ops. Each handler ends with OP_NEXT, a sibling call of the next op's
+ * A block is an array of ops. A handler goes on with OP_NEXT, a sibling call of the next op's
  * handler, so that a block runs as a chain of jumps with the processor and the op in registers. The
- * last op of a block sets cpu.rip and returns to the loop in exec.c. So does a handler that has
- * recorded a fault, through op_leave, with rip at its own instruction.
+ * handler of the block's last op sets cpu.rip instead and returns to the loop in exec.c. So do a
+ * jump that is taken, and a handler that has recorded a fault, which calls op_leave to set rip to
+ * its own instruction.
  *
  * Register operands are byte offsets into cpu.gpr, so that AH is as easy as AL. An address is
  *     gpr[base] + (gpr[index] << scale) + disp + gpr[seg]
@@ -32,12 +33,12 @@ typedef void op_fn(struct cpu *c, const struct op *op);
 
 struct op {
     op_fn *run;
-    uint64_t imm; /* by handler: immediate, branch target from the block's start, thunk, ... */
-    int32_t disp;
+    uint64_t imm; /* by handler: immediate, branch target less the block's RIP, thunk, ... */
+    int32_t disp; /* of the address */
     uint16_t at;  /* offset of the instruction in the block */
     uint8_t len;  /* of the instruction */
-    uint8_t reg;  /* ModRM.reg, as byte offset into cpu.gpr */
-    uint8_t rm;   /* ModRM.rm if it is a register, likewise */
+    uint8_t reg;  /* ModRM.reg, as byte offset into cpu.gpr; or by handler: segment, choice, ... */
+    uint8_t rm;   /* ModRM.rm if it is a register, likewise; or by handler */
     uint8_t base; /* of the address; base, index and seg are byte offsets into cpu.gpr too */
     uint8_t index;
     uint8_t seg;
@@ -54,8 +55,8 @@ _Static_assert(sizeof(struct op) == 32, "two to a cache line");
 #define BLOCK_OPS_MAX (3 * BLOCK_INSNS_MAX + 1)
 
 struct block {
-    gpa_t pc;
-    uint32_t mode;
+    gpa_t pc;       /* guest physical address of the first instruction */
+    uint32_t mode;  /* enum cpu_mode */
     uint16_t count; /* instructions */
     uint16_t op_count;
     uint16_t len; /* bytes */
@@ -100,7 +101,7 @@ static inline void op_flag_set(struct cpu *c, flags_t flag, bool set)
     c->flags = (flags_t)(set ? c->flags | flag : c->flags & ~flag);
 }
 
-/* The virtual address of the instruction, and of the one behind it. */
+/* RIP of the instruction, and of the one behind it. */
 static inline uint64_t op_rip(const struct cpu *c, const struct op *op)
 {
     return c->gpr[CPU_BLOCK_RIP] + op->at;

@@ -30,7 +30,7 @@ static void op_address_flat(struct cpu *c, const struct op *op)
 }
 
 /* As op_address_flat, with a limit check; op->reg is the segment. The upper half of op->imm, which
- * a mask of 32 bits leaves free, holds the operand's width, up to 512. */
+ * a mask of 32 bits leaves free, holds the operand's width, up to 576. */
 static void op_address_limited(struct cpu *c, const struct op *op)
 {
     uint32_t offset = (uint32_t)op_address_offset(c, op);

@@ -3,7 +3,7 @@
  *
  * After a conditional jump that is not taken the guest goes on inside the block. In 64-bit mode the
  * target is a plain sum. In the other modes, and after a 66 prefix on AMD's processors, it wraps at
- * the operand size: that is done by handlers of their own, with the mask in op->disp.
+ * the operand size: see the *_wrapped and *_indirect handlers, and op_loop, which does either.
  */
 #include <stddef.h>
 
@@ -93,7 +93,8 @@ static void branch_call(struct cpu *c, const struct op *op, uint64_t rip)
             cpu_fault_error(c, CPU_GP, 0);
         return op_leave(c, op);
     }
-    /* Not OP_STORE: for op_leave, op->seg is the segment of the target's operand. */
+    /* Not OP_STORE: after a fault it has op_leave look at op->seg, which here is the segment that
+     * the target was read from, not SS. */
     if (!stack_push(c, &sp, op_next_rip(c, op), 8))
         return op_leave(c, op);
     c->gpr[X86_RSP] = sp;
@@ -123,8 +124,10 @@ static void op_ret(struct cpu *c, const struct op *op)
     op_go(c, op, rip);
 }
 
-/* The handlers outside 64-bit mode, and in it with an operand size of 2. op->aux is the operand
- * size, or the condition. A target beyond the limit of CS faults at the jump, not at the fetch. */
+/* The handlers of branches outside 64-bit mode, and of those in 64-bit mode with an operand size of
+ * 2. op->aux is the operand size, or the condition. op->disp is the mask of a relative target;
+ * op->reg says whether an indirect one is in memory. A target beyond the limit of CS faults at the
+ * jump, not at the fetch. */
 
 static bool rip_within_limit(const struct cpu *c, uint64_t rip)
 {
@@ -220,7 +223,7 @@ enum {
     LOOP_ALWAYS,
     LOOP_EQUAL,
     LOOP_NOT_EQUAL,
-    LOOP_NOT_AT_ALL, /* JRCXZ, which does not count */
+    LOOP_IF_ZERO, /* JRCXZ: jumps if the count is 0, and does not count down */
 };
 
 static void op_loop(struct cpu *c, const struct op *op)
@@ -232,7 +235,7 @@ static void op_loop(struct cpu *c, const struct op *op)
     bool go = count == 0;
     uint64_t rip;
 
-    if (op->reg != LOOP_NOT_AT_ALL) {
+    if (op->reg != LOOP_IF_ZERO) {
         count = (count - 1) & mask;
         c->gpr[X86_RCX] = (before & keep) | count;
         go = count != 0;
@@ -250,8 +253,8 @@ static void op_loop(struct cpu *c, const struct op *op)
     branch_go_within_limit(c, op, rip);
 }
 
-/* INT n, INT3, INTO, INT1: op->aux is the vector. op->imm is true except for INT1, which is an
- * exception. */
+/* INT n, INT3, INTO, INT1: op->aux is the vector. op->imm is false for INT1, whose gate's privilege
+ * level is not checked, and true for the others. */
 static void op_int(struct cpu *c, const struct op *op)
 {
     c->fault = (struct cpu_fault){ .vector = op->aux, .software = op->imm, .length = op->len };
@@ -300,6 +303,7 @@ static void op_sysexit(struct cpu *c, const struct op *op)
     transfer_finish(c, op, sysexit(c, op->aux == 8 ? 8 : 4));
 }
 
+/* op->disp is the selector, op->imm the offset, op->reg is true for a call. */
 static void op_far_direct(struct cpu *c, const struct op *op)
 {
     uint16_t selector = (uint16_t)op->disp;
@@ -332,8 +336,8 @@ static void op_far_ret(struct cpu *c, const struct op *op)
     transfer_finish(c, op, far_return(c, op->aux, (uint16_t)op->imm));
 }
 
-/* Whether it is a branch of 64-bit mode that 66 has not made 16 bits wide, as it does on AMD's
- * processors (decode.h). */
+/* Whether the branch is one of 64-bit mode with an operand size of 8. On AMD's processors a 66
+ * prefix makes it 2 (decode.h). */
 static bool branch_is_64(const struct build *b)
 {
     return (b->block->mode & MODE_64) && b->insn.osize == 8;
@@ -483,7 +487,7 @@ bool build_branch(struct build *b)
         build_loop(b, LOOP_NOT_EQUAL);
         return true;
     case MN_JRCXZ:
-        build_loop(b, LOOP_NOT_AT_ALL);
+        build_loop(b, LOOP_IF_ZERO);
         return true;
     case MN_INT:
         build_int(b, op_int, (uint8_t)b->insn.imm);

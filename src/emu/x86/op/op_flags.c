@@ -1,4 +1,4 @@
-/* The flags that live in RFLAGS proper: direction, interrupt, alignment check. */
+/* Instructions that set and clear flags of cpu.rflags: direction, interrupt, alignment check. */
 #include <stddef.h>
 
 #include "core/x86/bits.h"

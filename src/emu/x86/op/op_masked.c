@@ -154,7 +154,7 @@ static void ymm_clear_behind(uint8_t *ymm, unsigned size)
     memset(ymm + size, 0, sizeof(((struct cpu_vec *)0)->ymm) - size);
 }
 
-/* The size of the wider of its two vectors, the indices and the elements. */
+/* The size in bytes of the vector of indices or that of elements, whichever is larger. */
 static unsigned gather_vector_size(const struct gather *g)
 {
     return g->count * (g->index_size > g->element ? g->index_size : g->element);

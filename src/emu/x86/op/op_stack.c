@@ -15,8 +15,8 @@
 #include "emu/x86/seg/seg.h"
 #include "emu/x86/seg/stack.h"
 
-/* The flags that POPF may change: all that are defined except VM, VIF and VIP, and RF, which it
- * clears. */
+/* The flags that POPF takes from the stack: all that are defined except VM, VIF, VIP and RF. It
+ * clears RF. */
 #define RFLAGS_POPF UINT64_C(0x247fd5)
 
 static void op_push64(struct cpu *c, const struct op *op)
@@ -188,9 +188,9 @@ static void op_popa(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* Checks all accesses of ENTER, in its own order: it reads each frame pointer of the outer
- * procedures just before it pushes the copy. Last, the new top of the stack must be writable,
- * though nothing is written there. */
+/* Checks all accesses of ENTER, in the order in which it makes them: each frame pointer of the
+ * outer procedures is read just before its copy is pushed. Last, the new top of the stack must be
+ * writable, though nothing is written there. */
 static bool enter_allowed(struct cpu *c, const struct op *op)
 {
     uint64_t sp = stack_pointer(c);

@@ -143,8 +143,8 @@ static void picture_init(const struct cpu *c, struct picture *p, unsigned parts)
         p->legacy.mxcsr = FPU_MXCSR_RESET;
 }
 
-/* XINUSE: the components that differ from their initial values. SSE is one of them also if only
- * MXCSR differs. */
+/* XINUSE: the components that differ from their initial values. SSE counts as different even if
+ * only MXCSR is. */
 static unsigned picture_in_use(const struct cpu *c, const struct picture *p)
 {
     struct picture initial = *p;

@@ -73,7 +73,8 @@ static void string_count_down(struct string *s, uint64_t elements)
 }
 
 /* Whether to stop between two pieces, for a request or a debug exception, and come back to this
- * instruction later. RFLAGS.RF then says that it has begun (SDM 3B, 17.3.1.1). */
+ * instruction later. RFLAGS.RF is then set, so that a breakpoint on the instruction does not count
+ * again (SDM 3B, 17.3.1.1). */
 static bool string_interrupted(const struct string *s)
 {
     struct cpu *c = s->c;
@@ -332,8 +333,8 @@ static bool string_condition_ends(const struct string *s)
 
 enum {
     SOURCE = 1u << 0,      /* RSI moves on */
-    DESTINATION = 1u << 1, /* RDI does */
-    COMPARES = 1u << 2,
+    DESTINATION = 1u << 1, /* RDI moves on */
+    COMPARES = 1u << 2,    /* sets the flags, on which REPE and REPNE depend */
 };
 
 /* Does one or more elements. Returns how many, or 0 if the first one faulted. */
@@ -350,9 +351,9 @@ static bool string_stores(unsigned what)
     return (what & (DESTINATION | COMPARES)) == DESTINATION;
 }
 
-/* For Intel's processors when no element was done, because the count was 0 or the next element
- * faulted: with 32-bit addresses, they still write the count and the addresses of a store, and so
- * clear the upper halves of these registers. */
+/* What Intel's processors do with 32-bit addresses if the count was 0 or an element faulted: they
+ * still write the count register and, if the instruction stores, its address registers, and so
+ * clear the upper halves of these. */
 static void string_narrow_all(const struct string *s, unsigned what)
 {
     string_narrow(s, X86_RCX);
@@ -362,8 +363,8 @@ static void string_narrow_all(const struct string *s, unsigned what)
         string_narrow(s, X86_RSI);
 }
 
-/* After a fault in a repetition, on Intel's processors: also takes back the flags that earlier
- * elements have set (SDM 2B, "REP"). */
+/* What Intel's processors do after a fault in a repetition: string_narrow_all, and they take back
+ * the flags that earlier elements have set (SDM 2B, "REP"). */
 static void string_faulted(const struct string *s, unsigned what)
 {
     if (!s->c->vendor->narrow_repeat || s->op->reg == REPEAT_NONE)

@@ -83,7 +83,6 @@ static void op_rdpid(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* The check of the privilege comes before that of the counter's number. */
 static void op_rdpmc(struct cpu *c, const struct op *op)
 {
     uint64_t value;
@@ -229,7 +228,7 @@ static bool xsave_enabled(struct cpu *c)
     return cpu_refuse(c, CPU_UD, 0);
 }
 
-/* XGETBV: register 0 is XCR0. Register 1, its components in use, reports all of them. */
+/* XGETBV: register 0 is XCR0. Register 1 is the components of XCR0 that are in use: here, all. */
 static void op_xgetbv(struct cpu *c, const struct op *op)
 {
     uint32_t which = (uint32_t)c->gpr[X86_RCX];
@@ -244,7 +243,7 @@ static void op_xgetbv(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* #UD because CR4 does not enable it comes before #GP because it is not allowed. */
+/* If CR4.OSXSAVE is clear, XSETBV is #UD, even where it would also be #GP. */
 static void op_xsetbv(struct cpu *c, const struct op *op)
 {
     bool allowed = c->cpl == 0 && (uint32_t)c->gpr[X86_RCX] == 0;

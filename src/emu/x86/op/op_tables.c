@@ -46,7 +46,7 @@ static void op_lidt(struct cpu *c, const struct op *op)
     op_finish(c, op, done);
 }
 
-/* CR4.UMIP: user code may not ask for what tells where the kernel is (SDM 3A, 2.5). */
+/* CR4.UMIP: user code may not read what reveals where the kernel's tables are (SDM 3A, 2.5). */
 static bool umip_allows(struct cpu *c)
 {
     return c->cpl == 0 || !(c->cr4 & X86_CR4_UMIP) || cpu_refuse(c, CPU_GP, 0);

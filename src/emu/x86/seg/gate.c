@@ -38,7 +38,7 @@ static bool gate_refuse(struct cpu *c, enum cpu_vector vector, uint16_t selector
     return cpu_refuse(c, vector, selector & ~3u);
 }
 
-/* Checks the privilege levels, which are those of a data segment, and the presence. */
+/* Checks the privilege levels, by the rule for data segments, then the presence. */
 static bool gate_reachable(struct cpu *c, uint16_t selector, unsigned access)
 {
     if (SEG_DPL(access) < c->cpl || SEG_DPL(access) < SELECTOR_RPL(selector))
@@ -68,8 +68,8 @@ bool gate_task(struct cpu *c, uint64_t raw)
     return cpu_unable(c, "a task switch through a task gate");
 }
 
-/* A system descriptor that is no call gate. Outside IA-32e mode it may be a task or a task gate;
- * anything else is #GP. */
+/* A far transfer to a system descriptor that is not a call gate. Outside IA-32e mode it may be a
+ * TSS or a task gate; anything else is #GP. */
 static bool task_transfer(struct cpu *c, uint16_t selector, uint64_t raw)
 {
     unsigned access = (unsigned)(raw >> 40) & 0xffu;
@@ -104,8 +104,8 @@ static bool gate_upper_half(struct cpu *c, uint16_t selector, uint64_t *rip)
     return !(high >> 32 & SEG_UPPER_TYPE) || gate_refuse(c, CPU_GP, selector);
 }
 
-/* Reads the gate and the code segment behind it, whose presence the caller checks later. In IA-32e
- * mode that must be 64-bit code. */
+/* Reads the gate and the code segment that it names, which in IA-32e mode must be 64-bit code. The
+ * caller then checks whether the segment is present. */
 static bool gate_entry(struct cpu *c, uint16_t selector, uint64_t raw, struct entry *e)
 {
     bool wide = SEG_TYPE(raw >> 40) == SEG_TYPE_CALL_GATE;
@@ -163,8 +163,8 @@ static bool gate_inner_stack(struct cpu *c, const struct entry *e, struct inner 
     return tss_stack_long(c, 0, to->cpl, &to->sp);
 }
 
-/* Fills `frame` with what the call pushes, in that order: if the level changes, the old SS and
- * stack pointer and the parameters on the old stack; then the return address. */
+/* Fills `frame` with what the call pushes, first value first: if the level changes, the old SS, the
+ * old stack pointer and the parameters from the old stack; then the return address. */
 static bool gate_frame_make(struct cpu *c, const struct entry *e, bool inward, uint64_t next_rip,
                             uint64_t *frame, unsigned *count)
 {

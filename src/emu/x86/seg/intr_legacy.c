@@ -13,9 +13,10 @@
 #include "emu/x86/seg/stack.h"
 #include "emu/x86/seg/tss.h"
 
-/* Bits of a gate's type (SDM 3A, table 3-2), and its low three bits without the trap bit. */
-#define LEGACY_GATE_TRAP_BIT  1u /* trap gate: IF stays as it is; without it an interrupt gate */
-#define LEGACY_GATE_32_BIT    8u /* 32-bit gate; without it a 16-bit one */
+/* The type of an interrupt or trap gate (SDM 3A, table 3-2) is LEGACY_GATE_INTERRUPT and these two
+ * bits. */
+#define LEGACY_GATE_TRAP_BIT  1u /* a trap gate, which leaves IF as it is */
+#define LEGACY_GATE_32_BIT    8u /* a 32-bit gate, not a 16-bit one */
 #define LEGACY_GATE_INTERRUPT 6u
 
 /* Real mode: a vector's entry has four bytes, offset and segment. */

@@ -56,7 +56,7 @@ static bool seg_load_null(struct cpu *c, enum x86_seg which, uint16_t selector)
         return seg_refuse(c, CPU_GP, 0);
     c->seg[which] = (struct x86_segment){ .selector = selector,
                                           .base = c->vendor->null_base ? 0 : c->seg[which].base };
-    if (which == X86_SS) /* SS keeps its privilege level */
+    if (which == X86_SS) /* its DPL is always the CPL */
         c->seg[which].access = (uint16_t)(SELECTOR_RPL(selector) << 5);
     cpu_mode_update(c);
     return true;
@@ -70,7 +70,7 @@ static bool seg_load_real_mode(struct cpu *c, enum x86_seg which, uint16_t selec
     return true;
 }
 
-/* Whether it is data or readable code that the CPL and the selector's RPL may access. */
+/* Whether the segment is data or readable code that the CPL and the selector's RPL may access. */
 static bool seg_data_usable(const struct cpu *c, const struct x86_segment *s)
 {
     unsigned access = s->access;
@@ -237,7 +237,7 @@ bool seg_load_tr(struct cpu *c, uint16_t selector)
         return seg_refuse(c, CPU_NP, selector);
     if (!mmu_system_set(c, c->gdt.base + (selector & ~7u) + DESCRIPTOR_TYPE, SEG_BUSY, &before))
         return false;
-    if (before & SEG_BUSY) /* another processor loaded it first */
+    if (before & SEG_BUSY) /* another processor has loaded it since it was read */
         return seg_refuse(c, CPU_GP, selector);
     s.access |= SEG_BUSY;
     c->tr = s;
@@ -253,7 +253,7 @@ void seg_drop_privileged(struct cpu *c)
         unsigned access = s->access;
         bool conforming = (access & SEG_CODE) && (access & SEG_CONFORMING);
 
-        if (!(access & SEG_P)) /* null already; FS and GS keep the base */
+        if (!(access & SEG_P)) /* null already: clears its RPL */
             s->selector = 0;
         else if (!conforming && SEG_DPL(access) < c->cpl)
             *s = (struct x86_segment){ .base = s->base };

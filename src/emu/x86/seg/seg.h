@@ -9,8 +9,8 @@
  * accesses (mem/), and of decode/ the vendors and the fences; it must not know opcodes or ops, how
  * system registers are written (sys/), the local APIC or devices.
  *
- * All functions run on that vCPU's thread, inside an instruction. False means that the fault is
- * recorded and nothing has changed.
+ * All functions run on that vCPU's thread, inside an instruction or the delivery of an interrupt or
+ * exception. False means that the fault is recorded and nothing has changed.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,12 +34,14 @@ bool seg_descriptor_at(const struct cpu *c, uint16_t selector, uint64_t *va);
 bool seg_load(struct cpu *c, enum x86_seg which, uint16_t selector);
 
 /* Reads a code segment for a far transfer and makes the checks that all transfers share: it must be
- * code and must not have both L and D set. The caller then checks the privilege levels, and calls
- * seg_code_present last: a segment that is not allowed is #GP, whether it is present or not. */
+ * code and, in IA-32e mode, must not have both L and D set. The caller then checks the privilege
+ * levels, and calls seg_code_present last: a segment that is not allowed is #GP, whether it is
+ * present or not. */
 bool seg_code(struct cpu *c, uint16_t selector, struct x86_segment *out);
 bool seg_code_present(struct cpu *c, const struct x86_segment *cs);
 
-/* Makes both of those checks for RETF and IRET, which return to the level in the selector's RPL. */
+/* Checks the privilege levels, then the presence, for RETF and IRET, which return to the level in
+ * the selector's RPL. */
 bool seg_code_returned(struct cpu *c, struct x86_segment *cs);
 
 /* Reads a stack segment for privilege level `cpl`: writable data whose DPL and RPL equal it. If it
@@ -63,8 +65,8 @@ bool seg_verify(struct cpu *c, uint16_t selector, bool write, bool *ok);
 bool seg_describe(struct cpu *c, uint16_t selector, bool rights, uint32_t *value, bool *ok);
 
 /* After a return to a less privileged level: loads a null selector into each data segment register
- * whose segment that level may not use (SDM 2, "IRET"). A null selector with another RPL becomes 0.
- * The bases stay: in FS and GS they count even with a null selector. */
+ * whose segment that level may not use (SDM 2, "IRET"). The RPL of a null selector becomes 0. The
+ * bases stay: in FS and GS they count even with a null selector. */
 void seg_drop_privileged(struct cpu *c);
 
 #endif

@@ -1,10 +1,11 @@
 #ifndef EMU_X86_SEG_STACK_H
 #define EMU_X86_SEG_STACK_H
 /*
- * The guest's stack, in any mode: what PUSH, POP, CALL and RET have in common.
+ * The guest's stack, in any mode: what PUSH, POP, CALL, RET and the delivery of interrupts have in
+ * common.
  *
- * All functions run on that vCPU's thread, inside the instruction. A value has `size` bytes: 2, 4
- * or 8. Push and pop move only the caller's `sp`. The instruction writes it to rSP with
+ * All functions run on that vCPU's thread, inside an instruction or a delivery. A value has `size`
+ * bytes: 2, 4 or 8. Push and pop move only the caller's `sp`. The caller writes it to rSP with
  * stack_commit once nothing can fail any more. False means that the fault is recorded.
  */
 #include <stdbool.h>

@@ -1,8 +1,9 @@
 #ifndef EMU_X86_SEG_TSS_H
 #define EMU_X86_SEG_TSS_H
 /*
- * What the processor reads from the task state segment: the stacks of the inner privilege levels,
- * and the link to the calling task (SDM 3A, 8.2.1, 8.6 and 8.7).
+ * The stacks of the inner privilege levels and the link to the calling task, which the processor
+ * reads from the task state segment (SDM 3A, 8.2.1, 8.6 and 8.7). sys/port.c reads the segment's
+ * I/O permission bitmap.
  *
  * All functions run on that vCPU's thread, inside an instruction or a delivery. False means that
  * the fault is recorded.

@@ -38,7 +38,7 @@ struct row {
     enum reg reg;
     uint32_t ours;   /* always shown */
     uint32_t hosts;  /* shown if the host shows them */
-    uint32_t needed; /* those of hosts without which the software CPU does not start */
+    uint32_t needed; /* bits of `hosts` without which the software CPU does not start */
 };
 
 static const struct row rows[] = {

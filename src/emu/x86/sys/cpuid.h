@@ -4,7 +4,7 @@
  * CPUID of the software processors: the features that the interpreter implements, and those that
  * the host's own units can execute for it.
  *
- * emu_cpuid_offer makes the offer that core/x86/cpuid.h shapes for each processor, as it does with
+ * emu_cpuid_offer makes the offer. core/x86/cpuid.h shapes it for each processor, as it shapes
  * KVM's.
  */
 #include <stdint.h>

@@ -33,7 +33,7 @@ struct clock_pairing {
 
 _Static_assert(sizeof(struct clock_pairing) == 64, "kvm_clock_pairing layout");
 
-#define PAIRING_TRIES 4 /* the thread may lose its processor between two reads */
+#define PAIRING_TRIES 4 /* the host may schedule another thread between two reads */
 
 /* Reads the host's clock between two reads of the guest's TSC, a few times, and keeps the try in
  * which those two were closest. */

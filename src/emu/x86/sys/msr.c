@@ -48,7 +48,7 @@ enum {
 /* Enabled, with write-back as the default type; there are no ranges that differ (MSR_MTRRCAP). */
 #define MTRR_DEF_TYPE UINT64_C(0xc06)
 
-#define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24) /* the TSC counts at P0: invariant */
+#define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24) /* the TSC always counts at the frequency of P0 */
 #define DE_CFG_LFENCE     (UINT64_C(1) << 1)  /* LFENCE is dispatch serializing */
 
 /* The field of a register that only stores its value, or NULL. *address says whether the value must

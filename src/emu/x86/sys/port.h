@@ -9,8 +9,9 @@
 
 struct cpu;
 
-/* That vCPU's thread, inside the instruction. True: the access may go ahead, and a breakpoint on
- * the port has been met (debug.h). False: #GP is recorded, or the fault of reading the bitmap. */
+/* That vCPU's thread, inside the instruction. True: the access may go ahead, and the breakpoints on
+ * the port, if any, are noted in cpu.debug_met. False: #GP is recorded, or the fault of reading the
+ * bitmap. */
 bool port_allowed(struct cpu *c, uint16_t port, unsigned size);
 
 #endif

@@ -11,7 +11,7 @@
 struct cpu;
 struct err;
 
-/* The shortest time between two signals of a periodic timer of the guest's: a guest must not keep
+/* The least time between two signals for a periodic timer of the guest, so that a guest cannot keep
  * its host busy with signals alone. */
 #define HOST_TIMER_MIN_NS 20000u
 
@@ -22,8 +22,8 @@ int host_timer_init(timer_t *t, struct cpu *c, struct err *e);
 
 void host_timer_finish(timer_t t);
 
-/* Asks for one signal at this CLOCK_MONOTONIC time, which comes at once if that is past; 0 cancels
- * what was asked for. */
+/* Asks for one signal at this CLOCK_MONOTONIC time, instead of any asked for before. It comes at
+ * once if the time is past. 0: asks for none. */
 void host_timer_set(timer_t t, uint64_t at_ns);
 
 #endif

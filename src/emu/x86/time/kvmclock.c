@@ -1,8 +1,9 @@
 /*
  * The paravirtual clock.
  *
- * Each processor has a page with the linear function by which its TSC becomes time. Whoever moves a
- * TSC writes all pages again, because each has the flag that says whether all TSCs are the same.
+ * Each processor has a structure in guest memory with the linear function that turns its TSC into
+ * time. When a TSC is moved, all structures are written again, because each has the flag that says
+ * whether all TSCs are the same.
  */
 #include "emu/x86/time/kvmclock.h"
 
@@ -18,7 +19,7 @@
 #define ENABLE 1u
 
 /* Flags. */
-#define TSC_STABLE    (1u << 0) /* the time is the same on all processors and never steps */
+#define TSC_STABLE    (1u << 0) /* the time is the same on all processors and never goes back */
 #define GUEST_STOPPED (1u << 1) /* the host sets it, the guest clears it */
 
 struct time_info {
@@ -60,7 +61,7 @@ static void kvmclock_scale(uint32_t tsc_khz, uint32_t *mul, int8_t *shift)
     *shift = s;
 }
 
-/* The time since the machine began, computed from the TSC as a guest does. */
+/* The time since the machine's first TSC sample, computed from the TSC as a guest does. */
 static uint64_t kvmclock_machine_ns(const struct emu *m, uint64_t host_tsc)
 {
     uint64_t ticks = host_tsc - m->tsc_start;
@@ -88,7 +89,7 @@ static uint8_t kvmclock_stable_flag(const struct emu *m)
 
 /* With kvmclock_lock. All processors have the same time, which is 0 at the machine's first TSC
  * sample. A reader that sees an odd version, or another version afterwards, tries again. */
-static void kvmclock_page_write(struct cpu *c, uint8_t flags)
+static void kvmclock_info_write(struct cpu *c, uint8_t flags)
 {
     gpa_t at = c->kvmclock & ~(uint64_t)ENABLE;
     struct time_info info = {
@@ -107,7 +108,7 @@ static void kvmclock_page_write(struct cpu *c, uint8_t flags)
     (void)mem_write(c->emu->mem, at, &info.version, sizeof(info.version));
 }
 
-/* GUEST_STOPPED if it is set in the processor's page, so that writing it again keeps it. */
+/* GUEST_STOPPED if the processor's structure has it set, so that writing that again keeps it. */
 static uint8_t kvmclock_stopped_flag(const struct cpu *c)
 {
     struct time_info info;
@@ -118,27 +119,27 @@ static uint8_t kvmclock_stopped_flag(const struct cpu *c)
 }
 
 /* With kvmclock_lock. */
-static void kvmclock_pages_write(struct emu *m)
+static void kvmclock_infos_write(struct emu *m)
 {
     uint8_t stable = kvmclock_stable_flag(m);
 
     for (unsigned i = 0; i < m->cpu_count; i++)
         if (m->cpus[i]->kvmclock & ENABLE)
-            kvmclock_page_write(m->cpus[i], stable | kvmclock_stopped_flag(m->cpus[i]));
+            kvmclock_info_write(m->cpus[i], stable | kvmclock_stopped_flag(m->cpus[i]));
 }
 
 void kvmclock_stopped(struct cpu *c)
 {
     (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
     if (c->kvmclock & ENABLE)
-        kvmclock_page_write(c, kvmclock_stable_flag(c->emu) | GUEST_STOPPED);
+        kvmclock_info_write(c, kvmclock_stable_flag(c->emu) | GUEST_STOPPED);
     (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
 }
 
 void kvmclock_update(struct emu *m)
 {
     (void)pthread_mutex_lock(&m->kvmclock_lock);
-    kvmclock_pages_write(m);
+    kvmclock_infos_write(m);
     (void)pthread_mutex_unlock(&m->kvmclock_lock);
 }
 
@@ -147,7 +148,7 @@ void kvmclock_system_write(struct cpu *c, uint64_t value)
     (void)pthread_mutex_lock(&c->emu->kvmclock_lock);
     c->kvmclock = value;
     if (value & ENABLE)
-        kvmclock_page_write(c, kvmclock_stable_flag(c->emu));
+        kvmclock_info_write(c, kvmclock_stable_flag(c->emu));
     (void)pthread_mutex_unlock(&c->emu->kvmclock_lock);
 }
 

@@ -18,11 +18,12 @@ void kvmclock_wall_write(struct cpu *c, uint64_t value);
  * pvclock_vcpu_time_info. */
 void kvmclock_system_write(struct cpu *c, uint64_t value);
 
-/* The host has not run this processor for so long that its guest may take itself for stuck: sets
- * the flag that tells Linux's watchdogs so, and that they clear. */
+/* To be called when the host has not run this processor for so long that Linux in the guest may
+ * think that the processor hung. Sets the flag that tells Linux's watchdogs otherwise; they clear
+ * it. */
 void kvmclock_stopped(struct cpu *c);
 
-/* A processor's TSC was moved: writes the structures of all processors again. */
+/* To be called when a processor's TSC was moved: writes the structures of all processors again. */
 void kvmclock_update(struct emu *m);
 
 #endif

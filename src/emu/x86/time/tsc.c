@@ -16,7 +16,8 @@
 #include "emu/x86/cpu/machine.h"
 
 #define SAMPLES 16u
-/* The time between the two samples. A clock is read to about 50 ns: 5 parts per million. */
+/* The least time between the two samples. A sample is exact to about 50 ns, so the frequency is
+ * exact to about 5 parts per million. */
 #define BASELINE_NS (10 * NS_PER_MS)
 
 uint64_t tsc_host(void)

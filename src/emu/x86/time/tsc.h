@@ -24,20 +24,20 @@ struct tsc_sample {
 };
 struct tsc_sample tsc_sample(clockid_t clock);
 
-/* While building: takes the first sample. */
+/* While the machine is built: takes the first of two samples. */
 void tsc_init(struct emu *m);
 
-/* A vCPU's thread, before that processor first runs: the first one to come takes the second sample,
- * and the frequency is known. May sleep for some milliseconds. */
+/* Each vCPU's thread, before its processor first runs. Takes the second sample and computes the
+ * frequency from both, unless another thread has done so. May sleep for up to 10 ms. */
 void tsc_settle(struct emu *m);
 
-/* Any thread: the frequency in kHz; 0 until tsc_settle. */
+/* Any thread: the frequency in kHz; 0 before tsc_settle. */
 uint32_t tsc_khz(const struct emu *m);
 
 /* That vCPU's thread. */
 uint64_t tsc_guest(const struct cpu *c);
 
-/* Any thread, after tsc_settle. At most UINT64_MAX / 2. */
+/* Any thread, after tsc_settle. Returns at most UINT64_MAX / 2. */
 uint64_t tsc_to_ns(const struct emu *m, uint64_t ticks);
 
 #endif
