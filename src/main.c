@@ -1,10 +1,14 @@
 /*
  * mote: boots one guest.
  *
- * Reads the command line, runs what it asks for and turns how that went into messages on stderr and
- * an exit status: 0 where the guest or the operator ended the machine, 1 where the guest died or
- * mote failed (or the doctor found that no guest can run), 2 where the operator got something
- * wrong.
+ * Reads the command line, does what it asks for, and reports the outcome as messages on stderr and
+ * an exit status:
+ *
+ *   0   the guest or the operator ended the machine
+ *   1   the guest died, or mote failed while it ran; or the doctor found that no guest can run
+ *   2   no guest ran: something on the command line or the host was wrong
+ *
+ * Where a signal ended the machine, mote dies of that signal instead.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,28 +31,28 @@
 #include "core/x86/board/guest_x86.h"
 #include "emu/emu.h"
 
-#define STATUS_OPERATOR 2
+#define STATUS_ERROR 2
 
-/* Of each architecture in the order in which --accel auto tries them. */
+/* For each guest architecture, in the order in which --accel auto tries them. */
 static const struct accel_ops *const accels[] = { &kvm_accel, &emu_accel, NULL };
 
-static bool is_open(int fd)
+static bool fd_is_open(int fd)
 {
     return fcntl(fd, F_GETFD) >= 0 || errno != EBADF;
 }
 
-/* Where mote is started with a standard descriptor closed, the next open would get its number and
- * the guest's console would end up in it. */
-static int standard_descriptors(struct err *e)
+/* Opens /dev/null in place of each standard descriptor that is closed. Otherwise the next file that
+ * mote opens would get that number, and the guest's console would be written into it. */
+static int standard_descriptors_open(struct err *e)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (!is_open(fd) && open("/dev/null", O_RDWR) < 0)
-            return err_sys(e, "/dev/null, for a standard descriptor that is closed");
+        if (!fd_is_open(fd) && open("/dev/null", O_RDWR) < 0)
+            return err_sys(e, "cannot open /dev/null in place of a closed standard descriptor");
     return 0;
 }
 
-/* As many descriptors as the host allows: each connection through vsock is one. Where it allows no
- * more the limit stays. */
+/* Raises the limit of descriptors as far as the host allows, because each vsock connection needs
+ * one. If that fails the limit stays as it is. */
 static void descriptors_raise(void)
 {
     struct rlimit limit;
@@ -59,9 +63,9 @@ static void descriptors_raise(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Until when what is left to be said at the end is tried to be: a second, since perhaps nobody
- * reads it. */
-static uint64_t until_ns(void)
+/* The deadline for everything that mote still has to write when it ends: one second after the first
+ * call, since perhaps nobody reads it. */
+static uint64_t say_deadline_ns(void)
 {
     static uint64_t ns;
 
@@ -75,13 +79,14 @@ static void say_sentence(const char *sentence)
     char line[sizeof(((struct err *)0)->text) + sizeof("mote: \n")];
 
     (void)snprintf(line, sizeof(line), "mote: %s\n", sentence);
-    patience_say(line, until_ns());
+    patience_say(line, say_deadline_ns());
 }
 
-static int operator_wrong(const struct err *e)
+/* Returns the exit status. */
+static int say_error(const struct err *e)
 {
     say_sentence(e->text);
-    return STATUS_OPERATOR;
+    return STATUS_ERROR;
 }
 
 static int run_verb(const struct cli *cli, struct timeline *timeline)
@@ -92,16 +97,16 @@ static int run_verb(const struct cli *cli, struct timeline *timeline)
 
     signals_ignore();
     if (log_open(&cli->log, &e) < 0)
-        return operator_wrong(&e);
+        return say_error(&e);
     if (run(&cli->machine, accels, timeline, &end, &e) < 0) {
-        log_flush(until_ns());
-        return operator_wrong(&e);
+        log_flush(say_deadline_ns());
+        return say_error(&e);
     }
     sentence = report_sentence(end.why);
-    log_flush(until_ns());
+    log_flush(say_deadline_ns());
     if (sentence)
         say_sentence(sentence);
-    patience_say(report_timeline(timeline, cli->timeline).text, until_ns());
+    patience_say(report_timeline(timeline, cli->timeline).text, say_deadline_ns());
     if (end.signal)
         signals_die(end.signal);
     return report_status(end.why);
@@ -112,7 +117,7 @@ static int doctor_verb(const struct cli *cli)
     struct err e;
     int ret = doctor(&guest_x86, accels, cli->json, stdout, &e);
 
-    return ret < 0 ? operator_wrong(&e) : ret;
+    return ret < 0 ? say_error(&e) : ret;
 }
 
 int main(int argc, char **argv)
@@ -122,8 +127,8 @@ int main(int argc, char **argv)
     struct err e;
 
     timeline_mark(&timeline, TIMELINE_START);
-    if (standard_descriptors(&e) < 0 || cli_parse(argv + (argc > 0), &guest_x86, &cli, &e) < 0)
-        return operator_wrong(&e);
+    if (standard_descriptors_open(&e) < 0 || cli_parse(argv + (argc > 0), &guest_x86, &cli, &e) < 0)
+        return say_error(&e);
     descriptors_raise();
     switch (cli.verb) {
     case CLI_RUN:

@@ -10,7 +10,8 @@
  * function here accepts NULL for it.
  *
  * This room is what every other room may stand on: errors, the clock, a lock, counters, the
- * timeline, snapshot records, and I/O that does not sleep. It must not know any other room.
+ * timeline, snapshot records, and I/O on streams that does not sleep, or only up to a deadline. It
+ * must not know any other room.
  */
 
 struct err {

@@ -1,13 +1,13 @@
 #ifndef CORE_BASE_LOCK_H
 #define CORE_BASE_LOCK_H
 /*
- * A lock with priority: the loop thread, on which a whole machine waits, goes before the vCPUs,
- * each of which may come back for the lock at once and without end.
+ * A lock with priority: the loop thread, for which the whole machine waits, gets it before the
+ * vCPUs, each of which may ask for it again and again without a pause.
  *
- * A plain mutex goes to the thread that gets there first: one that has to be woken finds it taken
- * again by one that never slept. Here a thread without priority that has got the mutex looks
- * whether a thread with priority wants it. If so, it lets the mutex go and waits until that thread
- * has had its turn. So a thread with priority waits for each of the others at most once.
+ * A plain mutex goes to whichever thread gets there first. A thread that slept and has to be woken
+ * finds it taken again by one that never slept. Here a thread without priority that gets the mutex
+ * checks whether a thread with priority wants it. If so, it releases the mutex and waits until that
+ * thread has had the lock. So a thread with priority waits for each other thread at most once.
  *
  * Any thread. A zeroed lock is not initialised.
  */
@@ -19,7 +19,7 @@ struct lock {
     pthread_mutex_t mutex;
     pthread_cond_t passed; /* no thread with priority wants or has the lock any more */
     uint32_t first;        /* atomic; number of threads with priority that want or have it */
-    uint32_t waiting;      /* mutex; number of the others that wait for `passed` */
+    uint32_t waiting;      /* mutex; number of threads without priority that wait for `passed` */
 };
 
 static inline void lock_init(struct lock *l)
@@ -66,8 +66,8 @@ static inline void lock_take_first(struct lock *l)
     (void)pthread_mutex_lock(&l->mutex);
 }
 
-/* The broadcast comes before the unlock: after that the lock, and the device that holds it, may be
- * gone. */
+/* The broadcast comes before the unlock because the next thread that gets the lock may free it,
+ * with the device that it is part of. */
 static inline void lock_release_first(struct lock *l)
 {
     if (__atomic_sub_fetch(&l->first, 1, __ATOMIC_RELAXED) == 0 && l->waiting > 0)

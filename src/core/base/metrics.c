@@ -1,4 +1,4 @@
-/* The list of counter groups: short, walked only to change or to print it. */
+/* The list of counter groups. It is short, and is walked only to be changed or printed. */
 #include "core/base/metrics.h"
 
 #include <assert.h>

@@ -1,7 +1,8 @@
 #ifndef CORE_BASE_METRICS_H
 #define CORE_BASE_METRICS_H
 /*
- * Counters that an operator can read: named, one group for each owner, listed for printing.
+ * Counters for the operator: each has a name, each owner has a group, and the groups are in a list
+ * for printing. So far only tests read them.
  *
  * A counter is a plain uint64_t in its owner's own struct. One thread at a time adds to it (the
  * owner's, or the one that holds the owner's lock); any thread may read it. So counting costs a
@@ -29,8 +30,8 @@ struct metric {
 /* One owner's counters. The owner fills in all but `next` and keeps the group until
  * metrics_remove. */
 struct metrics_group {
-    const char *name;             /* "block.rootfs": the kind and, where there are several, which */
-    const struct metric *metrics; /* a table of `count` */
+    const char *name; /* the device's name, or that and a part: "block.rootfs", "block.rootfs.io" */
+    const struct metric *metrics; /* a table of `count` entries */
     unsigned count;
     const void *counters; /* the owner's struct, which holds the counters at their offsets */
     struct metrics_group *next;
@@ -51,7 +52,7 @@ void metrics_remove(struct metrics *m, struct metrics_group *g);
 /* Any thread: counter number `index` of a group that exists. */
 uint64_t metrics_read(const struct metrics_group *g, unsigned index);
 
-/* The one thread that may add to the counter at the time. */
+/* Call only on the thread that may add to the counter at that moment (see above). */
 static inline void metric_add(uint64_t *counter, uint64_t n)
 {
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);

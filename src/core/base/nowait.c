@@ -2,19 +2,21 @@
  * Stream I/O that does not sleep.
  *
  * A descriptor may be shared with other processes, as a terminal is with the user's shell. Setting
- * O_NONBLOCK would change it for them too, so each call asks for itself not to wait, in the first
- * of these ways that the descriptor and the kernel support:
+ * O_NONBLOCK would change it for them too. Instead each call asks the kernel not to wait this once,
+ * in the first of these ways that the descriptor and the kernel support:
  *
- *   RWF_NOWAIT          pipes and sockets, on kernels that know it there (6.5) and allow the call
- *   MSG_DONTWAIT        every socket
- *   poll, then little   terminals, old pipes, eventfds
+ *   RWF_NOWAIT            pipes and sockets from Linux 6.5 on, reads of eventfds; a seccomp filter
+ *                         may forbid the call
+ *   MSG_DONTWAIT          every socket
+ *   poll, then the call   terminals, writes to eventfds, pipes on older kernels, every accept
  *
- * The last way is safe for a read or an accept: poll has reported that there is something to take.
- * For a write, poll reports only that there is some room. A pipe then has room for PIPE_BUF bytes.
- * A terminal's driver takes one more piece from the line discipline: up to 128 bytes for sure,
- * since its buffers are counted in blocks of 256. The line discipline ends a piece before a
- * character that output processing may turn into several. Other descriptors take a write whole or
- * not at all, so poll's report is enough.
+ * After poll has reported input, a read or an accept does not sleep, unless another process that
+ * shares the descriptor takes the input first. For a write, poll reports only that there is some
+ * room, so the write is kept short. A pipe then has room for PIPE_BUF bytes. A terminal's driver
+ * then accepts one more piece of up to 128 bytes from the line discipline, since its buffers are
+ * counted in blocks of 256. The line discipline ends a piece before each character that output
+ * processing may turn into several. Other descriptors take a write whole or not at all, so poll's
+ * report is enough.
  */
 #include "core/base/nowait.h"
 
@@ -73,8 +75,8 @@ static size_t nowait_tty_piece(const struct iovec *iov)
     return len > 0 ? len : 1;
 }
 
-/* How many bytes from *iov on a blocking descriptor takes without sleeping, once poll has reported
- * it ready. SIZE_MAX: all of them. */
+/* How many bytes a blocking descriptor takes without sleeping once poll has reported it ready, of a
+ * write that begins with *iov. SIZE_MAX: all of them. */
 static size_t nowait_room(int fd, const struct iovec *iov)
 {
     struct stat st;

@@ -1,9 +1,10 @@
 /*
  * Snapshot records.
  *
- * Writer and reader work on the bytes in place, with one cursor; the only table is the reader's
- * list of sections. A state of a few devices is written in some microseconds. Because field numbers
- * ascend, no two fields can have the same number, and a search can end early.
+ * The writer appends to one buffer. The reader works on the bytes in place, with a cursor for each
+ * section; its list of sections is the only table. A state of a few devices is written in a few
+ * microseconds. Because field numbers ascend, no two fields of a section can have the same number,
+ * and a search can end early.
  */
 #include "core/base/state.h"
 
@@ -264,7 +265,7 @@ static int state_header_check(const uint8_t *data, size_t len, size_t *state_len
     uint16_t flags;
 
     if (len < sizeof(header) || memcmp(data, MAGIC, MAGIC_LEN) != 0)
-        return err_set(e, EINVAL, "it is not a state of mote's");
+        return err_set(e, EINVAL, "it was not written by mote");
     memcpy(&header, data, sizeof(header));
     flags = le16toh(header.flags);
     if (le16toh(header.version) != STATE_VERSION || flags & ~STATE_CHECKSUM)
@@ -342,8 +343,9 @@ struct state_fields state_find(struct state_reader *r, const char *name, uint16_
 }
 
 /* Returns the field's bytes and sets their length, or returns NULL. The search starts at the cursor
- * or, if that is behind the field, at the beginning; the cursor stays where the search ends.
- * state_open has checked the layout. */
+ * or, if the cursor is already past the field, at the beginning. The cursor stays where the search
+ * ends; at the end of the section it goes back to the beginning. state_open has checked the
+ * layout. */
 static const uint8_t *field_find(struct state_fields *f, uint16_t field, size_t *len)
 {
     struct wire_field is;

@@ -1,4 +1,4 @@
-/* The timeline of one machine: one mark for each phase, and the marks' names. */
+/* The timeline of one machine: its marks, and their names. */
 #include "core/base/timeline.h"
 
 #include <assert.h>

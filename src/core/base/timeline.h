@@ -1,7 +1,7 @@
 #ifndef CORE_BASE_TIMELINE_H
 #define CORE_BASE_TIMELINE_H
 /*
- * When each phase of a machine's life began: what `mote run --timeline` prints.
+ * When a machine reached each point of its start and end: what `mote run --timeline` prints.
  *
  * Times are CLOCK_MONOTONIC nanoseconds; 0 is "did not happen". Any thread may mark and read: a
  * guest with several processors can write the boot-timer page from all of them at once.
@@ -23,7 +23,7 @@ struct timeline {
     uint64_t at_ns[TIMELINE_MARKS]; /* atomic */
 };
 
-/* The first call for a mark counts, later ones do nothing. */
+/* Only the first call for a mark counts. */
 void timeline_mark(struct timeline *t, enum timeline_mark mark);
 
 /* "process start", ... as printed; "process_start", ... as JSON keys. */

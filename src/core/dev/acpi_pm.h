@@ -24,7 +24,7 @@ struct state_writer;
 #define ACPI_PM_CONTROL_LEN 2u
 
 #define ACPI_PM_SCI_EN      (1u << 0)
-#define ACPI_PM_SLP_TYP_S5  5u /* bits 10 to 12 of the control register; the DSDT's \_S5 has it */
+#define ACPI_PM_SLP_TYP_S5  5u /* the value of control bits 10 to 12; also in the DSDT's \_S5 */
 #define ACPI_PM_SLP_EN      (1u << 13)
 #define ACPI_PM_RESET_VALUE 1u
 

@@ -1,4 +1,4 @@
-/* The boot-timer page: one byte that marks the timeline, then nothing. */
+/* The boot-timer page: its first byte marks the timeline, and the rest does nothing. */
 #include "core/dev/boot_timer.h"
 
 #include <string.h>

@@ -50,8 +50,8 @@ static uint64_t cmos_host_now_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* A date to a number of days since 1970, and back. For the arithmetic a year begins in March, so
- * that a leap day is its last day; 400 years are 146097 days. */
+/* Converts between a date and a number of days since 1970. For the arithmetic a year begins in
+ * March, so that a leap day is its last day; 400 years are 146097 days. */
 
 struct date {
     int64_t year;
@@ -133,8 +133,9 @@ static uint8_t cmos_time_at(const struct cmos *c, uint8_t index, int64_t seconds
     unsigned of_day;
     struct date d;
 
+    /* A time before 1970 reads as the start of 1970. Only a guest that tests its clock sets one. */
     if (seconds < 0)
-        seconds = days = 0; /* only a test of the clock sets it to before 1970 */
+        seconds = days = 0;
     of_day = (unsigned)(seconds % DAY_S);
     d = date_from_days(days);
     switch (index) {
@@ -168,7 +169,7 @@ static void cmos_stop(struct cmos *c)
 }
 
 /* Lets the clock run on from what the registers hold. Values out of range simply add up, but for
- * the month: January stands for one that does not exist. */
+ * the month: one that does not exist counts as January. */
 static void cmos_resume(struct cmos *c)
 {
     const uint8_t *r = c->ram;

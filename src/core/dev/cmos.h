@@ -26,7 +26,7 @@ struct cmos {
     uint8_t index;
     int64_t ahead_s; /* how far the guest's clock is ahead of the host's; may be negative */
 
-    /* The bytes as written. Those of the time count only while the clock is stopped for setting. */
+    /* The stored bytes. Those of the time registers are used only while the clock is stopped. */
     uint8_t ram[CMOS_BYTES];
 };
 

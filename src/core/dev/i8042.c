@@ -7,8 +7,9 @@
  * controller does not take keys for replies. Bytes that do not fit the queue are lost, as in a real
  * keyboard.
  *
- * Each byte that reaches the output buffer raises the interrupt once: drivers read one byte an
- * interrupt.
+ * A byte raises the interrupt when it comes to the front of the output buffer, because drivers read
+ * one byte per interrupt. While a byte waits there, a write to the keyboard or to the control byte
+ * raises the interrupt again.
  *
  * There is no mouse port: its disable bit cannot be cleared, its test fails and bytes sent to it
  * vanish. Commands that ask about it get their replies at once all the same, because Linux waits
@@ -55,7 +56,7 @@ enum i8042_command {
     WRITE_KEYBOARD_BUFFER = 0xd2,
     WRITE_MOUSE_BUFFER = 0xd3,
     WRITE_MOUSE = 0xd4,
-    PULSE_OUTPUT_PORT = 0xf0, /* to 0xff: the low bits name the lines that stay high */
+    PULSE_OUTPUT_PORT = 0xf0, /* and up to 0xff: a low bit that is 1 keeps its line high */
 };
 
 #define TEST_CONTROLLER_PASSED 0x55u
@@ -79,7 +80,7 @@ enum keyboard_command {
 #define KEYBOARD_TEST_PASSED   0xaau
 #define KEYBOARD_ID            0xabu /* the first byte of the identification */
 #define KEYBOARD_ID_MF2        0x83u /* the second byte */
-#define KEYBOARD_ID_TRANSLATED 0x41u /* the second byte, translated to set 1 as any other */
+#define KEYBOARD_ID_TRANSLATED 0x41u /* the second byte where translation to set 1 is on */
 #define KEYBOARD_ONLY_SET      2u
 
 /* Ctrl, Alt and Del pressed, then released in reverse order. */
@@ -237,7 +238,7 @@ static void i8042_data_write(struct i8042 *k, uint8_t byte)
 
     k->command = 0;
     switch (command) {
-    case 0: /* for the keyboard; that also enables its interface */
+    case 0: /* no command waits: the byte is for the keyboard, and enables its interface */
         i8042_control_write(k, k->control & ~CONTROL_KEYBOARD_OFF);
         keyboard_write(k, byte);
         break;

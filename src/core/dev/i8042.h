@@ -1,9 +1,9 @@
 #ifndef CORE_DEV_I8042_H
 #define CORE_DEV_I8042_H
 /*
- * The i8042 keyboard controller, as far as a machine without a keyboard needs one: the reset line,
- * enough of the command set for drivers to find a keyboard and no mouse, and Ctrl-Alt-Del, which
- * the operator can send.
+ * The i8042 keyboard controller, as much of it as a microVM needs: the reset line, enough of the
+ * command set for drivers to find a keyboard and no mouse, and Ctrl-Alt-Del, which the operator can
+ * send.
  *
  * Two registers: data at offset 0 (port 0x60), command and status at offset 4 (port 0x64).
  */

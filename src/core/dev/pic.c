@@ -27,9 +27,10 @@ void pic_init(struct pic *p)
     *p = (struct pic){ .chip = { { .step = PIC_FRESH }, { .step = PIC_FRESH } } };
 }
 
-/* The input of a chip that may interrupt now, of those that are pending, or -1. The first chip has
- * the second one at its cascade input. */
-static int chip_request(const struct pic_chip *c, uint8_t pending, bool is_first)
+/* Of a chip's `pending` inputs, the one that may interrupt now, or -1. The first chip has the other
+ * at its cascade input. In special fully nested mode an interrupt in service at that input does not
+ * keep out another one from the second chip. */
+static int pic_chip_request(const struct pic_chip *c, uint8_t pending, bool is_first)
 {
     unsigned asking, serving;
 
@@ -52,10 +53,10 @@ static int chip_request(const struct pic_chip *c, uint8_t pending, bool is_first
 }
 
 /* The inputs of chip n with a pending request, masked ones included. The second chip's request is a
- * level at the cascade input: it counts for as long as it lasts. */
+ * level at the cascade input: it is pending for as long as the second chip requests. */
 static uint8_t pic_pending(const struct pic *p, unsigned n)
 {
-    bool cascade = n == 0 && chip_request(&p->chip[1], p->chip[1].irr, false) >= 0;
+    bool cascade = n == 0 && pic_chip_request(&p->chip[1], p->chip[1].irr, false) >= 0;
 
     return (uint8_t)(p->chip[n].irr | (cascade ? 1u << CASCADE : 0));
 }
@@ -63,7 +64,7 @@ static uint8_t pic_pending(const struct pic *p, unsigned n)
 /* The input of chip n that may interrupt now, or -1. */
 static int pic_request(const struct pic *p, unsigned n)
 {
-    return chip_request(&p->chip[n], pic_pending(p, n), n == 0);
+    return pic_chip_request(&p->chip[n], pic_pending(p, n), n == 0);
 }
 
 bool pic_asks(const struct pic *p)

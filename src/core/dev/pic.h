@@ -4,9 +4,10 @@
  * The PC's pair of 8259A interrupt controllers (data sheet) with their edge/level control registers
  * (ELCR). The second controller drives input 2 of the first. Pure: the caller does the locking.
  *
- * Inputs are pulses (core/vm/irq.h). A controller keeps a pulse until the processor takes the
- * interrupt or the guest initialises the controller again. The ELCRs can be written and read back
- * but have no effect. A controller that no guest has initialised drops pulses and requests nothing.
+ * Inputs are edge-triggered: the caller pulses them (core/vm/irq.h). A controller keeps a pulse
+ * until the processor takes the interrupt or the guest initialises the controller again. The ELCRs
+ * can be written and read back but have no effect. A controller that no guest has initialised drops
+ * pulses and requests nothing.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,7 +57,7 @@ void pic_init(struct pic *p);
 /* Whether a guest has begun to initialise the first controller. */
 bool pic_in_use(const struct pic *p);
 
-/* In both, `line` is an input below PIC_INPUTS. */
+/* In pic_pulse and pic_keeps, `line` is an input below PIC_INPUTS. */
 
 void pic_pulse(struct pic *p, unsigned line);
 

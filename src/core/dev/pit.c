@@ -107,8 +107,8 @@ static uint32_t counter_count_decode(const struct pit_counter *c, uint16_t writt
     return value;
 }
 
-/* In the modes that wait for a trigger, a count starts nothing. It replaces the old one at once,
- * which the chip would keep until the trigger. */
+/* In the modes that wait for a trigger, writing a count starts nothing. The new count replaces the
+ * old one at once; in the chip the old one would stay until the trigger. */
 static void counter_count_write(struct pit_counter *c, uint16_t written, uint64_t now_ns)
 {
     c->count = counter_count_decode(c, written);
@@ -154,7 +154,7 @@ static uint8_t counter_byte_read(struct pit_counter *c, uint64_t now_ns)
     }
     value = counter_current(c, now_ns);
     if (c->access == PIT_BOTH)
-        c->read_high = !c->read_high; /* is now the next read's, the opposite of this one's */
+        c->read_high = !c->read_high; /* for the next read: this one returns the other byte */
     if (c->access == PIT_HIGH || (c->access == PIT_BOTH && !c->read_high))
         return (uint8_t)(value >> 8);
     return (uint8_t)value;

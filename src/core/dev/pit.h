@@ -64,8 +64,8 @@ void pit_write(struct pit *p, uint16_t port, uint8_t value, uint64_t now_ns);
 uint64_t pit_next(const struct pit *p, uint64_t after_ns);
 
 /* Adds to `owed` each rise of counter 0's output from due_ns, which pit_next returned, to now. The
- * guest may count these interrupts to keep time, so none may be lost; but at most a second's worth
- * is owed, as the machine may have been paused for an hour. A new mode or count for the counter
+ * guest may count these interrupts to keep time, so none may be lost. But at most a second's worth
+ * is owed: the machine may have been paused for an hour. A new mode or count for the counter
  * clears `owed`. Whoever sends an interrupt decrements it. */
 void pit_owe(struct pit *p, uint64_t due_ns, uint64_t now_ns);
 

@@ -4,7 +4,7 @@
  * The port by which a guest's kernel reports that it has panicked: QEMU's pvpanic ("pvpanic device"
  * in its specifications), which stock kernels find through ACPI as QEMU0001.
  *
- * A read returns the events that the host takes; a write reports which of them have happened. A
+ * A read returns the events that the device knows; a write reports which of them have happened. A
  * panic that nothing in the guest handles ends the machine at once. One that the guest's crash
  * kernel handles is only recorded; the machine looks at the record when it ends.
  */
@@ -36,7 +36,7 @@ struct pvpanic {
 void pvpanic_init(struct pvpanic *p, struct power *power);
 void pvpanic_finish(struct pvpanic *p);
 
-/* The rest only while no vCPU runs. */
+/* Call the rest only while no vCPU runs. */
 
 /* Whether the guest's kernel has panicked, no matter who handled it. */
 static inline bool pvpanic_seen(const struct pvpanic *p)

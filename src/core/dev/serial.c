@@ -6,7 +6,7 @@
  * FIFO without looking again, so "empty" means room for SERIAL_FIFO bytes. After a byte is written,
  * the register counts as empty again at the guest's next access other than the write of another
  * byte, or when the loop thread comes for more output and finds none, whichever is first. So a
- * burst brings one interrupt, as it does where a FIFO has to drain, and not one a byte. If the ring
+ * burst brings one interrupt, as with a FIFO that has to drain, and not one per byte. If the ring
  * has no room, the interrupt comes as soon as serial_output has made some.
  *
  * Receiver. The FIFO is the first SERIAL_FIFO bytes of the incoming ring. In the chip, fewer bytes
@@ -15,8 +15,8 @@
  *
  * Interrupt. The line is edge-triggered, and each cause raises it when it comes up, even while
  * another cause is pending. A read that leaves another byte behind raises it too, as if that byte
- * had only now arrived. So a driver may do one thing an interrupt, or leave its handler with work
- * to do (as Linux does after so many rounds): it is called again.
+ * had only now arrived. So a driver may do one thing per interrupt, or return from its handler with
+ * work left (as Linux does after a limited number of rounds): its handler is called again.
  */
 #include "core/dev/serial.h"
 
@@ -367,7 +367,7 @@ void serial_init(struct serial *s, struct irq_line *irq, struct serial_sink *sin
     s->irq = irq;
     s->sink = sink;
     s->msr = MSR_OUTSIDE;
-    s->dll = 12; /* 9600 baud, as firmware leaves it; drivers divide by it */
+    s->dll = 12; /* 9600 baud, as firmware leaves it; not 0, because drivers divide by it */
 }
 
 void serial_finish(struct serial *s)

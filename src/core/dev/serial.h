@@ -3,9 +3,10 @@
 /*
  * A 16550A UART (National PC16550D data sheet) with its registers at eight byte-wide offsets.
  *
- * This room is the small devices of a PC: registers behind a lock. It knows struct device,
- * interrupt lines, the power callback, the timeline and snapshot records; it must not know guest
- * memory, the machine, the accelerators or the event loop.
+ * This room is the small devices of a PC. Most are a struct device, which the bus locks; the PIC
+ * and the PIT are pure, and their owner does the locking. The room knows interrupt lines, the power
+ * callback, the timeline and snapshot records; it must not know guest memory, the machine, the
+ * accelerators or the event loop.
  *
  * Two rings stand between the guest and the outside. The transmitter reports empty only while the
  * outgoing ring has room for a whole FIFO, and the receiver reports data as long as the incoming
@@ -13,9 +14,9 @@
  * direction, at any speed. A byte that is sent into a full ring is dropped and counted.
  *
  * Input waits in its ring until the guest asserts RTS, as a sender with hardware flow control would
- * wait. A guest that has never written the modem control register gets it at once. The reason:
- * while Linux sets up the port, before it asserts RTS, it discards what it finds in the receiver,
- * and input from a pipe or a file would lose its beginning.
+ * wait: while Linux sets up the port, before it asserts RTS, it discards what it finds in the
+ * receiver, and input from a pipe or a file would lose its beginning. A guest that has never
+ * written the modem control register gets its input at once.
  *
  * The UART touches no descriptors. The console's owner moves the bytes with serial_output and
  * serial_input, on the loop thread, when the two callbacks say so.
@@ -30,7 +31,7 @@ struct irq_line;
 
 #define SERIAL_TX_SIZE 65536u /* bytes; both are powers of two */
 #define SERIAL_RX_SIZE 4096u
-#define SERIAL_FIFO    16u /* bytes of each FIFO of a 16550A, all that the guest sees of a ring */
+#define SERIAL_FIFO    16u /* bytes in each FIFO of a 16550A */
 
 /* Both are called on a vCPU's thread with the UART's lock held. They post to the loop thread and
  * return. */
@@ -46,11 +47,11 @@ struct serial {
     struct irq_line *irq;
     struct serial_sink *sink;
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm; /* registers by the data sheet's names */
-    uint8_t msr;                               /* modem lines and what changed of them */
-    bool overrun;                              /* until the guest reads LSR */
-    bool thr_written;                          /* and has not counted as empty since */
+    uint8_t msr;                               /* modem lines, and which of them have changed */
+    bool overrun;                              /* a byte was lost; set until the guest reads LSR */
+    bool thr_written;                          /* THR was written and does not count as empty yet */
     bool thr_interrupt;                        /* "transmitter holding register empty" is pending */
-    bool mcr_written;                          /* at least once */
+    bool mcr_written;                          /* MCR was written at least once */
     bool input_full;                           /* serial_input found no room */
     uint8_t signalled;                         /* pending causes that have raised the line */
     uint8_t loop_count;                        /* bytes in loop */
@@ -72,7 +73,7 @@ void serial_finish(struct serial *s);
 
 /* Takes up to len bytes that the guest sent; returns how many. After output_ready the caller
  * repeats this until it returns 0, for two reasons: output_ready is called again only once the ring
- * was empty, and a guest that sends one byte an interrupt gets the next interrupt from the call
+ * was empty, and a guest that sends one byte per interrupt gets the next interrupt from the call
  * that returns 0. (A guest that found the ring full gets it as soon as a call has made room.) What
  * the guest sent before the machine ended can still be taken. */
 size_t serial_output(struct serial *s, void *to, size_t len);

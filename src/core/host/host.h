@@ -3,18 +3,19 @@
 /*
  * What mote runs on.
  *
- * This room is what the host's processor can do and C cannot say, and what it is. Each architecture
- * of hosts has a folder of its own in it. It must not know anything else of mote.
+ * This room is the host's processor: its architecture, its features, instructions that C has no
+ * words for, and what the operator needs for KVM on it. Each host architecture has a folder of its
+ * own. The room must not know anything else of mote.
  *
- * Any thread, all of it.
+ * Any thread.
  */
 #include <stdbool.h>
 
 /* The host's architecture as uname -m has it; KVM's guests have the same. */
 extern const char host_arch[];
 
-/* For a loop that waits without sleeping, between two reads of memory that another thread writes.
- * Lets the core's other hardware thread go first for some ten to a hundred cycles. */
+/* For a loop that spins, between two reads of memory that another thread writes. Yields the core to
+ * its other hardware thread for some ten to a hundred cycles. */
 void host_relax(void);
 
 /* A feature of the host's processor that makes guests fast. A guest has it if the host does, both
@@ -24,10 +25,10 @@ struct host_feature {
     bool present;
 };
 
-/* The n-th feature, counted from 0; false if there are not so many. */
+/* Feature number n, from 0. false: there is no such feature. */
 bool host_feature(unsigned n, struct host_feature *f);
 
-/* How the operator gets a /dev/kvm that is missing: one sentence, static. */
+/* Tells the operator how to get a missing /dev/kvm. A static string. */
 const char *host_kvm_fix(void);
 
 #endif

@@ -64,8 +64,8 @@ int kvm_open(const char *path, struct err *e)
     }
 }
 
-/* Appends each need that is not met to the list, of which `used` bytes are taken; returns how many
- * are then. */
+/* Appends each need that is not met to the list, of which `used` bytes are taken. Returns how many
+ * bytes are taken afterwards. */
 static size_t kvm_list_missing(char *list, size_t size, size_t used, const struct kvm_need *need,
                                unsigned count, int fd,
                                int (*ask)(int fd, unsigned long request, unsigned long argument))
@@ -126,7 +126,7 @@ static int kvm_vm_create(int device, struct err *e)
 {
     int fd;
 
-    /* EINTR: a signal came while the kernel registered its notifiers, which it can break off. */
+    /* EINTR: a signal interrupted the kernel while it registered its MMU notifier. */
     do
         fd = ioctl(device, KVM_CREATE_VM, 0);
     while (fd < 0 && errno == EINTR);

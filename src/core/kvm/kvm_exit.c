@@ -85,8 +85,8 @@ static void kvm_exit_describe_internal(const struct kvm_run *run, struct err *e)
         kvm_exit_describe_emulation(run, e);
     else
         err_set(e, EIO,
-                "KVM gave up (internal error %u, first datum %#llx): see the host's dmesg, update "
-                "its kernel",
+                "KVM gave up (internal error %u, first datum %#llx): see the host's dmesg or "
+                "update its kernel",
                 run->internal.suberror,
                 run->internal.ndata ? (unsigned long long)run->internal.data[0] : 0);
 }

@@ -5,11 +5,11 @@
  *
  * This room is the accelerator that runs guests on the host's KVM. It knows KVM's system calls,
  * guest memory, the buses and interrupt lines; it must not know the devices behind them, the boot
- * protocols, the event loop or the machine.
+ * protocols, the event loop or struct vm.
  *
- * kvm.c is the machine, kvm_vcpu.c a processor, kvm_exit.c serves what KVM_RUN returned for, and
- * kvm_keeper.c spares the process the wait for the machine's end. What depends on the guest's
- * architecture is in x86/, behind the kvm_arch functions.
+ * kvm.c is KVM's virtual machine, kvm_vcpu.c a processor, kvm_exit.c serves what KVM_RUN returned
+ * for, and kvm_keeper.c spares the process the wait for the virtual machine's end. What depends on
+ * the guest's architecture is in x86/, behind the kvm_arch functions.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,8 +57,8 @@ int kvm_open(const char *path, struct err *e);
 int kvm_ioctl(int fd, unsigned long request, unsigned long argument);
 
 /* Whether fd is a KVM that can run a machine of so many processors. -ENOTTY: it is no KVM;
- * -EOPNOTSUPP: its version is another, it lacks capabilities (the sentence lists them) or it runs
- * fewer processors. */
+ * -EOPNOTSUPP: it has another API version, it lacks capabilities (the sentence lists them) or it
+ * runs fewer processors. */
 int kvm_verify(int fd, int (*ask)(int fd, unsigned long request, unsigned long argument),
                unsigned vcpu_count, struct err *e);
 

@@ -1,9 +1,10 @@
 /*
  * A ring whose queues nobody uses: it only holds a file.
  *
- * Only on Linux 6.6 and newer: IORING_SETUP_NO_SQARRAY is a flag that older kernels refuse. On
- * Debian's 6.1, in QEMU's emulation of SVM, the host hung in six of eight runs of a test that makes
- * one machine after another, and in no run without a keeper. The cause has not been found.
+ * A ring is made only on Linux 6.6 and newer: IORING_SETUP_NO_SQARRAY is set because older kernels
+ * refuse it. On Debian's 6.1, in QEMU's emulation of SVM, the host hung in six of eight runs of a
+ * test that makes one machine after another, and in no run without a keeper. The cause has not been
+ * found.
  */
 #include "core/kvm/kvm_keeper.h"
 

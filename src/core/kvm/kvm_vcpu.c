@@ -105,7 +105,7 @@ static int kvm_vcpu_open(struct kvm_vcpu *v, struct err *e)
         return err_sys(e, "KVM cannot create vCPU %u", v->vcpu.id);
     void *run = mmap(NULL, v->kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
     if (run == MAP_FAILED)
-        return err_sys(e, "vCPU %u's exchange area cannot be mapped", v->vcpu.id);
+        return err_sys(e, "vCPU %u's struct kvm_run cannot be mapped", v->vcpu.id);
     v->run = run;
     return kvm_arch_vcpu_init(v, e);
 }

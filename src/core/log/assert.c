@@ -1,6 +1,6 @@
 /*
- * A failed assert writes the log's last lines, which may say how it came about, then the sentence
- * that the C library writes, and aborts. Where nobody reads stderr it waits for a second at most.
+ * A failed assert writes the log's last lines, which may explain it, then the sentence that the C
+ * library would have written, and aborts. Where nobody reads stderr it waits for a second at most.
  *
  * __assert_fail replaces the C library's function of this name.
  */

@@ -113,8 +113,8 @@ void log_line(enum log_level level, const char *fmt, ...)
 }
 
 /* Lock-free. The thread that starts a new window counts its own line as the first and takes the
- * number of lines held back. A thread that comes in between still counts against the old window; at
- * worst that holds back one line too many. */
+ * number of lines held back. A thread that comes in between still counts its line against the old
+ * window, and so may hold back a line for which the new window has room. */
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint32_t *held)
 {
     uint64_t start_ns = __atomic_load_n(&limit->window_ns, __ATOMIC_RELAXED);

@@ -38,11 +38,12 @@ struct log_config {
     enum log_level level;
 };
 
-/* Before other threads exist. Without a call: stderr, LOG_WARN. A second call replaces the first; a
- * failing one changes nothing. A FIFO needs no reader yet. */
+/* Call before other threads exist. Without any call the log goes to stderr at LOG_WARN. A second
+ * call replaces the first; a failing one changes nothing. A FIFO needs no reader yet. */
 int log_open(const struct log_config *config, struct err *e);
 
-/* "off", "error", "warn" or "warning", "info", "debug", "trace", in any case. false: it is none. */
+/* Accepts "off", "error", "warn" or "warning", "info", "debug" and "trace", in upper or lower case.
+ * false: the word is none of these. */
 bool log_level_parse(const char *word, enum log_level *level);
 
 /* Any thread. */
@@ -55,20 +56,23 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 /* The number of lines that were lost since the start. */
 uint64_t log_lost(void);
 
-/* Writes the lines that wait, until the clock says until_ns (core/base/clock.h); 0: only what the
- * descriptor takes at once. For code that ends the process; async-signal-safe. */
+/* Writes the lines that wait, but not beyond until_ns (core/base/clock.h); 0: only what the
+ * descriptor takes at once. For code that ends the process, also in the handler of a fatal
+ * signal. */
 void log_flush(uint64_t until_ns);
 
 /* Atomics; zero before the first use. */
 struct log_limit {
     uint64_t window_ns; /* start of the present window */
-    uint32_t lines;     /* let through in it */
-    uint32_t held;      /* held back in it */
+    uint32_t lines;     /* lines let through in this window */
+    uint32_t held;      /* lines held back and not reported yet */
 };
 
-/* Counts one line against a limit; false: hold it back. *held is 0 or, with the first line of a new
- * window, the number of lines held back before. */
+/* Counts one line against a limit. false: the caller must hold it back. *held is 0 or, with the
+ * first line of a new window, the number of lines held back before. */
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint32_t *held);
+
+/* As log_limit_pass, with the present time. */
 bool log_limit_now(struct log_limit *limit, uint32_t *held);
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)

@@ -6,7 +6,7 @@
  * the operator's terminal. Only ASCII passes, because UTF-8 can encode the C1 control characters.
  *
  * The calendar date is computed here because gmtime_r reads the time zone's file on its first use,
- * which a jailed thread is not allowed to do.
+ * which a seccomp filter may forbid.
  */
 #include "core/log/log_format.h"
 

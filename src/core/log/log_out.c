@@ -1,9 +1,10 @@
 /*
  * The log's way out.
  *
- * One thread at a time is the writer: the one that has taken `busy`. No thread ever waits for it. A
- * thread that finds it taken leaves its line in the ring, because the writer looks at the ring once
- * more after it has given `busy` back. The outlet has it from log_outlet_next to log_outlet_wrote.
+ * One thread at a time is the writer: the one that has set `busy`. No thread ever waits for it. A
+ * thread that finds `busy` set leaves its line in the ring, because the writer looks at the ring
+ * once more after it has cleared `busy`. The outlet is the writer from log_outlet_next, where that
+ * finds a line, to log_outlet_wrote.
  *
  * A line is one write of at most PIPE_BUF bytes, so a pipe takes it whole or not at all. Terminals
  * and sockets may take a part; then the next write begins with the rest.
@@ -25,7 +26,7 @@ static_assert(TEXT_LEN <= PIPE_BUF, "a pipe takes a line whole or not at all");
 
 struct writer {
     struct log_raw raw;
-    bool has_raw;   /* to be written: a notice of the lines lost before raw, then raw itself */
+    bool has_raw;   /* raw is still to be written, after a notice if lines were lost before it */
     bool passes;    /* the last write succeeded */
     bool is_notice; /* text is a notice of lost lines */
     uint32_t count; /* lines that text stands for: 1 or, for a notice, those that were lost */
@@ -40,7 +41,7 @@ static struct {
     struct log_outlet *outlet; /* atomic */
     uint32_t busy;             /* atomic: some thread is the writer */
     bool held;                 /* the outlet is the writer */
-    uint32_t unsaid;           /* atomic: lost lines that no notice has told of yet */
+    uint32_t unsaid;           /* atomic: lost lines that no notice has reported yet */
     uint64_t lost;             /* atomic: all lost lines */
     struct writer *writer;
     struct writer writers[2]; /* the second replaces an abandoned first */
@@ -56,15 +57,16 @@ static void writer_give(void)
     (void)__atomic_exchange_n(&out.busy, 0, __ATOMIC_SEQ_CST);
 }
 
-/* Counts lost lines; `unsaid` of them are for the next notice to tell of. */
+/* Adds `lines` to the lost lines, and `unsaid` to those that the next notice has to report. */
 static void lines_lose(uint32_t lines, uint32_t unsaid)
 {
     (void)__atomic_fetch_add(&out.lost, lines, __ATOMIC_RELAXED);
     (void)__atomic_fetch_add(&out.unsaid, unsaid, __ATOMIC_RELAXED);
 }
 
-/* Takes the next line from the ring. If there is none, lines lost since may still need a notice.
- * That waits until writes succeed: if they fail, there would be notices for ever. */
+/* Makes sure that w has something to write: the ring's next line or, if there is none, a notice of
+ * the lines lost since. Such a notice waits until writes succeed: while they fail, each notice
+ * would only be followed by another. false: there is nothing to write. */
 static bool raw_take(struct writer *w)
 {
     if (w->has_raw)
@@ -90,7 +92,7 @@ static void notice_load(struct writer *w)
     w->has_raw = w->raw.len > 0;
 }
 
-/* Makes sure that there is text to write; false: there is nothing. */
+/* Makes sure that there is text to write. false: there is nothing to write. */
 static bool text_load(struct writer *w)
 {
     if (w->at < w->len)
@@ -146,7 +148,7 @@ static bool outlet_tell(void)
     return o != NULL;
 }
 
-/* Looks at the ring again after giving the writer back, for threads that found it taken. */
+/* Looks at the ring again after writer_give, for the lines of threads that found another writer. */
 static void writer_run(void)
 {
     bool all = true;
@@ -205,7 +207,7 @@ bool log_outlet_next(struct iovec *rest, int *fd)
     struct writer *w = out.writer;
 
     if (!out.held && !writer_take())
-        return false; /* the thread that has it calls `ready` if anything is left */
+        return false; /* the thread that is the writer calls `ready` if anything is left */
     out.held = text_load(w);
     if (!out.held) {
         writer_give();

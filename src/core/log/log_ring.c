@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* The turn count at which the place of position `at` is free to be filled for it. */
+/* The turn count of position `at`'s place when the line for that position can be put there. */
 static uint64_t position_turn(uint64_t at)
 {
     return at / LOG_RING_LINES * 2;

@@ -14,13 +14,13 @@ static struct {
     struct log_outlet outlet;
     bool attached;
     struct loop *loop;
-    struct loop_post more; /* posted where there may be a line to write */
+    struct loop_post more; /* posted when there may be a line to write */
     struct loop_op op;     /* the write */
     struct iovec iov;
     bool writing; /* op is in flight */
     bool closing;
-    struct loop_op patience; /* a timer that limits closing */
-    bool waiting;            /* patience is in flight */
+    struct loop_op patience; /* the timer that limits how long closing takes */
+    bool waiting;            /* `patience` is in flight */
 } stream;
 
 static bool log_stream_is_quiet(void)

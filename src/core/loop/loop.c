@@ -2,9 +2,9 @@
  * The event loop: posts and turns. The operations themselves are the backend's.
  *
  * Posts form a stack that any thread pushes onto with one compare-exchange. The loop takes the
- * whole stack at once and reverses it, so calls run in the order they were posted. Nothing is ever
- * popped singly, so a node may be pushed again at once (there is no ABA problem), and a signal
- * handler that interrupts a push just makes it try again.
+ * whole stack at once and reverses it, so calls run in the order they were posted. Posts are never
+ * popped one by one, so a post may be pushed again as soon as it was taken (there is no ABA
+ * problem). A signal handler that posts while it interrupts a push just makes that push try again.
  *
  * Before it sleeps the loop puts a mark, `asleep`, at the bottom of the empty stack. Only the post
  * that lands directly on the mark writes the eventfd: posts to a loop that is awake, and further
@@ -60,7 +60,7 @@ static int backend_create(struct loop **out, enum loop_backend backend, struct e
     if (backend == LOOP_AUTO) {
         if (loop_uring_create(out, &why) == 0)
             return 0;
-        log_warn("loop: %s; going on with epoll", why.text);
+        log_warn("loop: %s; using epoll instead", why.text);
     }
     return loop_epoll_create(out, e);
 }
@@ -121,8 +121,8 @@ static void posts_take(struct loop *l)
     *end = oldest;
 }
 
-/* Posts that come meanwhile wait for the next turn, so that a call which posts itself again cannot
- * starve operations. */
+/* Posts made during these calls wait for the next turn, so that a call which posts itself again
+ * cannot starve operations. */
 static void posts_call(struct loop *l)
 {
     posts_take(l);
@@ -136,7 +136,7 @@ static void posts_call(struct loop *l)
     }
 }
 
-/* Puts the mark. false: there are posts. */
+/* Puts the mark `asleep`. false: there are posts. */
 static bool sleep_mark_put(struct loop *l)
 {
     struct loop_post *none = NULL;
@@ -145,8 +145,8 @@ static bool sleep_mark_put(struct loop *l)
                                        __ATOMIC_RELAXED);
 }
 
-/* Returns whether to sleep. A loop that would wait awake first does not, but submits, while it has
- * operations for the kernel: those may complete at once. */
+/* Returns whether to sleep. A loop that would spin, but still has operations to submit, submits
+ * them first and does not sleep in this turn: they may complete at once. */
 static bool sleep_begin(struct loop *l)
 {
     if (watches_look(l) || (l->spin_ns > 0 && l->impl->due(l)) || watches_spin(l))
@@ -160,7 +160,7 @@ static void sleep_end(struct loop *l)
 
     watches_learn(l);
 
-    /* Fails where a post lies on the mark; then posts_take drops the mark. */
+    /* Fails if a post lies on the mark; then posts_take drops the mark. */
     (void)__atomic_compare_exchange_n(&l->posted, &mark, NULL, false, __ATOMIC_RELAXED,
                                       __ATOMIC_RELAXED);
 }

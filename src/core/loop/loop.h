@@ -1,15 +1,15 @@
 #ifndef CORE_LOOP_LOOP_H
 #define CORE_LOOP_LOOP_H
 /*
- * The event loop: one thread on which all device state lives, and one io_uring under it.
+ * The event loop: one thread that does the I/O of all devices, and one io_uring under it.
  *
  * Everything the loop thread waits for is an operation: a struct loop_op embedded in whatever needs
- * it. It is submitted once and completes once, by a call of its `done` on the loop thread, never
- * from inside the submitting call. Nothing is allocated or looked up on the way. Operations that
- * one round of callbacks submits enter the kernel together.
+ * it. Each submission completes once, by a call of `done` on the loop thread, never from inside the
+ * submitting call. On io_uring nothing is allocated or looked up on the way. Operations that one
+ * round of callbacks submits enter the kernel together.
  *
- * Where io_uring is forbidden (container profiles, kernel.io_uring_disabled) the same interface
- * stands on epoll and plain system calls; LOOP_AUTO then logs one warning.
+ * Where io_uring is missing or forbidden (container profiles, kernel.io_uring_disabled) the same
+ * interface stands on epoll and plain system calls; LOOP_AUTO then logs one warning.
  *
  * This room is the event loop: one thread, one ring. It knows descriptors, times, callbacks and the
  * log; it must not know guest memory, devices or machines.
@@ -32,7 +32,7 @@ enum loop_backend {
 struct loop_op {
     /* Loop thread. res: what the system call would return, with -errno for a failure. */
     void (*done)(struct loop_op *op, int res);
-    /* For a file whose calls may sleep for long: io_uring then gives them to a kernel thread. */
+    /* Set where calls on the file may sleep for long: io_uring has a kernel thread make them. */
     bool remote;
 
     /* The loop's own from here on; zero before the first use. */
@@ -57,22 +57,21 @@ struct loop_op {
     uint8_t cancel; /* the backend's; 0 is not cancelled */
 };
 
-/* A call handed to the loop thread from elsewhere. Caller-owned; free to reuse once `call` has
- * begun. */
+/* A call handed to the loop thread from elsewhere. Caller-owned; reusable once `call` has begun. */
 struct loop_post {
     void (*call)(struct loop_post *post);
     struct loop_post *next;
     uint32_t queued; /* atomic */
 };
 
-/* Memory that others write and the loop thread reads: a queue with a guest's driver. */
+/* Memory that others write and the loop thread reads, such as the queue of a guest's driver. */
 struct loop_watch {
-    /* Loop thread, in every turn and, while the loop waits awake, repeatedly. Does what there is
-     * to do, and returns whether there was anything. */
+    /* Loop thread; called in every turn, and repeatedly while the loop spins. Does what there is to
+     * do, and returns whether there was anything. */
     bool (*look)(struct loop_watch *w);
 
     /* Loop thread, just before the loop sleeps. Arranges that whoever writes from now on wakes the
-     * loop, then does what there is to do. True: there was something, and the loop stays awake. */
+     * loop, then does what there is to do. true: there was something, so the loop stays awake. */
     bool (*rest)(struct loop_watch *w);
 
     /* The loop's own; zero before the first use. */
@@ -80,9 +79,9 @@ struct loop_watch {
     bool watched;
 };
 
-/* Life: all on the thread that becomes the loop thread. */
+/* Life. Call all of these on the thread that becomes the loop thread. */
 
-/* -ENOSYS, -EPERM or -ENOMEM where LOOP_URING is asked for and the host forbids it. */
+/* -ENOSYS, -EPERM or -ENOMEM where LOOP_URING is asked for and io_uring is missing or forbidden. */
 int loop_create(struct loop **out, enum loop_backend backend, struct err *e);
 
 /* No operation may be in flight, nothing watched and no thread inside loop_post; posts still queued
@@ -92,22 +91,23 @@ void loop_destroy(struct loop *l);
 /* "io_uring" or "epoll". */
 const char *loop_backend_name(const struct loop *l);
 
-/* Takes turns until loop_stop: each calls what was posted, enters the kernel once, and completes
- * what is ready. Returns 0, or -errno when the kernel refused to wait. Can be called again. */
+/* Runs turns until loop_stop; can be called again. A turn calls the posts, looks at the watches,
+ * submits, waits and completes what is ready. Returns 0, or -errno if the kernel cannot wait. */
 int loop_run(struct loop *l);
 
 /* Loop thread. The number of the present turn. */
 uint64_t loop_turn(const struct loop *l);
 
-/* Loop thread. loop_run returns after the present callback or, if it is not running, as soon as it
- * is called. Whatever else was due stays for the next loop_run. */
+/* Loop thread. loop_run returns after the present callback, or at once when it is called next.
+ * Whatever else was due stays for the loop_run after that. */
 void loop_stop(struct loop *l);
 
-/* Loop thread: submit. The caller has set op->done. Until done, iov and what it points to stay
- * valid and fd stays open. Streams are waited for whether or not they are O_NONBLOCK. A process
- * that writes to streams ignores SIGPIPE. A turn does 4 MiB of work on files, or one operation. */
+/* Loop thread, down to loop_unwatch. The next functions submit an operation whose `done` is set.
+ * Until done is called, iov and what it points to must stay valid and fd open. On a stream the
+ * operation waits for readiness even if fd is O_NONBLOCK. A process that writes to streams must
+ * ignore SIGPIPE. One turn reads and writes 4 MiB of files at most, or one larger operation. */
 
-/* offset -1: the descriptor's own position, or a stream. res: bytes, as preadv2/pwritev2. */
+/* offset -1: fd is a stream, or its own file position is used. res: bytes, as preadv2/pwritev2. */
 void loop_readv(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,
                 int64_t offset);
 void loop_writev(struct loop *l, struct loop_op *op, int fd, const struct iovec *iov, int count,

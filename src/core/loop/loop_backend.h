@@ -4,9 +4,10 @@
  * What stands behind core/loop/loop.h: the table that a backend fills in, and what the loop and its
  * backends share. No room but this one includes it.
  *
- * A backend embeds struct loop as its first member. A turn of the loop is wait, then dispatch. wait
- * talks to the kernel and calls no callback. dispatch calls `done` and never waits for readiness.
- * So whatever callbacks submit or cancel reaches the kernel together, in the next wait.
+ * A backend embeds struct loop as its first member. In each turn, after the posts, the loop calls
+ * wait and then dispatch. wait talks to the kernel and calls no callback. dispatch calls `done` and
+ * never waits for readiness. So whatever callbacks submit or cancel reaches the kernel together, in
+ * the next wait.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +36,7 @@ struct loop_impl {
      * no system call. NULL where the backend cannot know. */
     bool (*due)(struct loop *l);
 
-    /* As loop_register and loop_unregister; or both NULL. */
+    /* As loop_register and loop_unregister. Both are NULL where the backend has no use for them. */
     void (*register_file)(struct loop *l, int fd);
     void (*unregister_file)(struct loop *l, int fd);
 
@@ -59,32 +60,32 @@ struct loop {
 
     /* loop_watch.c's */
     struct loop_watch *first_watch, *last_watch;
-    struct loop_watch *next_watch; /* the one to call next, while they are called */
+    struct loop_watch *next_watch; /* while watches are called: the one to call next */
     unsigned watch_count;
     bool may_spin;
-    uint64_t spin_ns;       /* how long to wait awake before sleeping */
+    uint64_t spin_ns;       /* how long to spin before sleeping */
     uint64_t idle_since_ns; /* when the present wait began; 0: it is not timed */
 };
 
-/* On success struct loop is zero but for impl. The first fails with -ENOSYS where the kernel has no
- * io_uring or one that is too old, and with -EPERM or -ENOMEM where it is forbidden. */
+/* On success struct loop is zero except for impl. loop_uring_create fails with -ENOSYS where the
+ * kernel has no io_uring or one that is too old, with -EPERM where it is forbidden, and with
+ * -ENOMEM where there is too little memory, or too little that mote may lock. */
 int loop_uring_create(struct loop **out, struct err *e);
 int loop_epoll_create(struct loop **out, struct err *e);
 
-/* loop_watch.c: the loop's own side of its watches, and waiting awake. */
+/* loop_watch.c: how the loop calls its watches, and how it spins. */
 
-/* Calls look or rest of every watch. Returns whether one found something. */
+/* Call look or rest of every watch. Return whether any found something. */
 bool watches_look(struct loop *l);
 bool watches_rest(struct loop *l);
 
-/* Whether this process may run on more than one processor, so that waiting awake can help. */
+/* Whether this process may run on more than one processor, so that spinning can help. */
 bool watches_may_spin(void);
 
-/* Waits awake for something to do, for as long as that has been worth it. Returns whether there is
- * something now. */
+/* Spins for at most l->spin_ns, until there is something to do. Returns whether there is. */
 bool watches_spin(struct loop *l);
 
-/* Call after every wait, awake or asleep: adapts how long the next one stays awake. */
+/* Call at the end of every wait, whether the loop slept or not. Adapts l->spin_ns. */
 void watches_learn(struct loop *l);
 
 /* Ends an operation and gives it back to its owner; op may be gone afterwards. */

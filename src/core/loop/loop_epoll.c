@@ -1,19 +1,21 @@
 /*
- * The event loop on epoll, for hosts that forbid io_uring.
+ * The event loop on epoll, for hosts that lack io_uring or forbid it.
  *
  * An operation on a stream waits in its descriptor's row, in a table indexed by descriptor, until
- * epoll reports the descriptor. Then it is executed, and waits again if somebody else was faster.
- * All operations on a descriptor share its one registration. Files are always ready, and epoll
- * refuses them: operations on them are executed in the next dispatch that has room for them, after
- * everything that is due. The loop thread sleeps in the disk then, the price of this fallback.
+ * epoll reports the descriptor. Then it is executed, and waits again if the descriptor is no longer
+ * ready. All operations on a descriptor share one registration with epoll. epoll refuses files,
+ * which are always ready: operations on them are executed in the next dispatch that has room for
+ * them, after everything that is due. The loop thread then sleeps until the disk answers. That is
+ * the price of this fallback.
  *
  * A registration fires once (EPOLLONESHOT). Before the next sleep it is renewed for the operations
- * that still wait or are new, once for all that changed in a turn. So a descriptor on which nothing
- * waits is silent in the kernel. Its owner may close it and then get the same number again: arming
- * the new registration shows whether the kernel has dropped the old one.
+ * that still wait or are new, at most once in a turn. So the kernel reports nothing for a
+ * descriptor on which no operation waits. The descriptor's owner may close it, and a new one may
+ * get the same number: arming a registration then finds out whether the kernel has dropped the old
+ * one.
  *
- * Timers are a list, earliest first, and a timerfd is set to the first one. Insertion searches from
- * the end, where timers of one period belong; other timers are few.
+ * Timers are in a list, earliest first, and a timerfd is set to the first one. Insertion searches
+ * from the end, because most timers have the same period and belong there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,12 +37,12 @@
 /*
  *   streams   IDLE --> WAITING --> READY --> IDLE
  *                         ^          |
- *                         +----------+          -EAGAIN: somebody else was faster
+ *                         +----------+          -EAGAIN: no longer ready
  *   timers    IDLE --> TIMING --> FINISHED --> IDLE
  *   files     IDLE --> FILE --> IDLE
  *
  *   WAITING --> FILE                  epoll has refused the descriptor: it is a file
- *   any --> FINISHED --> IDLE         cancelled, failed, or a poll that is answered
+ *   any --> FINISHED --> IDLE         cancelled, failed, or a poll that has its result
  */
 enum epoll_state {
     EPOLL_WAITING = 1, /* in its descriptor's row */
@@ -56,7 +58,7 @@ struct fd_row {
     uint32_t armed;  /* the events that epoll will report, with EPOLLONESHOT; 0: none */
     int next_stale;  /* the next descriptor in the list of stale rows; -1: none */
     bool stale;      /* in that list: to be updated before the next sleep */
-    bool registered; /* epoll has an entry for the descriptor, unless it was closed since */
+    bool registered; /* epoll has an entry for it, unless the descriptor was closed since */
 };
 
 struct epoll_loop {
@@ -136,7 +138,7 @@ static int fd_row_arm(struct epoll_loop *e, int fd, uint32_t events)
 
     if (row->registered)
         ret = epoll_ctl(e->epoll_fd, EPOLL_CTL_MOD, fd, &event);
-    if (ret < 0) /* it is new, or the descriptor was closed and its number is in use again */
+    if (ret < 0) /* epoll has no entry: never had one, or the number belongs to a new descriptor */
         ret = epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     if (ret < 0)
         return -errno;
@@ -145,7 +147,8 @@ static int fd_row_arm(struct epoll_loop *e, int fd, uint32_t events)
     return 0;
 }
 
-/* epoll refuses files with -EPERM; those are always ready. */
+/* Call when epoll has refused the descriptor, with -errno as the reason. -EPERM means that it is a
+ * file, which is always ready. */
 static void fd_row_refused(struct epoll_loop *e, struct fd_row *row, int reason)
 {
     const uint32_t always = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
@@ -374,8 +377,8 @@ static void op_execute(struct epoll_loop *e, struct loop_op *op)
         loop_op_finish(&e->loop, op, res);
 }
 
-/* Executes the operations of a list up to `last`; of `files`, only as many as fit into the turn. A
- * callback may take any of the rest off the list, `last` too. */
+/* Executes the operations of a list up to `last`, and of `files` only as many as fit into the turn.
+ * A callback may cancel any of the rest. If it cancels `last`, those after it are executed too. */
 static void op_list_execute(struct epoll_loop *e, struct op_list *list, const struct loop_op *last)
 {
     uint64_t done = 0;
@@ -432,7 +435,7 @@ int loop_epoll_create(struct loop **out, struct err *err)
     e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     e->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     event.data.fd = e->timer_fd;
-    /* Edge-triggered, so that nobody need read the timerfd. */
+    /* Edge-triggered, so that the timerfd need not be read. */
     if (e->epoll_fd < 0 || e->timer_fd < 0 ||
         epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->timer_fd, &event) < 0) {
         ret = err_sys(err, "cannot create an epoll instance and a timer for the event loop");

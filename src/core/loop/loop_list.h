@@ -1,6 +1,6 @@
 #ifndef CORE_LOOP_LOOP_LIST_H
 #define CORE_LOOP_LOOP_LIST_H
-/* Lists of operations, in which a backend keeps those that wait. An operation is in at most one. */
+/* Lists of operations, for the backends' own use. An operation is in at most one list. */
 #include <stddef.h>
 
 #include "core/loop/loop.h"
@@ -11,7 +11,7 @@ struct op_list {
     struct loop_op *last;
 };
 
-/* Inserts op behind `after`, or in front where that is NULL. */
+/* Inserts op right after `after`, or at the front of the list where `after` is NULL. */
 static inline void op_list_insert(struct op_list *list, struct loop_op *after, struct loop_op *op)
 {
     op->prev = after;

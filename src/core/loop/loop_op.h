@@ -23,7 +23,8 @@ enum loop_op_kind {
 
 #define LOOP_OP_IDLE 0 /* where loop_op.state starts and ends on every backend */
 
-/* Whether the operation changes a file: what does not complete at once, a kernel thread does. */
+/* Whether the operation changes a file or makes its changes permanent. If it cannot complete at
+ * once, a kernel thread carries it out. */
 static inline bool loop_op_is_work(const struct loop_op *op)
 {
     return op->kind == LOOP_OP_FDATASYNC || op->kind == LOOP_OP_FALLOCATE ||
@@ -42,9 +43,9 @@ static inline bool loop_op_is_of_file(const struct loop_op *op)
  * page is new to the page cache. */
 #define LOOP_TURN_BYTES (UINT64_C(4) << 20)
 
-/* Whether an operation on a file fits into a turn that has used up *done of its LOOP_TURN_BYTES;
- * adds the operation's part if so. The first one always fits. One that is not counted in bytes (a
- * flush, an allocation) uses up a whole turn. */
+/* Whether an operation on a file fits into a turn that has used up *done of its LOOP_TURN_BYTES. If
+ * so, adds the operation's bytes to *done. The first operation always fits. One that is not counted
+ * in bytes (a flush, an allocation) uses up a whole turn. */
 static inline bool loop_op_fits(const struct loop_op *op, uint64_t *done)
 {
     bool moves = op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV;

@@ -1,19 +1,18 @@
 /*
- * The event loop on io_uring: an operation is one submission and one completion of one ring.
+ * The event loop on io_uring: usually one submission and one completion for each operation.
  *
  * Submitted operations wait in lists. They are written into the ring just before the one system
  * call that both submits and waits, so a full submission queue loses nothing: what does not fit
- * goes with the next turn. A turn takes only a share of the reads and writes of files, because the
- * kernel copies what lies in the page cache during that very call. When the completion queue
- * overflows, the kernel keeps what did not fit (IORING_FEAT_NODROP) and delivers it when entered
- * again.
+ * goes with the next turn. Reads and writes of files are limited in each turn, because the kernel
+ * copies what lies in the page cache during that very call. When the completion queue overflows,
+ * the kernel keeps what did not fit (IORING_FEAT_NODROP) and delivers it when entered again.
  *
- * The kernel itself waits for readiness, except that some O_NONBLOCK descriptors complete with
- * -EAGAIN; then the operation polls first and is tried again.
+ * The kernel itself waits for readiness, except that operations on some O_NONBLOCK descriptors
+ * complete with -EAGAIN. Such an operation is polled for and then tried again.
  *
  * A cancellation names its operation by address. It cannot hit a later operation at that address:
  * the kernel executes cancellations as it takes them off the queue, in order, and the later
- * operation can only be behind the cancellation there. Only the operation's own completion tells
+ * operation can only come after the cancellation there. Only the operation's own completion tells
  * whether it was cancelled.
  */
 #include <assert.h>
@@ -30,44 +29,48 @@
 #define FILES_MAX  1024u /* descriptors from here on are not registered */
 
 /*
- *          submitted         in the ring        completed
- *   IDLE ------------> QUEUED ---------> ISSUED ---------> IDLE
- *                       |  ^               |
- *                       |  | ready         | completed with -EAGAIN
- *                       |  |               v
- *             cancelled | POLL_ISSUED <- POLL_QUEUED
- *                       |     in the ring  |
- *                       |                  | cancelled
- *                       v                  v
- *                   CANCELLED <------------+
- *                       |
- *                       v
- *                      IDLE
+ *         submitted           issued            completed
+ *   IDLE -----------> QUEUED --------> ISSUED -----------> IDLE
+ *                      |  ^              |
+ *                      |  |              | completed with -EAGAIN
+ *                      |  |              v
+ *            cancelled |  |         POLL_QUEUED -----+
+ *                      |  |              |           |
+ *                      |  | ready        | issued    | cancelled
+ *                      |  |              v           |
+ *                      |  +-------- POLL_ISSUED      |
+ *                      |                             |
+ *                      +---------> CANCELLED <-------+
+ *                                      |
+ *                                      v
+ *                                     IDLE
  *
- * A poll that fails or is cancelled goes from POLL_ISSUED to IDLE.
+ * "Issued" means written into the ring. An operation in the ring that is cancelled stays where it
+ * is until it completes. A poll that fails or is cancelled goes from POLL_ISSUED to IDLE.
  */
 enum uring_state {
     URING_QUEUED = 1,  /* in `queued` or `copies` */
-    URING_ISSUED,      /* the kernel has it */
+    URING_ISSUED,      /* in the ring or in the kernel */
     URING_POLL_QUEUED, /* in `queued`, to poll for readiness */
-    URING_POLL_ISSUED, /* the kernel has the poll */
+    URING_POLL_ISSUED, /* its poll is in the ring or in the kernel */
     URING_CANCELLED,   /* in `cancelled`; the kernel never had it */
 };
 
 enum uring_cancel {
     CANCEL_NONE,
     CANCEL_QUEUED, /* ISSUED or POLL_ISSUED, and in `cancels` */
-    CANCEL_ISSUED, /* ISSUED or POLL_ISSUED, and the kernel has the cancellation */
+    CANCEL_ISSUED, /* ISSUED or POLL_ISSUED, and its cancellation is in the ring or in the kernel */
 };
 
 struct uring_loop {
     struct loop loop;
     struct io_uring ring;
     struct op_list queued;    /* to be submitted */
-    struct op_list copies;    /* reads and writes of files, to be submitted in shares */
+    struct op_list copies;    /* reads and writes of files, to be submitted a few in each turn */
     struct op_list cancels;   /* to be cancelled in the kernel */
     struct op_list cancelled; /* to be finished with -ECANCELED */
-    /* A timer's time, by its submission queue entry: the kernel reads it on submission. */
+    /* The times of timers, indexed like submission queue entries. The kernel reads a time when it
+     * takes the entry. */
     struct __kernel_timespec times[SQ_ENTRIES];
     /* A registered file's index in the kernel's table is its descriptor. */
     enum { FILES_UNTRIED, FILES_READY, FILES_REFUSED } files;
@@ -79,8 +82,8 @@ static struct uring_loop *uring_of(struct loop *l)
     return (struct uring_loop *)l;
 }
 
-/* The list in which op waits to be submitted. Flushes and allocations need not be shared out: the
- * kernel never does them within the submitting call. */
+/* The list in which op waits to be submitted. Flushes and allocations are not limited in each turn:
+ * the kernel never carries them out within the submitting call. */
 static struct op_list *uring_list_of(struct uring_loop *u, const struct loop_op *op)
 {
     bool copies = op->kind == LOOP_OP_READV || op->kind == LOOP_OP_WRITEV;
@@ -129,8 +132,9 @@ static bool uring_is_registered(const struct uring_loop *u, int fd)
     return i < FILES_MAX && u->registered[i / 64] >> (i % 64) & 1;
 }
 
-/* Makes the kernel's table, empty, when the first file is registered. Kernels before 5.19 have no
- * sparse tables, and a process with a low limit of descriptors gets none. */
+/* Makes the kernel's table, which is empty at first, when the first file is registered. Kernels
+ * before 5.19 have no sparse tables, and a process whose limit of descriptors is below FILES_MAX
+ * gets none. */
 static bool uring_files_prepare(struct uring_loop *u)
 {
     if (u->files == FILES_UNTRIED)
@@ -178,8 +182,8 @@ static void sqe_prep_rw(struct io_uring_sqe *sqe, const struct loop_op *op)
         io_uring_prep_rw(opcode, sqe, op->fd, op->iov, (unsigned)op->count, (uint64_t)op->offset);
 }
 
-/* A relative timeout: the kernel takes an absolute one as a time of its own clock, and a time
- * namespace's clock may be years away from that. */
+/* Makes a relative timeout: the kernel takes an absolute one as a time of the host's clock, and in
+ * a time namespace mote's clock may be years away from that. */
 static void sqe_prep_timer(struct uring_loop *u, struct io_uring_sqe *sqe, uint64_t at_ns)
 {
     struct __kernel_timespec *in = &u->times[sqe - u->ring.sq.sqes];
@@ -223,8 +227,8 @@ static void uring_issue_op(struct uring_loop *u, struct io_uring_sqe *sqe, struc
         op->state = URING_POLL_ISSUED;
     } else {
         sqe_prep(u, sqe, op);
-        /* On such a file even a call that should not sleep sometimes does: a kernel thread makes
-         * it. */
+        /* On such a file even a call that is told not to sleep sometimes does, so a kernel thread
+         * makes it. */
         if (op->remote)
             sqe->flags |= IOSQE_ASYNC;
         op->state = URING_ISSUED;
@@ -241,8 +245,8 @@ static void uring_issue_cancel(struct io_uring_sqe *sqe, struct loop_op *op)
     op->cancel = CANCEL_ISSUED;
 }
 
-/* Writes as many operations into the ring as fit there and into the turn. Returns whether all
- * did. */
+/* Writes into the ring as many of the operations as fit there and into this turn. Returns whether
+ * all of them did. */
 static bool uring_issue_all(struct uring_loop *u)
 {
     struct io_uring_sqe *sqe;
@@ -269,8 +273,8 @@ static int uring_wait(struct loop *l, bool block)
     int ret =
         sleepy ? io_uring_submit_and_wait(&u->ring, 1) : io_uring_submit_and_get_events(&u->ring);
 
-    /* Interrupted, short of memory, or completions must be taken first: what was not submitted is
-     * still in the ring and goes next time. */
+    /* These mean: interrupted, short of memory, completions must be taken first. What was not
+     * submitted is still in the ring and goes next time. */
     if (ret == -EINTR || ret == -EAGAIN || ret == -EBUSY)
         return 0;
     return ret < 0 ? ret : 0;
@@ -295,8 +299,8 @@ static int uring_result(const struct loop_op *op, int res)
 {
     if (op->kind == LOOP_OP_TIMER && res == -ETIME)
         return 0;
-    /* A cancelled operation that was still polling is not tried again; one that a kernel thread was
-     * executing has been interrupted. */
+    /* A cancelled operation is not tried again if it was polling or would have to poll (-EAGAIN).
+     * -EINTR comes from one that a kernel thread was executing when it was cancelled. */
     if (op->cancel != CANCEL_NONE &&
         (op->state == URING_POLL_ISSUED || res == -EAGAIN || res == -EINTR))
         return -ECANCELED;
@@ -378,9 +382,9 @@ static int ring_try(struct io_uring *ring)
     return ret;
 }
 
-/* Tries the best flags first. Since Linux 6.1 completions run only when this thread asks for them;
- * since 5.19 they interrupt it no more than they must. In both cases a flag says that there are
- * some. */
+/* Tries the best flags first. With DEFER_TASKRUN (Linux 6.1) completions run only when this thread
+ * asks for them; with COOP_TASKRUN (5.19) they do not interrupt it. With TASKRUN_FLAG the kernel
+ * sets IORING_SQ_TASKRUN while there are completions to run. */
 static int ring_init(struct io_uring *ring)
 {
     static const unsigned flags[] = {

@@ -1,16 +1,16 @@
 /*
- * Watches: memory that the loop looks at instead of being woken for it, and how long the loop waits
- * awake before it sleeps.
+ * Watches: memory that the loop polls so that nobody has to wake it, and how long the loop spins
+ * before it sleeps.
  *
  * A thread that writes into watched memory need not wake a loop that is awake. Before each sleep
  * every watch is told to rest: it arranges for a wake-up and then looks once more. So nothing is
  * missed, and a sleeping loop costs nothing.
  *
- * Waking up takes longer than many a disk or driver takes to come back with more. So before it
- * sleeps the loop spins for `spin_ns`, which adapts: a wait that ended within SPIN_MAX_NS doubles
- * it, a longer one halves it. Where all waits are long it is 0, and the loop sleeps at once. The
- * loop also sleeps at once while a kernel thread works for it, as on a write into the page cache:
- * that thread may need this very processor.
+ * Waking the loop often takes longer than a disk or a driver takes to have more work for it. So
+ * before it sleeps the loop spins for `spin_ns`, which adapts: a wait of up to SPIN_MAX_NS doubles
+ * spin_ns, a longer one halves it. Where all waits are long it becomes 0, and the loop sleeps at
+ * once. The loop also sleeps at once while a kernel thread may be carrying out an operation for it,
+ * such as a write into the page cache: that thread may need this very processor.
  */
 #include <sched.h>
 
@@ -45,8 +45,8 @@ void loop_unwatch(struct loop *l, struct loop_watch *w)
     l->watch_count--;
 }
 
-/* Calls each watch at most once. A call may take any watch away; watches that it adds are called
- * next time. */
+/* Makes at most as many calls as there are watches now. A call may remove or add watches; added
+ * ones may have to wait for the next time. */
 static bool watches_call(struct loop *l, bool resting)
 {
     unsigned left = l->watch_count;

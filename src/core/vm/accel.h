@@ -22,7 +22,8 @@ struct accel_vcpu;
 #define VCPUS_MAX 32
 
 struct accel_config {
-    const struct mem *mem; /* all three outlive the accelerator */
+    /* Memory and buses outlive the accelerator. */
+    const struct mem *mem;
     const struct bus *ports;
     const struct bus *mmio;
     unsigned vcpu_count; /* 1 to VCPUS_MAX */
@@ -38,8 +39,8 @@ enum vcpu_exit {
 struct accel_ops {
     const char *name; /* "kvm", "emu" */
 
-    /* The name of the guest architecture whose processors it has (guest_arch.h). NULL: any, as the
-     * tests' scripted accelerator. */
+    /* The name (guest_arch.h) of the guest architecture whose processors it runs. NULL: it runs
+     * those of any, like the tests' scripted accelerator. */
     const char *guest;
 
     /* Loop thread, while the machine is built. A failure leaves nothing behind, and its sentence
@@ -49,25 +50,26 @@ struct accel_ops {
     /* After every irq line is finished and every processor destroyed (vm.h has the order). */
     void (*destroy)(struct accel *a);
 
-    /* Fills in a line that the caller owns; irq_finish comes before destroy, while no processor
-     * runs. A second line on one gsi is -EEXIST. */
+    /* irq_init fills in a line that the caller owns. The caller finishes each line before destroy,
+     * while no processor runs. -EEXIST: there is a line on this gsi already. */
     int (*irq_init)(struct accel *a, struct irq_line *line, unsigned gsi, struct err *e);
     void (*irq_finish)(struct accel *a, struct irq_line *line);
 
     /* From now on a guest store of `size` bytes with this value to this MMIO address writes the
-     * eventfd instead of reaching the bus. Where the accelerator can, run does not return for it.
-     * The caller keeps the descriptor. */
+     * eventfd instead of reaching the bus; on KVM the kernel does that itself. The descriptor stays
+     * the caller's, who must not close it while a processor runs. */
     int (*doorbell_add)(struct accel *a, gpa_t addr, unsigned size, uint64_t value, int eventfd,
                         struct err *e);
 
-    /* Call after something other than the processors has written [gpa, gpa + len), which is RAM,
-     * or has given it back to the host: the processors may hold decoded code of it. Whatever the
-     * guest sees after the call (an answer in a queue, an interrupt), it sees with the new bytes.
-     * Any thread but a vCPU's; NULL where the hardware takes care of this. */
+    /* Call after something other than the processors has written [gpa, gpa + len), which is RAM, or
+     * has given it back to the host, because the processors may hold decoded code of it. Call it
+     * before the guest can learn of the write (from a used ring, an interrupt): the guest then
+     * executes the new bytes. Any thread but a vCPU's. NULL where the hardware takes care of
+     * this. */
     void (*memory_written)(struct accel *a, gpa_t gpa, uint64_t len);
 
-    /* Creates processor `id`, 0 to vcpu_count - 1, in its architectural reset state: 0 boots, the
-     * others wait until the guest starts them. */
+    /* Creates processor `id`, 0 to vcpu_count - 1, in its architectural reset state. Processor 0
+     * boots; the others wait until the guest starts them. */
     int (*vcpu_create)(struct accel *a, unsigned id, struct accel_vcpu **out, struct err *e);
 };
 
@@ -78,11 +80,12 @@ struct accel_vcpu_ops {
     int (*regs_set)(struct accel_vcpu *v, const struct vcpu_regs *regs, struct err *e);
     int (*regs_get)(struct accel_vcpu *v, struct vcpu_regs *regs, struct err *e);
 
-    /* That vCPU's thread, before its first run; or NULL. Tests whether a guest can live on this
-     * processor: 0 if so, else -EOPNOTSUPP with a sentence that says what the processor lacks or
-     * does too slowly. Either way *mips is set once the speed is known: the processor executes at
-     * least that many million instructions of a guest's kernel a second. Uses the machine's memory
-     * below 1 MiB; memory and processor are afterwards as before. A kick ends the probe. */
+    /* Or NULL. That vCPU's thread, before its first run. Tests whether a guest can run on this
+     * processor. Returns 0 if so, else -EOPNOTSUPP with a sentence that says what the processor
+     * lacks or does too slowly. *mips is set once the speed is known, even if the probe then fails:
+     * the processor executes at least that many million instructions of a guest's kernel a second.
+     * The probe uses guest memory below 1 MiB, and leaves memory and processor as they were. A kick
+     * ends it. */
     int (*probe)(struct accel_vcpu *v, uint64_t *mips, struct err *e);
 
     /* That vCPU's thread. Runs the guest, device accesses included, until one of the reasons above

@@ -1,4 +1,4 @@
-/* Address spaces of device windows: sorted once, searched on every access. */
+/* Address spaces of device windows: sorted as they are added, searched on every access. */
 #include "core/vm/bus.h"
 
 #include <errno.h>

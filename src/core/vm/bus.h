@@ -1,10 +1,10 @@
 #ifndef CORE_VM_BUS_H
 #define CORE_VM_BUS_H
 /*
- * An address space of device windows: one for port I/O, one for MMIO.
+ * An address space of device windows. A machine has one for port I/O and one for MMIO.
  *
- * It is filled while the machine is built and never changes afterwards, so vCPU threads search it
- * without a lock.
+ * A bus is filled while the machine is built and never changes afterwards, so vCPU threads search
+ * it without a lock.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,8 +28,9 @@ struct bus {
 
 void bus_init(struct bus *b, const char *name);
 
-/* While building. The bus keeps a pointer: the device outlives it. -EEXIST where windows would
- * overlap, -ENOSPC where the bus is full, -EINVAL for an empty or wrapping window. */
+/* Call while the machine is built. The bus keeps the pointer, so the device must live as long as
+ * processors run. -EEXIST where windows would overlap, -ENOSPC where the bus is full, -EINVAL for a
+ * window that is empty or goes past the end of the address space. */
 int bus_add(struct bus *b, uint64_t base, uint64_t len, struct device *d, struct err *e);
 
 /* A vCPU's thread. size is 1 to 8. Where no device claims the whole access, a read gives all ones,

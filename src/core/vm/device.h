@@ -3,11 +3,11 @@
 /*
  * A device as the buses see it: a register window behind one lock.
  *
- * A device embeds struct device as its first member and hands the bus a table. On every register
- * access the bus takes the lock, on whichever vCPU's thread, and calls the table. Where the device
- * works on the loop thread with state that its registers show, it takes the same lock with
- * device_lock. That goes first: a guest whose processors do nothing but read a register does not
- * keep the loop waiting.
+ * A device embeds struct device as its first member and passes a table to device_init. On every
+ * register access the bus takes the lock, on the thread of the vCPU that makes the access, and
+ * calls the table. When the device works on the loop thread with state that its registers show, it
+ * takes the same lock with device_lock. That has priority (lock.h), so a guest whose processors do
+ * nothing but read a register does not keep the loop waiting.
  */
 #include <stdint.h>
 
@@ -18,9 +18,10 @@ struct device;
 struct device_ops {
     const char *name; /* for messages: "serial", "i8042" */
 
-    /* A vCPU's thread, lock held. offset is into the window; size is 1, 2, 4 or 8 bytes, and the
-     * access lies wholly inside the window. data is little-endian and of any alignment; a read
-     * fills all of it. The guest may do any of this at any time, so there is no error to return. */
+    /* A vCPU's thread, lock held. offset is from the start of the window. size is 1, 2, 4 or 8
+     * bytes, and the access lies wholly inside the window. data is little-endian and has any
+     * alignment. A read fills all of it. The guest may make any access at any time, so none returns
+     * an error. */
     void (*read)(struct device *d, uint64_t offset, void *data, unsigned size);
     void (*write)(struct device *d, uint64_t offset, const void *data, unsigned size);
 };
@@ -43,7 +44,7 @@ static inline void device_finish(struct device *d)
     d->ops = NULL;
 }
 
-/* Loop thread, from outside the device's table. */
+/* Loop thread, and not from within `read` or `write`, which run with the lock held. */
 static inline void device_lock(struct device *d)
 {
     lock_take_first(&d->lock);

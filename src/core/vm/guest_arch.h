@@ -1,11 +1,11 @@
 #ifndef CORE_VM_GUEST_ARCH_H
 #define CORE_VM_GUEST_ARCH_H
 /*
- * A guest architecture as a table: what makes a machine of memory, buses and processors (vm.h) one
- * that an operating system of that architecture boots on.
+ * A guest architecture as a table: what turns a machine that has only memory, buses and processors
+ * (vm.h) into one on which an operating system of that architecture boots.
  *
- * One binary holds several. Code outside an architecture's own folders knows only this table of it;
- * main.c names the tables.
+ * One binary can hold several. Outside the folders of an architecture, code knows it only by this
+ * table. main.c names the tables.
  */
 #include <stdint.h>
 
@@ -32,16 +32,16 @@ struct guest_boot {
     const char *kernel;    /* path */
     const char *initrd;    /* path, or NULL */
     const char *cmdline;   /* less than cmdline_max bytes */
-    unsigned virtio_count; /* windows that have a device */
+    unsigned virtio_count; /* number of virtio windows that have a device, from the first one on */
 };
 
 struct guest_arch {
     const char *name; /* as uname -m has it */
 
-    /* What a configuration may ask for and what it starts with. */
+    /* Limits and defaults of a configuration. */
     uint64_t mem_min, mem_max, mem_default; /* bytes */
     unsigned cmdline_max;                   /* bytes, the terminating NUL included */
-    const char *cmdline;                    /* where the operator gives none */
+    const char *cmdline;                    /* the kernel command line if the operator gives none */
 
     /* The layout of guest physical memory: RAM is from 0 to gap_start and from gap_end on. */
     gpa_t gap_start, gap_end;
@@ -63,12 +63,12 @@ struct guest_arch {
      * fills the registers at board.start. On failure guest memory may have been written. */
     int (*board_load)(struct board *b, const struct guest_boot *boot, struct err *e);
 
-    /* Why the machine ended. `why` is what the device or processor that ended it said; a reset may
-     * turn out to be the end of a panic. */
+    /* Returns why the machine really ended. `why` is the reason that the device or processor gave
+     * when it ended the machine; a reset may turn out to be the end of a panic. */
     enum power_end (*board_judge)(const struct board *b, enum power_end why);
 };
 
-/* An architecture embeds it as first member. */
+/* Each architecture has a board of its own, which embeds this struct as its first member. */
 struct board {
     struct serial *console;
     const struct vcpu_regs *start; /* where processor 0 starts, once board_load has filled it */

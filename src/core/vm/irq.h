@@ -3,9 +3,9 @@
 /*
  * An interrupt line as a device sees it: something to raise.
  *
- * Lines are edge-triggered: one raise is one interrupt. Raises that come before the guest took the
- * first may merge into one. The accelerator fills in the struct (accel.h); a device cannot tell
- * which accelerator did.
+ * Lines are edge-triggered: one raise is one interrupt. If a line is raised again before the guest
+ * has taken the interrupt, the two may merge into one. The accelerator fills in the struct
+ * (accel.h); a device cannot tell which accelerator did.
  */
 #include <stdint.h>
 
@@ -16,8 +16,7 @@ struct irq_line {
     void (*raise)(struct irq_line *line);
     struct accel *accel; /* whose interrupt controller the line leads to */
     unsigned gsi;        /* global system interrupt, as ACPI numbers them */
-    /* An eventfd that raises the line when written, by which code in the kernel can raise it; or
-     * -1. */
+    /* An eventfd. Writing it raises the line, so that code in the kernel can. -1: there is none. */
     int fd;
 };
 

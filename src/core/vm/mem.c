@@ -40,9 +40,9 @@ static int mem_config_check(const struct mem_config *c, struct err *e)
                        (unsigned long long)c->size);
     if (c->huge == MEM_HUGE_2M && !is_multiple(c->size, PAGE_2M))
         return err_set(e, EINVAL,
-                       "guest memory of %llu KiB is not a multiple of 2 MiB, its huge pages' size",
+                       "guest memory of %llu KiB is not a multiple of 2 MiB, the size of its pages",
                        (unsigned long long)(c->size >> 10));
-    /* There must be room above the gap for all of it, and for what region_reserve adds. */
+    /* Even if all RAM lay above the gap, its end and what region_reserve adds must not overflow. */
     if (__builtin_add_overflow(c->size, c->gap_end + 2 * PAGE_2M, &end))
         return err_set(e, ENOMEM, "guest memory of %llu MiB is more than the host can map",
                        (unsigned long long)(c->size / MIB));
@@ -61,7 +61,8 @@ static void regions_lay_out(struct mem *m, const struct mem_config *c)
             (struct mem_region){ .gpa = c->gap_end, .size = high, .fd_offset = low };
 }
 
-/* The memfd can neither shrink nor grow: a peer that maps it cannot make mote's accesses fault. */
+/* The memfd is sealed so that it can neither shrink nor grow. So another process that maps it
+ * cannot make mote's accesses fault. */
 static int memfd_open(const struct mem_config *c, struct err *e)
 {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -74,7 +75,7 @@ static int memfd_open(const struct mem_config *c, struct err *e)
         return err_sys(e, "cannot create shared guest memory");
     if (ftruncate(fd, (off_t)c->size) < 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-        int ret = err_sys(e, "cannot size shared guest memory to %llu MiB",
+        int ret = err_sys(e, "cannot size and seal shared guest memory of %llu MiB",
                           (unsigned long long)(c->size / MIB));
         (void)close(fd);
         return ret;
@@ -82,8 +83,8 @@ static int memfd_open(const struct mem_config *c, struct err *e)
     return fd;
 }
 
-/* Reserves address space for the region, trimmed to one guard page on either side. Host and guest
- * address agree in their low 21 bits (mem.h). */
+/* Reserves address space for the region with one guard page on either side, so that host and guest
+ * addresses agree in their low 21 bits (mem.h). Reserves too much first, and trims it. */
 static int region_reserve(const struct mem *m, struct mem_region *r, struct err *e)
 {
     uint64_t want = r->size + 2 * PAGE_4K;
@@ -237,10 +238,11 @@ gpa_t mem_gpa(const struct mem *m, const void *host)
     return m->regions[i].gpa + region_offset(&m->regions[i], host);
 }
 
-/* A memfd's pages must leave the file (MADV_REMOVE): if only unmapped they would stay allocated. */
+/* Pages of a memfd must be removed from the file (MADV_REMOVE). If they were only unmapped they
+ * would stay allocated. */
 uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len)
 {
-    uint64_t before = -gpa % PAGE_4K; /* to the first whole page */
+    uint64_t before = -gpa % PAGE_4K; /* bytes before the first whole page */
     uint8_t *at = mem_at(m, gpa, len);
 
     if (!at || len < before || m->huge == MEM_HUGE_2M)
@@ -282,7 +284,7 @@ void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len)
         (void)madvise(at - before, before + len, MADV_POPULATE_WRITE);
 }
 
-/* A mapped page that lies wholly behind the file's end would raise SIGBUS while the guest runs. */
+/* A mapped page that lies wholly past the file's end would raise SIGBUS while the guest runs. */
 static int mem_file_check(int fd, uint64_t offset, uint64_t len, struct err *e)
 {
     struct stat st;
@@ -314,8 +316,8 @@ int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len
     if (ret < 0)
         return ret;
 
-    /* The file is mapped elsewhere, then moved here: a filesystem may refuse after MAP_FIXED has
-     * already unmapped what was here, which would leave a hole in RAM. */
+    /* The file is mapped elsewhere and then moved into place. With MAP_FIXED a file system might
+     * refuse after the kernel has unmapped what was there, which would leave a hole in RAM. */
     aside = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, (off_t)offset);
     if (aside == MAP_FAILED)
         return err_sys(e, "cannot map a file into guest memory");

@@ -4,18 +4,19 @@
  * Guest memory: RAM at guest physical addresses, and the one door to it.
  *
  * RAM is up to two regions: one below the MMIO gap and, for what does not fit there, one above it.
- * Each region is reserved with an inaccessible guard page on either side, and takes no memory of
- * the host's until somebody touches it. Regions never change between mem_init and mem_finish.
+ * Each region is reserved with an inaccessible guard page on either side. Except for MEM_HUGE_2M it
+ * takes no host memory until it is touched. Regions never change between mem_init and mem_finish.
  *
- * Host addresses, guest addresses and offsets in the memfd agree in their low 21 bits, whatever
- * kind of memory it is: only then can one entry of the processor's second-level page tables map a
- * huge page of the host's. Otherwise each 4 KiB costs an exit: 17,000 in a boot.
+ * Host addresses, guest addresses and offsets in the memfd agree in their low 21 bits, for every
+ * enum mem_huge. Only then can one entry of the processor's second-level page tables map a huge
+ * page of the host. Otherwise each page of 4 KiB costs an exit: 17,000 in a boot.
  *
- * By default the host is asked for huge pages only where a boot surely touches memory
- * (MEM_HUGE_BOOT). That brings most of their gain and costs no memory. It leaves memory that guests
- * give back and take again to the host's policy; had huge pages been asked for there, khugepaged
- * would fill it up again. Measured in the bed with a stock kernel and 256 MiB, booted and then idle
- * for 30 s, under the policy "madvise"; "loading" is the host's own time to load the bzImage:
+ * By default mote asks the host for huge pages only where a boot is sure to touch memory
+ * (MEM_HUGE_BOOT). That brings most of their gain and costs no memory. For the rest of memory,
+ * which guests give back and take again, the host's policy holds: if mote had asked for huge pages
+ * there, khugepaged would fill up again what the guest gave back. Measured in the bed (README.md)
+ * with a stock kernel and 256 MiB, booted and then idle for 30 s, under the policy "madvise";
+ * "loading" is the host's own time to load the bzImage:
  *
  *                   exits   page faults   resident, booted and idle   loading
  *   none           20,063        17,112        79 MiB       79 MiB      38 ms
@@ -35,7 +36,7 @@ struct err;
 typedef uint64_t gpa_t; /* guest physical address, bytes */
 
 enum mem_huge {
-    MEM_HUGE_NONE,        /* as the host treats any process */
+    MEM_HUGE_NONE,        /* asks for nothing: the host's policy for any process */
     MEM_HUGE_BOOT,        /* madvise for the ranges given to mem_expect; the kernel decides */
     MEM_HUGE_TRANSPARENT, /* madvise for all of it */
     MEM_HUGE_2M,          /* hugetlbfs pages, reserved at once; size must be a multiple of 2 MiB */
@@ -43,8 +44,8 @@ enum mem_huge {
 
 struct mem_config {
     uint64_t size;   /* bytes of RAM, a multiple of 4 KiB, not 0 */
-    gpa_t gap_start; /* RAM stops here... */
-    gpa_t gap_end;   /* ...and goes on here; both multiples of 2 MiB */
+    gpa_t gap_start; /* the first address of the MMIO gap, which holds no RAM; multiple of 2 MiB */
+    gpa_t gap_end;   /* the first address after the gap; multiple of 2 MiB */
     enum mem_huge huge;
     bool shared; /* a sealed memfd that other processes can map, not private anonymous memory */
 };
@@ -71,7 +72,7 @@ struct mem {
  * is zero or not a multiple of the page size. */
 int mem_init(struct mem *m, const struct mem_config *config, struct err *e);
 
-/* Unmaps all. Accepts a zeroed struct. Every pointer from mem_at is dead afterwards. */
+/* Unmaps all. Accepts a zeroed struct. No pointer from mem_at is valid afterwards. */
 void mem_finish(struct mem *m);
 
 /* Any thread. */
@@ -80,8 +81,8 @@ void mem_finish(struct mem *m);
  * allowed where gpa itself is RAM. */
 void *mem_at(const struct mem *m, gpa_t gpa, uint64_t len);
 
-/* Copies out of or into guest memory; the range may not span regions. false: not RAM, nothing
- * copied. */
+/* Copy out of or into guest memory. The range must lie in one region. false: it does not, and
+ * nothing was copied. */
 bool mem_read(const struct mem *m, gpa_t gpa, void *to, uint64_t len);
 bool mem_write(const struct mem *m, gpa_t gpa, const void *from, uint64_t len);
 
@@ -92,15 +93,15 @@ gpa_t mem_gpa(const struct mem *m, const void *host);
  * they hold. They stay RAM: the next touch gets a new page, which is zero or, where a file is
  * mapped, the file's. Returns the number of bytes given back; 0 unless all of the range lies in one
  * region. MEM_HUGE_2M pages are never given back: the host might hand them to another process, and
- * a guest that touched one again would find the pool empty and die of that. The caller tells the
+ * a guest that touched one again while the pool was empty would die. The caller must tell the
  * accelerator (accel_memory_written). */
 uint64_t mem_give_back(const struct mem *m, gpa_t gpa, uint64_t len);
 
 /* Before the guest starts. */
 
-/* Says that the guest will soon touch all of this range. Under MEM_HUGE_BOOT the host is then asked
- * for every huge page that the range overlaps. Parts that are not RAM are left out. It cannot fail,
- * changes no byte, and takes no memory yet. */
+/* Announces that the guest will soon touch all of this range. Under MEM_HUGE_BOOT the host is then
+ * asked for every huge page that the range overlaps. Parts that are not RAM are left out. It cannot
+ * fail, changes no byte, and takes no memory yet. */
 void mem_expect(const struct mem *m, gpa_t gpa, uint64_t len);
 
 /* Fills in the pages of a range that is about to be written, in one call instead of one fault each.
@@ -109,9 +110,9 @@ void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len);
 
 /* Replaces [gpa, gpa + len) by a private mapping of the file from offset: nothing is copied, and
  * the guest's writes stay its own. gpa, offset and len are multiples of 4 KiB; the last page may go
- * past the file's end and is zero there. A failure has changed nothing: -EOPNOTSUPP where this
- * memory cannot hold pages of this file and the caller should copy, -EINVAL where the range is not
- * RAM or not in the file. The file must keep its length as long as the guest lives. */
+ * past the file's end and is zero there. A failure changes nothing. -EOPNOTSUPP: this memory cannot
+ * hold pages of this file, and the caller should copy. -EINVAL: the range is not RAM or not in the
+ * file. Other errors are the kernel's. The file must keep its length as long as the guest lives. */
 int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len, struct err *e);
 
 #endif

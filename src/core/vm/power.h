@@ -4,7 +4,7 @@
  * How a machine ends, and the upward call by which a device says so.
  *
  * The i8042's reset line, the ACPI registers and the vCPU threads can all end the machine, but none
- * of them knows it: they hold a struct power, which the machine embeds and implements.
+ * of them knows the machine: they hold a struct power, which it embeds and implements.
  */
 
 enum power_end {

@@ -1,16 +1,17 @@
 /*
  * vCPU threads: each runs its processor, or waits until it is wanted.
  *
- * There is one lock, and under it one flag for each vCPU: a thread sets `running` before it leaves
- * the lock to run, and clears it when it is back. So the holder of the lock knows exactly which
- * threads to kick. A thread may be kicked after it set the flag and before it entered the guest;
- * the accelerator promises that its next run then returns at once.
+ * One lock guards one flag for each vCPU: a thread sets `running` before it releases the lock to
+ * run, and clears it when it is back. So the holder of the lock knows exactly which threads to
+ * kick. A thread may be kicked after it has set the flag and before it enters the guest; the
+ * accelerator promises that the run which follows returns at once.
  *
  * A thread that is held at a gate has kicked itself, so that its run returns. Until the gate opens
- * it rests like one that is not wanted.
+ * it rests, as if the loop thread wanted it parked.
  *
- * A thread ends the machine outside the lock and before it clears its flag. That cannot deadlock
- * with a pause that waits for it: power_end_machine posts and never blocks.
+ * A thread whose processor died asks for the end of the machine without the lock and before it
+ * clears its flag. That cannot deadlock with a pause that waits for the flag: power_end_machine
+ * posts and never blocks.
  */
 #include "core/vm/vcpu.h"
 
@@ -38,7 +39,7 @@ static _Thread_local struct vcpu *self;
 
 static void vcpu_signal_ignore(int signal)
 {
-    (void)signal; /* its arrival is enough: it makes a sleeping system call return */
+    (void)signal; /* the signal's arrival makes a sleeping system call return */
 }
 
 /* Without SA_RESTART, or the system call would go on sleeping. */
@@ -50,7 +51,7 @@ static void vcpu_signal_install(void)
     (void)sigaction(VCPU_SIGNAL, &action, NULL);
 }
 
-/* Call with the lock held: is there nothing for this thread to do? */
+/* Call with the lock held. Whether there is nothing for this thread to do. */
 static bool vcpu_rests(const struct vcpu *v)
 {
     switch (v->all->want) {
@@ -66,8 +67,8 @@ static bool vcpu_rests(const struct vcpu *v)
     return true;
 }
 
-/* Call with the lock held: the thread is back from running or probing. */
-static void vcpu_park(struct vcpu *v)
+/* Call with the lock held, when the thread is back from running or probing. */
+static void vcpu_clear_running(struct vcpu *v)
 {
     struct vcpus *all = v->all;
 
@@ -78,14 +79,14 @@ static void vcpu_park(struct vcpu *v)
         (void)pthread_cond_signal(&all->idle);
 }
 
-/* Parks until the thread is wanted; returns what for. */
+/* Parks the thread until it has something to do. Returns what is wanted then. */
 static enum vcpus_want vcpu_wait(struct vcpu *v)
 {
     struct vcpus *all = v->all;
     enum vcpus_want want;
 
     (void)pthread_mutex_lock(&all->lock);
-    vcpu_park(v);
+    vcpu_clear_running(v);
     while (vcpu_rests(v))
         (void)pthread_cond_wait(&all->wanted, &all->lock);
     want = all->want;
@@ -116,7 +117,7 @@ static void vcpu_run_guest(struct vcpu *v)
     enum vcpu_exit why;
 
     if (v->accel->id == 0)
-        timeline_mark(v->all->timeline, TIMELINE_GUEST); /* the first time counts */
+        timeline_mark(v->all->timeline, TIMELINE_GUEST); /* only the first call counts */
     why = v->accel->ops->run(v->accel);
     if (why == VCPU_KICKED)
         return;
@@ -175,14 +176,14 @@ static int vcpu_start(struct vcpu *v, struct accel *a, unsigned id, const pthrea
     return 0;
 }
 
-/* Fails where a filter refuses futexes: there the C library's locks would end the process at the
- * first wait. */
+/* Fails where a seccomp filter refuses futexes, because the C library's locks would then end the
+ * process at the first wait. */
 static int futex_try(struct err *e)
 {
     uint32_t word = 0;
 
     if (syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) < 0)
-        return err_sys(e, "threads cannot wait for each other on this host: futex");
+        return err_sys(e, "cannot use futexes, with which threads wait for each other");
     return 0;
 }
 
@@ -215,8 +216,8 @@ int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *p
     return ret;
 }
 
-/* Call with the lock held. Waits until the probe is over, and kicks it when the limit has passed. A
- * kick that comes before the probe has begun ends it as it begins. */
+/* Call with the lock held. Waits until the probe is over, and kicks it when the limit has passed.
+ * If the kick comes before the probe has begun, the probe ends as soon as it begins. */
 static void probe_await(struct vcpus *v, uint64_t limit_ns)
 {
     const struct vcpu *first = &v->vcpu[0];
@@ -261,7 +262,7 @@ void vcpus_resume(struct vcpus *v)
     (void)pthread_mutex_unlock(&v->lock);
 }
 
-/* Wants all threads parked or stopped, and returns once none is running. The kick comes before the
+/* Tells all threads to park or to stop, and returns once none is running. The kick comes before the
  * signal: a thread that the signal wakes must find the kick, or it would go back to sleep. */
 static void vcpus_halt(struct vcpus *v, enum vcpus_want want)
 {
@@ -301,7 +302,7 @@ void vcpus_finish(struct vcpus *v)
     memset(v, 0, sizeof(*v));
 }
 
-/* The gate does not hold up the access itself: the kick makes run return after it. */
+/* Does not hold up the access itself: the kick makes run return after the access. */
 void vcpu_gate_hold(struct vcpu_gate *g)
 {
     uint32_t bit;

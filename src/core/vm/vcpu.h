@@ -3,10 +3,10 @@
 /*
  * The vCPU threads: one for each processor, started, parked, resumed and stopped together.
  *
- * A thread runs its processor until it is kicked, then looks at what is wanted of all threads. A
- * kick is the accelerator's kick plus a signal, VCPU_SIGNAL, whose handler does nothing: it makes a
- * system call that sleeps return with EINTR. These threads block all other signals but those of
- * faults, so that the loop thread gets them.
+ * A thread runs its processor until it is kicked, then looks at what the loop thread wants of all
+ * threads (enum vcpus_want). A kick is the accelerator's kick plus a signal, VCPU_SIGNAL. The
+ * signal's handler does nothing; the signal makes a system call that sleeps return with EINTR. The
+ * vCPU threads block all other signals except those of faults, so that the loop thread gets them.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -33,8 +33,9 @@ struct timeline;
  *                                        v
  *                                     STOPPED
  *
- * What the loop thread wants of all threads. A thread follows when it next looks. A thread whose
- * processor triple-faulted or failed does not run again, whatever is wanted.
+ * What the loop thread wants of all threads. A thread complies when it next looks. A thread whose
+ * processor triple-faulted or failed does not run again, whatever is wanted. The thread of
+ * processor 0 makes PROBING into PARKED when its probe is over.
  */
 enum vcpus_want {
     VCPUS_PARKED,
@@ -49,14 +50,15 @@ struct vcpu {
     struct vcpus *all;
     struct accel_vcpu *accel; /* owned */
     pthread_t thread;
-    bool running;  /* all->lock; from just before run until its result is dealt with */
+    bool running;  /* all->lock; from just before run or probe until the result is dealt with */
     unsigned held; /* all->lock; number of gates that hold it */
-    bool dead;     /* only its own thread; the processor triple-faulted or failed */
+    bool dead;     /* its own thread only; the processor triple-faulted or failed */
 };
 
 /*
- * A gate holds a vCPU after a register access until the loop thread has done its part of it: when a
- * device is reset, for example, while the host still moves data into guest memory.
+ * A gate holds a vCPU after a register access until the loop thread has done its part of the work.
+ * For example, a guest resets a device while the host still moves data into guest memory: the vCPU
+ * must not go on before the host has stopped.
  *
  *   vCPU's thread                               loop thread
  *
@@ -71,11 +73,10 @@ struct vcpu {
  *     .                                         its part is over; device lock held:
  *   runs on, if RUNNING is wanted <------------   vcpu_gate_open
  *
- * So no thread waits inside a device. A held thread parks as in a pause, and stopping ends that
- * whether or not the gate ever opens. A gate that is never opened leaves a processor standing
- * still, and nothing else.
+ * So no thread waits inside a device. A held thread parks as in a pause, and vcpus_finish ends it
+ * even if the gate never opens: such a gate stops one processor, and holds up nothing else.
  *
- * Guarded by the device's lock, which is taken before vcpus.lock. A zeroed gate holds nobody.
+ * Guarded by the device's lock, which is taken before vcpus.lock. A zeroed gate holds no vCPU.
  */
 struct vcpu_gate {
     struct vcpus *all; /* whose processors it holds */
@@ -91,29 +92,29 @@ struct vcpus {
     pthread_mutex_t lock;
     pthread_cond_t wanted; /* want changed, or a gate opened; the threads wait for it */
     pthread_cond_t idle;   /* `running` fell to 0; the loop thread waits for it */
-    struct err *probe_err; /* lock; where the probe leaves its sentence... */
-    uint64_t *probe_mips;  /* lock; ...the speed... */
-    int probe_ret;         /* lock; ...and its result */
+    struct err *probe_err; /* lock; where the probe puts its sentence */
+    uint64_t *probe_mips;  /* lock; where the probe puts the speed */
+    int probe_ret;         /* lock; what the probe returned */
     enum vcpus_want want;  /* lock */
     unsigned running;      /* lock; number of vCPUs that have the flag set */
 };
 
-/* Loop thread, never inside a device's lock. */
+/* Loop thread, never while it holds a device's lock. */
 
-/* Creates the processors and their threads, named "fc_vcpu N" as orchestrators that pin them
- * expect; all start parked. A processor that triple-faults or fails ends the machine through
- * `power`; TIMELINE_GUEST is marked right before processor 0's first run. `count` is 1 to
- * VCPUS_MAX. Needs *v zeroed; on failure nothing is left. */
+/* Creates the processors and their threads. All threads start parked. They are named "fc_vcpu N",
+ * which orchestrators that pin them expect. A processor that triple-faults or fails ends the
+ * machine through `power`. TIMELINE_GUEST is marked right before processor 0's first run. `count`
+ * is 1 to VCPUS_MAX. *v must be zeroed. A failure leaves nothing behind. */
 int vcpus_init(struct vcpus *v, struct accel *a, unsigned count, struct power *power,
                struct timeline *t, struct err *e);
 
-/* Before the first vcpus_resume. Probes processor 0 (accel_vcpu_ops.probe), on its own thread: a
- * processor that changes threads costs an RCU grace period on KVM. A probe that is not over after
- * `limit_ns` is kicked. Returns the probe's result and leaves *mips as the probe does; 0 where the
- * accelerator has no probe. */
+/* Call before the first vcpus_resume. Probes processor 0 (accel_vcpu_ops.probe) on its own thread,
+ * because on KVM a processor that changes threads costs an RCU grace period. A probe that is not
+ * over after `limit_ns` is kicked. Returns the probe's result, and *mips is what the probe made it.
+ * Returns 0 where the accelerator has no probe, and leaves *mips alone. */
 int vcpus_probe(struct vcpus *v, uint64_t limit_ns, uint64_t *mips, struct err *e);
 
-/* Sets the threads off; does not wait for them. */
+/* Lets the threads run; does not wait for them. */
 void vcpus_resume(struct vcpus *v);
 
 /* Returns once no processor is executing guest code or device accesses. */
@@ -122,11 +123,12 @@ void vcpus_pause(struct vcpus *v);
 /* Ends and joins the threads, destroys the processors. Accepts a zeroed struct. */
 void vcpus_finish(struct vcpus *v);
 
-/* A vCPU's thread, in a device access. Its processor does not go on after the access until the gate
- * is opened. On any other thread it does nothing. */
+/* A vCPU's thread, in a device access. The thread's processor does not go on after the access until
+ * the gate is opened. On any other thread this does nothing. */
 void vcpu_gate_hold(struct vcpu_gate *g);
 
-/* Any thread. The processors that the gate holds go on, now or when the machine is resumed. */
+/* Any thread. The processors that the gate holds go on now, or when the machine is resumed, unless
+ * another gate holds them. */
 void vcpu_gate_open(struct vcpu_gate *g);
 
 #endif

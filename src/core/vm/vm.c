@@ -1,5 +1,6 @@
 /*
- * The machine's life: built from the bottom up, moved by the loop thread, ended once.
+ * The machine's life: it is built from the bottom up, its state is changed by the loop thread, and
+ * it ends once.
  *
  * There are two ways to end it. The loop thread calls vm_end; any other thread asks through struct
  * power, which posts a call of vm_end. Both ways set end_requested only if it is not set yet, so
@@ -15,19 +16,20 @@
 #include "core/base/container.h"
 #include "core/base/err.h"
 
-/* How long a probe may take. A usable accelerator needs well under a millisecond, one that
- * interprets needs tens of them; the rest is for a host that is busy with something else. */
+/* How long a probe may take. A usable accelerator needs well under a millisecond, and one that
+ * interprets needs tens of milliseconds. The rest is for a host that is busy with something
+ * else. */
 #define PROBE_LIMIT_NS 200000000u
 
 static const char *const state_names[] = {
-    [VM_BUILDING] = "not started yet",
-    [VM_RUNNING] = "running",
-    [VM_PAUSED] = "paused",
-    [VM_ENDED] = "over",
+    [VM_BUILDING] = "has not started yet",
+    [VM_RUNNING] = "is running",
+    [VM_PAUSED] = "is paused",
+    [VM_ENDED] = "has ended",
 };
 static_assert(sizeof(state_names) / sizeof(state_names[0]) == VM_ENDED + 1,
               "one name for each state");
-static_assert(offsetof(struct vm, power) == 0, "vm_power_end finds the machine by it");
+static_assert(offsetof(struct vm, power) == 0, "vm_power_end finds the machine from it");
 
 /* Whether this is the first request, whose reason stays. */
 static bool vm_request_end(struct vm *vm, enum power_end why)
@@ -106,7 +108,7 @@ static int vm_state_expect(const struct vm *vm, enum vm_state wanted, const char
 {
     if (vm->state == wanted)
         return 0;
-    return err_set(e, EINVAL, "the machine cannot be %s: it is %s", verb, state_names[vm->state]);
+    return err_set(e, EINVAL, "the machine cannot be %s: it %s", verb, state_names[vm->state]);
 }
 
 int vm_start(struct vm *vm, const struct vcpu_regs *bsp, struct err *e)

@@ -17,9 +17,9 @@
  * that died) ask for the end through the embedded struct power, which posts to the loop.
  *
  * A machine is taken apart in the reverse order of building it: the devices, then their interrupt
- * lines (irq_finish), then vm_finish. This may begin in any state but RUNNING, which vm_end leaves.
- * No processor runs then, so none reaches a device that is gone; and whatever a device points to
- * (its line, guest memory, the accelerator) lives longer than the device.
+ * lines (irq_finish), then vm_finish. This may begin in any state but RUNNING; vm_end comes first
+ * there. Outside RUNNING no processor runs, so none reaches a device that is gone. Whatever a
+ * device points to (its line, guest memory, the accelerator) lives longer than the device.
  *
  * This room is the machine without devices: its memory, buses, interrupt lines, vCPU threads and
  * life. It reaches accelerators and devices only through the tables that accel.h and device.h
@@ -46,17 +46,17 @@ enum vm_state {
 };
 
 struct vm_config {
-    const struct guest_arch *arch; /* or NULL where nothing asks for it */
+    const struct guest_arch *arch; /* or NULL for a machine without a board */
     struct mem_config mem;
     unsigned vcpu_count; /* 1 to VCPUS_MAX */
     const struct accel_ops *accel;
-    /* NULL: no probe. Otherwise the accelerator is probed (accel_vcpu_ops.probe): its speed is left
-     * here, and one on which no guest can live is refused. */
+    /* NULL: no probe. Otherwise the accelerator is probed (accel_vcpu_ops.probe). vm_init puts its
+     * speed here, and fails if no guest can run on it. */
     uint64_t *probe_mips;
 };
 
 struct vm {
-    struct power power; /* first member: power.end finds the machine by it */
+    struct power power; /* first member: power.end finds the machine from it */
     struct loop *loop;  /* the caller's */
     struct timeline *timeline;
     const struct guest_arch *arch; /* or NULL */
@@ -67,33 +67,34 @@ struct vm {
     struct vcpus vcpus;
     enum vm_state state;            /* loop thread */
     enum power_end ended;           /* loop thread; the reason, once state is VM_ENDED */
-    _Atomic uint32_t end_requested; /* any thread; the first enum power_end that was asked for */
+    _Atomic uint32_t end_requested; /* any thread; enum power_end of the first request */
     struct loop_post end_post;
-    void (*on_end)(struct vm *vm); /* or NULL; loop thread, once; the vCPUs are already parked */
+    void (*on_end)(struct vm *vm); /* or NULL; called once, on the loop thread, vCPUs parked */
 };
 
 /* All on the loop thread. */
 
-/* Makes memory, accelerator and processors; RAM is empty, and no device is on a bus. Needs *vm
- * zeroed. The loop and the timeline are the caller's and outlive the machine. A failure leaves
- * nothing behind. */
+/* Makes memory, accelerator and processors. RAM is zero, and no device is on a bus. *vm must be
+ * zeroed. The loop and the timeline are the caller's and outlive the machine; the loop may be NULL
+ * if the machine is never started. A failure leaves nothing behind. */
 int vm_init(struct vm *vm, const struct vm_config *config, struct loop *loop,
             struct timeline *timeline, struct err *e);
 
 /* BUILDING to RUNNING. `bsp` is where processor 0 starts. -EINVAL from another state. */
 int vm_start(struct vm *vm, const struct vcpu_regs *bsp, struct err *e);
 
-/* RUNNING to PAUSED and back; -EINVAL from another state. When vm_pause returned no guest
+/* RUNNING to PAUSED and back; -EINVAL from another state. When vm_pause has returned, no guest
  * instruction is executing. */
 int vm_pause(struct vm *vm, struct err *e);
 int vm_resume(struct vm *vm, struct err *e);
 
-/* Any state to ENDED; the first reason stays. */
+/* Any state to ENDED. If the end was already requested, the first reason stays. */
 void vm_end(struct vm *vm, enum power_end why);
 
-/* Joins the vCPU threads, destroys processors, accelerator and memory, in this order. Not while
- * RUNNING; devices and irq lines are finished before. end_post may still be queued, so *vm stays in
- * place until the loop has run it or has stopped for good. Accepts a zeroed struct. */
+/* Joins the vCPU threads, then destroys processors, accelerator and memory, in this order. Not
+ * while RUNNING; the caller has finished devices and irq lines before. end_post may still be
+ * queued, so *vm must stay in place until the loop has called it or will not run again. Accepts a
+ * zeroed struct. */
 void vm_finish(struct vm *vm);
 
 #endif

@@ -95,7 +95,7 @@ static bool shape_power(struct cpuid_entry *c, const struct shape *s)
     return true;
 }
 
-/* Leaf 7. Host-only are SGX, resource monitoring and allocation, processor trace, user-mode
+/* Leaf 7. Only the host can use SGX, resource monitoring and allocation, processor trace, user-mode
  * waiting, PASIDs, branch records and PCONFIG. AMX goes because its state is sized at run time. */
 #define LEAF7_0_EBX_HOST_ONLY (BIT(2) | BIT(12) | BIT(15) | BIT(25)) /* SGX RDT-M RDT-A PT */
 #define LEAF7_0_ECX_HOST_ONLY (BIT(5) | BIT(29) | BIT(30))           /* WAITPKG ENQCMD SGX_LC */
@@ -118,7 +118,7 @@ static bool shape_extended_features(struct cpuid_entry *c, const struct shape *s
     return true;
 }
 
-/* Leaf 0xd: XSAVE. Subleaf n of 2 and more describes state component n. */
+/* Leaf 0xd: XSAVE. From n = 2 on, subleaf n describes state component n. */
 #define XSTATE_TILECFG  17u
 #define XSTATE_TILEDATA 18u
 #define LEAFD_1_EAX_XFD BIT(4)
@@ -180,11 +180,11 @@ static const struct {
     bool (*shape)(struct cpuid_entry *c, const struct shape *s);
 } kept[] = {
     { 0x0, NULL },                      /* vendor; the highest leaf is made below */
-    { 0x1, shape_features },            /* APIC id, topology, hypervisor bit; no host-only ones */
+    { 0x1, shape_features },            /* APIC id, topology, hypervisor bit; nothing host-only */
     { 0x2, NULL },                      /* cache descriptors */
     { 0x4, shape_caches_intel },        /* caches: which vCPUs share them */
     { 0x6, shape_power },               /* power management is the host's, save ARAT */
-    { 0x7, shape_extended_features },   /* no host-only ones, no AMX */
+    { 0x7, shape_extended_features },   /* nothing host-only, no AMX */
     { 0xb, NULL },                      /* topology; made below */
     { 0xd, shape_xsave },               /* no AMX state, no supervisor state of the host's */
     { 0x1f, NULL },                     /* topology; made below */
@@ -317,8 +317,8 @@ struct ratio {
     uint64_t den;
 };
 
-/* The fraction nearest to num/den among those with a numerator up to `most`: the last convergent
- * of the continued fraction that fits, or a semiconvergent after it where that is nearer. */
+/* A fraction close to num/den with a numerator up to `most`: the last convergent of its continued
+ * fraction that fits, or a semiconvergent after that where it is sure to be nearer. */
 static struct ratio ratio_limit(uint64_t num, uint64_t den, uint64_t most)
 {
     struct ratio before = { 0, 1 }, last = { 1, 0 };
@@ -342,7 +342,8 @@ static struct ratio ratio_limit(uint64_t num, uint64_t den, uint64_t most)
 }
 
 /* Intel's leaf 0x15: the TSC's frequency is ECX * EBX / EAX. Linux multiplies the crystal's kHz by
- * EBX in 32 bits, which bounds EBX; the nearest such ratio is within a millionth. */
+ * EBX in 32 bits, which bounds EBX. The ratio is mostly within a millionth of the frequency; close
+ * to a simple ratio it can be 120 millionths off (1,999,768 kHz becomes 2 GHz). */
 static int make_tsc_ratio(struct cpuid_table *t, uint32_t leaf, const struct shape *s,
                           struct err *e)
 {

@@ -4,10 +4,10 @@
  * What a guest's CPUID says: the accelerator's offer, shaped for one processor of one machine.
  * Pure.
  *
- * Added: this processor's APIC id and the machine's topology (leaves 1, 4, 0xb, 0x1f, 0x8000001d,
- * 0x8000001e), the hypervisor bit, the TSC's frequency (0x15 and 0x40000010). Taken away: what only
- * makes sense to the host (performance counters, power management, nested virtualisation,
- * monitor/mwait, SGX, dynamically sized state such as AMX).
+ * Added: this processor's APIC id and the machine's topology (leaves 1, 4, 0xb, 0x1f, 0x80000001,
+ * 0x80000008, 0x8000001d, 0x8000001e), the hypervisor bit, the TSC's frequency (0x15 and
+ * 0x40000010). Taken away: what only makes sense to the host (performance counters, power
+ * management, nested virtualisation, monitor/mwait, SGX, dynamically sized state such as AMX).
  */
 #include <stdint.h>
 

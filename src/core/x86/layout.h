@@ -49,7 +49,7 @@
 
 /* Global system interrupts. */
 #define LAYOUT_GSI_I8042      1u
-#define LAYOUT_GSI_SCI        3u /* ACPI's own, never raised; virtio has the customary 9 */
+#define LAYOUT_GSI_SCI        3u /* never raised; the customary 9 is a virtio device's */
 #define LAYOUT_GSI_SERIAL     4u
 #define LAYOUT_GSI_VIRTIO     5u
 #define LAYOUT_GSI_VIRTIO_MAX 23u

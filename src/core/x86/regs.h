@@ -70,7 +70,7 @@ struct vcpu_regs {
     uint64_t efer;
 };
 
-/* Access words for the flat segments that every boot protocol asks for. */
+/* Access words for the flat segments and the task state segment that a guest starts with. */
 #define X86_ACCESS_CODE32 0xc09b /* present, accessed, execute/read, 4 GiB, 32-bit */
 #define X86_ACCESS_CODE64 0xa09b /* as above, long mode */
 #define X86_ACCESS_DATA32 0xc093 /* present, accessed, read/write, 4 GiB, 32-bit */

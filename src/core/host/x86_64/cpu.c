@@ -50,9 +50,11 @@ bool host_feature(unsigned n, struct host_feature *f)
 const char *host_kvm_fix(void)
 {
     if (host_cpu_has(&svm))
-        return "Load its module with modprobe kvm_amd; for a container, pass the device into it.";
+        return "Load its module with modprobe kvm_amd; if this is a container, pass the device "
+               "into it.";
     if (host_cpu_has(&vmx))
-        return "Load its module with modprobe kvm_intel; for a container, pass the device into it.";
+        return "Load its module with modprobe kvm_intel; if this is a container, pass the device "
+               "into it.";
     return "The processor shows no virtualisation: switch it on in the firmware (AMD-V, VT-x) or, "
            "if this host is itself a guest, enable nested virtualisation on its host.";
 }

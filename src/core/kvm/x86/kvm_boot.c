@@ -47,7 +47,7 @@ int kvm_boot_msrs(int vcpu_fd, struct err *e)
     memcpy(u.msrs.entries, boot_msrs, sizeof(boot_msrs));
     int done = ioctl(vcpu_fd, KVM_SET_MSRS, &u);
     if (done < 0)
-        return err_sys(e, "KVM takes no model-specific registers");
+        return err_sys(e, "KVM cannot set model-specific registers");
     if ((size_t)done < BOOT_MSRS)
         return err_set(e, EOPNOTSUPP,
                        "KVM refuses model-specific register %#x: update the host's "

@@ -5,8 +5,8 @@
  * ring 0 instruction by instruction, at about 1 MIPS, and know only some of the instructions. Ring
  * 3 runs at full speed even there, so only ring 0 tells. Processor 0 of the very machine that is
  * about to boot therefore runs a loop in long mode and ring 0. The loop contains cmpxchg16b, which
- * Linux cannot do without and interpreters tend to lack. After so many rounds it writes to a port,
- * which returns from KVM_RUN: that is one pass.
+ * Linux cannot do without and interpreters tend to lack. After a number of rounds the program
+ * writes to a port, which makes KVM_RUN return: that is one pass.
  *
  *   page tables   where the boot protocols put theirs, one 2 MiB page mapped one to one
  *   code, data    in the page that becomes Linux's zero page
@@ -14,10 +14,10 @@
  * The bar is 10 MIPS, in a wide gap: interpreters do about 1, processors thousands, and the
  * software CPU, which takes over where KVM fails, about 100. The first pass is 4096 instructions,
  * which take a processor some 10 us, and then the probe is over. If the pass was too slow, another
- * follows, and if need be a third, each four times as long as the one before. In those, the first
- * touch of a page, an interruption, or (where QEMU emulates the processor) an entry of half a
- * millisecond weighs less, while an interpreter stays as slow as it is. The three passes take an
- * interpreter 85 ms.
+ * follows, and if need be a third, each four times as long as the one before. A longer pass gives
+ * less weight to the first touch of a page, to an interruption, and to the half millisecond that an
+ * entry into the guest takes where QEMU emulates the processor; an interpreter stays as slow as it
+ * is. The three passes take an interpreter 85 ms.
  */
 #include <asm/kvm.h>
 #include <assert.h>
@@ -110,8 +110,8 @@ int kvm_probe_judge(uint64_t mips, struct err *e)
         return 0;
     return err_set(
         e, EOPNOTSUPP,
-        "KVM executes a guest's kernel at %llu million instructions a second, a processor "
-        "at thousands: this host interprets it",
+        "KVM executes a guest's kernel at %llu million instructions a second, where a processor "
+        "reaches thousands of millions: this host interprets it",
         (unsigned long long)mips);
 }
 

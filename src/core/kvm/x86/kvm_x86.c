@@ -1,9 +1,9 @@
 /*
  * The x86 part of a machine on KVM: interrupt controllers, timer, and a processor's first state.
  *
- * KVM models the PIC, I/O APIC, local APICs and PIT in the kernel. It gets two ranges of the MMIO
- * gap for its own use on Intel processors that cannot run real mode by themselves; the guest never
- * sees them.
+ * KVM models the PIC, I/O APIC, local APICs and PIT in the kernel. Two ranges of the MMIO gap are
+ * KVM's own: it uses them on Intel processors that cannot run real mode by themselves. The guest
+ * never sees them.
  */
 #include "core/kvm/x86/kvm_x86.h"
 
@@ -35,9 +35,9 @@ static int kvm_controllers_create(int vm_fd, struct err *e)
     const struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
     if (ioctl(vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0)
-        return err_sys(e, "KVM does not take its identity map at %#llx", LAYOUT_KVM_IDENTITY);
+        return err_sys(e, "KVM does not accept %#llx for its identity map", LAYOUT_KVM_IDENTITY);
     if (ioctl(vm_fd, KVM_SET_TSS_ADDR, (unsigned long)LAYOUT_KVM_TSS) < 0)
-        return err_sys(e, "KVM does not take its task state at %#llx", LAYOUT_KVM_TSS);
+        return err_sys(e, "KVM does not accept %#llx for its task state segment", LAYOUT_KVM_TSS);
     if (ioctl(vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
         return err_sys(e, "KVM cannot create the interrupt controllers");
     if (ioctl(vm_fd, KVM_CREATE_PIT2, &pit) < 0)

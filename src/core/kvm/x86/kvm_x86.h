@@ -31,7 +31,7 @@ int kvm_cpuid_set(int vcpu_fd, const struct cpuid_table *t, struct err *e);
 
 /* kvm_boot.c */
 
-/* What firmware would have left in a processor where KVM's reset state differs from it. */
+/* Set what firmware would have set in a processor, where KVM's reset state differs. */
 int kvm_boot_msrs(int vcpu_fd, struct err *e);
 int kvm_boot_lapic(int vcpu_fd, struct err *e); /* the boot processor only */
 
@@ -47,12 +47,12 @@ void kvm_regs_import(struct vcpu_regs *to, const struct kvm_regs *regs,
 
 #define KVM_PROBE_PORT 0xf4 /* not a port of KVM's or of a device */
 
-/* Writes the program and its page tables and sets *regs to where a processor starts on them. False:
- * there is no RAM. Unloading leaves zeroes. */
+/* Loading writes the program and its page tables and sets *regs to start it; false if there is no
+ * RAM. Unloading makes the pages zero again. */
 bool kvm_probe_load(const struct mem *m, struct vcpu_regs *regs);
 void kvm_probe_unload(const struct mem *m);
 
-/* So many instructions in so many nanoseconds, as millions a second. */
+/* Millions of instructions per second, from their number and the time that they took. */
 uint64_t kvm_probe_mips(uint64_t instructions, uint64_t ns);
 
 /* Whether that speed will do: 0, or -EOPNOTSUPP and a sentence that says how slow it is. */

@@ -6,9 +6,10 @@
  *   console=ttyS0       Firecracker's guests are silent; here the console is the terminal
  *   8250.nr_uarts=1     so the kernel has to look for the one serial port (Firecracker says 0)
  *   reboot=panic_warm,k a reset goes through the keyboard controller, which ends the process; by
- *                       default Linux would try other methods first. A panic leaves word of itself
- *                       (core/x86/tables/reset_flag.h). A kernel that does not know panic_warm
- *                       takes it for a method, and the last method counts, so it comes first
+ *                       default Linux would try other methods first. The reset after a panic is
+ *                       warm, which tells it from others (core/x86/tables/reset_flag.h). A kernel
+ *                       that does not know panic_warm takes it for a method; the last method
+ *                       counts, so panic_warm comes before k
  *   panic=1             a guest that panicked resets after a second
  *   i8042.noaux, nomux, dumbkbd
  *                       do not wait for a mouse, a multiplexer or a keyboard: there is none
@@ -30,7 +31,7 @@ const struct guest_arch guest_x86 = {
     .name = "x86_64",
     .mem_min = 32 * MIB,
     .mem_max = 64 * GIB,
-    /* What Debian's stock kernel and an initramfs unpack into with room to spare. */
+    /* Debian's stock kernel and an unpacked initramfs fit with room to spare. */
     .mem_default = 256 * MIB,
     .cmdline_max = LAYOUT_CMDLINE_MAX,
     .cmdline = "console=ttyS0 reboot=panic_warm,k panic=1 8250.nr_uarts=1 i8042.noaux "

@@ -1,4 +1,4 @@
-/* The PC's devices, each on its bus and its interrupt, and its boot. */
+/* Makes the PC's devices, connects them to buses and interrupts, and loads what the guest boots. */
 #include "core/x86/board/pc.h"
 
 #include <assert.h>
@@ -39,7 +39,7 @@ struct pc {
     struct board board; /* first member */
     struct vm *vm;
     struct irq_line lines[LINES];
-    unsigned line_count; /* of those initialised */
+    unsigned line_count; /* how many are initialised */
     struct serial serial;
     struct i8042 i8042;
     struct acpi_pm acpi_pm;
@@ -47,7 +47,7 @@ struct pc {
     struct pvpanic pvpanic;
     struct boot_timer boot_timer;
     struct vcpu_regs bsp; /* where processor 0 starts */
-    bool tells_panics;    /* by its reset flag; its command line says so */
+    bool tells_panics;    /* its command line makes a panic show in the reset flag */
 };
 
 /* A guest that was reset or powered off by its crash kernel panicked before. */
@@ -158,7 +158,7 @@ void pc_destroy(struct board *b)
     free(pc);
 }
 
-/* The kernel, the initrd and the command line. */
+/* Loads the kernel, the initrd and the command line, and sets the reset flag. */
 static int pc_load_kernel(struct pc *pc, const struct guest_boot *boot, struct err *e)
 {
     struct boot_stats stats;

@@ -8,8 +8,8 @@
  * decompressed on the host and is then an ELF file like any other. An ELF file with the PVH note
  * (Xen's x86/HVM direct boot ABI) boots by PVH, any other by the 64-bit Linux protocol.
  *
- * This room is the boot protocols and what they put into memory. It must not know a file format
- * (core/x86/image), a device or an accelerator.
+ * This room is the boot protocols and what they put into memory. It leaves kernel files to
+ * core/x86/image and takes over their setup header; it must not know a device or an accelerator.
  */
 #include "core/vm/guest_arch.h"
 #include "core/vm/mem.h"

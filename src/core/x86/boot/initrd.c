@@ -31,8 +31,8 @@ static int initrd_load_file(const struct boot_file *f, const struct mem *m, cons
         ceiling = k->initrd_last + 1;
     if (!initrd_place(k->end, ceiling, f->size, &gpa))
         return err_set(e, EFBIG,
-                       "%llu bytes do not fit: the guest's memory of %llu bytes leaves %llu for it "
-                       "above the kernel; give it more",
+                       "%llu bytes do not fit: the guest's memory of %llu bytes leaves %llu above "
+                       "the kernel; give the guest more",
                        (unsigned long long)f->size, (unsigned long long)m->size,
                        (unsigned long long)(ceiling > k->end ? ceiling - k->end : 0));
     to = mem_at(m, gpa, f->size);

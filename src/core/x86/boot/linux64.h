@@ -13,7 +13,8 @@ struct kernel;
 struct vcpu_regs;
 
 /* Before the guest starts, when the kernel and the command line are in place. Writes the zero page
- * and the page tables, and sets *regs, which the caller has zeroed. False: no RAM there. */
+ * and the page tables, and sets *regs, which the caller has zeroed. Returns false if one of their
+ * places is not RAM. */
 bool linux64_setup(const struct mem *m, const struct kernel *k, const struct initrd *initrd,
                    const struct e820 *map, struct vcpu_regs *regs);
 

@@ -14,7 +14,7 @@
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 
-#define START_MAGIC   0x336ec578u /* "xEn3", bit 31 set */
+#define START_MAGIC   0x336ec578u /* "xEn3" with bit 7 of the E set */
 #define START_VERSION 1u
 
 struct start_info {

@@ -67,8 +67,8 @@ static int bzimage_find_payload(const struct setup_header *h, size_t size, uint6
 
     if (at > size || h->payload_length > size - at)
         return err_set(e, ENOEXEC,
-                       "is cut short or lies: its payload takes 0x%x bytes from offset 0x%llx of "
-                       "0x%zx",
+                       "is cut short or damaged: its payload takes 0x%x bytes from offset 0x%llx "
+                       "of 0x%zx",
                        h->payload_length, (unsigned long long)at, size);
     if (h->payload_length <= UNPACKED_LEN)
         return err_set(

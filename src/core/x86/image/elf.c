@@ -115,8 +115,8 @@ static int elf_judge_segment(const struct elf_segment *s, uint64_t size, struct 
                        (unsigned long long)s->memsz);
     if (s->filesz > 0 && !elf_range_inside(s->offset, s->filesz, size))
         return err_set(e, ENOEXEC,
-                       "is cut short or lies: the segment at 0x%llx takes 0x%llx bytes from offset "
-                       "0x%llx of 0x%llx",
+                       "is cut short or damaged: the segment at 0x%llx takes 0x%llx bytes from "
+                       "offset 0x%llx of 0x%llx",
                        (unsigned long long)s->paddr, (unsigned long long)s->filesz,
                        (unsigned long long)s->offset, (unsigned long long)size);
     if (s->memsz > UINT64_MAX - s->paddr || s->memsz > UINT64_MAX - s->vaddr)
@@ -154,7 +154,7 @@ static int elf_add_notes(struct elf_image *image, const Elf64_Phdr *p, uint64_t 
     if (image->notes_count == ELF_NOTES_MAX)
         return err_set(e, ENOEXEC, "has more than %u note segments", ELF_NOTES_MAX);
     if (!elf_range_inside(p->p_offset, p->p_filesz, size))
-        return err_set(e, ENOEXEC, "is cut short or lies: its notes lie outside the file");
+        return err_set(e, ENOEXEC, "is cut short or damaged: its notes lie outside the file");
     image->notes[image->notes_count++] = (struct elf_notes){
         .offset = p->p_offset,
         .size = p->p_filesz,
@@ -207,7 +207,8 @@ int elf_fits(const struct elf_image *image, gpa_t start, gpa_t end, struct err *
     for (unsigned i = 0; i < image->segment_count; i++) {
         const struct elf_segment *s = &image->segments[i];
         if (s->paddr < start)
-            return err_set(e, EFAULT, "has a segment at 0x%llx; below 0x%llx is the machine's own",
+            return err_set(e, EFAULT,
+                           "has a segment at 0x%llx; a kernel has to lie at or above 0x%llx",
                            (unsigned long long)s->paddr, (unsigned long long)start);
         if (s->paddr + s->memsz > end)
             return err_set(e, EFAULT,

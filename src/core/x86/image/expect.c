@@ -1,14 +1,14 @@
 /*
- * What a boot is sure to touch. Found by looking at which pages a stock Linux had touched when its
- * init started: 80 MiB of a guest's 256. From low addresses to high, they were these, with next to
+ * What a boot is sure to touch, measured as the pages that a stock Linux with 256 MiB had touched
+ * when its init started. They were 80 MiB, in this order from low addresses to high, with next to
  * nothing between them:
  *
  *   kernel with its bss      expected
  *   16 MiB right behind it   expected   the page allocator's first pages, handed out upwards
- *   6 MiB further up                    more of those, with gaps between them
- *   4 MiB of tables                     this and the rest: from the top of memory downwards
- *   page map                 expected
- *   initrd                   expected
+ *   6 MiB further up         -          more of those, with gaps between them
+ *   4 MiB of tables          -          |
+ *   page map                 expected   | from the top of memory downwards
+ *   initrd                   expected   |
  */
 #include "core/x86/image/expect.h"
 
@@ -16,7 +16,7 @@
 #include "core/x86/image/elf.h"
 
 #define BEHIND_KERNEL  (16ull << 20)
-#define PAGE_MAP_SHARE 64 /* the page map is this part of memory: 64 bytes a page of 4 KiB */
+#define PAGE_MAP_SHARE 64 /* the page map takes 1/64 of memory: 64 bytes per 4 KiB */
 
 void expect_kernel(const struct mem *m, const struct elf_image *image)
 {

@@ -83,7 +83,7 @@ static int lz4_decode(const struct inflate_input *in, void *to, size_t size, boo
     return size == 0 ? 0 : -EBADMSG;
 }
 
-/* Decoding as a stream takes a window of its own, which only pays when a part is enough. */
+/* A streaming decoder allocates a window, which is worth it only when a part is enough. */
 static int zstd_decode_head(const struct inflate_input *in, void *to, size_t size)
 {
     ZSTD_DStream *stream = ZSTD_createDStream();
@@ -125,7 +125,8 @@ static int xz_decode(const struct inflate_input *in, void *to, size_t size, bool
     s.avail_in = in->size;
     s.next_out = to;
     s.avail_out = size;
-    while (ret == LZMA_OK && (all || s.avail_out > 0)) /* without progress: LZMA_BUF_ERROR */
+    /* A call that makes no progress returns LZMA_BUF_ERROR. */
+    while (ret == LZMA_OK && (all || s.avail_out > 0))
         ret = lzma_code(&s, LZMA_FINISH);
     lzma_end(&s);
 
@@ -180,10 +181,11 @@ int inflate_detect(const void *data, size_t size, enum inflate_format *format, s
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (format_matches(&others[i], data, size))
             return err_set(e, ENOTSUP,
-                           "is compressed with %s; gzip, lz4, zstd and xz are known: unpack it "
-                           "first, a bzImage with Linux's scripts/extract-vmlinux",
+                           "is compressed with %s, and mote unpacks only gzip, lz4, zstd and xz: "
+                           "unpack it first, a bzImage with Linux's scripts/extract-vmlinux",
                            others[i].name);
-    return err_set(e, ENOTSUP, "is in no known compression format; gzip, lz4, zstd and xz are");
+    return err_set(e, ENOTSUP,
+                   "is in no known compression format: mote unpacks gzip, lz4, zstd and xz");
 }
 
 static int inflate_decode(const struct inflate_input *in, void *to, size_t size, bool all,
@@ -193,11 +195,11 @@ static int inflate_decode(const struct inflate_input *in, void *to, size_t size,
 
     if (ret == -ENOMEM)
         return err_set(e, ENOMEM,
-                       "needs more memory to unpack its %s data than %u MiB or than the host has",
-                       formats[in->format].name, INFLATE_WINDOW_MAX >> 20);
+                       "needs more than %u MiB, or more memory than the host has, to unpack its %s "
+                       "data",
+                       INFLATE_WINDOW_MAX >> 20, formats[in->format].name);
     if (ret < 0)
-        return err_set(e, EBADMSG,
-                       "is damaged: its %s data does not unpack to the %zu bytes that it claims",
+        return err_set(e, EBADMSG, "is damaged: its %s data does not unpack to %zu bytes",
                        formats[in->format].name, size);
     return 0;
 }

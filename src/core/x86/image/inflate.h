@@ -3,7 +3,7 @@
 /*
  * Decompression of kernel payloads into a buffer of known size. Pure.
  *
- * The output never outgrows the caller's buffer and the decoders' own memory is bounded by
+ * The output never outgrows the caller's buffer, and no decoder allocates a larger window than
  * INFLATE_WINDOW_MAX, whatever the input claims: a decompression bomb is an error.
  */
 #include <stddef.h>
@@ -19,7 +19,7 @@ enum inflate_format {
     INFLATE_FORMATS,
 };
 
-/* The largest history a stream may ask for: what `zstd --ultra -22` uses. */
+/* Bytes of the largest window a decoder allocates: what `zstd --ultra -22` asks for. */
 #define INFLATE_WINDOW_MAX (128u << 20)
 
 struct inflate_input {
@@ -31,8 +31,8 @@ struct inflate_input {
 /* "gzip", "lz4", ... */
 const char *inflate_name(enum inflate_format format);
 
-/* Tells the format by its magic number. -ENOTSUP for any other; the sentence names it if it is one
- * that kernels use. */
+/* Tells the format by its magic number. -ENOTSUP for a format that is not in the enum; the sentence
+ * names it if kernels use it. */
 int inflate_detect(const void *data, size_t size, enum inflate_format *format, struct err *e);
 
 /* Unpacks the first `size` bytes and reads no more of the input than that takes. -EBADMSG if the

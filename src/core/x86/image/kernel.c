@@ -69,7 +69,7 @@ static int kernel_load_bzimage(const struct boot_file *f, struct mem *m, struct 
     return unpack_load(&b, m, image, stats, e);
 }
 
-/* Says what a file is that people take for a kernel, and what they can do about it. */
+/* Says what a file that is not a kernel seems to be, and what the operator can do about it. */
 static int kernel_refuse(const struct boot_file *f, struct err *e)
 {
     enum inflate_format format;

@@ -63,7 +63,7 @@ static int unpack_judge(const struct bzimage *b, gpa_t ram_end, struct elf_image
 
     if (b->unpacked > ram_end)
         return err_set(e, EFBIG,
-                       "unpacks to %u bytes, more than the %llu bytes of memory there are for it; "
+                       "unpacks to %u bytes, but the guest has only %llu bytes of memory for it; "
                        "give the guest more",
                        b->unpacked, (unsigned long long)ram_end);
     ret = inflate_head(&b->payload, head, len, e);

@@ -17,9 +17,9 @@ struct err;
  * segments reach their places by moving only down, in ascending order. False: nowhere. */
 bool unpack_base(const struct elf_image *image, uint64_t size, gpa_t start, gpa_t end, gpa_t *base);
 
-/* Before the guest starts, into memory that nobody has written yet. Fills *image, with what its
- * notes say, and counts unpacked and moved bytes in *stats. On failure guest memory may have been
- * written. */
+/* Before the guest starts, into memory that nobody has written yet. Fills *image, including what
+ * its notes say, and counts unpacked and moved bytes in *stats. On failure guest memory may have
+ * been written. */
 int unpack_load(const struct bzimage *b, struct mem *m, struct elf_image *image,
                 struct boot_stats *stats, struct err *e);
 

@@ -2,8 +2,8 @@
  * vmlinux: maps each segment privately from the kernel file, wherever its file offset and its
  * physical address have the same offset in a page.
  *
- *   file     ...|####|####|##...      the last page holds other bytes of the file, too
- *   guest    ...|mapd|mapd|cp00|0000
+ *   file     ...|####|####|##xx|         # the segment's bytes, x other bytes of the file
+ *   guest    ...|mmmm|mmmm|cc00|0000     m mapped, c copied, 0 zero
  *
  * A first or last page that the segment fills only in part is copied, so that no other bytes of the
  * file show up behind the segment's end, where the kernel expects its zeroed bss. Memory that no

@@ -9,10 +9,11 @@
  * hardware-reduced machine has neither 8259 nor 8254, and with `noapic` or `nolapic` it would then
  * have no interrupts at all.
  *
- * The tables do not announce the clock at port 0x70: NO_CMOS_RTC is set. Linux reads the clock all
- * the same if it has no better one. Without the flag, Linux's RTC driver takes interrupt 8, so that
- * the fourth virtio device fails with EBUSY (6.1), and sets the time of a guest that knew it better
- * to within half a second.
+ * The tables do not announce the clock at port 0x70: NO_CMOS_RTC is set. Linux still reads the
+ * clock if it has no better one. Without the flag, Linux's RTC driver would take interrupt 8, and
+ * the fourth virtio device would fail with EBUSY (seen with Linux 6.1). The driver would also set
+ * the guest's time from this clock, which is right only to half a second, even if the guest knew
+ * the time better.
  *
  * The structures name their fields as the specification does. They are packed: table offsets are
  * the specification's, not the compiler's.
@@ -144,7 +145,7 @@ static_assert(sizeof(struct fadt) == 276, "5.2.9");
 #define FADT_FIX_RTC       (1u << 6) /* no fixed bit for a wake-up by the clock */
 #define FADT_RESET_REG_SUP (1u << 10)
 
-/* Latencies in us. These are longer than the specification allows: the state does not exist. */
+/* Latencies in us. One above 100 (C2) or 1000 (C3) says that there is no such state. */
 #define NO_C2 101u
 #define NO_C3 1001u
 
@@ -250,8 +251,8 @@ static struct header acpi_header(const char *signature, uint8_t revision, size_t
     return h;
 }
 
-/* Appends a table of `len` bytes, header included, and fills in its checksum. `table` may be the
- * place itself. Returns the table's address, or 0 if it does not fit. */
+/* Appends a table of `len` bytes, header included, and fills in its checksum. The caller may have
+ * built it in its place already. Returns the table's address, or 0 if it does not fit. */
 static gpa_t acpi_area_put(struct area *a, const void *table, size_t len)
 {
     uint8_t *to = a->to + a->len;

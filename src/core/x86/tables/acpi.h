@@ -4,7 +4,7 @@
  * The ACPI tables (ACPI 6.5): RSDP, XSDT, FADT, FACS, MADT and DSDT.
  *
  * This room is what a PC's firmware leaves in guest memory: the ACPI and MultiProcessor tables, the
- * reset vector and the reset flag. It knows guest memory, the machine's layout and the numbers of
+ * reset vector and the reset flag. It knows guest memory, the machine's layout and the constants of
  * the devices that it announces; it must not know how those work, kernel images or boot protocols.
  *
  * The DSDT announces the serial port, the keyboard controller, pvpanic, \_S5 and every virtio-mmio
@@ -16,7 +16,8 @@
 struct err;
 
 struct acpi_config {
-    unsigned vcpu_count; /* 1 to VCPUS_MAX; APIC ids: processor n has n, the I/O APIC vcpu_count */
+    /* 1 to VCPUS_MAX. Processor n has APIC id n, and the I/O APIC has the next id, vcpu_count. */
+    unsigned vcpu_count;
     const struct acpi_virtio *virtio;
     unsigned virtio_count;
 };

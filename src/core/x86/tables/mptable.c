@@ -3,8 +3,8 @@
  *
  * The base table is the header, vcpu_count processor entries, and then everything else, which is
  * one structure (struct mp_wiring); that is the specification's order. The interrupts above 15 are
- * listed as ISA interrupts too: the specification has no other way to describe an edge-triggered,
- * active-high line, and guests take the number as they find it.
+ * listed as ISA interrupts too: that makes them edge-triggered and active-high like the others, and
+ * guests take the number as they find it.
  */
 #include "core/x86/tables/mptable.h"
 
@@ -205,7 +205,7 @@ static struct mp_wiring mptable_wiring(unsigned io_apic_id)
     return w;
 }
 
-/* Copies bytes to `to`, the end of the last ones. Returns the end of these. */
+/* Copies `len` bytes to `to` and returns the address behind them. */
 static uint8_t *mptable_append(uint8_t *to, const void *bytes, size_t len)
 {
     memcpy(to, bytes, len);

@@ -1,8 +1,8 @@
 /*
  * The reset flag of the BIOS data area.
  *
- * No firmware or kernel gives a meaning to the value that it starts with, and Linux never writes
- * it. Linux reserves the first page for the firmware and does not clear it.
+ * The flag starts as FLAG_UNTOUCHED, which Linux never writes and to which no firmware or kernel
+ * gives a meaning. Linux reserves the first page for the firmware and does not clear that page.
  */
 #include "core/x86/tables/reset_flag.h"
 
@@ -45,7 +45,7 @@ static void reboot_item_read(struct modes *modes, const char *item)
         break;
     case 'c': /* cold */
     case 'h': /* hard */
-    case 's': /* soft; Linux's "smp" is no mode, but names a processor */
+    case 's': /* soft; s1 and smp1, by which Linux names a processor, are taken for it too */
     case 'g': /* gpio */
         *mode = false;
         break;

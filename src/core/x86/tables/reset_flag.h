@@ -24,9 +24,9 @@ int reset_flag_write(const struct mem *m, struct err *e);
 /* Whether, with this kernel command line, a warm reset always means a panic. Pure. */
 bool reset_flag_tells_panics(const char *cmdline);
 
-/* When no vCPU runs any more. Returns how the machine ended, which is `why` unless the flag tells
- * more: a triple fault that Linux announced is a reset, and a warm reset is a panic if tells_panics
- * is set. */
+/* Call when no vCPU runs any more. Returns how the machine ended, which is `why` unless the flag
+ * tells more: a triple fault that Linux announced is a reset, and a warm reset is a panic if
+ * tells_panics is set. */
 enum power_end reset_flag_judge(const struct mem *m, enum power_end why, bool tells_panics);
 
 #endif

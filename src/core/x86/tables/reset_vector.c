@@ -1,10 +1,10 @@
 /*
  * The reset vector.
  *
- * A guest that has found no other way to restart jumps to it in real mode; zeroes there would run
- * for ever. On a hardware-reduced machine, which this one is not (acpi.c), Linux would do so first:
- * it expects EFI there and prefers EFI's reset service to the reset register, and without EFI this
- * is its next choice.
+ * A guest that has found no other way to restart jumps to it in real mode. Without code there, it
+ * would execute zeros for ever. On a hardware-reduced machine, which this one is not (acpi.c),
+ * Linux would jump before it tries the reset register: it expects such a machine to have EFI and
+ * tries EFI's reset service first, and without EFI the jump comes next.
  */
 #include "core/x86/tables/reset_vector.h"
 

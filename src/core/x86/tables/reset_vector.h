@@ -8,7 +8,8 @@
 
 struct err;
 
-/* Before the guest starts. Writes the code to LAYOUT_RESET_VECTOR. -ENOSPC if memory ends below. */
+/* Before the guest starts. Writes the code to LAYOUT_RESET_VECTOR. -ENOSPC if memory
+ * ends below it. */
 int reset_vector_write(const struct mem *m, struct err *e);
 
 #endif

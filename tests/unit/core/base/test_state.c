@@ -189,7 +189,7 @@ Test(state, other_bytes_are_refused)
 {
     write_two(0);
     w.data[3] ^= 1;
-    expect_refused(EINVAL, "the machine's state: it is not a state of mote's");
+    expect_refused(EINVAL, "the machine's state: it was not written by mote");
     write_two(0);
     w.data[8] = 2;
     expect_refused(ENOTSUP, "the machine's state: it has format 2 and flags 0x0, this mote reads "
@@ -205,7 +205,7 @@ Test(state, other_bytes_are_refused)
     w.data[16]--;
     expect_refused(EINVAL, "the machine's state: it cannot be 151 bytes long");
     w.len = 0;
-    expect_refused(EINVAL, "the machine's state: it is not a state of mote's");
+    expect_refused(EINVAL, "the machine's state: it was not written by mote");
     state_free(&w);
 }
 

@@ -1,4 +1,4 @@
-/* Watches: when they are looked at, when they rest, and how long the loop waits awake. */
+/* Watches: when they are looked at, when they rest, and how long the loop spins. */
 #include "core/loop/loop_backend.h"
 
 #include <pthread.h>
@@ -75,7 +75,7 @@ BOTH(a_sleeping_loop_looks_at_nothing)
     struct word w = word(l);
 
     loop_watch(l, &w.watch);
-    for (unsigned i = 0; i < 8; i++) /* until it no longer waits awake */
+    for (unsigned i = 0; i < 8; i++) /* until it no longer spins */
         sleep_for(l, 5 * MS);
     w.rests = w.looks = 0;
     sleep_for(l, 200 * MS);

@@ -157,7 +157,8 @@ Test(mem, says_what_a_limit_of_the_host_prevents)
     c.shared = true;
     expect_refused_under(RLIMIT_NOFILE, 0, &c, EMFILE, "cannot create shared guest memory");
     (void)signal(SIGXFSZ, SIG_IGN);
-    expect_refused_under(RLIMIT_FSIZE, MIB, &c, EFBIG, "cannot size shared guest memory to 64");
+    expect_refused_under(RLIMIT_FSIZE, MIB, &c, EFBIG,
+                         "cannot size and seal shared guest memory of 64");
 }
 
 /* No host has a TiB of huge pages free, but every host has the address space. */

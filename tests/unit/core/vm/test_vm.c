@@ -126,9 +126,9 @@ Test(vm, refuses_what_its_state_does_not_allow)
 
     vm_set_up(&vm, &bell, 1);
     expect_state_refused(vm_pause(&vm, &e), &e,
-                         "the machine cannot be paused: it is not started yet");
+                         "the machine cannot be paused: it has not started yet");
     expect_state_refused(vm_resume(&vm, &e), &e,
-                         "the machine cannot be resumed: it is not started yet");
+                         "the machine cannot be resumed: it has not started yet");
 
     cr_assert_eq(vm_start(&vm, &bsp, NULL), 0);
     expect_state_refused(vm_start(&vm, &bsp, &e), &e,
@@ -141,9 +141,10 @@ Test(vm, refuses_what_its_state_does_not_allow)
     expect_state_refused(vm_pause(&vm, &e), &e, "the machine cannot be paused: it is paused");
 
     vm_end(&vm, POWER_QUIT);
-    expect_state_refused(vm_start(&vm, &bsp, &e), &e, "the machine cannot be started: it is over");
-    expect_state_refused(vm_pause(&vm, &e), &e, "the machine cannot be paused: it is over");
-    expect_state_refused(vm_resume(&vm, &e), &e, "the machine cannot be resumed: it is over");
+    expect_state_refused(vm_start(&vm, &bsp, &e), &e,
+                         "the machine cannot be started: it has ended");
+    expect_state_refused(vm_pause(&vm, &e), &e, "the machine cannot be paused: it has ended");
+    expect_state_refused(vm_resume(&vm, &e), &e, "the machine cannot be resumed: it has ended");
     vm_tear_down(&vm, &bell);
 }
 

@@ -85,11 +85,11 @@ Test(initrd, larger_than_memory_names_both_sizes)
     cr_expect_eq(load(path, &k, 3 * MIB + 0x8000, &initrd, &image, &e), -EFBIG);
     cr_expect(strstr(e.text, path), "%s", e.text);
     cr_expect(strstr(e.text, "45347 bytes do not fit: the guest's memory of 3178496 bytes leaves "
-                             "32768 for it above the kernel; give it more"),
+                             "32768 above the kernel; give the guest more"),
               "%s", e.text);
     k.initrd_last = 0;
     cr_expect_eq(load(path, &k, 4 * MIB, &initrd, &image, &e), -EFBIG);
-    cr_expect(strstr(e.text, "leaves 0 for it"), "%s", e.text);
+    cr_expect(strstr(e.text, "leaves 0 above the kernel"), "%s", e.text);
     (void)unlink(path);
     image_free(&image);
 }

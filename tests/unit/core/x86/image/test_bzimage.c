@@ -82,7 +82,7 @@ Test(bzimage, every_truncation_is_refused)
     for (size_t size = 0; size < whole; size++) {
         struct image cut = image_cut(&image, size);
         struct err e = { "" };
-        const char *why = size < 0x26c ? "is not a bzImage" : "is cut short or lies: ";
+        const char *why = size < 0x26c ? "is not a bzImage" : "is cut short or damaged: ";
 
         cr_expect_eq(bzimage_is(cut.data, size), size >= 0x26c);
         cr_expect_eq(bzimage_read(&b, cut.data, size, &e), -ENOEXEC, "%zu bytes", size);
@@ -105,9 +105,9 @@ Test(bzimage, what_cannot_be_booted_is_named)
 
 Test(bzimage, a_lying_payload_is_refused)
 {
-    refuse_patched(AT(payload_offset), UINT32_MAX, 4, -ENOEXEC, "is cut short or lies: ");
-    refuse_patched(AT(payload_length), UINT32_MAX, 4, -ENOEXEC, "is cut short or lies: ");
-    refuse_patched(AT(setup_sects), 255, 1, -ENOEXEC, "is cut short or lies: ");
+    refuse_patched(AT(payload_offset), UINT32_MAX, 4, -ENOEXEC, "is cut short or damaged: ");
+    refuse_patched(AT(payload_length), UINT32_MAX, 4, -ENOEXEC, "is cut short or damaged: ");
+    refuse_patched(AT(setup_sects), 255, 1, -ENOEXEC, "is cut short or damaged: ");
     refuse_patched(AT(payload_length), 0, 4, -ENOEXEC, "has no compressed kernel in it");
     refuse_patched(AT(payload_length), 4, 4, -ENOEXEC, "has no compressed kernel in it");
     refuse_patched(AT(payload_length), 7, 4, -ENOTSUP, "is in no known compression format");
@@ -125,8 +125,9 @@ Test(bzimage, a_payload_of_nothing_is_refused)
 
 Test(bzimage, other_compressions_are_named)
 {
-    refuse_patched(5 * 512 + 0x123, 0x685a42, 3, -ENOTSUP,
-                   "is compressed with bzip2; gzip, lz4, zstd and xz are known: unpack it first");
+    refuse_patched(
+        5 * 512 + 0x123, 0x685a42, 3, -ENOTSUP,
+        "is compressed with bzip2, and mote unpacks only gzip, lz4, zstd and xz: unpack it first");
     refuse_patched(5 * 512 + 0x123, 0x4f5a4c89, 4, -ENOTSUP, "is compressed with lzo");
     refuse_patched(5 * 512 + 0x123, 0x00005d, 3, -ENOTSUP, "is compressed with lzma");
 }

@@ -112,11 +112,12 @@ Test(elf, every_truncation_is_refused)
     for (size_t size = 0; size < image.size; size++) {
         struct image cut = image_cut(&image, size);
         struct err e = { "" };
-        const char *why = size == 0                                      ? "is empty"
-                          : size < SELFMAG                               ? "is not an ELF file"
-                          : size < sizeof(Elf64_Ehdr)                    ? "is cut short: "
-                          : size < sizeof(Elf64_Ehdr) + sizeof(one_load) ? "is cut short: "
-                                                                         : "is cut short or lies: ";
+        const char *why = size == 0                   ? "is empty"
+                          : size < SELFMAG            ? "is not an ELF file"
+                          : size < sizeof(Elf64_Ehdr) ? "is cut short: "
+                          : size < sizeof(Elf64_Ehdr) + sizeof(one_load)
+                              ? "is cut short: "
+                              : "is cut short or damaged: ";
 
         cr_expect_eq(elf_read(&elf, cut.data, size, size, &e), -ENOEXEC, "%zu bytes", size);
         cr_expect_eq(strncmp(e.text, why, strlen(why)), 0, "%zu bytes: %s", size, e.text);
@@ -161,9 +162,9 @@ Test(elf, lying_segments_are_refused)
     refuse_headers(&p, 1, "has a segment at 0x100000 that takes more bytes in the file (0x1001)");
     p = one_load;
     p.p_offset = SIZE - 0x7ff;
-    refuse_headers(&p, 1, "is cut short or lies: the segment at 0x100000");
+    refuse_headers(&p, 1, "is cut short or damaged: the segment at 0x100000");
     p.p_offset = UINT64_MAX - 0x10;
-    refuse_headers(&p, 1, "is cut short or lies: the segment at 0x100000");
+    refuse_headers(&p, 1, "is cut short or damaged: the segment at 0x100000");
     p = one_load;
     p.p_paddr = UINT64_MAX - 0xffe;
     refuse_headers(&p, 1, "has a segment at 0xfffffffffffff001 that wraps");
@@ -173,7 +174,7 @@ Test(elf, lying_segments_are_refused)
     p = one_load;
     p.p_type = PT_NOTE;
     p.p_offset = SIZE - 0x10;
-    refuse_headers(&p, 1, "is cut short or lies: its notes");
+    refuse_headers(&p, 1, "is cut short or damaged: its notes");
 }
 
 Test(elf, overlapping_segments_are_refused_in_any_order)
@@ -246,7 +247,7 @@ Test(elf, fits_says_which_segment_does_not)
     cr_assert_eq(elf_read(&elf, image.data, image.size, image.size, NULL), 0);
     cr_expect_eq(elf_fits(&elf, IMAGE_KERNEL_START, IMAGE_KERNEL_END, &e), 0);
     cr_expect_eq(elf_fits(&elf, IMAGE_KERNEL_START + 1, IMAGE_KERNEL_END, &e), -EFAULT);
-    cr_expect_str_eq(e.text, "has a segment at 0x201000; below 0x201001 is the machine's own");
+    cr_expect_str_eq(e.text, "has a segment at 0x201000; a kernel has to lie at or above 0x201001");
     cr_expect_eq(elf_fits(&elf, IMAGE_KERNEL_START, IMAGE_KERNEL_END - 1, &e), -EFAULT);
     cr_expect_str_eq(e.text, "has a segment from 0x208000 to 0x20b000, but the memory it can lie "
                              "in ends at 0x20afff; give the guest more");

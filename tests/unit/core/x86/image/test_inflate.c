@@ -118,8 +118,7 @@ Test(inflate, a_lying_size_is_refused)
         struct err e;
 
         cr_expect_eq(inflate_all(&s.in, less.data, less.size, &e), -EBADMSG);
-        cr_expect(strstr(e.text, "does not unpack to the 19999 bytes that it claims"), "%s",
-                  e.text);
+        cr_expect(strstr(e.text, "does not unpack to 19999 bytes"), "%s", e.text);
         cr_expect(strstr(e.text, inflate_name((enum inflate_format)f)), "%s", e.text);
         cr_expect_eq(inflate_all(&s.in, more.data, more.size, NULL), -EBADMSG);
         cr_expect_eq(inflate_head(&s.in, more.data, more.size, NULL), -EBADMSG);
@@ -222,7 +221,9 @@ Test(inflate, an_xz_window_beyond_the_limit_is_refused)
 
     xz_set_window(packed, 31); /* 192 MiB */
     cr_expect_eq(inflate_all(&in, out, sizeof(out), &e), -ENOMEM);
-    cr_expect(strstr(e.text, "more memory to unpack its xz data than 128 MiB"), "%s", e.text);
+    cr_expect(strstr(e.text,
+                     "needs more than 128 MiB, or more memory than the host has, to unpack its xz"),
+              "%s", e.text);
     xz_set_window(packed, 30); /* 128 MiB */
     cr_expect_eq(inflate_all(&in, out, sizeof(out), &e), 0);
     cr_expect_arr_eq(out, plain.data, sizeof(out));

@@ -163,7 +163,7 @@ Test(kernel, segments_outside_memory_are_refused)
 
     p.p_paddr = 0xff000;
     refuse(image_elf(&p, 1, p.p_paddr, 0x4000), EFAULT,
-           ": has a segment at 0xff000; below 0x100000 is the machine's own");
+           ": has a segment at 0xff000; a kernel has to lie at or above 0x100000");
     p.p_paddr = RAM - 0x2000;
     refuse(image_elf(&p, 1, p.p_paddr, 0x4000), EFAULT, "; give the guest more");
 }
@@ -173,7 +173,7 @@ Test(kernel, a_damaged_bzimage_is_refused)
     struct image elf = image_kernel(0);
     struct image file = bzimage_of(&elf, INFLATE_ZSTD);
 
-    refuse(image_cut(&file, file.size / 2), ENOEXEC, ": is cut short or lies: ");
+    refuse(image_cut(&file, file.size / 2), ENOEXEC, ": is cut short or damaged: ");
     file.data[file.size - 2000] ^= 0x10;
     refuse(image_cut(&file, file.size), EBADMSG, ": is damaged: its zstd data");
     image_free(&file);

@@ -194,7 +194,7 @@ Test(unpack, more_than_memory_is_refused_before_it_is_unpacked)
     cr_expect_eq(load(&elf, INFLATE_GZIP, 0xb000, &image, &stats, &e), -EFBIG);
     cr_expect_str_eq(
         e.text,
-        "unpacks to 45347 bytes, more than the 45056 bytes of memory there are for it; give the "
+        "unpacks to 45347 bytes, but the guest has only 45056 bytes of memory for it; give the "
         "guest more");
     cr_expect_eq(load(&elf, INFLATE_GZIP, TIGHT - 0x1000, &image, &stats, &e), -EFAULT);
     cr_expect_eq(strncmp(e.text, "has a segment from 0x208000 to 0x20b000", 39), 0, "%s", e.text);
