@@ -3,9 +3,9 @@
 /*
  * The command line: what mote was asked to do. Pure.
  *
- * This room turns words into configurations and sentences. It knows the options, their help texts
- * and the structs of api/config that they fill; it must not open a file, look at the host, or know
- * the loop or a machine.
+ * This room turns words into configurations, or into sentences about what is wrong with them. It
+ * knows the options, their help texts and the structs that they fill; it must not open a file, look
+ * at the host, or know the loop or a machine.
  */
 #include <stdbool.h>
 

@@ -353,7 +353,7 @@ static const struct key_row balloon_keys[] = {
     { NULL, NULL, NULL },
 };
 
-/* A text that begins with a digit begins with SIZE: no key does. */
+/* A text that begins with a digit begins with SIZE, since no key begins with one. */
 int cli_balloon(struct device_config *c, char *text, struct err *e)
 {
     int ret = 0;

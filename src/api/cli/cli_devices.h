@@ -10,10 +10,10 @@
 struct device_config;
 struct err;
 
-int cli_drive(struct device_config *c, char *text, struct err *e); /* PATH[,KEY...] */
-int cli_net(struct device_config *c, char *text, struct err *e);   /* KEY,... */
-int cli_vsock(struct device_config *c, char *text, struct err *e);
+int cli_drive(struct device_config *c, char *text, struct err *e);   /* PATH[,KEY...] */
+int cli_net(struct device_config *c, char *text, struct err *e);     /* KEY,... */
+int cli_vsock(struct device_config *c, char *text, struct err *e);   /* KEY,... */
 int cli_balloon(struct device_config *c, char *text, struct err *e); /* [SIZE,]KEY,... */
-int cli_rng(struct device_config *c, char *text, struct err *e);
+int cli_rng(struct device_config *c, char *text, struct err *e);     /* KEY,... */
 
 #endif

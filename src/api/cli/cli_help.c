@@ -28,13 +28,13 @@ const char cli_doctor_help[] =
     "Exit status: 0 if a guest can run on this host, 1 if not.\n";
 
 const char cli_run_help[] =
-    "usage: mote run --kernel FILE [OPTION]...\n"
+    "usage: mote run --kernel FILE [OPTION]...      (in parentheses: the default)\n"
     "\n"
     "  --kernel FILE       the kernel: a bzImage or an ELF vmlinux\n"
     "  --initrd FILE       the initial RAM disk\n"
     "  --cmdline STRING    the kernel command line, instead of the default one\n"
     "  --append STRING     added to the default command line\n"
-    "  --mem SIZE          memory: MiB, or a number with K, M or G (256M)\n"
+    "  --mem SIZE          memory, in MiB or with K, M or G (256M)\n"
     "  --vcpus N           processors, 1 to 32 (1)\n"
     "  --huge-pages WORD   what backs the memory: none, boot, transparent, 2M (boot)\n"
     "  --accel NAME        what runs the processors: kvm, emu or auto (auto)\n"
@@ -68,8 +68,8 @@ const char cli_devices_help[] =
     "  id=ID, mac=ADDRESS, mtu=BYTES    its name; the guest's MAC address and MTU\n"
     "  rx-bw, rx-ops, tx-bw, tx-ops     limits, like those of a drive\n"
     "\n"
-    "mote run --vsock cid=N,uds=PATH    N is 3 or more. The host connects to PATH and\n"
-    "                                   sends 'CONNECT PORT'; the guest to PATH_PORT\n"
+    "mote run --vsock cid=N,uds=PATH    N >= 3. Connect to PATH, send 'CONNECT PORT'\n"
+    "                                   to reach the guest; it connects to PATH_PORT\n"
     "\n"
     "mote run --balloon[=SIZE,KEY...]   takes SIZE from the guest; keys: size=SIZE,\n"
     "                                   deflate-on-oom, reporting, stats=SECONDS\n"

@@ -1,4 +1,4 @@
-/* A walk over "key=value,word,..." by a table. */
+/* Reads "key=value,word,..." by a table of keys. */
 #include "api/cli/keys.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* A walk over "--name value" and "--name=value" by a table. */
+/* Reads "--name value" and "--name=value" by a table of options. */
 #include "api/cli/options.h"
 
 #include <errno.h>
@@ -56,9 +56,9 @@ static int option_unknown(const struct option_row *rows, const char *verb, const
                    verb);
 }
 
-/* Checks whether the option has a value and may have one. A value in the next argument is put into
- * *o, and *args moves on to it. A next argument that begins with two dashes counts as an option,
- * not as the value; --name=--value gives such a value. */
+/* Checks that the option has a value if it needs one, and none if it takes none. A value in the
+ * next argument is put into *o, and *args moves on to it. A next argument that begins with two
+ * dashes counts as an option, not as the value; --name=--value gives such a value. */
 static int option_value(const struct option_row *row, struct option *o, char *const **args,
                         struct err *e)
 {

@@ -1,11 +1,11 @@
 #ifndef API_CLI_OPTIONS_H
 #define API_CLI_OPTIONS_H
 /*
- * A walk over "--name value" and "--name=value" by a table. Pure.
+ * Reads "--name value" and "--name=value" by a table of options. Pure.
  *
- * Why not getopt_long: it accepts abbreviations, which break scripts on the day that a second
- * option with the same beginning appears, it lets a later option silently undo an earlier one, and
- * it words its own messages.
+ * getopt_long would not do. It accepts abbreviations, and these break scripts on the day that a
+ * second option with the same beginning appears. It lets a later option silently undo an earlier
+ * one. And it words its own messages.
  */
 struct cli;
 struct err;
@@ -25,10 +25,11 @@ struct option_row {
     int (*set)(struct cli *c, char *value, struct err *e);
 };
 
-/* Calls `set` for each option in args, which ends with NULL. verb: "run", for messages. Stops with
- * -EINVAL and a sentence at the first argument that is not an option, or is one that is unknown
- * (the sentence says which one was probably meant), given twice, lacks its value or has one that it
- * does not take. If `set` fails, the option's name is put in front of its sentence. */
+/* Calls `set` for each option in args, which ends with NULL. `verb` is mote's command, "run", for
+ * messages. Stops with -EINVAL and a sentence at the first argument that is not an option, is an
+ * unknown one (the sentence says which one was probably meant), is given twice, lacks its value, or
+ * has a value that it does not take. If `set` fails, the option's name is put in front of its
+ * sentence. */
 int options_walk(const struct option_row *rows, const char *verb, char *const *args, struct cli *c,
                  struct err *e);
 

@@ -50,10 +50,9 @@ static int memory_check(const struct machine_config *c, struct err *e)
         return err_set(e, EINVAL, "memory of %s is too much: a machine has %s to %s", size.text,
                        min.text, max.text);
     if (c->mem_size % PAGE_4K != 0)
-        return err_set(e, EINVAL, "memory of %s is odd: it comes in pages of 4K", size.text);
+        return err_set(e, EINVAL, "memory of %s is not a whole number of 4K pages", size.text);
     if (c->huge == MEM_HUGE_2M && c->mem_size % PAGE_2M != 0)
-        return err_set(e, EINVAL, "memory of %s is odd: with 2M huge pages it comes in steps of 2M",
-                       size.text);
+        return err_set(e, EINVAL, "memory of %s is not a whole number of 2M huge pages", size.text);
     return 0;
 }
 
@@ -92,7 +91,7 @@ int config_huge_parse(const char *word, enum mem_huge *huge, struct err *e)
             return 0;
         }
     }
-    return err_set(e, EINVAL, "'%.40s' is no kind of huge pages: none, boot, transparent or 2M",
+    return err_set(e, EINVAL, "'%.40s' is not a kind of huge pages: none, boot, transparent or 2M",
                    word);
 }
 
@@ -126,7 +125,7 @@ int config_accel(const struct machine_config *c, const struct accel_ops *const *
     }
     if (all)
         return err_set(e, EINVAL, "this mote has no accelerator for %s guests", c->arch->name);
-    return err_set(e, EINVAL, "'%.40s' is no accelerator; there is: %s", wanted, known);
+    return err_set(e, EINVAL, "'%.40s' is not an accelerator: choose from %s", wanted, known);
 }
 
 /* A text under construction. `len` goes on counting when there is no more room. */
@@ -152,7 +151,7 @@ static void words_add(struct line *l, const char *words)
         line_add(l, "%s%s", l->len > 0 ? " " : "", words);
 }
 
-/* Whether one of the words is a root=; "croot=" is another option. */
+/* Whether one of the words begins with "root=". "croot=" is another option. */
 static bool names_root(const char *words)
 {
     const char *at = words;
@@ -169,7 +168,7 @@ static void devices_announce(struct line *l, const struct guest_virtio *v, unsig
                  size_format(v->size).text, v->gpa + n * v->size, v->gsi + n);
 }
 
-/* The devices come first, since words behind a "--" go to init and not to the kernel. */
+/* The devices come first, since words after a "--" go to init and not to the kernel. */
 size_t config_cmdline(const struct machine_config *c, char *to, size_t size)
 {
     const char *more = c->append ? c->append : "";

@@ -60,7 +60,7 @@ struct device_id device_config_net_id(const struct device_config *c, unsigned nu
     return id_of(c->nets[number].setup.id, "net", number);
 }
 
-/* An id names counters. Later it will also name sections of snapshots and paths of the API. */
+/* An id is part of the names of counters and snapshot sections, and later of paths of the API. */
 static int id_check(const char *id, struct err *e)
 {
     static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
@@ -68,16 +68,16 @@ static int id_check(const char *id, struct err *e)
     if (!id)
         return 0;
     if (id[0] == '\0' || id[strspn(id, known)] != '\0')
-        return err_set(e, EINVAL, "'%.80s' is no id: letters, digits, '_' and '-'", id);
+        return err_set(e, EINVAL, "'%.80s' is not an id: use letters, digits, '_' and '-'", id);
     if (strlen(id) > DEVICE_ID_MAX)
         return err_set(e, EINVAL, "the id '%.80s' is too long: at most %u characters", id,
                        DEVICE_ID_MAX);
     return 0;
 }
 
-static int ids_differ(const struct device_config *c, unsigned count,
-                      struct device_id (*id)(const struct device_config *c, unsigned number),
-                      const char *kind, struct err *e)
+static int ids_must_differ(const struct device_config *c, unsigned count,
+                           struct device_id (*id)(const struct device_config *c, unsigned number),
+                           const char *kind, struct err *e)
 {
     for (unsigned i = 1; i < count; i++) {
         struct device_id mine = id(c, i);
@@ -88,7 +88,7 @@ static int ids_differ(const struct device_config *c, unsigned count,
     return 0;
 }
 
-/* Kinds. */
+/* Checks. */
 
 static int drive_check(const struct blk_config *d, struct err *e)
 {
@@ -111,12 +111,12 @@ static int net_check(const struct net_config *n, struct err *e)
     if (ret < 0)
         return ret;
     if (!n->tap == (n->fd < 0))
-        return err_set(e, EINVAL, "a network device is on one tap: tap=NAME or fd=N");
+        return err_set(e, EINVAL, "a network device needs exactly one tap: tap=NAME or fd=N");
     return 0;
 }
 
 /* Two devices must not share a descriptor: each closes its own. */
-static int fds_differ(const struct device_config *c, struct err *e)
+static int fds_must_differ(const struct device_config *c, struct err *e)
 {
     for (unsigned i = 1; i < c->net_count; i++)
         for (unsigned j = 0; j < i; j++)
@@ -132,7 +132,7 @@ static int drives_check(const struct device_config *c, struct err *e)
 
     for (unsigned i = 0; i < c->drive_count && ret == 0; i++)
         ret = drive_check(&c->drives[i], e);
-    return ret < 0 ? ret : ids_differ(c, c->drive_count, device_config_drive_id, "drives", e);
+    return ret < 0 ? ret : ids_must_differ(c, c->drive_count, device_config_drive_id, "drives", e);
 }
 
 static int nets_check(const struct device_config *c, struct err *e)
@@ -142,8 +142,9 @@ static int nets_check(const struct device_config *c, struct err *e)
     for (unsigned i = 0; i < c->net_count && ret == 0; i++)
         ret = net_check(&c->nets[i], e);
     if (ret == 0)
-        ret = fds_differ(c, e);
-    return ret < 0 ? ret : ids_differ(c, c->net_count, device_config_net_id, "network devices", e);
+        ret = fds_must_differ(c, e);
+    return ret < 0 ? ret
+                   : ids_must_differ(c, c->net_count, device_config_net_id, "network devices", e);
 }
 
 int device_config_check(const struct device_config *c, const struct guest_virtio *windows,
@@ -156,10 +157,10 @@ int device_config_check(const struct device_config *c, const struct guest_virtio
         return err_set(e, EINVAL, "%u devices are too many: a machine has room for %u", count,
                        windows->max);
     if (c->patience_s < 1 || c->patience_s > PATIENCE_MAX_S)
-        return err_set(e, EINVAL, "a patience of %llu s is none that can be had: 1 to %u",
+        return err_set(e, EINVAL, "a patience of %llu s is out of range: 1 to %u",
                        (unsigned long long)c->patience_s, PATIENCE_MAX_S);
     if (c->has_vsock && !c->vsock.uds_path)
-        return err_set(e, EINVAL, "a vsock needs the path of a unix socket to be");
+        return err_set(e, EINVAL, "a vsock needs the path of a unix socket");
     ret = drives_check(c, e);
     return ret < 0 ? ret : nets_check(c, e);
 }

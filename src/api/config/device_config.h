@@ -20,7 +20,7 @@ struct err;
 struct guest_virtio;
 
 #define DEVICES_MAX        17u /* of all kinds together; no architecture has more windows */
-#define DEVICES_PATIENCE_S 20u
+#define DEVICES_PATIENCE_S 20u /* the default of patience_s */
 
 struct net_config {
     const char *tap;        /* the name of a tap interface, or NULL where fd is one */
@@ -38,7 +38,9 @@ struct device_config {
     struct vsock_config vsock;
     struct balloon_config balloon; /* its `ram` is filled in from the machine's memory */
     struct rng_config rng;
-    uint64_t patience_s; /* how long an end or a pause waits for the host: 1 to 3600 */
+    /* 1 to 3600: how long a pause or the end of the machine waits for an answer from the host, and
+     * how long a device's reset may wait for one before the log says so. */
+    uint64_t patience_s;
 };
 
 /* Sets *c to no devices at all. */
@@ -48,9 +50,10 @@ void device_config_init(struct device_config *c);
 struct blk_config device_config_drive(void);
 struct net_config device_config_net(void);
 
-/* Returns -EINVAL with a sentence where no machine with these windows can have the devices: too
- * many of them, two with one name, a path that is missing. What only the device itself can judge
- * comes up when it is made (devices.h), still before the machine. */
+/* Returns -EINVAL with a sentence if no machine with these windows can have the devices: if there
+ * are too many, two of a kind share an id, two share a descriptor, a path is missing, or the
+ * patience is out of range. What only the device itself can judge is reported when it is made
+ * (devices.h), which is still before the machine is made. */
 int device_config_check(const struct device_config *c, const struct guest_virtio *windows,
                         struct err *e);
 
@@ -65,7 +68,7 @@ struct device_id {
     char text[DEVICE_ID_MAX + 1];
 };
 
-/* The id that the operator gave, or the one after its position. */
+/* The id that the operator gave, or else one made from `number`, which counts from 0. */
 struct device_id device_config_drive_id(const struct device_config *c, unsigned number);
 struct device_id device_config_net_id(const struct device_config *c, unsigned number);
 

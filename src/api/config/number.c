@@ -53,7 +53,7 @@ int number_parse(const char *text, uint64_t *out)
     return 0;
 }
 
-/* By how many bits the suffix shifts the number; -1 where it is no suffix. */
+/* By how many bits the suffix shifts the number; -1 if it is not a suffix. */
 static int suffix_shift(const char *suffix)
 {
     if (suffix[0] == '\0')
@@ -76,7 +76,8 @@ int size_parse(const char *text, uint64_t *bytes, struct err *e)
 
     if (ret == -EINVAL || shift < 0)
         return err_set(e, EINVAL,
-                       "'%.40s' is not a size: write MiB, or a number with K, M or G, like 256M",
+                       "'%.40s' is not a size: write a number of MiB, or one with K, M or G, like "
+                       "256M",
                        text);
     if (ret == -ERANGE || value > UINT64_MAX >> shift)
         return err_set(e, ERANGE, "'%.40s' is more bytes than a 64-bit number holds", text);

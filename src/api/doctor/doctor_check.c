@@ -16,7 +16,7 @@ const struct doctor_row doctor_rows[] = {
                      "use a host that is not itself a guest." },
     [DOCTOR_EMU] = { "emu", "software CPU", "emu", doctor_look_emu,
                      "Let this process map executable memory (SELinux execmem, vm.memfd_noexec, "
-                     "the container's profile), on a processor with SSE4.2 and POPCNT." },
+                     "the container's profile), and use a processor with SSE4.2 and POPCNT." },
     [DOCTOR_CPU_FEATURES] = { "cpu_features", "CPU features", NULL, doctor_look_cpu_features,
                               "If this host is itself a guest, give it the CPU model of its "
                               "host." },

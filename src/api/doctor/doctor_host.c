@@ -55,7 +55,7 @@ static bool doctor_host_has(const struct doctor_host *h, const char *path)
     return access(full, F_OK) == 0;
 }
 
-/* The names of the processor's features that it has or has not, each with a blank in front. */
+/* Names of processor features, each with a blank in front. */
 struct names {
     char text[128];
 };

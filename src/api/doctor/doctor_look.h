@@ -3,8 +3,8 @@
 /*
  * The functions that examine the host, one for each row of doctor_check.h.
  *
- * Each does what mote itself would do (opens the device, sets up the ring, builds a machine), so
- * that it finds what a run would meet. Afterwards it undoes what it did.
+ * Where a run would open a device, set up a ring or build a machine, the function does so as well,
+ * and finds what the run would meet. Afterwards it undoes what it did.
  */
 #include "api/doctor/doctor_finding.h"
 

@@ -1,4 +1,4 @@
-/* Checks that the files a configuration names are there. */
+/* Checks that the kernel and the initrd are files that may be loaded. */
 #include "api/machine/boot_files.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "api/config/number.h"
 #include "core/base/err.h"
 
-/* `what` is "kernel" or "initrd". */
+/* Refuses a file that is not regular or is empty. `what` is "kernel" or "initrd", for messages. */
 static int file_size(const char *what, const char *path, uint64_t *size, struct err *e)
 {
     struct stat st = { 0 };

@@ -26,7 +26,7 @@ int choice_vm_init(struct vm *vm, const struct vm_config *config, const struct c
             continue;
         /* Logged only on success: where all fail, the last sentence is enough. */
         if (mips > 0)
-            log_info("the guest runs on %s: its kernel at %llu million instructions a second",
+            log_info("the guest runs on %s, which executes its kernel at %llu MIPS or more",
                      choice->accels[i]->name, (unsigned long long)mips);
         if (i > 0)
             log_warn("the guest runs on %s, not on %s: %s", choice->accels[i]->name,

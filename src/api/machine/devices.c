@@ -1,5 +1,5 @@
 /*
- * A machine's virtio devices. This is the only file that names them all.
+ * A machine's virtio devices. This is the only file that makes and destroys them.
  *
  * Drives come first, and the root drive before the others, because guests name disks vda, vdb, ...
  * in the order of the windows.
@@ -194,7 +194,7 @@ void devices_destroy(struct devices *d)
         d->count--;
 }
 
-/* In a machine. */
+/* Plugging. */
 
 static int entry_plug(struct device_entry *entry, unsigned n, struct metrics *metrics,
                       struct err *e)
@@ -240,25 +240,26 @@ static struct device_entry *entry_of(struct virtio_device *v)
 
 static void limit_done(struct loop_op *op, int res);
 
-static void limit_run(struct devices *d)
+static void limit_arm(struct devices *d)
 {
     d->limit.done = limit_done;
     loop_timer(d->vm->loop, &d->limit, d->limit_at_ns);
     d->limit_runs = true;
 }
 
-/* If the timer of an earlier wait still runs, its end starts the timer of this one. */
+/* If the timer of an earlier wait still runs, limit_done starts it again for this wait. */
 static void limit_start(struct devices *d)
 {
     d->limit_at_ns = clock_now_ns() + d->patience_ns;
     if (!d->limit_runs)
-        limit_run(d);
+        limit_arm(d);
 }
 
-static void silence_tell(const struct devices *d, const struct device_entry *entry, const char *so)
+static void silence_log(const struct devices *d, const struct device_entry *entry,
+                        const char *outcome)
 {
     log_error("%s: the host has not answered for %llu s: %s", entry->virtio->setup.name,
-              (unsigned long long)(d->patience_ns / NS_PER_S), so);
+              (unsigned long long)(d->patience_ns / NS_PER_S), outcome);
 }
 
 /* Rest. */
@@ -272,14 +273,14 @@ static void rest_end(struct devices *d, int ret)
         struct device_entry *entry = &d->entry[n];
 
         if (entry->restless)
-            silence_tell(d, entry, "the machine cannot be paused and goes on");
+            silence_log(d, entry, "the machine cannot be paused and goes on");
         entry->restless = false;
         virtio_resume(entry->virtio);
     }
     rested(d, ret);
 }
 
-static void rest_nearer(struct devices *d)
+static void rest_count_down(struct devices *d)
 {
     if (--d->missing == 0)
         rest_end(d, 0);
@@ -288,13 +289,14 @@ static void rest_nearer(struct devices *d)
 static void entry_quiet(struct virtio_device *v)
 {
     entry_of(v)->restless = false;
-    rest_nearer(entry_of(v)->owner);
+    rest_count_down(entry_of(v)->owner);
 }
 
 void devices_quiesce(struct devices *d, void (*rested)(struct devices *d, int ret))
 {
     assert(d->vm && !d->rested && !d->ending);
     d->rested = rested;
+    /* One more until all have been asked, so that a device that rests at once does not end this. */
     d->missing = d->count + 1;
     for (unsigned n = 0; n < d->count; n++) {
         d->entry[n].restless = true;
@@ -302,7 +304,7 @@ void devices_quiesce(struct devices *d, void (*rested)(struct devices *d, int re
     }
     if (d->missing > 1)
         limit_start(d);
-    rest_nearer(d);
+    rest_count_down(d);
 }
 
 void devices_resume(struct devices *d)
@@ -320,12 +322,12 @@ static void limit_done(struct loop_op *op, int res)
     if (d->ending)
         loop_stop(d->vm->loop);
     else if (d->rested && clock_now_ns() < d->limit_at_ns)
-        limit_run(d);
+        limit_arm(d);
     else if (d->rested)
         rest_end(d, -ETIMEDOUT);
 }
 
-/* The end. */
+/* Unplugging. */
 
 static void entry_gone(struct virtio_device *v)
 {
@@ -375,6 +377,7 @@ static int leave_wait(struct devices *d)
 
 static void leave_begin(struct devices *d)
 {
+    /* After a call that failed, this one also waits for the devices that are still leaving. */
     d->missing = d->ending ? d->missing : 0;
     d->ending = true;
     d->rested = NULL;
@@ -399,7 +402,7 @@ int devices_unplug(struct devices *d)
     ret = leave_wait(d);
     for (unsigned n = 0; n < d->count && ret == -ETIMEDOUT; n++)
         if (d->entry[n].plugged)
-            silence_tell(d, &d->entry[n], "the machine ends without it");
+            silence_log(d, &d->entry[n], "the machine ends without it");
     if (ret < 0)
         return ret;
     entries_finish_lines(d);

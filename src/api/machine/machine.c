@@ -1,9 +1,9 @@
 /*
  * A machine with its devices, of any architecture.
  *
- *   built       memory, accelerator, processors; the board's devices; virtio's devices; kernel,
- *               initrd, command line and tables in memory
- *   taken down  virtio's devices, the board, then the rest, once no processor runs (core/vm/vm.h)
+ *   built       memory, accelerator and processors; the board's devices; the virtio devices; then
+ *               kernel, initrd, command line and tables are put into memory
+ *   taken down  once no processor runs: the virtio devices, the board, the rest (core/vm/vm.h)
  */
 #include "api/machine/machine.h"
 
@@ -91,7 +91,7 @@ int machine_create(const struct machine_config *config, const struct machine_hos
     m->devices = host->devices;
     ret = machine_build(m, config, host, e);
     if (ret < 0) {
-        (void)machine_destroy(m); /* cannot fail: there was no driver, so nothing is under way */
+        (void)machine_destroy(m); /* never waits for the host: no driver has run */
         return ret;
     }
     timeline_mark(host->timeline, TIMELINE_KERNEL);
@@ -112,8 +112,8 @@ int machine_try(const struct guest_arch *arch, const struct accel_ops *accel, ui
 
     config.accel = accel;
     config.probe_mips = mips;
-    ret = vm_init(&vm, &config, NULL, &timeline,
-                  e); /* no loop: a machine that never runs never ends */
+    /* Without a loop: a machine posts to it only to end, and this one never starts. */
+    ret = vm_init(&vm, &config, NULL, &timeline, e);
     if (ret == 0)
         vm_finish(&vm);
     return ret;

@@ -3,9 +3,8 @@
 /*
  * A machine with its devices, made from a configuration.
  *
- * This room turns a configuration into a machine. It is the only one that names every virtio
- * device; it must not know where the configuration came from, nor what an architecture's board
- * holds.
+ * This room turns a configuration into a machine. It is the only one that makes virtio devices; it
+ * must not know where the configuration came from, nor what an architecture's board holds.
  *
  * Loop thread, all of it.
  */
@@ -29,7 +28,7 @@ struct machine_owner {
     void (*ended)(struct machine_owner *o, enum power_end why);
 };
 
-/* What the maker provides. All of it must outlive the machine. */
+/* What the maker provides. Whatever it points to must outlive the machine. */
 struct machine_host {
     struct loop *loop;
     struct timeline *timeline;
@@ -54,12 +53,12 @@ int machine_try(const struct guest_arch *arch, const struct accel_ops *accel, ui
 /* Starts the guest. */
 int machine_start(struct machine *m, struct err *e);
 
-/* Ends the machine in whatever state it is, without calling `ended`, and runs the loop until the
- * devices have left it. Accepts NULL. A negative result is devices_unplug's: a device could not be
- * taken off, and the machine stays for the rest of the process. */
+/* Ends the machine, whatever its state, without calling `ended`; runs the loop until the devices
+ * have left it, and frees it. Accepts NULL. If devices_unplug fails, returns its error, and the
+ * machine stays for the rest of the process. */
 int machine_destroy(struct machine *m);
 
-/* The port of the guest's console. */
+/* The serial port that is the guest's console. */
 struct serial *machine_serial(struct machine *m);
 
 /* For whoever has to end the machine (core/vm/power.h). */

@@ -53,9 +53,9 @@ static void console_out_fail(struct console *c, int code)
 {
     c->out.state = CONSOLE_OVER;
     if (code == ECANCELED)
-        log_warn("console: nobody takes the output, the guest's last bytes are lost");
+        log_warn("console: nobody reads the output; the guest's last bytes are lost");
     else
-        log_warn("console: output failed (%s), the guest's bytes are dropped from now on",
+        log_warn("console: output failed (%s); the guest's bytes are dropped from now on",
                  strerror(code));
     console_out_drop(c);
 }
@@ -111,12 +111,12 @@ static void console_out_written(struct loop_op *op, int res)
     }
 }
 
-static void console_out_ready(struct loop_post *post)
+static void console_out_posted(struct loop_post *post)
 {
     console_out_pump(container_of(post, struct console, out.ready));
 }
 
-static void console_output_ready(struct serial_sink *s)
+static void console_sink_output_ready(struct serial_sink *s)
 {
     struct console *c = (struct console *)s;
 
@@ -238,7 +238,7 @@ static void console_in_done(struct loop_op *op, int res)
     }
 }
 
-static void console_in_room(struct loop_post *post)
+static void console_in_posted(struct loop_post *post)
 {
     struct console *c = container_of(post, struct console, in.room);
 
@@ -246,7 +246,7 @@ static void console_in_room(struct loop_post *post)
         console_in_feed(c);
 }
 
-static void console_input_room(struct serial_sink *s)
+static void console_sink_input_room(struct serial_sink *s)
 {
     struct console *c = (struct console *)s;
 
@@ -258,10 +258,11 @@ static void console_input_room(struct serial_sink *s)
 void console_init(struct console *c, struct loop *loop, int in, int out)
 {
     *c = (struct console){
-        .sink = { .output_ready = console_output_ready, .input_room = console_input_room },
+        .sink = { .output_ready = console_sink_output_ready,
+                  .input_room = console_sink_input_room },
         .loop = loop,
-        .in = { .fd = in, .keys = isatty(in), .room = { .call = console_in_room } },
-        .out = { .fd = out, .ready = { .call = console_out_ready } },
+        .in = { .fd = in, .keys = isatty(in), .room = { .call = console_in_posted } },
+        .out = { .fd = out, .ready = { .call = console_out_posted } },
     };
 }
 

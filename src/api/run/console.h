@@ -79,7 +79,7 @@ struct console {
     void (*closed)(struct console *c);
 };
 
-/* Comes before serial_init, which gets &c->sink. */
+/* Call before serial_init, which takes &c->sink. */
 void console_init(struct console *c, struct loop *loop, int in, int out);
 
 /* Begins to move bytes. Ctrl-A x ends the machine through `power`. */

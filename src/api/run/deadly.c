@@ -3,10 +3,10 @@
  *
  * The handler puts the previous action back and lets the signal strike again, as if it had not been
  * caught: a processor fault repeats when the handler returns, at the same address; any other signal
- * is raised again. Only the first process of a pid namespace survives that, because the kernel
- * sends it no signal that it does not handle. It then goes on after a signal that somebody sent, as
- * it would have without this handler. But it exits after a signal that it brought on itself, by
- * abort or by a system call that a filter forbids.
+ * is raised again. Where the previous action is the default, only the first process of a pid
+ * namespace survives that, because the kernel sends it no signal that it does not handle. It then
+ * goes on after a signal that somebody sent, as it would have without this handler. But it exits
+ * after a signal that it brought on itself, by abort or by a system call that a filter forbids.
  */
 #include "api/run/deadly.h"
 

@@ -12,7 +12,7 @@
 enum report_form {
     REPORT_NONE,
     REPORT_TEXT, /* one line per phase: "kernel loaded: 5210 us", "boot-timer write: not reached" */
-    REPORT_JSON, /* one object on one line: microseconds by mark, null for a mark not reached */
+    REPORT_JSON, /* one line, {"timeline_us":{"kernel_loaded":5210,"boot_timer_write":null,...}} */
 };
 
 #define REPORT_MAX 1024u

@@ -60,7 +60,7 @@ static void run_guest(struct run *r)
     ret = loop_run(r->loop);
     if (ret < 0) {
         log_stream_abandon();
-        log_error("loop: the kernel refused to wait: %s", strerror(-ret));
+        log_error("the event loop cannot wait for events: %s", strerror(-ret));
         r->loop = NULL; /* still has operations in flight, so it lives as long as the process */
     }
 }

@@ -3,9 +3,9 @@
 /*
  * The signals that ask mote to end: SIGTERM, SIGHUP, SIGINT, SIGQUIT.
  *
- * The first one ends the machine in order; mote then dies of that signal (signals_die), so that its
- * parent sees what it would have seen without a handler. A second one does not wait for the
- * machine: it restores the terminal, flushes the log and kills mote at once. A signal that was
+ * The first one ends the machine as Ctrl-A x does; mote then dies of that signal (signals_die), so
+ * that its parent sees what it would have seen without a handler. A second one does not wait for
+ * the machine: it restores the terminal, flushes the log and kills mote at once. A signal that was
  * ignored when mote was started (nohup) stays ignored.
  */
 struct loop;
@@ -23,7 +23,7 @@ void signals_hold(void);
 void signals_release(void);
 
 /* Catches the signals, and releases them. The first one ends the machine through `power` on the
- * loop thread. Other threads block these signals. */
+ * loop thread. Other threads must block these signals. */
 void signals_init(struct loop *loop, struct power *power);
 
 /* Call when the machine is over, before it is taken apart. Forgets loop and power: a first signal

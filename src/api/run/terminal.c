@@ -17,7 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* Written while hooked is 0; the signal handlers read it while hooked is 1. */
+/* The signal handlers read fd, saved and raw while hooked is 1; those are written while it is 0. */
 static struct {
     volatile sig_atomic_t hooked;
     int fd;
@@ -32,7 +32,7 @@ static bool terminal_in_background(int fd)
 {
     pid_t front = tcgetpgrp(fd);
 
-    /* tcgetpgrp fails if this is not our controlling terminal: then it has no job control. */
+    /* tcgetpgrp fails if this is not the controlling terminal; then there is no job control. */
     return front > 0 && front != getpgrp();
 }
 

@@ -17,8 +17,8 @@
  * not a terminal. Fails if its mode cannot be read. */
 int terminal_raw(int fd, struct err *e);
 
-/* For a read from the terminal that failed with EIO, as a background process's read does when
- * SIGTTIN cannot be sent. If mote is in the background, stops its process group as SIGTTIN would.
+/* Call after a read from the terminal has failed with EIO, as a background process's read does in a
+ * thread that blocks SIGTTIN. If mote is in the background, stops its process group with SIGTTIN.
  * Returns true if mote has been continued in the foreground, so that the caller can read again. */
 bool terminal_await(int fd);
 

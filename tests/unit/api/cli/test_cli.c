@@ -191,23 +191,22 @@ Test(cli, refuses_what_is_too_much)
 
 Test(cli, refuses_malformed_values)
 {
-    wrong("run --kernel k --mem lots", "--mem: 'lots' is not a size: write MiB, or a number with "
-                                       "K, M or G, like 256M");
-    wrong("run --kernel k --mem -1", "--mem: '-1' is not a size: write MiB, or a number with K, M "
-                                     "or G, like 256M");
+    wrong("run --kernel k --mem lots", "--mem: 'lots' is not a size: write a number of MiB, or "
+                                       "one with K, M or G, like 256M");
+    wrong("run --kernel k --mem -1", "--mem: '-1' is not a size: write a number of MiB, or "
+                                     "one with K, M or G, like 256M");
     wrong("run --kernel k --mem 99999999999999999999G",
           "--mem: '99999999999999999999G' is more bytes than a 64-bit number holds");
     wrong("run --kernel k --vcpus two", "--vcpus: 'two' is not a number of vCPUs");
     wrong("run --kernel k --patience long", "--patience: 'long' is not a number of seconds");
-    wrong("run --kernel k --patience 0", "a patience of 0 s is none that can be had: 1 to 3600");
-    wrong("run --kernel k --patience 3601",
-          "a patience of 3601 s is none that can be had: 1 to 3600");
+    wrong("run --kernel k --patience 0", "a patience of 0 s is out of range: 1 to 3600");
+    wrong("run --kernel k --patience 3601", "a patience of 3601 s is out of range: 1 to 3600");
     wrong("run --kernel k --vcpus 1x", "--vcpus: '1x' is not a number of vCPUs");
     wrong("run --kernel k --vcpus -1", "--vcpus: '-1' is not a number of vCPUs");
     wrong("run --kernel k --vcpus 99999999999999999999",
           "--vcpus: '99999999999999999999' is not a number of vCPUs");
     wrong("run --kernel k --huge-pages 1G",
-          "--huge-pages: '1G' is no kind of huge pages: none, boot, transparent or 2M");
+          "--huge-pages: '1G' is not a kind of huge pages: none, boot, transparent or 2M");
     wrong("run --kernel k --log-level loud",
           "--log-level: 'loud' is not a level: off, error, warn, info, debug or trace");
     wrong("run --kernel k --log-file=", "--log-file: the path is empty");
@@ -217,7 +216,7 @@ Test(cli, judges_the_machine)
 {
     wrong("run --kernel k --mem 0", "memory of 0 bytes is too little: a machine has 32M to 64G");
     wrong("run --kernel k --mem 65G", "memory of 65G is too much: a machine has 32M to 64G");
-    wrong("run --kernel k --mem 40001K", "memory of 40001K is odd: it comes in pages of 4K");
+    wrong("run --kernel k --mem 40001K", "memory of 40001K is not a whole number of 4K pages");
     wrong("run --kernel k --vcpus 0", "0 vCPUs: a machine has 1 to 32");
     wrong("run --kernel k --vcpus 33", "33 vCPUs: a machine has 1 to 32");
 }

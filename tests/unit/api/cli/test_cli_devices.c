@@ -121,9 +121,9 @@ Test(cli_devices, limits_are_judged)
     wrong(cli_drive, "/a,ops=0+5",
           "ops: a limit of 0 lets nothing through; leave the key out for no limit");
     wrong(cli_drive, "/a,bw=fast",
-          "bw: 'fast' is not a size: write MiB, or a number with K, M or G, like 256M");
+          "bw: 'fast' is not a size: write a number of MiB, or one with K, M or G, like 256M");
     wrong(cli_drive, "/a,bw=1M+",
-          "bw: '' is not a size: write MiB, or a number with K, M or G, like 256M");
+          "bw: '' is not a size: write a number of MiB, or one with K, M or G, like 256M");
     wrong(cli_drive, "/a,ops=-1", "ops: '-1' is not a number");
     wrong(cli_drive, "/a,ops=1+1+1", "ops: '1+1' is not a number");
     wrong(cli_drive, "/a,ops=99999999999999999999", "ops: '99999999999999999999' is not a number");
@@ -223,7 +223,7 @@ Test(cli_devices, a_balloon_has_a_size_and_keys)
     cr_assert_eq(c.balloon.stats_interval_s, 5);
     cr_assert_eq(c.balloon.target, 8 << 10);
     wrong(cli_balloon, "64X",
-          "'64X' is not a size: write MiB, or a number with K, M or G, like 256M");
+          "'64X' is not a size: write a number of MiB, or one with K, M or G, like 256M");
     wrong(cli_balloon, "stats=65536", "stats: 65536 is too large: at most 65535");
     wrong(cli_balloon, "reportin", "unknown key 'reportin', did you mean reporting?");
 }

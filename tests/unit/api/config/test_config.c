@@ -83,9 +83,9 @@ Test(config, wants_whole_pages)
     struct machine_config c = good();
 
     c.mem_size = 256 * MIB + 1;
-    expect_wrong(&c, "pages of 4K");
+    expect_wrong(&c, "whole number of 4K pages");
     c.mem_size = 256 * MIB + 2 * KIB;
-    expect_wrong(&c, "is odd");
+    expect_wrong(&c, "is not a whole number of 4K pages");
     c.mem_size = 256 * MIB + 4 * KIB;
     expect_right(&c);
 }
@@ -96,7 +96,7 @@ Test(config, wants_whole_huge_pages_where_they_are_reserved)
 
     c.mem_size = 257 * MIB;
     c.huge = MEM_HUGE_2M;
-    expect_wrong(&c, "memory of 257M is odd: with 2M huge pages");
+    expect_wrong(&c, "memory of 257M is not a whole number of 2M huge pages");
     c.huge = MEM_HUGE_TRANSPARENT;
     expect_right(&c);
     c.huge = MEM_HUGE_2M;
@@ -253,7 +253,7 @@ Test(config, knows_kinds_of_huge_pages)
     cr_assert_eq(config_huge_parse("None", &huge, &e), 0);
     cr_assert_eq(huge, MEM_HUGE_NONE);
     cr_assert_eq(config_huge_parse("1G", &huge, &e), -EINVAL);
-    cr_assert(strstr(e.text, "'1G' is no kind of huge pages: none, boot, transparent or 2M"));
+    cr_assert(strstr(e.text, "'1G' is not a kind of huge pages: none, boot, transparent or 2M"));
     cr_assert_eq(config_huge_parse("", &huge, &e), -EINVAL);
     cr_assert_eq(huge, MEM_HUGE_NONE);
 }
@@ -277,7 +277,7 @@ Test(config, finds_the_accelerator)
     cr_assert_eq(choice.count, 1, "who names one gets no other");
     c.accel = "xen";
     cr_assert_eq(config_accel(&c, accels, &choice, &e), -EINVAL);
-    cr_assert_str_eq(e.text, "'xen' is no accelerator; there is: auto, kvm, emu");
+    cr_assert_str_eq(e.text, "'xen' is not an accelerator: choose from auto, kvm, emu");
     c.accel = "";
     cr_assert_eq(config_accel(&c, accels, &choice, &e), -EINVAL);
     cr_assert_eq(choice.count, 1, "unchanged");
@@ -298,7 +298,7 @@ Test(config, passes_over_accelerators_of_other_architectures)
     cr_assert_eq(choice.accels[0], &ours);
     c.accel = "other";
     cr_assert_eq(config_accel(&c, accels, &choice, &e), -EINVAL);
-    cr_assert_str_eq(e.text, "'other' is no accelerator; there is: auto, ours");
+    cr_assert_str_eq(e.text, "'other' is not an accelerator: choose from auto, ours");
     c.accel = NULL;
     cr_assert_eq(config_accel(&c, others, &choice, &e), -EINVAL);
     cr_assert_str_eq(e.text, "this mote has no accelerator for x86_64 guests");

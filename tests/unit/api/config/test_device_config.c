@@ -130,12 +130,12 @@ Test(device_config, names_are_of_letters_and_digits)
     c.drives[0].id = "Root_fs-2";
     right();
     c.drives[0].id = "";
-    wrong("'' is no id: letters, digits, '_' and '-'");
+    wrong("'' is not an id: use letters, digits, '_' and '-'");
     c.drives[0].id = "a/b";
-    wrong("'a/b' is no id: letters, digits, '_' and '-'");
+    wrong("'a/b' is not an id: use letters, digits, '_' and '-'");
     c.drives[0].id = NULL;
     net("tap0", -1)->setup.id = "a b";
-    wrong("'a b' is no id: letters, digits, '_' and '-'");
+    wrong("'a b' is not an id: use letters, digits, '_' and '-'");
 }
 
 Test(device_config, a_drive_has_a_path_and_a_short_serial)
@@ -154,11 +154,11 @@ Test(device_config, a_drive_has_a_path_and_a_short_serial)
 Test(device_config, a_network_device_has_one_tap)
 {
     net(NULL, -1);
-    wrong("a network device is on one tap: tap=NAME or fd=N");
+    wrong("a network device needs exactly one tap: tap=NAME or fd=N");
     c.nets[0].tap = "tap0";
     right();
     c.nets[0].fd = 0;
-    wrong("a network device is on one tap: tap=NAME or fd=N");
+    wrong("a network device needs exactly one tap: tap=NAME or fd=N");
     c.nets[0].tap = NULL;
     right();
     net(NULL, 0);
@@ -170,7 +170,7 @@ Test(device_config, a_network_device_has_one_tap)
 Test(device_config, a_vsock_has_a_path)
 {
     vsock(3, NULL);
-    wrong("a vsock needs the path of a unix socket to be");
+    wrong("a vsock needs the path of a unix socket");
     vsock(3, "/s");
     right();
 }

@@ -324,7 +324,7 @@ Test(run, refuses_names_and_files_before_it_builds_anything)
     expect_refused(&config, ENOENT, "initrd /nonexistent/initrd");
     config.initrd = NULL;
     config.accel = "kvm";
-    expect_refused(&config, EINVAL, "'kvm' is no accelerator; there is: auto, scripted");
+    expect_refused(&config, EINVAL, "'kvm' is not an accelerator: choose from auto, scripted");
 }
 
 Test(run, takes_a_half_built_machine_apart)
