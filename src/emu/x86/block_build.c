@@ -47,7 +47,7 @@ static unsigned block_insn_forbidden(const struct build *b)
 {
     uint32_t mode = b->block->mode;
 
-    if (b->row->class == CLASS_UD || !cpu_offers(b->cpu, b->row->feature) ||
+    if (b->row->class == CLASS_UD || !cpu_offers(b->cpu, table_feature(&b->insn)) ||
         block_prefetch_undefined(b))
         return CPU_UD;
     if ((b->row->priv == PRIV_pe || b->row->priv == PRIV_pe0 || b->row->priv == PRIV_peu) &&

@@ -276,6 +276,15 @@ const char *table_name(enum mnemonic mnemonic)
     return names[mnemonic];
 }
 
+enum table_feature table_feature(const struct insn *insn)
+{
+    const struct table_row *row = &table_rows[insn->row];
+
+    if ((insn->flags & INSN_L) && (row->attr & ATTR_AVX2))
+        return FEATURE_AVX2;
+    return (enum table_feature)row->feature;
+}
+
 struct table_feature_bit table_feature_bit(enum table_feature feature)
 {
     static const struct table_feature_bit bits[FEATURES] = {

@@ -54,6 +54,10 @@ uint32_t table_flags_undefined(const struct table_row *row);
 uint16_t table_gprs_read(const struct table_row *row);
 uint16_t table_gprs_written(const struct table_row *row);
 
+/* The CPUID feature that the instruction needs: its row's, or AVX2 where the row's 256-bit form is
+ * part of that. */
+enum table_feature table_feature(const struct insn *insn);
+
 const char *table_name(enum mnemonic mnemonic);
 struct table_feature_bit table_feature_bit(enum table_feature feature);
 

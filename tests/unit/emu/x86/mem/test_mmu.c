@@ -1,4 +1,4 @@
-/* The slow door to memory: alignment checking at CPL 3. */
+/* The slow path to memory: alignment checking at CPL 3. */
 #include "emu/x86/mem/mmu.h"
 
 #include <criterion/criterion.h>

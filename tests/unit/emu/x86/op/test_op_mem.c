@@ -251,7 +251,7 @@ Test(op_mem, pushes_are_made_together)
     for (unsigned i = 0; i < 16; i++)
         cr_assert_eq(ram()[i], 0xff);
     r.cpu->leave = CPU_ON;
-    for (unsigned known = 0; known < 2; known++) { /* by the slow door, then by a hit */
+    for (unsigned known = 0; known < 2; known++) { /* by the slow path, then by a hit */
         sp = END + 16;
         memset(ram(), 0xff, 0x1000);
         cr_assert(stack_push_all(r.cpu, &sp, values, 2, 8));
