@@ -11,7 +11,7 @@
 #include <time.h>
 
 #define LINGER_PAUSE_NS 2000000l
-#define LINGER_PAUSES   250u /* half a second; a holder that outlasts it is alive */
+#define LINGER_PAUSES   250u /* half a second; a holder that outlasts it is taken to be alive */
 
 /* Any thread. Sleeps LINGER_PAUSE_NS and counts that in *pauses, which begins at 0. Returns false
  * without sleeping once *pauses is LINGER_PAUSES. */

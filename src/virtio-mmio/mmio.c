@@ -66,7 +66,8 @@ static void gpa_half_set(gpa_t *gpa, bool high, uint32_t value)
     *gpa = (*gpa & ~(UINT64_C(0xffffffff) << shift)) | (uint64_t)value << shift;
 }
 
-/* A write of one of the selected queue's registers, which are fixed while it is ready (4.2.2.2). */
+/* A write of one of the selected queue's registers. All but QueueReady are fixed while the queue is
+ * ready (4.2.2.2), and from DRIVER_OK on. */
 static void queue_register_write(struct virtio_device *v, uint64_t offset, uint32_t value)
 {
     struct virtq *q = queue_selected(v);
@@ -98,8 +99,8 @@ static void queue_register_write(struct virtio_device *v, uint64_t offset, uint3
     }
 }
 
-/* The accelerator's doorbell did not take this store (it has another width, say), so it is done
- * here: the eventfd is written. */
+/* An accelerator writes the eventfd itself (accel_ops.doorbell_add). So a store gets here only if
+ * it names no queue, or if whoever makes it has no doorbells, like some tests. */
 static void queue_notify(struct virtio_device *v, uint32_t queue)
 {
     const uint64_t one = 1;

@@ -8,7 +8,7 @@
  * does not exist, for reading a write-only one and for writing a read-only one. From 0x100 on lies
  * the device's configuration space. It takes accesses of 1, 2, 4 and 8 bytes at any offset: bytes
  * beyond its end read 0, and a write that is not wholly inside changes nothing. There is no shared
- * memory (4.2.2.1: base and length read all ones), and single queues cannot be reset.
+ * memory (4.2.2: base and length read all ones), and single queues cannot be reset.
  */
 #include "core/vm/device.h"
 

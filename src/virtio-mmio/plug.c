@@ -5,12 +5,11 @@
  * count while nobody reads it, so the next read, submitted when the last one is done, misses no
  * kick.
  *
- * Unplugging takes over the device's post `work` and runs as its call, unplug_step. It is posted
- * again whenever one thing less is under way. When a step finds the device idle, other posts of the
- * device may still be queued behind it, made by whatever ended last. So it posts itself once more,
- * to the end of the queue. When that call comes, those posts have been called and have posted
- * nothing, as the device is idle. Nobody is left who would post `work` again, so the device may be
- * freed.
+ * Unplugging makes unplug_step the call of the device's post `work`. Whatever ends during the
+ * unplugging posts `work`. When unplug_step finds the device idle, other posts of the device may
+ * still be queued behind it, made by whatever ended last. So it posts `work` once more, to the end
+ * of the queue. When that call comes, those posts have been called and have posted nothing, because
+ * the device is idle. Nobody is left who would post `work` again, so the device may be freed.
  */
 #include "virtio-mmio/plug.h"
 
@@ -34,7 +33,7 @@ static void bell_listen(struct virtio_queue *q)
     loop_readv(q->owner->loop, &q->bell, q->eventfd, &q->iov, 1, -1);
 }
 
-/* Only a host that refuses the system call itself comes here. */
+/* A read of an eventfd fails only if the host refuses the system call itself. */
 static void bell_broke(struct virtio_device *v, int res)
 {
     LOG_LIMITED(LOG_ERROR, "%s: a doorbell cannot be read: %s", v->setup.name, strerror(-res));
@@ -76,7 +75,7 @@ static int eventfds_open(struct virtio_device *v, struct err *e)
 
         q->eventfd = eventfd(0, EFD_CLOEXEC);
         if (q->eventfd < 0)
-            return err_sys(e, "%s: no eventfd for queue %u", v->setup.name, i);
+            return err_sys(e, "%s: cannot create an eventfd for queue %u", v->setup.name, i);
         q->iov = (struct iovec){ .iov_base = &q->rung, .iov_len = sizeof(q->rung) };
         q->bell.done = bell_rung;
     }

@@ -4,8 +4,8 @@
  * Connecting a virtio device to a machine and disconnecting it again.
  *
  *   virtio_init     the device is complete but not connected
- *   virtio_plug     puts its window on the bus, its doorbells at the accelerator and its eventfds
- *                   in the loop
+ *   virtio_plug     puts its window on the bus, registers its doorbells with the accelerator and
+ *                   has the loop read its eventfds
  *   the guest runs
  *   virtio_unplug   once no vCPU runs; it is over when `gone` is called
  *   the device frees what it has; then interrupt lines and machine are freed (core/vm/vm.h)

@@ -1,8 +1,9 @@
 /*
  * Token buckets.
  *
- * A bucket counts whole tokens and a remainder, so that a slow rate that is asked often loses
- * nothing to rounding. The product of a rate and a time can need 128 bits, hence the wide type.
+ * A bucket counts whole tokens and a remainder, so that a bucket of a slow rate, filled at short
+ * intervals, loses nothing to rounding. The product of a rate and a time can need 128 bits, hence
+ * the wide type.
  */
 #include "virtio-mmio/rate_limit.h"
 

@@ -48,7 +48,7 @@ static inline bool rate_limit_limits(const struct rate_limiter *r)
 /* Whether the next operation may go. A clock that stands still or goes back adds no tokens. */
 bool rate_limit_ready(struct rate_limiter *r, uint64_t now_ns);
 
-/* Takes the tokens of operations that go. */
+/* Takes the tokens for `ops` operations that move `bytes` bytes in all. */
 void rate_limit_take(struct rate_limiter *r, uint64_t bytes, uint64_t ops);
 
 /* The time from which rate_limit_ready will be true, unless more is taken; 0 if it was true

@@ -10,9 +10,9 @@
  *
  * The driver adds its bits in this order. NEEDS_RESET says that the device gave up, FAILED that the
  * driver did. Only a write of 0, a reset, takes bits away; any other write that would is ignored as
- * a whole. Bits that the device refuses stay clear, and by that the driver learns of it:
- * FEATURES_OK for features that were not offered or without VERSION_1, and DRIVER_OK without
- * FEATURES_OK.
+ * a whole. A bit that the device refuses stays clear, so that the driver can read the refusal. The
+ * device refuses FEATURES_OK if the driver accepted a feature that was not offered, or did not
+ * accept VERSION_1. It refuses DRIVER_OK without FEATURES_OK.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,18 +33,19 @@ enum status_effect {
 };
 
 /* While `resetting` the bits stay as they were, so that the driver sees that the reset is not over
- * (2.1.2). */
+ * (2.4.2). */
 enum status_effect status_write(struct virtio_status *s, uint32_t value);
 
-/* Sets the status that a driver had brought about in another device. Returns false and changes
- * nothing if no driver could have done that with the features that are offered here. */
+/* Sets a status that a driver reached with another device. Returns false and changes nothing if no
+ * driver could have reached it with the features that are offered here. */
 bool status_restore(struct virtio_status *s, uint8_t bits, uint64_t accepted);
 
 /* Everything back to 0 except `offered`. */
 void status_clear(struct virtio_status *s);
 
-/* Features 32 * window to 32 * window + 31. There are none beyond 63: such reads return 0, such
- * writes are ignored. So are all writes from FEATURES_OK on. */
+/* A read of DeviceFeatures and a write of DriverFeatures: features 32 * window to 32 * window + 31.
+ * From window 2 on reads return 0 and writes are ignored. Once FEATURES_OK is set, and during a
+ * reset, all writes are ignored. */
 uint32_t status_offered(const struct virtio_status *s, uint32_t window);
 void status_accept(struct virtio_status *s, uint32_t window, uint32_t features);
 

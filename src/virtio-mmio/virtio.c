@@ -1,5 +1,5 @@
 /*
- * A virtio device's life on the loop thread, and what a vCPU starts there.
+ * A virtio device's life on the loop thread, and the register writes by which vCPUs steer it.
  *
  * A vCPU changes the status under the lock and posts `work`; the loop thread then reads the status
  * and moves the phase. The order of a kick and DRIVER_OK does not matter: a kick that is seen
@@ -8,12 +8,12 @@
  * A reset begins under the lock: the vCPU sets status.resetting, holds itself at the gate and posts
  * `work`. The loop thread sees that, gives no more chains to the device and asks it to drain. Once
  * the device has drained, the loop thread takes the lock again, clears everything that the driver
- * sees and opens the gate. Other vCPUs meanwhile find either the old device, which ignores writes,
- * or the new one.
+ * sees and opens the gate. Until then other vCPUs find the device as it was, and cannot change its
+ * status, features, queues or configuration space.
  *
- * Resets cost the host more than the guest, so a driver that resets without end is paced:
- * RESETS_PER_S may follow each other at once, which is enough for a boot or two. After that a timer
- * opens the gate, RESETS_PER_S times a second at most. The vCPU waits for it, the loop does not.
+ * Resets cost the host more than the guest, so a driver that resets without end is paced. The first
+ * RESETS_PER_S resets end without delay, which is enough for a boot or two. After that a timer ends
+ * them, at most RESETS_PER_S a second. The vCPU waits at its gate for the timer; the loop does not.
  */
 #include "virtio-mmio/virtio.h"
 
@@ -85,7 +85,7 @@ static void fault_log(const struct virtio_device *v, const char *why)
     LOG_LIMITED(LOG_WARN, "%s: the driver has to reset the device: %s", v->setup.name, why);
 }
 
-/* From now on a device that looks for chains without being kicked finds none. */
+/* Stops every queue: even a device that looks for chains without a kick finds none from now on. */
 static void queues_stop(struct virtio_device *v)
 {
     for (unsigned i = 0; i < v->setup.queue_count; i++) {
@@ -118,7 +118,7 @@ static void virtio_go_live(struct virtio_device *v, bool failed)
 {
     v->phase = VIRTIO_LIVE;
     v->failed = failed;
-    if (failed) { /* during set-up, before the driver could get an interrupt */
+    if (failed) { /* a queue was set up wrongly, when the driver could not get an interrupt yet */
         queues_stop(v);
         virtio_interrupt(v, VIRTIO_MMIO_INT_CONFIG);
         return;
@@ -138,7 +138,7 @@ void virtio_drain(struct virtio_device *v)
         virtio_late_watch(&v->late);
 }
 
-static void status_follow(struct loop_post *post)
+static void phase_follow_status(struct loop_post *post)
 {
     struct virtio_device *v = container_of(post, struct virtio_device, work);
     struct virtio_status status;
@@ -190,7 +190,7 @@ void virtio_init(struct virtio_device *v, const struct virtio_ops *ops,
 
     *v = (struct virtio_device){ .ops = ops, .setup = *setup };
     v->status.offered = setup->features | TRANSPORT_FEATURES;
-    v->work.call = status_follow;
+    v->work.call = phase_follow_status;
     v->pace.done = reset_pace_end;
     rate_limit_init(&v->resets, (struct rate){ 0 }, (struct rate){ .per_s = RESETS_PER_S },
                     clock_now_ns());
@@ -245,7 +245,7 @@ void virtio_publish(struct virtio_device *v, unsigned queue)
 {
     struct virtq *q = &v->queue[queue].ring;
 
-    if (v->phase == VIRTIO_SETUP) /* a post that comes after the reset: the lock guards the ring */
+    if (v->phase == VIRTIO_SETUP) /* called from a post after a reset; the lock guards the ring */
         return;
     if (!virtq_publish(q) || v->phase != VIRTIO_LIVE)
         return;

@@ -5,15 +5,16 @@
  *
  * This room is the transport: the life, registers and snapshot state of any virtio device, and what
  * several kinds share (rate_limit.h, linger.h). It knows queues, the event loop, buses, interrupt
- * lines and vCPU gates; it must not know any kind of device. Each kind has a room in this folder,
- * as have the queues, which know guest memory only.
+ * lines and vCPU gates; it must not know any kind of device. The queues, and each kind of device,
+ * have a room of their own in this folder.
  *
  * A device embeds struct virtio_device as its first member, fills a struct virtio_ops and calls
- * virtio_init. plug.h connects it to a machine, and mmio.h is its registers; both call transport.h.
+ * virtio_init. plug.h connects it to a machine, mmio.h is its registers, and virtio_state.h saves
+ * and restores it; all three call transport.h.
  *
  * The queues, and everything the device does, belong to the loop thread. A vCPU's register access
- * holds device.lock and may touch the fields marked (lock) and the configuration space, no others.
- * The data path takes no lock: kicks come through eventfds, interrupts leave through the line.
+ * holds device.lock. It may change the fields marked (lock) and the configuration space, and post
+ * `work`. The data path takes no lock: kicks arrive on eventfds, interrupts leave by the line.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,11 +53,11 @@ enum virtio_phase { VIRTIO_SETUP, VIRTIO_LIVE, VIRTIO_DRAINING };
 struct virtio_queue {
     struct virtio_device *owner;
     struct virtq ring;       /* (lock) in SETUP, then the loop thread's */
-    struct loop_watch watch; /* while the device waits for chains */
+    struct loop_watch watch; /* looks for chains while the device waits for them */
     struct loop_op bell;     /* plug.c: reads the eventfd into `rung`, through `iov` */
     struct iovec iov;
     uint64_t rung;
-    int eventfd; /* of its doorbell; -1 while unplugged */
+    int eventfd; /* the doorbell's; -1 while unplugged */
 };
 
 struct virtio_counters {
@@ -84,14 +85,14 @@ struct virtio_device {
     uint32_t interrupts; /* VIRTIO_MMIO_INT_* not acknowledged; atomic */
     uint32_t device_features_sel, driver_features_sel, queue_sel; /* 4.2.2 */
     struct vcpu_gate gate;
-    const char *untold; /* why it needs a reset; the loop thread is yet to log it. Or NULL */
+    const char *untold; /* why it needs a reset, until the loop thread has logged that; or NULL */
 
     /* The loop thread's. */
     enum virtio_phase phase;
-    bool failed;                            /* LIVE, but NEEDS_RESET is set: no chain, no kick */
-    bool held;                              /* at rest, or coming to it: no chain, no kick */
+    bool failed; /* LIVE, but NEEDS_RESET is set: no chain, no kick */
+    bool held;   /* from quiesce or restore to resume: no chain, no kick */
     void (*quiet)(struct virtio_device *v); /* called once it is at rest (virtio_state.h) */
-    struct loop_post work;                  /* status has changed, phase may have to follow */
+    struct loop_post work;                  /* moves the phase after a change of status */
     void (*gone)(struct virtio_device *v);  /* not NULL: it is being unplugged (plug.h) */
     bool leaving;                           /* unplugging waits only for posts still queued */
     unsigned bells;                         /* eventfd reads under way */
@@ -118,32 +119,32 @@ static inline bool virtio_has(const struct virtio_device *v, unsigned bit)
 /* virtq_pop, while LIVE. False: no chain now. If the driver broke the rules, the device fails. */
 bool virtio_pop(struct virtio_device *v, unsigned queue, struct virtq_chain *chain);
 
-/* The device has taken every chain and wants a kick for the next one. A loop that is awake looks
- * for it; only when the loop is about to sleep is the driver asked to ring the doorbell. */
+/* Call after virtio_pop found no chain: ops->kick follows once there is one. While the loop is
+ * awake it looks for chains itself; before it sleeps it asks the driver to ring the doorbell. */
 void virtio_await(struct virtio_device *v, unsigned queue);
 
-/* Tells the accelerator that the device wrote the first len bytes of these buffers; it must know
- * before the driver does. virtio_push does so for the chain's writable buffers, then virtq_push. */
+/* Tells the accelerator that the device wrote the first len bytes of these buffers. Call before the
+ * driver can know. virtio_push does so for a chain's writable buffers, then calls virtq_push. */
 void virtio_wrote(struct virtio_device *v, const struct iovec *iov, unsigned count, uint64_t len);
 void virtio_push(struct virtio_device *v, unsigned queue, const struct virtq_chain *chain,
                  uint32_t len);
 
-/* virtq_publish, and while LIVE the interrupt if the driver wants one. In SETUP it does nothing: a
- * device's post may still be called after its reset. */
+/* Calls virtq_publish and, while LIVE, raises the interrupt if the driver wants it. Does nothing in
+ * SETUP, because a device's post may still be called after its reset. */
 void virtio_publish(struct virtio_device *v, unsigned queue);
 
 /* The driver broke the rules: sets NEEDS_RESET (2.1.2) and logs why. No chain and no kick comes
  * until the reset. */
 void virtio_fail(struct virtio_device *v, const char *why);
 
-/* All that ops->reset waited for is over; the device does not touch its queues again before
- * activate. If the driver resets too often, its reset ends later than this call (virtio.c). */
+/* Call once all that ops->reset waits for is over; then do not touch the queues before activate.
+ * The reset ends later than this call if the driver resets too often (virtio.c). */
 void virtio_reset_done(struct virtio_device *v);
 
-/* All that ops->quiesce waited for is over. While held; calling it again does nothing. */
+/* Call while held, once all that ops->quiesce waits for is over. Calling it again does nothing. */
 void virtio_quiet(struct virtio_device *v);
 
-/* Any phase, plugged. Changes the configuration space and its generation; tells a ready driver. */
+/* Any phase, plugged. Changes configuration space and generation; interrupts a ready driver. */
 void virtio_config_update(struct virtio_device *v, uint32_t offset, const void *data, uint32_t len);
 
 #endif

@@ -1,7 +1,9 @@
 /*
- * Each device has one timer, which keeps running when a reset is over. Most resets are over at once
- * and a driver may ask for thousands: setting and cancelling a timer for each would be the dearest
- * part of a reset.
+ * The log's two lines about a late reset, and the timer behind them.
+ *
+ * Each device has one timer, which keeps running when a reset is over. A driver may reset the
+ * device thousands of times, and most resets end within a few turns of the loop. Setting and
+ * cancelling a timer for each would be the costliest part of such a reset.
  */
 #include "virtio-mmio/virtio_late.h"
 
@@ -29,8 +31,8 @@ static void late_timer_done(struct loop_op *op, int res)
     }
     if (l->watches) {
         l->late = true;
-        log_warn("%s: the host has not answered for %llu s: until it does, the guest's processor "
-                 "that resets the device waits",
+        log_warn("%s: the host has not answered for %llu s; the guest's processor that resets the "
+                 "device waits until it does",
                  l->name, (unsigned long long)(l->patience_ns / NS_PER_S));
     }
     l->idle(l);

@@ -27,7 +27,7 @@ struct virtio_late {
     bool runs;                           /* the timer is under way */
     bool watches;                        /* a reset is under way */
     bool late;                           /* it has taken too long, and the log has said so */
-    void (*idle)(struct virtio_late *l); /* called whenever the timer has ended */
+    void (*idle)(struct virtio_late *l); /* called when the timer ends and is not set again */
 };
 
 /* If patience_ns is 0, nothing is ever watched or logged. `name` outlives *l. */

@@ -21,7 +21,7 @@ struct virtio_setup {
     uint32_t queue_size;  /* descriptors, a power of two up to VIRTQ_SIZE_MAX */
 };
 
-/* The loop thread makes all calls but config_write; only restore is made with the lock held too. */
+/* The loop thread makes the calls, without the lock, except where it says otherwise. */
 struct virtio_ops {
     uint32_t id; /* VIRTIO_ID_BLOCK, ... (5) */
 
@@ -32,24 +32,25 @@ struct virtio_ops {
     /* This queue, which is ready, may have chains available. It may also have none. */
     void (*kick)(struct virtio_device *v, unsigned queue);
 
-    /* Become as new, including what the driver wrote into the configuration space: cancel or wait
-     * for everything in flight, then call virtio_reset_done, from here or later. Until then the
-     * device may write buffers and push answers, which nobody will see. Afterwards a post that is
-     * still queued may be called, but must not post again. Also called if activate never was. */
+    /* Return to the initial state, also for what the driver wrote into the configuration space:
+     * cancel or wait for everything in flight, then call virtio_reset_done, from here or later.
+     * Until then the device may write buffers and push answers; no interrupt announces them.
+     * Afterwards a post that is still queued may be called, but must not post again. Also called if
+     * activate never was. */
     void (*reset)(struct virtio_device *v);
 
     /* That vCPU's thread, lock held: the driver wrote size (1, 2, 4 or 8) bytes inside the
      * configuration space. NULL if it may change nothing there. */
     void (*config_write)(struct virtio_device *v, uint32_t offset, const void *data, unsigned size);
 
-    /* Called while LIVE: answer or give back (virtq_unpop) every chain that was taken, have nothing
-     * under way any more, then call virtio_quiet, from here or later. virtio_resume kicks each
-     * ready queue again. NULL if no kick ever leaves chains or operations behind. */
+    /* Called while LIVE: answer or give back (virtq_unpop) every chain that was taken, end every
+     * operation on guest memory, then call virtio_quiet, from here or later. virtio_resume kicks
+     * each ready queue again. NULL if a kick never leaves such chains or operations behind. */
     void (*quiesce)(struct virtio_device *v);
 
-    /* Lock held, before activate: `config` is the configuration space of another device of this
-     * kind, saved under a driver that now goes on with this one. Take over what that driver counts
-     * on, or call state_refuse and change nothing. NULL if there is nothing to take over. */
+    /* Lock held, before activate. `config` is the saved configuration space of another device of
+     * this kind, whose driver now goes on with this device. Take over what the driver relies on, or
+     * call state_refuse and change nothing. NULL if there is nothing to take over. */
     void (*restore)(struct virtio_device *v, const void *config, struct state_fields *f);
 };
 

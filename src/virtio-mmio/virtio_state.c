@@ -1,10 +1,9 @@
 /*
  * Coming to rest, saving, restoring.
  *
- * A device that is held gets no chain and no kick. Restoring does to a device what its driver did,
- * by the same functions and under the same rules, all but the last step: DRIVER_OK is set, but the
- * loop thread has not looked at the status yet. virtio_resume lets it look, as after a driver's
- * write.
+ * A device that is held gets no chain and no kick. Restoring leaves a device as its driver's
+ * register writes would, under the same rules, just before the loop thread acts on DRIVER_OK.
+ * virtio_resume posts `work`, so that the loop thread does, as after a driver's write.
  */
 #include "virtio-mmio/virtio_state.h"
 
@@ -63,7 +62,7 @@ void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device 
     device_unlock(&v->device);
     if (resetting) { /* virtio_quiet follows once the reset is over */
         if (v->phase != VIRTIO_DRAINING)
-            virtio_drain(v); /* now, or an operation that ends would take the device for at rest */
+            virtio_drain(v); /* now: a device that is LIVE and held would report rest instead */
         virtio_hurry(v);
         return;
     }
@@ -79,7 +78,7 @@ void virtio_resume(struct virtio_device *v)
     v->held = false;
     v->quiet = NULL;
     if (__atomic_load_n(&v->interrupts, __ATOMIC_RELAXED))
-        irq_line_raise(v->irq); /* it may have been lost, and a spurious one does no harm */
+        irq_line_raise(v->irq); /* the last interrupt may be lost; a spurious one does no harm */
     for (unsigned i = 0; i < v->setup.queue_count; i++)
         virtio_kick(v, i);
     loop_post(v->loop, &v->work);
@@ -134,7 +133,7 @@ static void status_get(struct restored *to, const struct virtio_device *v, struc
 
     to->status = (struct virtio_status){ .offered = v->status.offered };
     if (state_get(f, DEVICE_ID, UINT32_MAX) != v->ops->id)
-        state_refuse(f, "it is another kind of device");
+        state_refuse(f, "it was saved by another kind of device");
     if (bits & VIRTIO_CONFIG_S_FEATURES_OK && accepted & ~v->status.offered)
         state_refuse(f, "its driver uses features that this device does not have");
     if (!status_restore(&to->status, bits, accepted))

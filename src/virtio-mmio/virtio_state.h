@@ -7,15 +7,16 @@
  *   virtio_save(v, &w)            as often as wanted
  *   virtio_resume(v)              then vCPUs may run
  *
- *   virtio_plug(v, ...)           another device, made alike, in another machine, which has the
- *   virtio_restore(v, &r, &e)     memory of the machine that was saved
- *   virtio_resume(v)
+ * In another machine, which has the memory of the saved one, a device made the same way goes on:
  *
- * A device at rest has answered every chain that it took from its queues. What it could not finish
- * it has given back, and it takes that again when it goes on. So its state is what its driver set
- * up and two positions for each queue, and several devices can go on from one state. What the
- * host's side held is not part of it: frames on their way, vsock connections, debts of a rate
- * limiter.
+ *   virtio_plug(v, ...)
+ *   virtio_restore(v, &r, &e)
+ *   virtio_resume(v)              then vCPUs may run
+ *
+ * A device at rest has answered or given back every chain that it took from its queues. When it
+ * goes on, it takes again the chains that it gave back. So its state is what its driver set up and
+ * two positions for each queue, and several devices can go on from one state. The host's side is
+ * not part of the state: frames on their way, vsock connections, debts of a rate limiter.
  *
  * Loop thread.
  */
@@ -26,8 +27,8 @@ struct state_reader;
 struct state_writer;
 
 /* Brings a plugged device to rest, whatever it is doing. A reset that is under way ends first.
- * `quiet` is called once the device is at rest, from here or later. If the host does not answer, it
- * is never called. */
+ * `quiet` is called once the device is at rest, from here or later; never, if an operation on the
+ * host does not end. */
 void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device *v));
 
 /* Writes a section under the device's name. The device is at rest. */

@@ -55,14 +55,14 @@ refused "--mem is given twice" run --kernel "$kernel" --mem 64 --mem 128
 refused "--append adds to .*: give only one of them" run --kernel "$kernel" --cmdline a --append b
 refused "--timeline: 'xml' is not a format: .*" run --kernel "$kernel" --timeline=xml
 refused "--log-level: 'loud' is not a level: .*" run --kernel "$kernel" --log-level loud
-refused "--huge-pages: '1G' is no kind of huge pages: .*" run --kernel "$kernel" --huge-pages 1G
-refused "'xen' is no accelerator; there is: auto, kvm, emu" run --kernel "$kernel" --accel xen
+refused "--huge-pages: '1G' is not a kind of huge pages: .*" run --kernel "$kernel" --huge-pages 1G
+refused "'xen' is not an accelerator: choose from auto, kvm, emu" run --kernel "$kernel" --accel xen
 
 # Memory.
 refused "memory of 0 bytes is too little: .*" run --kernel "$kernel" --mem 0
 refused "memory of 16M is too little: a machine has 32M to 64G" run --kernel "$kernel" --mem 16M
-refused "memory of 40001K is odd: it comes in pages of 4K" run --kernel "$kernel" --mem 40001K
-refused "memory of 65M is odd: with 2M huge pages .*" run --kernel "$kernel" --mem 65 --huge-pages 2M
+refused "memory of 40001K is not a whole number of 4K pages" run --kernel "$kernel" --mem 40001K
+refused "memory of 65M is not a whole number of 2M huge pages" run --kernel "$kernel" --mem 65 --huge-pages 2M
 refused "memory of 65G is too much: .*" run --kernel "$kernel" --mem 65G
 refused "--mem: '-1' is not a size: .*" run --kernel "$kernel" --mem -1
 refused "--mem: 'lots' is not a size: .*" run --kernel "$kernel" --mem lots
@@ -73,7 +73,7 @@ refused "--mem: '18446744073709551616' is more bytes than .*" run --kernel "$ker
 refused "0 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 0
 refused "33 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 33
 refused "--vcpus: '4294967297x' is not a number of vCPUs" run --kernel "$kernel" --vcpus 4294967297x
-refused "a patience of 0 s is none that can be had: 1 to 3600" run --kernel "$kernel" --patience 0
+refused "a patience of 0 s is out of range: 1 to 3600" run --kernel "$kernel" --patience 0
 refused "4294967297 vCPUs: a machine has 1 to 32" run --kernel "$kernel" --vcpus 4294967297
 
 # Command line.
@@ -108,7 +108,7 @@ refused "--drive: bw: a limit of 0 lets nothing through; .*" run --kernel "$kern
 refused "--drive: ops: 'many' is not a number" run --kernel "$kernel" --drive /a,ops=many
 refused "the path of a drive is empty" run --kernel "$kernel" --drive ''
 refused "two drives are called 'drive1'" run --kernel "$kernel" --drive /a,id=drive1 --drive /b
-refused "a network device is on one tap: .*" run --kernel "$kernel" --net mtu=1500
+refused "a network device needs exactly one tap: .*" run --kernel "$kernel" --net mtu=1500
 refused "--net: mac: not a MAC address: .*" run --kernel "$kernel" --net tap=t,mac=02:00
 refused "--vsock: cid is missing: cid=N,uds=PATH" run --kernel "$kernel" --vsock uds=/s
 refused "a guest's vsock CID is 3 to .*, not 2" run --kernel "$kernel" --vsock cid=2,uds=/s
@@ -154,7 +154,7 @@ refused "drive drive0: .*/tiny: 511 bytes are less than one block of 512" run --
     --drive "$work/files/tiny"
 refused "drive drive0: .*/files/a,b: cannot be opened: No such file or directory" run \
     --kernel "$kernel" --drive "$work/files/a,,b,ro"
-refused "drive drive1: .*/disk: in use: another process has it open, and this one writes" run \
+refused "drive drive1: .*/disk: in use: another process has it open, and a writer needs it alone" run \
     --kernel "$kernel" --drive "$disk,ro" --drive "$disk"
 chmod 0 "$work/files/odd"
 without -dac_override,-dac_read_search

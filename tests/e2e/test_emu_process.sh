@@ -39,7 +39,7 @@ expect_match "and the guest runs in it" 'done in' "$work/out"
 status=0
 in_words "$(options '' 50)" unshare -r chroot "$work/root" /mote <&- >"$work/out" 2>"$work/err" || status=$?
 expect "a closed descriptor needs /dev/null, which is not there" 2 $status
-expect_match "and a sentence says so" '^mote: /dev/null, for a standard descriptor that is closed: No such file' "$work/err"
+expect_match "and a sentence says so" '^mote: cannot open /dev/null in place of a closed standard descriptor: No such file' "$work/err"
 
 # The kernel gives a namespace's first process no signal that it does not handle; the first of these
 # may come before mote handles it.

@@ -1,11 +1,11 @@
 /*
  * The balloon device: up to four queues of buffers.
  *
- * All devices share the loop thread, so what one turn of the loop does is bounded for each queue. A
- * timer that is due at once then goes on after the other devices had their turn. Buffers are
- * answered in the turn that takes them, with two exceptions. A report of free pages may take
- * several turns, and the statistics buffer stays: giving it back asks the driver for new
- * statistics.
+ * All devices share the loop thread, so what one turn of the loop does is bounded for each queue.
+ * If there is more to do, a timer that is due at once continues the work after the other devices
+ * have had their turn. Buffers are answered in the turn that takes them, with two exceptions. A
+ * report of free pages may take several turns. The device keeps the statistics buffer: giving it
+ * back asks the driver for new statistics.
  */
 #include "virtio-mmio/balloon/balloon.h"
 
@@ -129,8 +129,8 @@ static void report_buffer_over(struct balloon *b)
     r->at = r->freed = 0;
 }
 
-/* Gives back the next piece, up to a multiple of REPORT_PIECE so that no page is split. Answers the
- * chain after the last one. */
+/* Gives back the next piece, which ends at a multiple of REPORT_PIECE so that no page is split.
+ * Answers the chain once the last piece is done. */
 static uint64_t report_piece(struct balloon *b, unsigned queue)
 {
     struct balloon_report *r = &b->report;
@@ -225,7 +225,7 @@ static uint64_t balloon_handle(struct balloon *b, unsigned queue, const struct v
     return cost;
 }
 
-/* One turn of one queue. False: it may have more chains. */
+/* Serves one queue for one turn. False: it may have more chains. */
 static bool balloon_serve(struct balloon *b, unsigned queue)
 {
     struct virtq_chain c = { .iov = b->iov, .iov_max = VIRTQ_SIZE_MAX };
@@ -257,7 +257,7 @@ static void balloon_run(struct balloon *b)
         loop_timer(b->virtio.loop, &b->wait, 0);
 }
 
-/* Ends a reset or a rest once both timers have ended. */
+/* Reports the reset done, or the device at rest, once both timers have ended. */
 static void balloon_settle(struct balloon *b)
 {
     if (b->waiting || b->timing)
@@ -268,7 +268,7 @@ static void balloon_settle(struct balloon *b)
         virtio_quiet(&b->virtio);
 }
 
-static bool balloon_is_ending(const struct balloon *b)
+static bool balloon_is_stopping(const struct balloon *b)
 {
     return b->virtio.phase != VIRTIO_LIVE || b->virtio.held;
 }
@@ -279,7 +279,7 @@ static void balloon_wait_done(struct loop_op *op, int res)
 
     (void)res;
     b->waiting = false;
-    if (balloon_is_ending(b))
+    if (balloon_is_stopping(b))
         balloon_settle(b);
     else
         balloon_run(b);
@@ -290,7 +290,7 @@ static void stats_timer_done(struct loop_op *op, int res)
     struct balloon *b = container_of(op, struct balloon, timer);
 
     b->timing = false;
-    if (balloon_is_ending(b))
+    if (balloon_is_stopping(b))
         balloon_settle(b);
     else if (res == -ECANCELED)
         stats_timer_start(b); /* the interval has changed */

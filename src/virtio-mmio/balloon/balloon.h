@@ -6,8 +6,8 @@
  * pages, the host gets those back too.
  *
  * This room is the balloon: its device, page numbers and statistics. It knows the transport, guest
- * memory (core/vm/mem.h) and the accelerator, which it tells what went back; it must not know other
- * devices, the machine or who sets the target.
+ * memory (core/vm/mem.h) and the accelerator, which has to be told what went back; it must not know
+ * other devices, the machine or who sets the target.
  *
  *   balloon_create(&b, &config, &e)
  *   virtio_plug(&b->virtio, ...)
@@ -17,8 +17,8 @@
  *
  * A page that was given up stays RAM. If the guest touches it again, with or without deflating, it
  * finds it zeroed (mem_give_back in core/vm/mem.h has the exceptions). Page numbers that are not in
- * RAM are counted and skipped. A buffer that does not have the form its queue requires is counted
- * and answered, and nothing else is done.
+ * RAM are counted and skipped. A buffer that does not have the form that its queue requires is
+ * counted, otherwise ignored, and answered like any other.
  *
  * All functions but balloon_create and balloon_destroy are called on the loop thread.
  */
@@ -53,8 +53,8 @@ struct balloon_counters {
     uint64_t free_page_report_fails; /* ranges of which nothing went back */
 };
 
-/* What a queue is for. Its number depends on the features that the driver accepted: a queue whose
- * feature was not accepted does not exist, and later ones move up (5.5.2). */
+/* What a queue is for. A queue whose feature the driver did not accept does not exist (5.5.2), and
+ * drivers number those that exist without gaps. */
 enum balloon_role {
     BALLOON_INFLATE,
     BALLOON_DEFLATE,
@@ -71,10 +71,10 @@ struct balloon {
     unsigned roles;                        /* queues that this driver has */
 
     unsigned due;        /* bit 1 << queue: this queue may have chains */
-    struct loop_op wait; /* timer: while a queue is due, until the other devices had their turn */
+    struct loop_op wait; /* timer: continues with due queues after the other devices' turn */
     bool waiting;        /* that timer runs */
 
-    /* The report whose pages are given back, some in each turn. */
+    /* The report of free pages that is being given back, over one turn or several. */
     struct balloon_report {
         bool open; /* there is one */
         uint16_t head;
@@ -83,9 +83,9 @@ struct balloon {
         struct iovec iov[VIRTQ_SIZE_MAX];
     } report;
 
-    /* The statistics buffer. The driver fills it again once it gets it back. */
+    /* The statistics buffer. Once the driver gets the buffer back, it sends new statistics. */
     bool holds;    /* the device has one */
-    uint16_t held; /* its head */
+    uint16_t held; /* its head; not to be confused with virtio.held */
     uint32_t interval_s;
     struct loop_op timer; /* runs while a buffer is held and the interval is not 0 */
     bool timing;          /* that timer runs */
@@ -110,7 +110,7 @@ void balloon_destroy(struct balloon *b);
  * own decision. */
 int balloon_set_target(struct balloon *b, uint64_t target, struct err *e);
 
-/* Sets the statistics interval, which begins now. 0: the guest is not asked any more. */
+/* Sets the statistics interval and starts it anew. 0: the guest is no longer asked. */
 void balloon_set_interval(struct balloon *b, uint32_t interval_s);
 
 struct balloon_status {

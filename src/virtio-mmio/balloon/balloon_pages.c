@@ -26,7 +26,7 @@ bool balloon_pages_sound(const struct virtq_chain *chain)
            chain->readable_len <= BALLOON_PAGES_MAX * sizeof(uint32_t);
 }
 
-/* Keeps each page that is RAM, once, of `count` sorted numbers. */
+/* Drops the duplicates, and the pages that are not RAM, from `count` sorted numbers. */
 static void pages_sift(struct balloon_pages *pages, const struct mem *mem, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {

@@ -3,8 +3,9 @@
 /*
  * The pages that a guest names in the balloon's queues, as ranges of RAM (virtio 1.2, 5.5.6). Pure.
  *
- * A driver names pages in the order in which its allocator gave them: any order, though many are
- * neighbours. Sorted they make few ranges, and giving a range back takes one system call.
+ * A driver names pages in the order in which its allocator gave them. That can be any order, but
+ * many are neighbours. So sorting turns them into few ranges, each of which one system call gives
+ * back.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,7 +36,7 @@ struct balloon_range {
  * which hold 1 to BALLOON_PAGES_MAX whole page numbers. */
 bool balloon_pages_sound(const struct virtq_chain *chain);
 
-/* Reads and sorts the page numbers of a sound chain. Keeps one of each. */
+/* Reads and sorts the page numbers of a sound chain. Drops duplicates. */
 void balloon_pages_read(struct balloon_pages *pages, const struct mem *mem,
                         const struct virtq_chain *chain);
 

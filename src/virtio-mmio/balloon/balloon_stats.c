@@ -7,7 +7,7 @@
 #include "virtio-mmio/queue/iov.h"
 #include "virtio-mmio/queue/queue.h"
 
-#define STATS_MAX 64u /* in one buffer; more than there are tags or will be for long */
+#define STATS_MAX 64u /* in one buffer; several times the number of tags */
 
 static const char *const names[] = {
     [BALLOON_SWAP_IN] = "swap_in",
@@ -28,7 +28,7 @@ static const char *const names[] = {
     [BALLOON_DIRECT_RECLAIM] = "direct_reclaim",
 };
 static_assert(sizeof(names) / sizeof(names[0]) == BALLOON_STATS, "one name a statistic");
-static_assert((int)BALLOON_HUGETLB_FAILURES == VIRTIO_BALLOON_S_HTLB_PGFAIL, "5.5.6.4");
+static_assert((int)BALLOON_HUGETLB_FAILURES == VIRTIO_BALLOON_S_HTLB_PGFAIL, "virtio 1.2, 5.5.6.4");
 static_assert(BALLOON_STATS <= 32, "a bit each");
 
 /* A statistic as it lies in the buffer. */
@@ -36,7 +36,7 @@ struct wire_stat {
     uint16_t tag;
     uint64_t value;
 } __attribute__((packed));
-static_assert(sizeof(struct wire_stat) == 10, "5.5.6.3");
+static_assert(sizeof(struct wire_stat) == 10, "virtio 1.2, 5.5.6.3");
 
 const char *balloon_stat_name(enum balloon_stat stat)
 {

@@ -32,7 +32,7 @@ enum balloon_stat {
 };
 
 struct balloon_stats {
-    uint32_t known; /* bit 1 << enum balloon_stat: the guest told it; the other values are 0 */
+    uint32_t known; /* bit 1 << enum balloon_stat: the guest sent that value; others are 0 */
     uint64_t value[BALLOON_STATS];
 };
 

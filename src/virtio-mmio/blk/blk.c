@@ -83,7 +83,8 @@ static struct virtio_blk_config blk_describe(const struct blk_file *f, bool disc
     };
 }
 
-/* As the present file allows, except that the block size stays what the driver was told. */
+/* Requests are judged by what the present file allows, but by the block size that the driver was
+ * told. */
 static void blk_set_rules(struct blk *b)
 {
     b->rules = (struct blk_rules){ .sectors = b->io.file.sectors,
@@ -156,7 +157,7 @@ static void blk_identify(struct blk *b, struct blk_job *job)
     blk_answer(b, job, VIRTIO_BLK_S_OK);
 }
 
-/* Whether the request's operation may be under way beside the others. Sets the job's share. */
+/* Whether TURN_BYTES leaves room for the request's operation. Sets the job's share. */
 static bool blk_fits(const struct blk *b, struct blk_job *job)
 {
     job->share = job->request.len < BLK_PIECE ? job->request.len : BLK_PIECE;
@@ -182,7 +183,7 @@ static void blk_start(struct blk *b, struct blk_job *job)
 }
 
 /* Whether the limiter lets the next request through. If not, sets the timer. */
-static bool blk_is_due(struct blk *b)
+static bool blk_passes_limiter(struct blk *b)
 {
     if (!rate_limit_limits(&b->limiter) || rate_limit_ready(&b->limiter, clock_now_ns()))
         return true;
@@ -234,7 +235,7 @@ static bool blk_take(struct blk *b)
     job->chain = (struct virtq_chain){ .iov = job->iov, .iov_max = BLK_IOV };
     if (!virtio_pop(&b->virtio, 0, &job->chain))
         return false;
-    if (!blk_is_due(b))
+    if (!blk_passes_limiter(b))
         return blk_untake(b);
     if (!blk_request_read(&job->request, &job->chain, &b->rules)) {
         virtio_fail(&b->virtio, "a request has no room for its status");
@@ -249,7 +250,7 @@ static bool blk_take(struct blk *b)
     return true;
 }
 
-/* While the queue is held no kick is needed: whatever lets it go looks at it again. */
+/* While blk_is_held no kick is needed: whatever ends that takes requests again. */
 static void blk_take_all(struct blk *b)
 {
     while (blk_take(b))
@@ -408,7 +409,7 @@ static void blk_restore(struct virtio_device *v, const void *config, struct stat
     const struct virtio_blk_config *was = config;
 
     if (was->blk_size != blk_of(v)->config.blk_size)
-        state_refuse(f, "its blocks have another size than this file's");
+        state_refuse(f, "its block size is not this file's");
 }
 
 static const struct virtio_ops blk_ops = {

@@ -5,8 +5,8 @@
  * host.
  *
  * This room is the disk: requests, the jobs that carry them out, and the host's file. It knows the
- * transport, the event loop and files; it must not know guest addresses, which it sees only as a
- * chain's buffers, nor other devices, the machine or the command line.
+ * transport, the event loop and files; it must not know guest addresses (a chain's buffers have
+ * host addresses), other devices, the machine or the command line.
  *
  *   blk_create(&disk, &config, &e)       the file is open, locked and measured
  *   virtio_plug(&disk->virtio, ...)
@@ -30,7 +30,7 @@ struct blk_config {
     bool read_only;
     bool direct;    /* O_DIRECT */
     bool unlocked;  /* opens the file without a lock (blk_file.h) */
-    bool writeback; /* the guest can flush; if not, it is told that there is nothing to flush */
+    bool writeback; /* the guest can flush; if not, nothing is ever flushed (cache=unsafe) */
     bool discard;   /* the guest may give blocks back, if the host can take them */
     struct rate bandwidth, ops;
 };

@@ -1,11 +1,11 @@
 /*
  * Opening, locking and measuring a disk's file.
  *
- * Whether a file can be punched is tried beyond its end, where punching changes nothing; a device
- * would refuse that range. Everything else that fallocate may do is assumed to work until a call
- * fails. On a device fallocate does what the ioctls BLKDISCARD and BLKZEROOUT do, but as an
- * operation that the loop can wait for. A read-only device can be opened for writing and then fails
- * each write, so BLKROGET asks it first.
+ * To learn whether a file can have holes, regular_learn punches one beyond its end, where that
+ * changes nothing; a device would refuse that range. Everything else that fallocate may do is
+ * assumed to work until a call fails. On a device fallocate zeroes, by deallocating (PUNCH_HOLE) or
+ * as the ioctl BLKZEROOUT does (ZERO_RANGE). The loop can wait for it, but not for an ioctl. A
+ * read-only device can be opened for writing and then fails each write, so BLKROGET asks it first.
  */
 #include "virtio-mmio/blk/blk_file.h"
 
@@ -46,8 +46,9 @@ static int file_lock(const struct blk_file *f, struct err *e)
     if (errno != EAGAIN && errno != EACCES)
         return err_sys(e, "cannot be locked (a drive with lock=off need not be)");
     return err_set(e, EAGAIN,
-                   f->mode.read_only ? "in use: another process writes to it"
-                                     : "in use: another process has it open, and this one writes");
+                   f->mode.read_only
+                       ? "in use: another process writes to it"
+                       : "in use: another process has it open, and a writer needs it alone");
 }
 
 bool blk_file_is_remote(uint32_t type)

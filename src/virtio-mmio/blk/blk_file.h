@@ -3,9 +3,9 @@
 /*
  * The file of a disk: a raw image file or a block device of the host, open and locked.
  *
- * The lock, which a drive may do without, is on the open file description (F_OFD_SETLK): one
- * writer, or any number of readers. So two monitors that take it cannot both write one image. It
- * goes with the descriptor, however the process ends, soon after its last I/O.
+ * The lock is on the open file description (F_OFD_SETLK): one writer, or any number of readers. So
+ * two monitors that lock one image cannot both write it. However a process ends, the kernel drops
+ * its lock when it closes the descriptor, soon after the last I/O. A drive may do without the lock.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,11 +32,11 @@ struct blk_file {
     uint32_t unseen;    /* bytes after the last whole block; they are not part of the disk */
     uint32_t block;     /* bytes; offsets and lengths are multiples of it */
     uint32_t mem_align; /* bytes; buffers' addresses are multiples of it */
-    uint32_t unit;      /* bytes; the host gives back multiples of it */
-    bool remote;        /* a server or another process answers for it, and may be gone */
-    /* What fallocate can do, as far as is known. Whoever finds out otherwise clears them. */
-    bool can_punch; /* give ranges back, which then read 0 */
-    bool can_zero;  /* make ranges read 0 that stay allocated */
+    uint32_t unit;      /* bytes; the host deallocates multiples of it */
+    bool remote;        /* a server or another process serves it and may be gone */
+    /* What fallocate can do, as far as is known. Whoever finds that it cannot clears the flag. */
+    bool can_punch; /* deallocate ranges, which then read 0 */
+    bool can_zero;  /* make ranges read 0 and keep them allocated */
 };
 
 /* Any thread. A failure leaves nothing open. -EAGAIN: another process has the lock. */

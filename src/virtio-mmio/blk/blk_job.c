@@ -255,18 +255,18 @@ static void job_advance(struct blk_job *job, size_t bytes)
 /* Answers with an I/O error and logs why. res is -errno, or 0 if nothing at all was transferred. */
 static void job_fail(struct blk_job *job, int res)
 {
-    static const char *const verbs[] = {
-        [STEP_TRANSFER] = "transferred",
-        [STEP_FALLOCATE] = "freed or zeroed",
-        [STEP_SYNC] = "made durable",
+    static const char *const steps[] = {
+        [STEP_TRANSFER] = "the transfer",
+        [STEP_FALLOCATE] = "freeing or zeroing",
+        [STEP_SYNC] = "the flush",
     };
 
     if (res != -ECANCELED)
         LOG_LIMITED(LOG_WARN,
-                    "%s: an I/O error for the guest: %llu bytes at %llu could not be %s: %s",
-                    job->io->name, (unsigned long long)job->request.len,
-                    (unsigned long long)job->request.offset, verbs[job->step],
-                    res == 0 ? "the file ends before them" : strerror(-res));
+                    "%s: an I/O error for the guest: %s failed at byte %llu, with %llu to go: %s",
+                    job->io->name, steps[job->step], (unsigned long long)job->request.offset,
+                    (unsigned long long)job->request.len,
+                    res == 0 ? "the file ends there" : strerror(-res));
     job_finish(job, VIRTIO_BLK_S_IOERR);
 }
 
@@ -278,6 +278,7 @@ static void job_go_on(struct blk_job *job)
         job_submit(job);
 }
 
+/* Ends a request that has changed the file. With write-through it flushes first. */
 static void job_file_changed(struct blk_job *job)
 {
     if (job->io->through)

@@ -1,17 +1,17 @@
 #ifndef VIRTIO_MMIO_BLK_BLK_JOB_H
 #define VIRTIO_MMIO_BLK_BLK_JOB_H
 /*
- * A job: a disk's request under way, as a series of file operations.
+ * A job carries out one request to a disk, as a series of file operations.
  *
  * Reads and writes go straight between the file and the guest's buffers. Requests that each begin
  * where the last one ends share one operation (blk_span.h). If the host did only a part of an
  * operation, the job goes on from there. With direct I/O, requests whose buffers are not aligned
  * for it go through one aligned buffer, the bounce buffer, one job at a time. Zeroing takes the
- * first of these ways that the host supports: deallocate the range if the driver allows that, zero
- * the range, deallocate it all the same, write zeros.
+ * first of these ways that the host supports: deallocate the range, if the driver allows that; zero
+ * the range; deallocate it without the driver's leave; write zeros.
  *
- * One operation is only a piece of a large request. So nobody who waits for it to end, or for a
- * turn after it, waits for gigabytes.
+ * A large request takes several operations, one after the other, each of at most one piece. So
+ * whatever has to wait for one operation does not wait for gigabytes.
  */
 #include "core/loop/loop.h"
 #include "virtio-mmio/blk/blk_file.h"
@@ -21,8 +21,8 @@
 #define BLK_SEG_MAX 126u              /* data buffers of a request, as the driver is told */
 #define BLK_IOV     (BLK_SEG_MAX + 2) /* with header and status */
 
-/* The most bytes that one operation moves, and that one frees. Freeing costs less for each byte:
- * freeing the larger piece takes about as long as copying the smaller. */
+/* The most bytes that one operation moves, and the most that one deallocates or zeroes. A byte that
+ * is freed costs less: freeing the larger piece takes about as long as copying the smaller. */
 #define BLK_PIECE       (UINT64_C(4) << 20)
 #define BLK_PIECE_FREED (UINT64_C(16) << 20)
 
@@ -51,8 +51,8 @@ struct blk_io {
 struct blk_job {
     struct loop_op op; /* first member */
     struct blk_io *io;
-    struct blk_job *next; /* while idle the owner's, while at work blk_job.c's (io->waiting) */
-    uint64_t share;       /* the owner's while it is at work */
+    struct blk_job *next; /* for the owner while idle, for io->waiting while at work */
+    uint64_t share;       /* for the owner while at work */
     struct virtq_chain chain;
     struct blk_request request; /* offset, len, data: what is left to do */
     uint64_t filled;            /* bytes of data that the guest got */

@@ -9,8 +9,8 @@
 #include "virtio-mmio/blk/blk_file.h"
 #include "virtio-mmio/queue/iov.h"
 
-static_assert(sizeof(struct virtio_blk_outhdr) == 16, "5.2.6");
-static_assert(sizeof(struct virtio_blk_discard_write_zeroes) == 16, "5.2.6");
+static_assert(sizeof(struct virtio_blk_outhdr) == 16, "virtio 1.2, 5.2.6");
+static_assert(sizeof(struct virtio_blk_discard_write_zeroes) == 16, "virtio 1.2, 5.2.6");
 
 static void request_answer(struct blk_request *r, uint8_t status)
 {

@@ -30,7 +30,7 @@ struct net_limit {
 struct net_setup {
     const char *id;     /* the counters are "net.ID", "net.ID.rx" and "net.ID.tx" */
     struct net_tap tap; /* net_create takes it over */
-    bool has_mac;       /* false: the address is made from id and tap.name, always the same */
+    bool has_mac;       /* false: the address is a hash of id and tap.name */
     uint8_t mac[6];
     uint16_t mtu; /* 0: not offered to the driver */
     struct net_limit rx, tx;

@@ -4,10 +4,10 @@
  * What the two directions of a network device (net_rx.h, net_tx.h) have in common. Only they and
  * net.c use it.
  *
- * A direction moves frames until there are none or its turn is over. Then its one operation waits
- * for the tap or for the rate limiter. A turn is bounded, because all devices share the loop
- * thread. A direction whose turn is over polls the tap, which is still ready, so its next turn
- * comes after the other devices had theirs.
+ * A direction moves frames until there are none or its turn is over. Then it waits for the driver's
+ * next chain, or its one operation waits for the tap or the rate limiter. A turn is bounded,
+ * because all devices share the loop thread. A direction whose turn is over polls the tap as well.
+ * If the tap is still ready, the next turn comes after the other devices have had theirs.
  */
 #include <linux/if_ether.h>
 #include <linux/virtio_net.h>

@@ -11,7 +11,8 @@
  * them, and its end is then copied out of `rest`. If not, or if the guest can offer no more, it is
  * dropped.
  *
- * While the guest offers no buffers the tap is not read: its queue fills up, and the host drops.
+ * While the guest offers no buffers the tap is not read: its queue fills up, and the host drops
+ * further frames.
  */
 #include "virtio-mmio/net/net_rx.h"
 
@@ -135,8 +136,8 @@ static void net_rx_drop(struct net_rx *rx, uint64_t *counter)
 enum rx_step {
     RX_DONE,      /* a frame was delivered or dropped, or the read has to be tried again */
     RX_EMPTY,     /* the tap has no frame */
-    RX_STARVED,   /* the guest has to offer buffers first */
-    RX_THROTTLED, /* the rate limiter has to allow it first */
+    RX_STARVED,   /* the guest has not offered enough buffers */
+    RX_THROTTLED, /* the rate limiter makes the next frame wait */
     RX_LOST,      /* the tap's interface is gone */
 };
 
@@ -245,7 +246,8 @@ static bool net_rx_drop_stale(struct net_rx *rx)
     return rx->stale == 0;
 }
 
-/* A turn does not end with a frame that could be placed: no poll of the tap would report it. */
+/* A turn goes on until the frame that was read is placed, because no poll of the tap would report
+ * that frame. */
 static void net_rx_run(struct net_rx *rx)
 {
     uint64_t before = rx->counters.bytes, frames = 0;

@@ -34,7 +34,7 @@ struct net_rx {
     bool waiting;   /* wait is in flight */
     bool mergeable; /* MRG_RXBUF: a frame may go on in the next chain */
     bool lost;      /* the tap's interface is gone */
-    unsigned stale; /* at most so many frames in the tap are older than this driver */
+    unsigned stale; /* at most this many frames in the tap are older than the driver */
 
     /* The window: chains taken from the queue that wait for frames. The oldest is
      * chain[first_chain], and its buffers begin at iov[first_iov]. */
@@ -50,7 +50,7 @@ struct net_rx {
     uint8_t rest[NET_FRAME_MAX];
 };
 
-/* *rx is zeroed before. */
+/* *rx must be zeroed. */
 void net_rx_init(struct net_rx *rx, const struct net_port *port);
 
 /* The driver is ready. A kick follows. */
@@ -65,8 +65,8 @@ void net_rx_give_back(struct net_rx *rx);
 /* The driver is gone: frames that wait in the tap are dropped before the next driver gets any. */
 void net_rx_forget(struct net_rx *rx);
 
-/* Cancels the wait. While `waiting` is true its end is yet to come, and the port's idle is called
- * then. */
+/* Cancels the wait. If `waiting` is still true after that, the wait ends later, and the port's idle
+ * is called then. */
 void net_rx_stop(struct net_rx *rx);
 
 #endif

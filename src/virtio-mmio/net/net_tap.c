@@ -117,7 +117,7 @@ int net_tap_open(struct net_tap *tap, const char *name, struct err *e)
     int fd, ret;
 
     if (name[0] == '\0' || strlen(name) >= IFNAMSIZ)
-        return err_set(e, EINVAL, "'%.40s' is not an interface name: it has 1 to %d characters",
+        return err_set(e, EINVAL, "'%.40s' is not an interface name: those have 1 to %d characters",
                        name, IFNAMSIZ - 1);
     fd = tap_device_open(e);
     if (fd < 0)
@@ -155,7 +155,7 @@ int net_tap_adopt(struct net_tap *tap, int fd, struct err *e)
     if (ret < 0)
         return ret;
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-        return err_sys(e, "descriptor %d", fd);
+        return err_sys(e, "cannot set close-on-exec on descriptor %d", fd);
     return tap_set_up(tap, fd, is.ifr_name, e);
 }
 

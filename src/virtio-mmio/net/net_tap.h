@@ -17,10 +17,9 @@ struct net_tap {
     char name[IFNAMSIZ]; /* of the interface */
 };
 
-/* Attaches to an existing interface; to one more queue of an interface that has several. Returns
+/* Attaches to an existing interface, or to one more queue of an interface that has several. Returns
  * -errno with a sentence if the interface does not exist, is busy, is not a tap or belongs to
- * another user. Waits for a busy one as long as a process that was just killed may hold it
- * (linger.h). */
+ * another user. If it is busy, first waits for a holder that was just killed (linger.h). */
 int net_tap_open(struct net_tap *tap, const char *name, struct err *e);
 
 /* Takes over a descriptor that another process attached, with IFF_NO_PI and IFF_VNET_HDR set. Does
@@ -32,7 +31,7 @@ int net_tap_adopt(struct net_tap *tap, int fd, struct err *e);
  * unsegmented frames. -errno if the tap refuses. */
 int net_tap_offload(int fd, unsigned offloads);
 
-/* More frames than can wait in a tap: its interface queues txqueuelen of them, 1000 by default. */
+/* More frames than wait in any ordinary tap: txqueuelen limits them, 1000 by default. */
 #define NET_TAP_FRAMES 65536u
 
 /* Drops the next frame. False: there is none. */

@@ -29,7 +29,7 @@ static bool net_tx_is_sound(const struct virtq_chain *c)
     return c->writable == 0 && c->readable_len >= NET_FRAME_MIN && c->readable_len <= NET_FRAME_MAX;
 }
 
-/* Good enough to be counted: the guest may change the address after the tap has read it. */
+/* Exact enough for a counter: the guest may change the address after the tap has read it. */
 static bool net_tx_is_spoofed(const struct net_tx *tx, const struct virtq_chain *c)
 {
     uint8_t source[ETH_ALEN];
@@ -51,7 +51,7 @@ enum tx_step {
     TX_DONE,      /* a chain was answered: its frame was sent or dropped */
     TX_EMPTY,     /* the guest has no chain */
     TX_FULL,      /* the tap has no room */
-    TX_THROTTLED, /* the rate limiter has to allow it first */
+    TX_THROTTLED, /* the rate limiter makes the next frame wait */
 };
 
 static bool net_tx_is_throttled(struct net_tx *tx)

@@ -27,14 +27,14 @@ struct net_tx {
     struct iovec iov[VIRTQ_SIZE_MAX];
 };
 
-/* *tx is zeroed before. */
+/* *tx must be zeroed. */
 void net_tx_init(struct net_tx *tx, const struct net_port *port, const uint8_t mac[ETH_ALEN]);
 
 /* The driver made frames available. */
 void net_tx_kick(struct net_tx *tx);
 
-/* Cancels the wait. While `waiting` is true its end is yet to come, and the port's idle is called
- * then. */
+/* Cancels the wait. If `waiting` is still true after that, the wait ends later, and the port's idle
+ * is called then. */
 void net_tx_stop(struct net_tx *tx);
 
 #endif

@@ -14,9 +14,9 @@
  *   kicks_on The same with the roles exchanged: store avail_event or the flag, full fence, load the
  *            available index (2.7.10.1).
  *
- * With VIRTIO_F_EVENT_IDX, switching kicks off stores nothing. The driver kicks when its index
- * passes avail_event; it has passed that already and does not pass it again until kicks_on moves
- * it, or until 65,536 chains later, when one kick too many comes.
+ * With VIRTIO_F_EVENT_IDX, kicks_off stores nothing. The driver kicks when its index passes
+ * avail_event. The index is past avail_event already, and passes it again only if kicks_on moves
+ * avail_event, or after 65,536 more chains, which costs one needless kick.
  */
 #include "virtio-mmio/queue/queue.h"
 
@@ -27,7 +27,8 @@
 #include <string.h>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ring fields are used unconverted");
-static_assert(sizeof(struct vring_desc) == 16 && sizeof(struct vring_used_elem) == 8, "2.7");
+static_assert(sizeof(struct vring_desc) == 16 && sizeof(struct vring_used_elem) == 8,
+              "virtio 1.2, 2.7");
 
 #define CHAIN_BYTES_MAX (UINT64_C(1) << 32)
 
@@ -35,7 +36,7 @@ static const char *const fault_texts[] = {
     [VIRTQ_SOUND] = "nothing is wrong",
     [VIRTQ_BAD_SIZE] = "the queue's size is not a power of two, or too large",
     [VIRTQ_BAD_RING] = "a ring is misaligned or not in RAM",
-    [VIRTQ_BAD_INDEX] = "the available index runs ahead of the queue",
+    [VIRTQ_BAD_INDEX] = "more chains are available than the queue has descriptors",
     [VIRTQ_BAD_NEXT] = "a chain names a descriptor that does not exist",
     [VIRTQ_TOO_LONG] = "a chain loops or is longer than the queue",
     [VIRTQ_TOO_MANY] = "a chain has more buffers than the device takes",
@@ -120,8 +121,8 @@ struct table {
     bool indirect;
 };
 
-/* Copies, as an indirect table need not be aligned. The barrier keeps the compiler from reading
- * guest memory again instead of using the copy. */
+/* Uses memcpy, because an indirect table need not be aligned. The barrier keeps the compiler from
+ * reading guest memory again instead of using the copy. */
 static struct vring_desc desc_read(const struct table *t, uint32_t index)
 {
     struct vring_desc copy;
@@ -171,7 +172,7 @@ static enum virtq_fault buffer_add(const struct virtq *q, struct virtq_chain *ch
 }
 
 /* Follows at most as many descriptors as the queue has, over both tables, so a loop ends too. The
- * descriptor that refers to a table does not count, and there is at most one. */
+ * descriptor that refers to the indirect table does not count; a chain has at most one of those. */
 static enum virtq_fault chain_walk(const struct virtq *q, struct virtq_chain *chain)
 {
     struct table t = { .at = (const uint8_t *)q->desc, .count = q->size };

@@ -5,13 +5,15 @@
  *
  * This room is queues and the vectors of buffers in their chains. It is pure: it knows guest memory
  * (core/vm/mem.h); it must not know devices, registers, file descriptors, clocks or threads.
- * Whoever owns a queue, in a running device the loop thread, calls from one thread at a time.
+ * Only one thread at a time may use a queue: in a running device, the loop thread.
  *
- * The driver may write anything in guest memory at any moment, so each field is read once, and the
- * copy is judged and used. A queue whose driver breaks the rules becomes faulty: it gives no chain
- * any more until it is reset.
+ * The driver may write anything in guest memory at any moment. So these functions read each field
+ * once, then check and use the copy. A queue whose driver breaks the rules becomes faulty and gives
+ * no more chains until it is reset.
  *
- * A device takes chains, answers them in any order, and makes the answers visible in batches:
+ * A kick is the driver's notification that chains are available (2.7.13.4). To answer a chain is to
+ * put it into the used ring. A device takes chains, answers them in any order, and makes the
+ * answers visible in batches:
  *
  *   do {
  *       virtq_kicks_off(q);
@@ -79,9 +81,10 @@ struct virtq {
  * driver may change while the device looks at it. */
 struct virtq_chain {
     struct iovec *iov; /* device-readable buffers first, then device-writable ones */
-    uint16_t iov_max;  /* a chain with more buffers is a fault: tell the driver this maximum */
+    /* A chain with more buffers than this is a fault, so the driver has to know the limit. */
+    uint16_t iov_max;
     uint16_t head;     /* for virtq_push */
-    uint16_t readable; /* buffers */
+    uint16_t readable; /* number of device-readable buffers */
     uint16_t writable;
     uint64_t readable_len; /* bytes; both together at most 2^32 */
     uint64_t writable_len;
@@ -95,19 +98,19 @@ const char *virtq_fault_text(enum virtq_fault fault);
 /* The initial state, also after use: nothing set up, nothing in flight. Keeps size_max. */
 void virtq_reset(struct virtq *q);
 
-/* Checks what the driver set up and makes the queue ready if it is sound. `features` are the
- * negotiated ones. Each of the three areas must lie in one region of mem, which outlives the use of
- * the queue. After a fault the queue is faulty and not ready. */
+/* Checks what the driver set up and makes the queue ready if that is sound; otherwise leaves the
+ * queue faulty and not ready. `features` are the negotiated ones. Each of the three areas must lie
+ * in one region of mem. mem must outlive the use of the queue. */
 enum virtq_fault virtq_enable(struct virtq *q, const struct mem *mem, uint64_t features);
 
-/* The queue gives no chain any more. Chains in flight may still be answered. */
+/* From now on the queue gives no chains. Chains in flight may still be answered. */
 void virtq_stop(struct virtq *q);
 
-/* The device's part. A queue that is not ready has no chains and wants no kick. */
+/* The device's part. A queue that is not ready gives no chains and wants no kick. */
 
 /* Takes the next available chain. 1: it is in *chain. 0: there is none. -EPROTO: the queue is
- * faulty and *chain means nothing. Buffers of length 0, which the specification does not forbid,
- * are left out. */
+ * faulty, perhaps since virtq_enable, and *chain means nothing. Buffers of length 0, which the
+ * specification does not forbid, are left out. */
 int virtq_pop(struct virtq *q, struct virtq_chain *chain);
 
 /* Gives back the `count` chains popped last, so that they are popped again. None of them may have
@@ -122,14 +125,15 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t len);
 /* Makes everything pushed visible to the driver at once. True: the driver wants an interrupt. */
 bool virtq_publish(struct virtq *q);
 
-/* Whether virtq_pop would give a chain or report a fault. */
+/* Whether it is worth calling virtq_pop: there is a chain or a fault. False for a queue that is
+ * stopped or not ready. */
 bool virtq_has_chain(struct virtq *q);
 
-/* Asks the driver not to kick. It may do so all the same (2.7.10). */
+/* Asks the driver not to kick. The driver may kick all the same (2.7.10). */
 void virtq_kicks_off(struct virtq *q);
 
-/* Asks for a kick when the next chain becomes available. True: there already is one, and no kick
- * will come for it, so pop. Never true if the queue gives no chain any more. */
+/* Asks for a kick when the next chain becomes available. True: a chain is available already. Pop
+ * it, because no kick will come for it. Always false if the queue gives no more chains. */
 bool virtq_kicks_on(struct virtq *q);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * The bytes go straight into the guest's buffers and are never kept, so none are left in this
  * process and none are handed out twice after a snapshot. All devices share the loop thread, so one
- * turn of the loop produces a bounded number of bytes. A timer that is due at once then goes on
- * after the other devices had their turn.
+ * turn of the loop produces a bounded number of bytes. If there is more to do, a timer that is due
+ * at once continues the work after the other devices have had their turn.
  */
 #include "virtio-mmio/rng/rng.h"
 

@@ -1,7 +1,7 @@
 #ifndef VIRTIO_MMIO_RNG_RNG_H
 #define VIRTIO_MMIO_RNG_RNG_H
 /*
- * Randomness for the guest: the entropy device (virtio 1.2, 5.4), from the host kernel's generator.
+ * The entropy device (virtio 1.2, 5.4): random bytes from the host kernel's generator.
  *
  * This room is that device alone. It knows the transport and getrandom(2); it must not know guest
  * addresses, other devices or the machine.
@@ -12,7 +12,7 @@
  *   rng_destroy(rng)                     in or after gone
  *
  * A request gets as many bytes as its buffers hold, up to 64 KiB. A request without a
- * device-writable buffer, or with a device-readable one (5.4.6.1), is answered with none.
+ * device-writable buffer, or with a device-readable one (5.4.6.1), gets no bytes.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,7 +45,7 @@ struct rng_counters {
 struct rng {
     struct virtio_device virtio; /* first member */
     struct rate_limiter limiter;
-    struct loop_op wait; /* timer: until the limiter lets it go on, or the next turn */
+    struct loop_op wait; /* timer: ends when the limiter allows more, or in the next turn */
     bool waiting;        /* that timer runs */
     bool throttled;      /* it waits for the limiter */
     ssize_t (*source)(void *to, size_t len, unsigned flags); /* getrandom */

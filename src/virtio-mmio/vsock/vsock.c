@@ -73,7 +73,7 @@ static void vsock_wake(struct vsock_port *port)
     loop_post(s->virtio.loop, &s->turn);
 }
 
-/* Ends the reset if nothing is in flight any more. Whatever is wakes another turn when it ends. */
+/* Ends the reset if nothing is in flight. If something is, it asks for another turn as it ends. */
 static void vsock_drain(struct vsock *s)
 {
     if (s->port.mux.count > 0 || s->clients.waits || s->clients.timer_runs)
@@ -154,8 +154,8 @@ static void vsock_reset(struct virtio_device *v)
     vsock_wake(&s->port);
 }
 
-/* The driver's connections stayed with the saved device, and its CID may differ: activate tells it,
- * and it reads the CID again. */
+/* The driver's connections stayed with the saved device, and the CID may differ. vsock_activate
+ * sends the transport reset event, upon which the driver ends them and reads the CID again. */
 static void vsock_restore(struct virtio_device *v, const void *config, struct state_fields *f)
 {
     (void)config;

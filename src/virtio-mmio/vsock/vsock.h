@@ -35,7 +35,7 @@ struct vsock_config {
     unsigned conns_max;   /* at a time, each a descriptor and up to 128 KiB; 0: the default */
 };
 
-/* -EINVAL for a CID or path that cannot be, -ENOMEM, or as vsock_place_take (vsock_place.h). */
+/* -EINVAL for an impossible CID or path, -ENOMEM, or as vsock_place_take (vsock_place.h). */
 int vsock_create(struct vsock **out, const struct vsock_config *config, struct err *e);
 
 /* The device was never plugged, or is gone. Removes the socket that it made. Accepts NULL. */
@@ -44,8 +44,9 @@ void vsock_destroy(struct vsock *s);
 /* The virtio device to plug. */
 struct virtio_device *vsock_device(struct vsock *s);
 
-/* Loop thread, while plugged. Ends all connections without telling the guest of each; the transport
- * reset event (5.10.6.7) makes it forget them all. For a guest that goes on from a snapshot. */
+/* Loop thread, while plugged. Ends all connections without telling the guest of each. Sends it the
+ * transport reset event (5.10.6.7) instead, which makes it forget them all, if it has offered an
+ * event buffer. For a guest that goes on from a snapshot. */
 void vsock_transport_reset(struct vsock *s);
 
 #endif

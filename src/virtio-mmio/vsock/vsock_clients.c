@@ -4,7 +4,7 @@
  * A client counts as a connection from the moment it is accepted. One that does nothing keeps that
  * place from others, the guest's own connections among them. So there is a deadline for the
  * client's line, which a piece of the line does not extend, and then one for the guest's answer.
- * Both leave enough time for a person who types the line.
+ * The first leaves enough time for a person who types the line.
  */
 #include "virtio-mmio/vsock/vsock_clients.h"
 
@@ -18,8 +18,8 @@
 
 #define TAKEN_AT_ONCE 16u
 
-/* How long a client may take for its line, and then the guest for its answer. It is one time for
- * both, so that one list in order of arrival is in order of deadlines. */
+/* How long a client may take for its line, and then the guest for its answer. Both get the same
+ * time, so that links that are appended to one list stay in order of their deadlines. */
 #define ANSWER_NS (5 * (uint64_t)NS_PER_S)
 
 /* How long a client waits if no descriptor is free. */

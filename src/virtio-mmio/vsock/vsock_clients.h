@@ -22,8 +22,8 @@ void vsock_clients_start(struct vsock_clients *c);
 /* Accepts no more clients, and cancels both operations. The port is woken as each of them ends. */
 void vsock_clients_stop(struct vsock_clients *c);
 
-/* Reads on in the line of a client whose socket is readable. Once the line is complete the guest is
- * asked for the connection. */
+/* Reads more of a client's line from its socket, which is readable. Once the line is complete, asks
+ * the guest for the connection. */
 void vsock_clients_read(struct vsock_clients *c, struct vsock_link *l);
 
 /* Call it after clients came, began to wait for the guest's answer, or ended: sets the timer. */

@@ -9,8 +9,8 @@
 
 #include <assert.h>
 
-/* How many forwarded bytes the guest does not know of before it is sent a CREDIT_UPDATE: few enough
- * that it never waits for a socket that keeps up, and so many that updates are rare. */
+/* The guest is sent a CREDIT_UPDATE when this many forwarded bytes are unknown to it: few enough
+ * that the guest never waits for a socket that keeps up, and enough that updates are rare. */
 #define UPDATE_AT (VSOCK_BUFFER / 4)
 
 /* What the guest can be told, in the order in which it is told. */
@@ -44,7 +44,7 @@ static bool conn_has_to_say(const struct vsock_conn *c, enum say what)
     return c->say >> what & 1;
 }
 
-/* Nothing more than a RST is said of a connection that is over. */
+/* Once a connection is over, a RST is all that the guest may still be told of it. */
 static void conn_finish(struct vsock_conn *c, bool tell)
 {
     c->state = VSOCK_CLOSED;
@@ -205,7 +205,7 @@ uint32_t vsock_conn_credit(const struct vsock_conn *c)
     return on_the_way < c->guest_alloc ? c->guest_alloc - on_the_way : 0;
 }
 
-/* Asks once, because a guest that answers without giving credit would be asked for ever. */
+/* Asks only once. A guest that answers without giving credit would otherwise be asked for ever. */
 void vsock_conn_starve(struct vsock_conn *c)
 {
     bool takes = c->state == VSOCK_OPEN && !(c->guest_shut & VIRTIO_VSOCK_SHUTDOWN_RCV);

@@ -27,12 +27,12 @@
  *    '---- vsock_conn_reset --> CLOSED <-----------'
  *
  * The guest sends the RESPONSE; either side may send the RST. An OPEN connection has four more
- * bits, which are only ever set:
+ * bits, none of which is ever cleared:
  *
  *   guest_shut   SEND: the guest sends no more      RCV: the guest takes no more
  *   host_shut    SEND: the peer sends no more       RCV: the peer takes no more
  *
- * Once nothing can flow in either direction any more, whoever closed which, both bits of host_shut
+ * Once nothing more can flow in either direction, no matter who shut which, both bits of host_shut
  * are set: the guest is told by SHUTDOWN, and ends the connection by RST (5.10.6.5).
  */
 enum vsock_state {
@@ -52,8 +52,8 @@ struct vsock_conn {
 
     /* Free-running counts of bytes (5.10.6.3). */
     uint32_t sent;            /* to the guest */
-    uint32_t guest_alloc;     /* buf_alloc and fwd_cnt as the guest gave them: */
-    uint32_t guest_forwarded; /* the size of its buffer, and what has left that */
+    uint32_t guest_alloc;     /* the guest's buf_alloc: the size of its buffer */
+    uint32_t guest_forwarded; /* the guest's fwd_cnt: what has left that buffer */
     uint32_t received;        /* from the guest */
     uint32_t forwarded;       /* of those, what the host's socket took or was dropped */
     uint32_t told;            /* `forwarded` as the guest was last told */
@@ -63,13 +63,14 @@ struct vsock_conn {
 enum vsock_news {
     VSOCK_NOTHING,  /* nothing but perhaps credit */
     VSOCK_ACCEPTED, /* the guest accepts the connection that the peer wants */
-    VSOCK_DATA,     /* its payload is for the host's socket; vsock_conn_forwarded follows */
+    VSOCK_DATA,     /* its payload is for the host's socket; then call vsock_conn_forwarded */
     VSOCK_SHUT,     /* guest_shut has changed; if both bits are set, the state is CLOSED */
     VSOCK_ENDED,    /* the guest's RST ended the connection */
     VSOCK_BROKEN,   /* it breaks the rules, and the connection was reset */
 };
 
-/* From NEW: ask if the peer wants the guest's port, answer if the guest's REQUEST h is granted. */
+/* From NEW. vsock_conn_ask: the peer wants a connection to the guest's port. vsock_conn_answer: the
+ * guest's REQUEST h is granted. */
 void vsock_conn_ask(struct vsock_conn *c, uint32_t guest_port, uint32_t host_port);
 void vsock_conn_answer(struct vsock_conn *c, const struct virtio_vsock_hdr *h);
 
@@ -88,8 +89,8 @@ void vsock_conn_reset(struct vsock_conn *c);
 /* Ends it without telling the guest. */
 void vsock_conn_forget(struct vsock_conn *c);
 
-/* How many bytes the guest takes now. If that is 0 while bytes wait for it, vsock_conn_starve makes
- * the guest be asked for credit, once. */
+/* How many bytes the guest takes now. Call vsock_conn_starve if that is 0 while bytes wait for the
+ * guest: it will be asked for credit, once. */
 uint32_t vsock_conn_credit(const struct vsock_conn *c);
 void vsock_conn_starve(struct vsock_conn *c);
 

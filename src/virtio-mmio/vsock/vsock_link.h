@@ -50,7 +50,7 @@ struct vsock_link {
     struct vsock_hub *hub;
     int fd; /* -1 once the socket is no longer needed */
 
-    bool readable, writable;  /* a read or write of the socket may do something */
+    bool readable, writable;  /* a read or write of the socket may succeed */
     bool hung_up;             /* the socket is to be closed once no poll uses it */
     bool polls_in, polls_out; /* in and out are in flight */
     struct loop_op in, out;
@@ -72,7 +72,7 @@ struct vsock_link {
  * no memory, and the socket is still the caller's. */
 struct vsock_link *vsock_link_create(struct vsock_hub *hub, int fd, uint32_t guest_cid);
 
-/* The link is over (vsock_link_is_over). */
+/* The link must be over (vsock_link_is_over). */
 void vsock_link_destroy(struct vsock_link *l);
 
 /* Ends the connection without telling guest or peer; vsock_link_follow then closes the socket. */

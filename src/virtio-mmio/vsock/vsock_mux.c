@@ -27,7 +27,7 @@ void vsock_mux_init(struct vsock_mux *m, unsigned limit)
     TAILQ_INIT(&m->lingering);
 }
 
-/* Two pairs of ports share a bucket with a chance of about one in VSOCK_BUCKETS. */
+/* Two pairs of ports share a bucket with a chance of at most two in VSOCK_BUCKETS. */
 static unsigned mux_bucket(const struct vsock_mux *m, uint32_t guest_port, uint32_t host_port)
 {
     uint64_t ports = (uint64_t)guest_port << 32 | host_port;
@@ -79,7 +79,7 @@ uint32_t vsock_mux_client_port(struct vsock_mux *m, uint32_t guest_port)
 
 /* The lists. */
 
-/* Puts the link at the end of a list if `is`, else takes it off. No change if it is so already. */
+/* Puts the link at the end of a list if `is`, else takes it off. Does nothing if already so. */
 #define MUX_MEMBER(links, link, field, flag, is)   \
     do {                                           \
         if ((is) && !(link)->flag)                 \

@@ -36,8 +36,8 @@ struct vsock_mux {
 
 void vsock_mux_init(struct vsock_mux *m, unsigned limit);
 
-/* Whether one more link can be added. If the mux is full, gives up the link that has lingered
- * longest to make room. */
+/* Whether one more link can be added. If the mux is full, makes room by giving up the link that has
+ * lingered longest, provided that the mux can keep its reset. */
 bool vsock_mux_has_room(struct vsock_mux *m);
 
 /* Takes over the link; vsock_mux_settle destroys it when it is over. */

@@ -1,10 +1,11 @@
 #ifndef VIRTIO_MMIO_VSOCK_VSOCK_PACKET_H
 #define VIRTIO_MMIO_VSOCK_VSOCK_PACKET_H
 /*
- * The header of a vsock packet, from and to the guest (virtio 1.2, 5.10.6). Pure.
+ * The header of a vsock packet, from and to the guest (virtio 1.2, 5.10.6). Pure. Its fields, each
+ * after its width in bits, make 44 bytes. The payload follows them.
  *
  *   64 source CID | 64 destination CID | 32 source port | 32 destination port | 32 length
- *   16 type | 16 operation | 32 flags | 32 buffer | 32 forwarded        44 bytes, then the payload
+ *   16 type | 16 operation | 32 flags | 32 buf_alloc | 32 fwd_cnt
  */
 #include <linux/virtio_vsock.h>
 #include <stdbool.h>
@@ -15,7 +16,8 @@
 #define VSOCK_HOST_CID    2u
 #define VSOCK_HEADER_SIZE sizeof(struct virtio_vsock_hdr)
 
-/* The longest payload of a packet to the guest. Only its credit limits a packet of the guest's. */
+/* The longest payload of a packet to the guest. For packets from the guest its credit is the only
+ * limit. */
 #define VSOCK_PACKET_MAX (64u << 10)
 
 #define VSOCK_SHUT_BOTH (VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)

@@ -7,9 +7,9 @@
  *
  * Between that question and the file's removal nobody else may put a living socket there; and bind
  * makes its file a moment before the socket can be connected to. So all of it happens under a lock
- * on the folder, which needs no file of its own and ends with its process. A process that cannot
- * get the lock, because it may not read the folder or another process holds on to the lock, can
- * still take a free place, which bind gives to one process only, but it removes nothing.
+ * on the folder, which needs no file of its own and ends with its process. A process cannot get the
+ * lock if it may not read the folder, or if another process holds on to the lock. It can then still
+ * take a free place, which bind gives to one process only, but it removes nothing.
  */
 #include "virtio-mmio/vsock/vsock_place.h"
 
@@ -30,7 +30,7 @@
 
 #define MARK S_ISVTX
 
-/* Whether a process has the socket open. Assumes so if it cannot be asked. */
+/* Whether a process has the socket open. True also if that cannot be found out. */
 static bool place_is_alive(const struct sockaddr_un *at)
 {
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -72,11 +72,11 @@ static bool place_is_port(const char *text)
 static int place_clash(const char *port, const char *of, struct err *e)
 {
     return err_set(e, EADDRINUSE,
-                   "the guest whose socket is '%s' would take '%s' for one of the host's ports", of,
+                   "the guest whose socket is '%s' would take '%s' for the socket of a server", of,
                    port);
 }
 
-/* Refuses a path that would be a port of another vsock. */
+/* Refuses a path that another vsock would take for the server of a port. */
 static int place_check_base(const struct sockaddr_un *at, struct err *e)
 {
     const char *tail = strrchr(at->sun_path, '_');
@@ -88,7 +88,7 @@ static int place_check_base(const struct sockaddr_un *at, struct err *e)
     return place_has_vsock(&base) ? place_clash(at->sun_path, base.sun_path, e) : 0;
 }
 
-/* Refuses a path if another vsock's would be a port of it. */
+/* Refuses a path whose vsock would take that of another for the server of a port. */
 static int place_check_ports(const struct sockaddr_un *at, int folder, struct err *e)
 {
     const char *slash = strrchr(at->sun_path, '/'), *name = slash ? slash + 1 : at->sun_path;

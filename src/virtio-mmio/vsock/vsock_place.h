@@ -16,11 +16,12 @@ struct err;
 /* The longest text that is appended to a path. */
 #define VSOCK_PLACE_PORT "_4294967295"
 
-/* Any thread. Binds fd to the address, and first removes a socket there that no process has open
- * any more. -EADDRINUSE: a process has the socket there open, or a living vsock has a path that
- * would be a port of this one, or the other way round; if `patient`, waits for a process that is
- * just being killed (linger.h). -EEXIST: the file there is not a socket. -EACCES: a dead socket is
- * there, but the folder cannot be locked to remove it. */
+/* Any thread. Binds fd to the address. Before that it removes a socket there that no process has
+ * open any more. If `patient`, it waits for a process that is just being killed (linger.h).
+ *
+ * -EADDRINUSE: a process has the socket there open, or a vsock that is alive has a clashing path:
+ * one of the two paths is the other with "_<port>" appended. -EEXIST: the file there is not a
+ * socket. -EACCES: a dead socket is there, but the folder cannot be locked to remove it. */
 int vsock_place_take(int fd, const struct sockaddr_un *address, bool patient, struct err *e);
 
 /* Whether the file at this path is a vsock's own socket. */

@@ -1,9 +1,9 @@
 /*
  * Packets between queues and connections.
  *
- * The guest's packets are taken even while it offers no receive buffers (5.10.6.1), because what a
- * connection has to tell the guest needs no memory. Only resets for packets that belong to no
- * connection need some. While too many of these wait, no more packets are taken.
+ * The guest's packets are taken even while it offers no receive buffers (5.10.6.1). This works
+ * because a connection needs no memory for what it has to tell the guest. Only resets for packets
+ * that belong to no connection need some. While too many of these wait, no more packets are taken.
  */
 #include "virtio-mmio/vsock/vsock_port.h"
 
@@ -169,8 +169,9 @@ static bool port_speak_link(struct vsock_link *l, struct iovec *data, unsigned c
     return true;
 }
 
-/* Makes the next packet of all connections and resets. Its payload goes into the chain after the
- * room for the header. False: there is none after all. */
+/* Makes the next packet for the guest: a reset that waits, or else the packet of the connection
+ * whose turn it is. The payload goes into the chain, after room for the header. False: there is no
+ * packet after all. */
 static bool port_speak_any(struct vsock_port *p, const struct virtq_chain *c,
                            struct virtio_vsock_hdr *h)
 {

@@ -26,7 +26,7 @@ struct vsock_port {
     struct vsock_listener listener;
     struct vsock_counters counters;
     uint32_t cid;
-    bool held; /* no packet of the guest's is taken until it has taken some resets */
+    bool held; /* too many resets wait: no packet of the guest's is taken */
     void (*wake)(struct vsock_port *port); /* asks for a turn */
     struct iovec iov[VIRTQ_SIZE_MAX], data[VIRTQ_SIZE_MAX];
 };

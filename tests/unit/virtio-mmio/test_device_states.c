@@ -226,7 +226,7 @@ ON_BOTH(a_disk_of_other_blocks_is_refused)
     vd_start(&d, 0);
     save();
     cr_assert_eq(vd_restore(&to, &w, &e), -EINVAL);
-    cr_assert_str_eq(e.text, "section 'block.vol': its blocks have another size than this file's");
+    cr_assert_str_eq(e.text, "section 'block.vol': its block size is not this file's");
     disks_finish();
 }
 

@@ -229,7 +229,7 @@ Test(plug, descriptors_that_are_short)
     cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     limit.rlim_cur = (rlim_t)fcntl(0, F_DUPFD, 0);
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    expect_refused(&slot, EMFILE, "echo: no eventfd for queue 0");
+    expect_refused(&slot, EMFILE, "echo: cannot create an eventfd for queue 0");
 }
 
 /* A host whose seccomp filter refuses every way to read: the device fails, the process goes on. */

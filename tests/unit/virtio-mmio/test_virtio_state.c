@@ -321,7 +321,7 @@ static const struct change {
     uint64_t value;
     const char *text;
 } changes[] = {
-    { 1, 2, "section 'echo': it is another kind of device" },
+    { 1, 2, "section 'echo': it was saved by another kind of device" },
     { 2, 0x10, "section 'echo': its status is one that no driver can bring about" },
     { 2, 7, "section 'echo': its status is one that no driver can bring about" },
     { 2, 3, "section 'echo': a queue is ready although features are not agreed on" },

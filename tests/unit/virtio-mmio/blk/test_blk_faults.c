@@ -241,7 +241,7 @@ BOTH(a_write_of_which_only_a_part_gets_through)
     cr_assert_eq(image_byte(10 * BLK_SECTOR - 1), 0xcd);
     cr_assert_eq(image_byte(10 * BLK_SECTOR), sector_byte(10));
     expect_in_log(
-        "an I/O error for the guest: 1024 bytes at 5120 could not be transferred: File too "
+        "an I/O error for the guest: the transfer failed at byte 5120, with 1024 to go: File too "
         "large\n");
     disk_close();
 }

@@ -213,7 +213,7 @@ Test(blk_file, one_writer_or_many_readers)
     cr_assert_eq(blk_file_open(&other, path, read_only, &e), 0);
     blk_file_close(&other);
     cr_assert_eq(blk_file_open(&other, path, writable, &e), -EAGAIN);
-    cr_assert(says("this one writes"), "%s", e.text);
+    cr_assert(says("a writer needs it alone"), "%s", e.text);
     blk_file_close(&f);
 }
 

@@ -311,7 +311,7 @@ Test(vsock_place, is_no_port_of_a_living_vsock)
 
     cr_assert_eq(below, -EADDRINUSE);
     for (unsigned i = 0; i + 1 < sizeof(ports) / sizeof(ports[0]); i++)
-        expect_refusal(ports[i], EADDRINUSE, "one of the host's ports");
+        expect_refusal(ports[i], EADDRINUSE, "for the socket of a server");
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         drop(take(names[i]), names[i]);
     drop(take(ports[3]), ports[3]); /* of v_1, and there is none */
@@ -322,7 +322,7 @@ Test(vsock_place, has_no_living_vsock_for_a_port)
 {
     int fd = take("v_5");
 
-    expect_refusal("v", EADDRINUSE, "one of the host's ports");
+    expect_refusal("v", EADDRINUSE, "for the socket of a server");
     drop(take("v_"), "v_");
     drop(take("v_5_"), "v_5_");
     drop(fd, "v_5");
