@@ -115,6 +115,6 @@ exec unshare -rm sh -c 'mkdir "$work/dev" && mount -t tmpfs none "$work/dev" &&
 SCRIPT
 chmod +x "$work/without-kvm"
 doctor "$work/without-kvm"
-chosen "no accelerator at all" 1 '^No machine can run here: .*memory for generated code'
+chosen "no accelerator at all" 1 '^No machine can run here: .*memory file for generated code'
 found "no accelerator at all" 'software CPU' no 'executable'
 conclude
