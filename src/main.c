@@ -19,6 +19,7 @@
 
 #include "api/cli/cli.h"
 #include "api/doctor/doctor.h"
+#include "api/run/deadly.h"
 #include "api/run/report.h"
 #include "api/run/run.h"
 #include "api/run/signals.h"
@@ -108,7 +109,7 @@ static int run_verb(const struct cli *cli, struct timeline *timeline)
         say_sentence(sentence);
     patience_say(report_timeline(timeline, cli->timeline).text, say_deadline_ns());
     if (end.signal)
-        signals_die(end.signal);
+        deadly_die(end.signal);
     return report_status(end.why);
 }
 

@@ -7,9 +7,9 @@
  *
  * Nothing else happens. The kernel may still write into the guest's buffers, so the driver must not
  * have them back yet, and the vCPU that asked for the reset waits at its gate (core/vm/vcpu.h).
- * Whoever pauses or stops the vCPUs does not wait for it. If the disk comes back, as most do, the
- * guest goes on where it was. Ending the machine instead would lose every guest of a host whose
- * file server was away for a while; the operator has been told and can still do that.
+ * Whoever pauses or stops the vCPUs does not wait for that vCPU. If the disk comes back, as most
+ * do, the guest goes on where it was. Ending the machine instead would lose every guest of a host
+ * whose file server was away for a while; the operator has been told and can still do that.
  *
  * Loop thread.
  */

@@ -21,7 +21,7 @@ struct virtio_setup {
     uint32_t queue_size;  /* descriptors, a power of two up to VIRTQ_SIZE_MAX */
 };
 
-/* The loop thread makes the calls, without the lock, except where it says otherwise. */
+/* The loop thread makes the calls, without the lock, except where a comment says otherwise. */
 struct virtio_ops {
     uint32_t id; /* VIRTIO_ID_BLOCK, ... (5) */
 

@@ -3,7 +3,7 @@
  *
  * A device that is held gets no chain and no kick. Restoring leaves a device as its driver's
  * register writes would, under the same rules, just before the loop thread acts on DRIVER_OK.
- * virtio_resume posts `work`, so that the loop thread does, as after a driver's write.
+ * virtio_resume then posts `work`, as a driver's write does.
  */
 #include "virtio-mmio/virtio_state.h"
 
@@ -61,8 +61,10 @@ void virtio_quiesce(struct virtio_device *v, void (*quiet)(struct virtio_device 
     resetting = v->status.resetting;
     device_unlock(&v->device);
     if (resetting) { /* virtio_quiet follows once the reset is over */
+        /* Drains now, not from `work`: a callback of the device that came before `work` would find
+         * the device LIVE and held, and call virtio_quiet although the reset is not over. */
         if (v->phase != VIRTIO_DRAINING)
-            virtio_drain(v); /* now: a device that is LIVE and held would report rest instead */
+            virtio_drain(v);
         virtio_hurry(v);
         return;
     }

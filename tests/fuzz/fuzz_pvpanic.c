@@ -49,7 +49,7 @@ static void restore(const uint8_t *data, size_t size)
 
     if (state_open(&r, data, size, &e) < 0)
         return;
-    if (pvpanic_restore(&p, &r, &e) < 0)
+    if (pvpanic_load(&p, &r, &e) < 0)
         NEED(e.text[0] != '\0' && p.seen == before);
     NEED(p.seen <= 3);
 }

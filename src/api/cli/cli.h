@@ -34,7 +34,7 @@ struct cli {
 };
 
 /* Parses args, which is argv without the program's name and ends with NULL; *out keeps pointers
- * into it, and texts with device keys are cut up in place. A machine is one of architecture `arch`.
+ * into it, and texts with device keys are cut up in place. `arch` is the guest's architecture.
  * Fails with a negative errno and a sentence if the command is wrong. For CLI_RUN, out->machine has
  * passed config_check. */
 int cli_parse(char *const *args, const struct guest_arch *arch, struct cli *out, struct err *e);

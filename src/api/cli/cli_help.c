@@ -45,7 +45,7 @@ const char cli_run_help[] =
     "  --rng[=KEY,...]     randomness from the host\n"
     "  --virtio-cmdline    announce devices on the kernel command line too\n"
     "  --help-devices      list the keys of the devices\n"
-    "  --timeline[=json]   at the end, print to stderr when each phase began\n"
+    "  --timeline[=json]   at the end, print to stderr when each step was reached\n"
     "  --log-level LEVEL   off, error, warn, info, debug or trace (warn)\n"
     "  --log-file FILE     append the log to FILE instead of writing it to stderr\n"
     "\n"

@@ -48,7 +48,7 @@ void suggest_offer(struct suggest *s, const char *known)
     if (len > SUGGEST_WORD_MAX)
         return;
     distance = suggest_distance(s->word, known);
-    /* With more edits than a third of the characters, or with half of them, it is another word. */
+    /* If over a third of the characters (rounded up) or half need an edit, it is another word. */
     if (distance > (len + 2) / 3 || distance * 2 >= len)
         return;
     if (!s->best || distance < s->distance) {

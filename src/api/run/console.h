@@ -66,7 +66,7 @@ struct console_help {
 };
 
 struct console {
-    struct serial_sink sink; /* first member: the console casts it back to itself */
+    struct serial_sink sink; /* first member: its callbacks cast it to the console */
     struct loop *loop;
     struct serial *serial;
     struct power *power;

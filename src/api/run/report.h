@@ -1,8 +1,8 @@
 #ifndef API_RUN_REPORT_H
 #define API_RUN_REPORT_H
 /*
- * What mote tells the operator when a run is over: when each phase began, and how the run ended.
- * Pure.
+ * What mote tells the operator when a run is over: when each step was reached, and how the run
+ * ended. Pure.
  */
 #include <stddef.h>
 
@@ -11,7 +11,7 @@
 
 enum report_form {
     REPORT_NONE,
-    REPORT_TEXT, /* one line per phase: "kernel loaded: 5210 us", "boot-timer write: not reached" */
+    REPORT_TEXT, /* one line per step: "kernel loaded: 5210 us", "boot-timer write: not reached" */
     REPORT_JSON, /* one line, {"timeline_us":{"kernel_loaded":5210,"boot_timer_write":null,...}} */
 };
 

@@ -115,8 +115,3 @@ int signals_caught(void)
 {
     return signals.caught;
 }
-
-_Noreturn void signals_die(int sig)
-{
-    deadly_die(sig);
-}

@@ -3,7 +3,7 @@
 /*
  * The signals that ask mote to end: SIGTERM, SIGHUP, SIGINT, SIGQUIT.
  *
- * The first one ends the machine as Ctrl-A x does; mote then dies of that signal (signals_die), so
+ * The first one ends the machine as Ctrl-A x does; mote then dies of that signal (deadly.h), so
  * that its parent sees what it would have seen without a handler. A second one does not wait for
  * the machine: it restores the terminal, flushes the log and kills mote at once. A signal that was
  * ignored when mote was started (nohup) stays ignored.
@@ -35,8 +35,5 @@ void signals_finish(void);
 
 /* The first signal that came since signals_init, or 0. */
 int signals_caught(void);
-
-/* Dies of the signal: deadly_die. */
-_Noreturn void signals_die(int sig);
 
 #endif

@@ -75,8 +75,8 @@ static size_t nowait_tty_piece(const struct iovec *iov)
     return len > 0 ? len : 1;
 }
 
-/* How many bytes a blocking descriptor takes without sleeping once poll has reported it ready, of a
- * write that begins with *iov. SIZE_MAX: all of them. */
+/* How long a write from *iov on may be without sleeping, where poll has reported the blocking
+ * descriptor ready. SIZE_MAX: any length. */
 static size_t nowait_room(int fd, const struct iovec *iov)
 {
     struct stat st;

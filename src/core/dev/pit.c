@@ -361,7 +361,7 @@ void pit_save(const struct pit *p, struct state_writer *w, uint64_t now_ns)
 }
 
 /* The time so many ns ago; 1 where that was before this host's clock began, because 0 in stopped_ns
- * means that the gate is open. */
+ * means that the counter is not stopped. */
 static uint64_t pit_ns_ago(uint64_t now_ns, uint64_t ns)
 {
     return ns < now_ns ? now_ns - ns : 1;

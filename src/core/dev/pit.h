@@ -37,8 +37,8 @@ struct pit_counter {
     bool gate;
     bool counting;         /* a count was written and, if the mode needs one, a trigger came */
     uint32_t count;        /* 1 to 0x10000 */
-    uint64_t started_ns;   /* when counting started; moved on by the time the gate was shut */
-    uint64_t stopped_ns;   /* since when the gate has been shut, or 0 */
+    uint64_t started_ns;   /* when counting started, plus the time for which it was stopped */
+    uint64_t stopped_ns;   /* since when the shut gate has stopped the counter, or 0 */
     bool write_high;       /* with PIT_BOTH: the next write is the high byte */
     uint8_t low;           /* the low byte written before that */
     bool read_high;        /* with PIT_BOTH: the next read is the high byte */

@@ -57,7 +57,7 @@ void pvpanic_save(const struct pvpanic *p, struct state_writer *w)
     state_put_u8(w, FIELD_SEEN, p->seen);
 }
 
-int pvpanic_restore(struct pvpanic *p, struct state_reader *r, struct err *e)
+int pvpanic_load(struct pvpanic *p, struct state_reader *r, struct err *e)
 {
     struct state_fields f = state_find(r, SECTION, VERSION, e);
     const uint8_t seen = (uint8_t)state_get(&f, FIELD_SEEN, EVENTS);

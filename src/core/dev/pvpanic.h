@@ -47,6 +47,6 @@ static inline bool pvpanic_seen(const struct pvpanic *p)
 /* The snapshot section is "pvpanic". Restoring refuses a value that no guest can have written.
  * -EINVAL or -ENOTSUP and a sentence; nothing has changed then. */
 void pvpanic_save(const struct pvpanic *p, struct state_writer *w);
-int pvpanic_restore(struct pvpanic *p, struct state_reader *r, struct err *e);
+int pvpanic_load(struct pvpanic *p, struct state_reader *r, struct err *e);
 
 #endif

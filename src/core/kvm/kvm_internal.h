@@ -53,7 +53,7 @@ struct kvm_need {
  * to change. */
 int kvm_open(const char *path, struct err *e);
 
-/* ioctl(2) with fixed arguments, for kvm_verify; tests pass a function of their own. */
+/* ioctl(2), but not variadic, for kvm_verify; tests pass a function of their own. */
 int kvm_ioctl(int fd, unsigned long request, unsigned long argument);
 
 /* Whether fd is a KVM that can run a machine of so many processors. -ENOTTY: it is no KVM;
@@ -68,8 +68,8 @@ int kvm_vcpu_create(struct accel *a, unsigned id, struct accel_vcpu **out, struc
 
 /* kvm_exit.c: that vCPU's thread. */
 
-/* Serves what KVM_RUN returned 0 for, as *run describes it. True: run on. False: *why is the
- * reason, and e holds a sentence for the log unless it was a kick or a plain triple fault. */
+/* Serves the exit in *run, after KVM_RUN has returned 0. True: run on. False: *why is the reason,
+ * and e holds a sentence for the log unless it was a kick or a plain triple fault. */
 bool kvm_exit_serve(const struct accel_config *config, struct kvm_run *run, enum vcpu_exit *why,
                     struct err *e);
 

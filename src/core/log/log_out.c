@@ -65,8 +65,8 @@ static void lines_lose(uint32_t lines, uint32_t unsaid)
 }
 
 /* Makes sure that w has something to write: the ring's next line or, if there is none, a notice of
- * the lines lost since. Such a notice waits until writes succeed: while they fail, each notice
- * would only be followed by another. false: there is nothing to write. */
+ * the lost lines that no notice has reported yet. It waits until writes succeed: while they fail,
+ * each notice would only be followed by another. false: there is nothing to write. */
 static bool raw_take(struct writer *w)
 {
     if (w->has_raw)
@@ -148,7 +148,7 @@ static bool outlet_tell(void)
     return o != NULL;
 }
 
-/* Looks at the ring again after writer_give, for the lines of threads that found another writer. */
+/* Looks at the ring again after writer_give, for the lines of threads that found `busy` set. */
 static void writer_run(void)
 {
     bool all = true;

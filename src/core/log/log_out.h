@@ -5,7 +5,7 @@
  *
  * Without an outlet, a thread that logs also writes: as much as the descriptor takes at once. With
  * an outlet (the event loop's is core/loop/log_stream.h), it only tells the outlet, which writes
- * when it can. No thread that logs ever waits. Lines that the ring cannot hold are lost and
+ * when it can. No thread that logs waits for a reader. Lines that the ring cannot hold are lost and
  * counted; a notice in their place says so as soon as writes succeed again.
  */
 #include <stdbool.h>
@@ -18,7 +18,7 @@
  * keeps valid. */
 void log_out_to(int fd, const char *id);
 
-/* Any thread, never blocks. Sets raw->lost. */
+/* Any thread. Sets raw->lost. Without an outlet, a write to a file may wait for the disk. */
 void log_out_put(struct log_raw *raw);
 
 /* The number of lines that never reached the descriptor. */

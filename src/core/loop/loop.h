@@ -51,7 +51,7 @@ struct loop_op {
         int mode;        /* fallocates */
         uint32_t events; /* polls */
     };
-    int res; /* from when it is known until `done` is called */
+    int res; /* the result, while `done` is still to be called */
     uint8_t kind;
     uint8_t state;  /* the backend's; 0 is idle */
     uint8_t cancel; /* the backend's; 0 is not cancelled */
@@ -81,7 +81,8 @@ struct loop_watch {
 
 /* Life. Call all of these on the thread that becomes the loop thread. */
 
-/* -ENOSYS, -EPERM or -ENOMEM where LOOP_URING is asked for and io_uring is missing or forbidden. */
+/* LOOP_URING fails with -ENOSYS where io_uring is missing or too old, with -EPERM where it is
+ * forbidden, and with -ENOMEM where there is too little memory for it. */
 int loop_create(struct loop **out, enum loop_backend backend, struct err *e);
 
 /* No operation may be in flight, nothing watched and no thread inside loop_post; posts still queued

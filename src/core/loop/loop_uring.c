@@ -419,8 +419,7 @@ int loop_uring_create(struct loop **out, struct err *e)
     ret = ring_init(&u->ring);
     if (ret < 0) {
         free(u);
-        return err_set(e, -ret, "io_uring is missing or forbidden on this host: %s",
-                       strerror(-ret));
+        return err_set(e, -ret, "io_uring cannot be used on this host: %s", strerror(-ret));
     }
     u->loop.impl = &uring_impl;
     *out = &u->loop;

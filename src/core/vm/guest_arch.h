@@ -48,7 +48,7 @@ struct guest_arch {
     struct guest_virtio virtio;
 
     /* The board: the devices that every machine of this architecture has besides the virtio
-     * devices. All of it runs on the loop thread. */
+     * devices. Call these functions on the loop thread. */
 
     /* Makes the devices and their interrupt lines, and puts the devices on the buses of a machine
      * that is being built. The machine outlives the board. What the guest writes to its console

@@ -17,9 +17,9 @@
  * that died) ask for the end through the embedded struct power, which posts to the loop.
  *
  * A machine is taken apart in the reverse order of building it: the devices, then their interrupt
- * lines (irq_finish), then vm_finish. This may begin in any state but RUNNING; vm_end comes first
- * there. Outside RUNNING no processor runs, so none reaches a device that is gone. Whatever a
- * device points to (its line, guest memory, the accelerator) lives longer than the device.
+ * lines (irq_finish), then vm_finish. A running machine must first be ended with vm_end: outside
+ * RUNNING no processor runs, so none reaches a device that is gone. Whatever a device points to
+ * (its line, guest memory, the accelerator) lives longer than the device.
  *
  * This room is the machine without devices: its memory, buses, interrupt lines, vCPU threads and
  * life. It reaches accelerators and devices only through the tables that accel.h and device.h

@@ -1,8 +1,8 @@
 #ifndef CORE_X86_BITS_H
 #define CORE_X86_BITS_H
 /*
- * The bits of control registers, EFER, RFLAGS, XCR0 and page-table entries, as SDM 3A chapters 2, 4
- * and 13 name them.
+ * The bits of control registers, EFER, RFLAGS, XCR0 and page-table entries, as SDM 3A (chapters 2
+ * and 4) and SDM 1 (chapters 3 and 13) name them.
  */
 #include <stdint.h>
 

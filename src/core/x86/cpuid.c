@@ -376,7 +376,7 @@ static const struct {
     { 0xd, make_xsave_size },          /* without AMX, which is the largest part */
     { 0x15, make_tsc_ratio },          /* no calibration against the PIT at boot */
     { 0x1f, make_topology },           /* where offered */
-    { 0x40000010, make_timing },       /* likewise, for guests that ask a hypervisor */
+    { 0x40000010, make_timing },       /* the TSC's kHz, for guests that ask a hypervisor */
     { 0x8000001e, make_topology_amd }, /* where TOPOEXT is offered */
     { 0x0, make_highest },             /* last, when all leaves are there */
     { 0x40000000, make_highest },

@@ -48,11 +48,10 @@
 #define LAYOUT_ACPI_PM_LEN   7u
 
 /* Global system interrupts. */
-#define LAYOUT_GSI_I8042      1u
-#define LAYOUT_GSI_SCI        3u /* never raised; the customary 9 is a virtio device's */
-#define LAYOUT_GSI_SERIAL     4u
-#define LAYOUT_GSI_VIRTIO     5u
-#define LAYOUT_GSI_VIRTIO_MAX 23u
-#define LAYOUT_VIRTIO_MAX     17u /* devices */
+#define LAYOUT_GSI_I8042  1u
+#define LAYOUT_GSI_SCI    3u /* never raised; the customary 9 is a virtio device's */
+#define LAYOUT_GSI_SERIAL 4u
+#define LAYOUT_GSI_VIRTIO 5u
+#define LAYOUT_VIRTIO_MAX 17u /* devices */
 
 #endif

@@ -349,8 +349,8 @@ static void balloon_reset(struct virtio_device *v)
     balloon_settle(b);
 }
 
-/* Gives back the statistics buffer and an unfinished report. They are taken again after the rest:
- * the statistics are read again, and the report begins again. */
+/* Gives back the statistics buffer and an unfinished report. After virtio_resume both are taken
+ * again: the statistics are read again, and the report begins again. */
 static void balloon_quiesce(struct virtio_device *v)
 {
     struct balloon *b = balloon_of(v);

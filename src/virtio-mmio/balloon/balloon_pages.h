@@ -40,8 +40,8 @@ bool balloon_pages_sound(const struct virtq_chain *chain);
 void balloon_pages_read(struct balloon_pages *pages, const struct mem *mem,
                         const struct virtq_chain *chain);
 
-/* Finds the longest range that begins with page number *next, counted from 0, and moves *next past
- * it. False: there are no more. */
+/* Finds the longest range that begins with the page number[*next], and moves *next past it. *next
+ * is 0 at first. False: there are no more. */
 bool balloon_pages_next(const struct balloon_pages *pages, const struct mem *mem, unsigned *next,
                         struct balloon_range *range);
 

@@ -9,8 +9,8 @@
 
 struct virtq_chain;
 
-/* In the order of their tags. Those from OOM_KILL on came with Linux 6.12 and with later revisions
- * of the specification. */
+/* In the order of their tags. Those from OOM_KILL on are not in virtio 1.2: they came with Linux
+ * 6.12. */
 enum balloon_stat {
     BALLOON_SWAP_IN,          /* bytes read back from swap */
     BALLOON_SWAP_OUT,         /* bytes written to swap */

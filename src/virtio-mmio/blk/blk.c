@@ -6,14 +6,14 @@
  * together, with one interrupt: the first of them posts next_turn, which the loop calls before it
  * sleeps.
  *
- * All devices share the loop thread, and the kernel may carry out in a turn whatever it is asked
- * for. So a disk takes at most TURN_REQUESTS requests in a turn, and its operations under way move
- * at most TURN_BYTES together. Further requests wait in the queue.
+ * All devices share the loop thread, and the kernel may carry out an operation on that thread, in
+ * the call that submits it. So a disk takes at most TURN_REQUESTS requests in a turn, and its
+ * operations under way move at most TURN_BYTES together. Further requests wait in the queue.
  *
- * The disk also leaves the queue alone while the limiter makes it wait, which a timer ends, and
- * while a swap waits for the last job on the old file. There are as many jobs as the queue has
- * descriptors, so one is idle whenever a chain can be available. All are at work only if every
- * descriptor is a request of its own, through an indirect table.
+ * The disk also leaves the queue alone while the limiter's timer runs, and while a swap waits for
+ * the last job on the old file. There are as many jobs as the queue has descriptors, so one is idle
+ * whenever a chain can be available. All are at work only if every descriptor is a request of its
+ * own, through an indirect table.
  */
 #include "virtio-mmio/blk/blk.h"
 

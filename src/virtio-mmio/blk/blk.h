@@ -43,7 +43,7 @@ struct blk_counters {
     uint64_t discards; /* and write-zeroes */
     uint64_t merged;   /* reads and writes that shared one operation with others */
 
-    uint64_t failed;  /* requests answered with another status than OK */
+    uint64_t failed;  /* requests answered with a status other than OK */
     uint64_t limited; /* times that the rate limiter made the queue wait */
 };
 

@@ -4,8 +4,8 @@
  * To learn whether a file can have holes, regular_learn punches one beyond its end, where that
  * changes nothing; a device would refuse that range. Everything else that fallocate may do is
  * assumed to work until a call fails. On a device fallocate zeroes, by deallocating (PUNCH_HOLE) or
- * as the ioctl BLKZEROOUT does (ZERO_RANGE). The loop can wait for it, but not for an ioctl. A
- * read-only device can be opened for writing and then fails each write, so BLKROGET asks it first.
+ * as the ioctl BLKZEROOUT does (ZERO_RANGE). The loop can wait for fallocate, but not for an ioctl.
+ * A read-only device can be opened for writing and then fails each write, so BLKROGET asks first.
  */
 #include "virtio-mmio/blk/blk_file.h"
 

@@ -34,7 +34,7 @@ static uint8_t zeros[1u << 16] __attribute__((aligned(BOUNCE_ALIGN)));
  */
 enum step {
     STEP_TRANSFER,  /* reads, writes, writes of zeros */
-    STEP_FALLOCATE, /* fallocate: deallocates or zeros */
+    STEP_FALLOCATE, /* fallocate: deallocates or zeroes */
     STEP_SYNC,      /* fdatasync */
 };
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define SPAN_MAX (UINT64_C(1) << 22) /* bytes; not above BLK_PIECE, what one operation moves */
+#define SPAN_MAX (UINT64_C(1) << 22) /* bytes; must not exceed BLK_PIECE, the most per operation */
 
 void blk_span_begin(struct blk_span *s, const struct blk_request *first, unsigned room)
 {

@@ -3,10 +3,10 @@
  *
  * Offload features come in pairs. CSUM and HOST_* say what the guest may leave to the host; a tap
  * takes that in any frame's header, whatever was negotiated. GUEST_* say what the host may leave to
- * the guest, so the tap has to be told. It is told when a driver is ready that accepted other
- * offloads than the one before, and only then, because the host's kernel makes the change under a
- * lock that all its interfaces share. Frames that were queued for one driver are dropped before the
- * next one gets any, because it may not understand them.
+ * the guest, so the tap has to be told. It is told once a driver is ready, but only if this driver
+ * accepted other offloads than the driver before, because the host's kernel makes the change under
+ * a lock that all its interfaces share. Frames that were queued for one driver are dropped before
+ * the next one gets any, because it may not understand them.
  */
 #include "virtio-mmio/net/net.h"
 

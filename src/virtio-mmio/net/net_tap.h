@@ -27,8 +27,8 @@ int net_tap_open(struct net_tap *tap, const char *name, struct err *e);
  * failure it stays open and the caller's. */
 int net_tap_adopt(struct net_tap *tap, int fd, struct err *e);
 
-/* Tells the tap which TUN_F_* the host may leave to the guest from now on: unfinished checksums,
- * unsegmented frames. -errno if the tap refuses. */
+/* Tells the tap which offloads (TUN_F_*) the guest accepts, so that the host may send it unfinished
+ * checksums and unsegmented frames. -errno if the tap refuses. */
 int net_tap_offload(int fd, unsigned offloads);
 
 /* More frames than wait in any ordinary tap: txqueuelen limits them, 1000 by default. */

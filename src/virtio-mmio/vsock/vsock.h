@@ -32,7 +32,8 @@ struct vsock_config {
     const char *id;       /* the counters are "vsock.ID" and "vsock.ID.io"; NULL: "vsock" */
     uint32_t cid;         /* the guest's: 3 to 0xfffffffe (5.10.4) */
     const char *uds_path; /* at most 96 characters; a dead socket there is replaced */
-    unsigned conns_max;   /* at a time, each a descriptor and up to 128 KiB; 0: the default */
+    /* Connections at a time. Each takes a descriptor and up to 128 KiB. 0: the default. */
+    unsigned conns_max;
 };
 
 /* -EINVAL for an impossible CID or path, -ENOMEM, or as vsock_place_take (vsock_place.h). */

@@ -55,7 +55,7 @@ struct vsock_conn {
     uint32_t guest_alloc;     /* the guest's buf_alloc: the size of its buffer */
     uint32_t guest_forwarded; /* the guest's fwd_cnt: what has left that buffer */
     uint32_t received;        /* from the guest */
-    uint32_t forwarded;       /* of those, what the host's socket took or was dropped */
+    uint32_t forwarded;       /* of those: taken by the host's socket, or dropped */
     uint32_t told;            /* `forwarded` as the guest was last told */
 };
 

@@ -14,7 +14,7 @@ struct err;
 struct vsock_listener {
     int fd; /* non-blocking; -1: none */
     struct sockaddr_un address;
-    dev_t dev; /* identify the file that was made */
+    dev_t dev; /* dev and ino identify the socket's file */
     ino_t ino;
 };
 

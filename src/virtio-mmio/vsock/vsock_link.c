@@ -1,10 +1,10 @@
 /*
  * Between a connection and its socket.
  *
- * A socket is polled only for what would change something: for input while the guest wants it, for
- * output while bytes are kept. When the input has ended, one poll(2) tells whether the peer has
- * closed the socket or only shut down its sending direction. In the latter case a later close
- * shows, as with TCP, only when something is sent to the peer.
+ * A socket is polled only for what would change something: for input while a client's line is
+ * awaited or the guest takes data, for output while bytes are kept. When the input has ended, one
+ * poll(2) tells whether the peer has closed the socket or only shut down its sending direction. In
+ * the latter case a later close shows, as with TCP, only when something is sent to the peer.
  */
 #include "virtio-mmio/vsock/vsock_link.h"
 
@@ -247,8 +247,8 @@ size_t vsock_link_flush(struct vsock_link *l)
 
 /* Closing, shutting down, polling. */
 
-/* Whether the socket is of no more use. After an orderly close by the guest it still is, until the
- * peer has taken what was kept; after a reset it is not. */
+/* Whether the socket is to be closed: after a reset at once, after an orderly close by the guest
+ * only when the peer has taken what was kept. */
 static bool link_is_done_with(const struct vsock_link *l)
 {
     bool drains = l->conn.guest_shut == VSOCK_SHUT_BOTH && l->kept_len > 0;
@@ -286,7 +286,7 @@ static void link_shut_down(struct vsock_link *l)
     l->told |= news;
 }
 
-/* Whether input may come that somebody wants. */
+/* Whether a client's line, or data that the guest takes, may still come. */
 static bool link_listens(const struct vsock_link *l)
 {
     return l->conn.state == VSOCK_NEW ||

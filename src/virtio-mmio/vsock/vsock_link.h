@@ -30,10 +30,10 @@ struct vsock_counters {
     uint64_t tx_bytes_count;
     uint64_t conns_added;
     uint64_t conns_removed;
-    uint64_t conns_killed;      /* ended by mote: refused, against the rules, too late, given up */
-    uint64_t rx_read_fails;     /* reads of a socket that failed */
-    uint64_t tx_write_fails;    /* writes to a socket that failed, of bytes that just came */
-    uint64_t tx_flush_fails;    /* ... and of bytes that were kept */
+    uint64_t conns_killed;      /* refused, or reset: broke a rule, too late, or to make room */
+    uint64_t rx_read_fails;     /* failed reads of a socket */
+    uint64_t tx_write_fails;    /* failed writes to a socket, of bytes that just came */
+    uint64_t tx_flush_fails;    /* failed writes to a socket, of bytes that were kept */
     uint64_t muxer_event_fails; /* clients on the host that could not be accepted */
 };
 
@@ -84,15 +84,15 @@ enum vsock_line_status vsock_link_line(struct vsock_link *l, uint32_t *port);
 /* The guest accepted the connection: tells the client, or resets if the client cannot be told. */
 void vsock_link_accepted(struct vsock_link *l);
 
-/* Reads from the socket as many bytes as it has and the vector holds. 0: it has none now, or has
- * ended, which conn is then told. */
+/* Reads from the socket as many bytes as it has and the vector holds. 0: it has none now, or its
+ * input has ended or failed, and conn has been told. */
 size_t vsock_link_read(struct vsock_link *l, const struct iovec *iov, unsigned count);
 
 /* Writes the guest's len bytes, which conn has counted as received, to the socket, and keeps what
  * it does not take. The vector holds exactly these bytes. */
 void vsock_link_forward(struct vsock_link *l, const struct iovec *iov, unsigned count, size_t len);
 
-/* Writes what was kept, as far as the socket takes it. Returns how many bytes that were. */
+/* Writes what was kept, as far as the socket takes it. Returns how many bytes it took. */
 size_t vsock_link_flush(struct vsock_link *l);
 
 /* Whether there may be bytes for the guest, and it has credit for them. */

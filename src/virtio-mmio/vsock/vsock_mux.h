@@ -6,7 +6,7 @@
  *
  * A connection that has something to do is in a list: in `ready` if it has something for the guest,
  * in `flushable` if it has something that its socket may take. A connection that was served goes to
- * the end, so that it waits for at most one packet of each other one.
+ * the end of its list, behind all that wait there.
  */
 #include "virtio-mmio/vsock/vsock_link.h"
 
@@ -43,7 +43,8 @@ bool vsock_mux_has_room(struct vsock_mux *m);
 /* Takes over the link; vsock_mux_settle destroys it when it is over. */
 void vsock_mux_add(struct vsock_mux *m, struct vsock_link *l);
 
-/* The link has its ports: it can be found from now on, until it is CLOSED and the guest knows. */
+/* Call once the link has its ports. It can then be found by them, until it is CLOSED and has
+ * nothing more to tell the guest. */
 void vsock_mux_know(struct vsock_mux *m, struct vsock_link *l);
 struct vsock_link *vsock_mux_find(const struct vsock_mux *m, uint32_t guest_port,
                                   uint32_t host_port);
@@ -65,8 +66,8 @@ void vsock_mux_served(struct vsock_mux *m, struct vsock_link *l);
  * are still in flight stays in `count` until they have ended. */
 void vsock_mux_abort(struct vsock_mux *m);
 
-/* Resets that belong to no link. can_reset: two more fit, which is what one packet of the guest may
- * need: its own, and one for a link that is given up to make room. */
+/* Resets that belong to no link. can_reset: whether there is room for two more. A packet from the
+ * guest may need two: the one that answers it, and one for a link that is given up to make room. */
 bool vsock_mux_can_reset(const struct vsock_mux *m);
 void vsock_mux_reset(struct vsock_mux *m, const struct virtio_vsock_hdr *h);
 struct virtio_vsock_hdr vsock_mux_take_reset(struct vsock_mux *m);

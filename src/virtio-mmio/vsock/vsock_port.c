@@ -13,7 +13,7 @@
 #include "core/log/log.h"
 #include "virtio-mmio/queue/iov.h"
 
-/* The bytes of each part of a turn, and what each packet counts in addition to its payload. */
+/* The bytes of each part of a turn, and what each packet costs in addition to its payload. */
 #define TURN_BYTES  (256u << 10)
 #define PACKET_COST 2048u
 
@@ -99,7 +99,7 @@ static void port_hear_fault(struct vsock_port *p, struct vsock_link *l,
     vsock_mux_settle(&p->mux, l);
 }
 
-/* Takes one packet. Returns what it counts, or 0 if there is none. */
+/* Takes one packet. Returns its cost, or 0 if there is none. */
 static uint64_t port_hear_packet(struct vsock_port *p)
 {
     struct virtq_chain c = { .iov = p->iov, .iov_max = VIRTQ_SIZE_MAX };
@@ -195,7 +195,7 @@ static bool port_speak_any(struct vsock_port *p, const struct virtq_chain *c,
     return false;
 }
 
-/* Sends one packet. Returns what it counts, or 0 if the guest has no buffer for it. */
+/* Sends one packet. Returns its cost, or 0 if the guest has no buffer for it. */
 static uint64_t port_speak_packet(struct vsock_port *p)
 {
     struct virtq_chain c = { .iov = p->iov, .iov_max = VIRTQ_SIZE_MAX };

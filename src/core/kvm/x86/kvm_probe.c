@@ -2,11 +2,11 @@
  * Whether this KVM runs a guest's kernel as a processor does.
  *
  * A KVM that is present may still be of no use. Where the host is itself a guest, KVM may interpret
- * ring 0 instruction by instruction, at about 1 MIPS, and know only some of the instructions. Ring
- * 3 runs at full speed even there, so only ring 0 tells. Processor 0 of the very machine that is
- * about to boot therefore runs a loop in long mode and ring 0. The loop contains cmpxchg16b, which
- * Linux cannot do without and interpreters tend to lack. After a number of rounds the program
- * writes to a port, which makes KVM_RUN return: that is one pass.
+ * code in ring 0, at about 1 MIPS, and know only some of the instructions. Ring 3 runs at full
+ * speed even there, so only ring 0 tells. Processor 0 of the very machine that is about to boot
+ * therefore runs a loop in long mode and ring 0. The loop contains cmpxchg16b, which Linux cannot
+ * do without and interpreters tend to lack. After a number of rounds the program writes to a port,
+ * which makes KVM_RUN return: that is one pass.
  *
  *   page tables   where the boot protocols put theirs, one 2 MiB page mapped one to one
  *   code, data    in the page that becomes Linux's zero page

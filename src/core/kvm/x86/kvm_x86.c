@@ -80,7 +80,7 @@ int kvm_arch_vcpu_init(struct kvm_vcpu *v, struct err *e)
         ret = kvm_boot_msrs(v->fd, e);
     if (!ret && v->vcpu.id == 0)
         ret = kvm_boot_lapic(v->fd, e);
-    return ret ? err_wrap(e, ret, "vCPU %u", v->vcpu.id) : 0;
+    return ret;
 }
 
 int kvm_arch_regs_set(struct accel_vcpu *a, const struct vcpu_regs *from, struct err *e)

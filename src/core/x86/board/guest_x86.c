@@ -12,7 +12,7 @@
  *                       counts, so panic_warm comes before k
  *   panic=1             a guest that panicked resets after a second
  *   i8042.noaux, nomux, dumbkbd
- *                       do not wait for a mouse, a multiplexer or a keyboard: there is none
+ *                       do not look for a mouse or a multiplexer, and do not control the keyboard
  *   swiotlb=noforce     no bounce buffers, since every device reaches all of memory
  *   pci=off             do not probe for PCI, which is not there
  *   initcall_blacklist=pci_arch_init

@@ -50,7 +50,7 @@ struct pc {
     bool tells_panics;    /* its command line makes a panic show in the reset flag */
 };
 
-/* A guest that was reset or powered off by its crash kernel panicked before. */
+/* Where pvpanic has recorded a panic, it is the crash kernel that resets or powers off. */
 enum power_end pc_judge(const struct board *b, enum power_end why)
 {
     const struct pc *pc = (const struct pc *)b;

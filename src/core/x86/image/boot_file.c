@@ -9,7 +9,7 @@
 
 #include "core/base/err.h"
 
-#define READ_MAX (1ull << 30) /* bytes a read; Linux gives at most 2 GiB */
+#define READ_MAX (1ull << 30) /* bytes per read; Linux gives at most 2 GiB */
 
 static int boot_file_judge(struct boot_file *f, struct err *e)
 {

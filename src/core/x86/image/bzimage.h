@@ -14,7 +14,7 @@
 struct err;
 
 #define BZIMAGE_MAGIC        0x53726448u /* "HdrS" */
-#define BZIMAGE_PROTOCOL_MIN 0x020cu     /* the first with xloadflags, which tell a 64-bit kernel */
+#define BZIMAGE_PROTOCOL_MIN 0x020cu     /* the first with xloadflags, which mark a 64-bit kernel */
 
 struct bzimage {
     struct setup_header header;   /* the kernel's own; zeros beyond the length it declares */

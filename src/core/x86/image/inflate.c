@@ -83,7 +83,7 @@ static int lz4_decode(const struct inflate_input *in, void *to, size_t size, boo
     return size == 0 ? 0 : -EBADMSG;
 }
 
-/* A streaming decoder allocates a window, which is worth it only when a part is enough. */
+/* Only a streaming decoder can stop early, but it allocates a window; ZSTD_decompress does not. */
 static int zstd_decode_head(const struct inflate_input *in, void *to, size_t size)
 {
     ZSTD_DStream *stream = ZSTD_createDStream();
@@ -158,7 +158,7 @@ static const struct format others[] = {
     { "lzo", NULL, 4, { 0x89, 'L', 'Z', 'O' } },
 };
 
-static_assert(sizeof(formats) / sizeof(formats[0]) == INFLATE_FORMATS, "one row a format");
+static_assert(sizeof(formats) / sizeof(formats[0]) == INFLATE_FORMATS, "one row for each format");
 
 static bool format_matches(const struct format *f, const void *data, size_t size)
 {

@@ -21,7 +21,7 @@ static const char *const bzimage_labels[] = {
 };
 
 static_assert(sizeof(bzimage_labels) / sizeof(bzimage_labels[0]) == INFLATE_FORMATS,
-              "one label a format");
+              "one label for each format");
 
 /* Takes PVH wherever the kernel offers it, because that entry needs no page tables and no zero
  * page. A PVH entry is physical by definition; the one in the ELF header may be virtual. */

@@ -4,7 +4,7 @@
  * The base table is the header, vcpu_count processor entries, and then everything else, which is
  * one structure (struct mp_wiring); that is the specification's order. The interrupts above 15 are
  * listed as ISA interrupts too: that makes them edge-triggered and active-high like the others, and
- * guests take the number as they find it.
+ * guests accept such numbers.
  */
 #include "core/x86/tables/mptable.h"
 

@@ -33,7 +33,7 @@ struct modes {
     bool panic_warm; /* the reset after a panic is warm */
 };
 
-/* Reads one of the items between commas. Linux looks only at an item's first character. */
+/* Reads one of the items between commas. Its first character, after any "panic_", decides. */
 static void reboot_item_read(struct modes *modes, const char *item)
 {
     const bool panic = strncmp(item, "panic_", 6) == 0;
@@ -45,7 +45,7 @@ static void reboot_item_read(struct modes *modes, const char *item)
         break;
     case 'c': /* cold */
     case 'h': /* hard */
-    case 's': /* soft; s1 and smp1, by which Linux names a processor, are taken for it too */
+    case 's': /* soft; also s1 and smp1, which to Linux only name a processor */
     case 'g': /* gpio */
         *mode = false;
         break;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api/config/config.h"
+#include "api/run/deadly.h"
 #include "api/run/report.h"
 #include "api/run/signals.h"
 #include "core/base/err.h"
@@ -128,7 +129,7 @@ static pid_t start(const struct scripted_step *guest, int in, int out)
         if (atomic_load(&scripted_alive) != 0 || timeline_us(&timeline, TIMELINE_END) < 0)
             _exit(90);
         if (end.signal)
-            signals_die(end.signal);
+            deadly_die(end.signal);
         _exit(report_status(end.why));
     }
     return child;

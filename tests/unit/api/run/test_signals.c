@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/run/deadly.h"
 #include "api/run/terminal.h"
 #include "core/loop/loop.h"
 #include "core/vm/power.h"
@@ -90,7 +91,7 @@ static void ends_in_order(int ready)
     sig = signals_caught();
     if (n.why != POWER_QUIT)
         _exit(94);
-    signals_die(sig);
+    deadly_die(sig);
 }
 
 Test(signals, end_the_machine_and_then_kill_mote)
@@ -119,7 +120,7 @@ static void holds_and_ends(int ready)
     (void)loop_run(n.loop);
     if (n.why != POWER_QUIT)
         _exit(94);
-    signals_die(signals_caught());
+    deadly_die(signals_caught());
 }
 
 Test(signals, that_were_held_end_the_machine_once_there_is_one)
@@ -169,7 +170,7 @@ static void cleans_up(int ready)
         _exit(95);
     loop_destroy(n.loop);
     tell(ready);
-    signals_die(signals_caught());
+    deadly_die(signals_caught());
 }
 
 Test(signals, wait_for_the_clean_up_after_the_machine)

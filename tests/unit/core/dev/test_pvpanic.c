@@ -94,7 +94,7 @@ Test(pvpanic, a_snapshot_keeps_what_was_seen)
         snapshot();
         pvpanic_finish(&p);
         setup();
-        cr_assert_eq(pvpanic_restore(&p, &r, &e), 0, "%s", e.text);
+        cr_assert_eq(pvpanic_load(&p, &r, &e), 0, "%s", e.text);
         cr_assert_eq(state_close(&r, &e), 0, "%s", e.text);
         cr_assert_eq(p.seen, seen);
         cr_assert_eq(ended, POWER_NONE, "restoring a panic does not end the machine");
@@ -107,13 +107,13 @@ Test(pvpanic, restores_nothing_that_is_no_event)
     p.seen = 4;
     snapshot();
     p.seen = 0;
-    cr_assert_eq(pvpanic_restore(&p, &r, &e), -EINVAL);
+    cr_assert_eq(pvpanic_load(&p, &r, &e), -EINVAL);
     cr_assert(strstr(e.text, "pvpanic"), "%s", e.text);
     cr_assert_eq(p.seen, 0);
 
     state_begin(&w);
     cr_assert_eq(state_end(&w, 0, &e), 0);
     cr_assert_eq(state_open(&r, w.data, w.len, &e), 0);
-    cr_assert_eq(pvpanic_restore(&p, &r, &e), -EINVAL, "there is no such section");
+    cr_assert_eq(pvpanic_load(&p, &r, &e), -EINVAL, "there is no such section");
     state_free(&w);
 }
