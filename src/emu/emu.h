@@ -8,8 +8,8 @@
  * must not know api/, virtio-mmio/ or jail/. Interrupt controllers and timers are part of it; it
  * reaches all other devices only through the buses of accel_config.
  *
- * Comments here name the thread on which a function may be called. "That vCPU's thread" is the
- * thread of the processor that the function is given.
+ * Comments on this floor name the thread on which a function may be called. "That vCPU's thread" is
+ * the thread of the processor that the function is given.
  */
 #include "core/vm/accel.h"
 

@@ -335,10 +335,10 @@ const struct block *block_at(struct cpu *c, uint32_t mode)
     return block_find(c, mode);
 }
 
-/* Drops the running block as if its code had changed. The block is looked up in the table of recent
- * blocks. It is not found if it is a single instruction, or if a store that it made has dropped
- * blocks: itself, so that it ends anyway, or only others, and then it runs on to its end. */
-void block_stop(struct cpu *c)
+/* Drops the running block as if its code had changed, if the table of recent blocks still has it.
+ * If not, it is a single instruction, or a store that it made has dropped blocks: itself, so that
+ * it ends anyway, or only others, and then it runs on to its end. */
+static void block_stop(struct cpu *c)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->gpr[CPU_BLOCK_RIP];
     const struct recent *r = block_recent_slot(c->blocks, linear);

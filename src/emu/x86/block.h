@@ -34,8 +34,4 @@ void block_cache_destroy(struct block_cache *b);
  * (cpu/code_cache.h). It may be dropped while it runs. */
 const struct block *block_at(struct cpu *c, uint32_t mode);
 
-/* From inside an instruction: makes the running block end after that instruction, by dropping the
- * block. It is decoded again when it is next looked up. */
-void block_stop(struct cpu *c);
-
 #endif

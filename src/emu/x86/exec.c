@@ -1,7 +1,7 @@
 /*
  * Running a processor.
  *
- * A block runs to its last op, or to one that faults. Then the loop handles what the block left in
+ * A block runs until one of its ops ends it (op.h). Then the loop handles what the block left in
  * cpu.leave, then requests, then runs the next block. Most of the emulator's overhead is in going
  * from one block to the next: keep that path short.
  */

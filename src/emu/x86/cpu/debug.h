@@ -1,7 +1,7 @@
 #ifndef EMU_X86_CPU_DEBUG_H
 #define EMU_X86_CPU_DEBUG_H
 /*
- * Debug registers and breakpoints (SDM 3B, 17.2 and 17.3).
+ * Debug registers and breakpoints (SDM 3B, 18.2 and 18.3).
  *
  * While DR7 enables any breakpoint, each instruction runs in a block of its own
  * (CPU_ALONE_WATCHED), and pages that hold a watched address have no entry in the translation

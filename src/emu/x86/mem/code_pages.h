@@ -11,8 +11,8 @@
  * released, stores are fast again.
  *
  * A processor is "in guest code" from code_pages_enter to code_pages_exit. It is outside while it
- * accesses a device on a bus (mmio.c). Others wait only for processors in guest code: a processor
- * drops its old translations before it enters.
+ * accesses a device on a bus (mmio.c). Others wait only for processors in guest code: one that
+ * enters drops its old write translations before it uses any.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,7 +35,7 @@ void code_page_hold(struct cpu *c, gpa_t gpa);
 void code_page_release(struct cpu *c, gpa_t gpa);
 
 /* That vCPU's thread, after a store to these bytes, which lie on one page: drops the processor's
- * own blocks of them at once and asks the other processors to drop theirs. */
+ * own blocks that contain any of them at once, and asks the other processors to drop theirs. */
 void code_page_written(struct cpu *c, gpa_t gpa, uint64_t len);
 
 /* Any other thread, after it wrote these bytes: asks all processors to drop their blocks. */
@@ -48,7 +48,7 @@ void code_pages_enter(struct cpu *c);
 void code_pages_exit(struct cpu *c);
 
 /* That vCPU's thread, inside an instruction: enters guest code again after code_pages_exit, for
- * instance after a device access. It answers others, but drops no blocks yet. */
+ * instance after a device access. It drops write translations if asked to, but no blocks yet. */
 void code_pages_return(struct cpu *c);
 
 #endif

@@ -109,8 +109,8 @@ static inline void *mmu_locked_hit(struct cpu *c, uint64_t va, unsigned size)
     return __builtin_expect(mmu_crosses_line(va, size), 0) ? (void *)0 : mmu_write_hit(c, va, size);
 }
 
-/* Copy an operand of 1 byte to a page, through the tables or on the slow path. A read that faults
- * may have filled a part of `to`; a write that faults has written nothing. */
+/* Copy an operand of up to 4 KiB, through the tables or on the slow path. A read that faults may
+ * have filled a part of `to`; a write that faults has written nothing. */
 bool mmu_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
 
@@ -119,8 +119,8 @@ bool mmu_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
  * are not RAM. */
 bool mmu_fetch(struct cpu *c, uint64_t va, gpa_t *gpa, const uint8_t **host);
 
-/* Copies size instruction bytes from va on, or as many as there are to the end of the page, RAM or
- * not. Returns how many; 0: the fault is recorded. */
+/* Copies size instruction bytes from va on, but none beyond the end of the page, which need not be
+ * RAM. Returns how many; 0: the fault is recorded. */
 unsigned mmu_fetch_bytes(struct cpu *c, uint64_t va, uint8_t *to, unsigned size);
 
 /* Accesses of the processor itself (descriptor tables, task state, interrupt frames), with
@@ -128,8 +128,8 @@ unsigned mmu_fetch_bytes(struct cpu *c, uint64_t va, uint8_t *to, unsigned size)
 bool mmu_system_read(struct cpu *c, uint64_t va, void *to, unsigned size);
 bool mmu_system_write(struct cpu *c, uint64_t va, const void *from, unsigned size);
 
-/* Sets bits of one byte, as the processor does to mark a descriptor accessed or busy, and gets in
- * *before what the byte was. In RAM this is one atomic step. */
+/* Sets bits of one byte, as the processor does to mark a descriptor accessed or busy, and stores
+ * the byte's old value in *before. In RAM this is one atomic step. */
 bool mmu_system_set(struct cpu *c, uint64_t va, uint8_t bits, uint8_t *before);
 
 /* Removes all entries of the translation tables or, if `global` is false, as for a write of CR3, at

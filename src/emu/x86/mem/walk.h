@@ -44,8 +44,8 @@ bool walk_page(struct cpu *c, uint64_t va, enum walk_access access, enum walk_as
                struct walk *out, uint32_t *error);
 
 /* Checks the four top-level entries of PAE paging that this CR3 points to. False: one is present
- * and has a reserved bit set, for which the instruction that loads CR3 has to fault. A processor
- * may cache these four entries; here each walk reads them again. */
+ * and has a reserved bit set, for which the write of CR0, CR3 or CR4 that loads them has to fault.
+ * A processor may cache these four entries; here each walk reads them again. */
 bool walk_pointers_valid(const struct cpu *c, uint64_t cr3);
 
 #endif

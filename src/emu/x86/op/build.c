@@ -28,7 +28,8 @@ struct op *build_append(struct build *b, op_fn *run)
     return op;
 }
 
-uint8_t build_gpr(const struct build *b, unsigned number, unsigned width)
+/* The byte offset into cpu.gpr of a general register operand of this width in bytes. */
+static uint8_t build_gpr(const struct build *b, unsigned number, unsigned width)
 {
     if (width == 1 && number >= 4 && !(b->insn.flags & INSN_REX))
         return (uint8_t)((number - 4) * sizeof(uint64_t) + 1);

@@ -54,15 +54,8 @@ struct op *build_absolute(struct build *b, op_fn *run);
 /* Fills in base, index, scale, disp and seg for the ModRM memory operand. */
 void build_address_fields(const struct build *b, struct op *op);
 
-/* The byte offset into cpu.gpr of a general register operand of this width in bytes. */
-uint8_t build_gpr(const struct build *b, unsigned number, unsigned width);
-
 /* op_address.c: makes this op compute CPU_ADDRESS from its address fields. */
 void build_address_op(const struct build *b, struct op *op);
-
-/* The width in bytes of the instruction's memory operand. 0 if there is none, or if it has no fixed
- * width (SIZE_0). */
-unsigned build_memory_width(const struct build *b);
 
 /* The size in bytes of the offset in a far pointer in memory; the selector follows it. */
 unsigned build_far_offset(const struct build *b);

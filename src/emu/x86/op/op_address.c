@@ -43,7 +43,9 @@ static void op_address_limited(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-unsigned build_memory_width(const struct build *b)
+/* The width in bytes of the instruction's memory operand. 0 if there is none, or if it has no fixed
+ * width (SIZE_0). */
+static unsigned build_memory_width(const struct build *b)
 {
     for (unsigned i = 0; i < TABLE_OPERANDS; i++) {
         enum operand_place place = (enum operand_place)operand_kinds[b->row->operand[i]].place;

@@ -2,8 +2,8 @@
  * BT, BTS, BTR, BTC of memory with the bit number in a register.
  *
  * The number is signed and can reach beyond the operand: it moves the address, and only its low
- * bits select a bit there (SDM 1, 3.1.1.9). An op in front moves the base. The handler then takes
- * the number modulo the operand's width and uses the host's instruction.
+ * bits select a bit there (SDM 2A, 3.1.1.9). An op in front moves the base. The handler then takes
+ * the number modulo the operand's width.
  */
 #include <stddef.h>
 

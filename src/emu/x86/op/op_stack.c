@@ -109,7 +109,8 @@ static void op_pop(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* The address of POP to memory is computed after rSP is incremented (SDM 2B, "POP"). */
+/* The address of POP to memory is computed after rSP is incremented (SDM 2B, "POP"); but an op in
+ * front that computes it (op.h) still uses the old rSP. */
 static void op_pop_mem(struct cpu *c, const struct op *op)
 {
     uint64_t before = c->gpr[X86_RSP];

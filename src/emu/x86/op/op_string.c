@@ -74,7 +74,7 @@ static void string_count_down(struct string *s, uint64_t elements)
 
 /* Whether to stop between two pieces, for a request or a debug exception, and come back to this
  * instruction later. RFLAGS.RF is then set, so that a breakpoint on the instruction does not count
- * again (SDM 3B, 17.3.1.1). */
+ * again (SDM 3B, 18.3.1.1). */
 static bool string_interrupted(const struct string *s)
 {
     struct cpu *c = s->c;

@@ -1,7 +1,8 @@
 /*
  * System instructions: control, debug and model-specific registers, CPUID, time, HLT.
  *
- * An instruction that changes the mode, the translations or what can interrupt ends its block.
+ * An instruction that may change the mode, the translations or which interrupts can be delivered
+ * ends its block.
  */
 #include <sched.h>
 #include <stddef.h>

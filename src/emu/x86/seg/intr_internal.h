@@ -14,7 +14,7 @@
 
 /* Faults, after which the instruction is executed again: #DE #BR #UD #NM #TS #NP #SS #GP #PF #MF
  * #AC #XM. RF is set in their frames, so that a breakpoint on the instruction counts only once (SDM
- * 3B, 17.3.1.1). */
+ * 3B, 18.3.1.1). */
 #define INTR_FAULTS 0x000b7ce1u
 
 struct event {

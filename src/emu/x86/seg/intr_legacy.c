@@ -1,6 +1,6 @@
 /*
  * Interrupts outside IA-32e mode: 32- and 16-bit gates in protected mode, the vector table in real
- * mode, and their IRET (SDM 3A, 6.12; 20.1.4). Task switches and virtual-8086 mode end the run.
+ * mode, and their IRET (SDM 3A, 6.12; 3B, 21.1.4). Task switches and virtual-8086 mode end the run.
  */
 #include <stddef.h>
 

@@ -12,7 +12,7 @@
 #include "emu/x86/decode/vendor.h"
 #include "emu/x86/mem/mmu.h"
 
-/* The FXSAVE image after RESET (SDM 3A, table 9-1). FCW is 0x40, not the 0x37f of FNINIT. */
+/* The FXSAVE image after RESET (SDM 3A, table 10-1). FCW is 0x40, not the 0x37f of FNINIT. */
 static void fx_reset(struct cpu *c)
 {
     static const uint8_t fcw[2] = { 0x40, 0x00 };

@@ -7,7 +7,7 @@
 
 struct cpu;
 
-/* On that vCPU's thread, or while the machine is built: sets the state of SDM 3A, table 9-1, after
+/* On that vCPU's thread, or while the machine is built: sets the state of SDM 3A, table 10-1, after
  * INIT if `init`, otherwise after RESET. Processors other than 0 then wait for a SIPI. */
 void cpu_reset(struct cpu *c, bool init);
 
