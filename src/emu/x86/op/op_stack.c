@@ -109,21 +109,27 @@ static void op_pop(struct cpu *c, const struct op *op)
     OP_NEXT(c, op);
 }
 
-/* The address of POP to memory is computed after rSP is incremented (SDM 2B, "POP"); but an op in
- * front that computes it (op.h) still uses the old rSP. */
-static void op_pop_mem(struct cpu *c, const struct op *op)
+/* In front of POP to memory with an rSP-based address, which is computed after rSP is incremented
+ * (SDM 2B, "POP"): what rSP will be. */
+static void op_pop_base(struct cpu *c, const struct op *op)
 {
     uint64_t before = c->gpr[X86_RSP];
+
+    stack_commit(c, stack_pointer(c) + op->aux);
+    c->gpr[CPU_ADDRESS] = c->gpr[X86_RSP];
+    c->gpr[X86_RSP] = before;
+    OP_NEXT(c, op);
+}
+
+static void op_pop_mem(struct cpu *c, const struct op *op)
+{
     uint64_t sp = stack_pointer(c);
     uint64_t value;
 
-    if (!stack_pop(c, &sp, &value, op->aux))
+    if (!stack_pop(c, &sp, &value, op->aux) ||
+        !mmu_write_slow(c, op_address(c, op), &value, op->aux))
         return op_leave(c, op);
     stack_commit(c, sp);
-    if (!mmu_write_slow(c, op_address(c, op), &value, op->aux)) {
-        c->gpr[X86_RSP] = before;
-        return op_leave(c, op);
-    }
     OP_NEXT(c, op);
 }
 
@@ -250,6 +256,15 @@ static enum operand_place operand_place_of(const struct build *b, enum operand_f
     return (enum operand_place)k->place;
 }
 
+static struct op *build_pop_mem(struct build *b)
+{
+    if (b->insn.base == X86_RSP) {
+        build_append(b, op_pop_base)->aux = b->insn.osize;
+        b->insn.base = CPU_ADDRESS;
+    }
+    return build_op(b, op_pop_mem);
+}
+
 static void build_push_pop(struct build *b, bool pop)
 {
     bool wide = (b->block->mode & MODE_64) && b->insn.osize == 8;
@@ -264,7 +279,7 @@ static void build_push_pop(struct build *b, bool pop)
         op->reg = operand_kinds[b->row->operand[0]].fixed;
         b->ends = pop;
     } else if (b->insn.flags & INSN_MEM) {
-        op = build_op(b, pop ? op_pop_mem : op_push_mem);
+        op = pop ? build_pop_mem(b) : build_op(b, op_push_mem);
     } else if (place == PLACE_RM || place == PLACE_OPCODE) {
         op = build_op_bare(b, pop ? (wide ? op_pop64 : op_pop) : wide ? op_push64 : op_push);
         op->reg = (uint8_t)((place == PLACE_RM ? b->insn.rm : b->insn.reg) * sizeof(uint64_t));
