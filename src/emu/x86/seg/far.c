@@ -132,8 +132,10 @@ bool far_return(struct cpu *c, unsigned size, uint16_t drop)
     if (!stack_pop(c, &sp, &rip, size) || !stack_pop(c, &sp, &selector, size))
         return false;
     if (!(c->cr0 & X86_CR0_PE)) {
+        if (!far_jump(c, (uint16_t)selector, rip))
+            return false;
         stack_commit(c, sp + drop);
-        return far_jump(c, (uint16_t)selector, rip);
+        return true;
     }
     if (!seg_code(c, (uint16_t)selector, &cs) || !seg_code_returned(c, &cs))
         return false;
