@@ -35,7 +35,7 @@ static bool mmio_is_ioapic(gpa_t gpa, unsigned size, uint32_t *offset)
 }
 
 /* To be called after an MMIO access. If the device kicked the processor, no further instruction may
- * run (core/vm/accel.h), so the block has to end. IN and OUT always end it; INS and OUTS do not. */
+ * run (core/vm/accel.h), so the block has to end. Instructions that access ports always end it. */
 static void mmio_stop_if_kicked(struct cpu *c)
 {
     if (__atomic_load_n(&c->request, __ATOMIC_RELAXED) & CPU_REQ_KICK)

@@ -6,6 +6,8 @@
  * order if the operands overlap. Everything else goes element by element. Registers are up to date
  * after every piece, so that after a fault, or a request from another thread, the instruction can
  * be resumed where it stopped (SDM 2B, "REP").
+ *
+ * INS and OUTS end the block, as IN and OUT do (op_port.c).
  */
 #include <stddef.h>
 
@@ -484,9 +486,11 @@ bool build_string(struct build *b)
         break;
     case MN_INS:
         run = op_ins;
+        b->last = true;
         break;
     case MN_OUTS:
         run = op_outs;
+        b->last = true;
         break;
     default:
         return false;

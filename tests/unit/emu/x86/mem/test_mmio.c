@@ -8,7 +8,9 @@
 #include "emu/x86/cpu/gpr.h"
 #include "lib/x86/emu_rig.h"
 
-#define AT (EMU_RIG_MMIO + 0x1000)
+#define AT   (EMU_RIG_MMIO + 0x1000)
+#define RAM  0x6000u
+#define PORT 0u /* and the three behind it */
 
 /* A device whose every access kicks the processor that makes it. */
 struct kicker {
@@ -17,7 +19,7 @@ struct kicker {
 };
 
 static struct emu_rig r;
-static struct kicker kicker;
+static struct kicker kicker, port_kicker;
 
 static void kick(void)
 {
@@ -26,20 +28,18 @@ static void kick(void)
 
 static void kicker_read(struct device *d, uint64_t offset, void *data, unsigned size)
 {
-    (void)d;
     (void)offset;
     memset(data, 0x5a, size);
-    kicker.reads++;
+    ((struct kicker *)d)->reads++;
     kick();
 }
 
 static void kicker_write(struct device *d, uint64_t offset, const void *data, unsigned size)
 {
-    (void)d;
     (void)offset;
     (void)data;
     (void)size;
-    kicker.writes++;
+    ((struct kicker *)d)->writes++;
     kick();
 }
 
@@ -51,7 +51,9 @@ static void start(void)
     emu_rig_long_mode(&r);
     emu_rig_map(&r, AT, AT, X86_PTE_P | X86_PTE_RW);
     device_init(&kicker.device, &kicker_ops);
+    device_init(&port_kicker.device, &kicker_ops);
     cr_assert_eq(bus_add(&r.mmio, AT, 0x1000, &kicker.device, NULL), 0);
+    cr_assert_eq(bus_add(&r.ports, PORT, 4, &port_kicker.device, NULL), 0);
     r.cpu->gpr[X86_RDI] = AT;
     r.cpu->gpr[X86_RSI] = AT + 8;
 }
@@ -60,6 +62,7 @@ static void finish(void)
 {
     emu_rig_finish(&r);
     device_finish(&kicker.device);
+    device_finish(&port_kicker.device);
 }
 
 TestSuite(mmio, .init = start, .fini = finish);
@@ -121,6 +124,56 @@ Test(mmio, moves_reach_a_device_once)
     ENDS_BEHIND(0xff, 0x37); /* push [rdi] */
     cr_assert_eq(kicker.writes, 2);
     cr_assert_eq(kicker.reads, 1);
+}
+
+Test(mmio, a_kick_during_a_port_access_takes_effect_behind_it)
+{
+    r.cpu->gpr[X86_RDI] = RAM;
+    r.cpu->gpr[X86_RSI] = RAM;
+    ENDS_BEHIND(0xec); /* in al, dx */
+    ENDS_BEHIND(0xee); /* out dx, al */
+    ENDS_BEHIND(0x6c); /* insb */
+    ENDS_BEHIND(0x6f); /* outsd */
+    cr_assert_eq(port_kicker.reads, 2);
+    cr_assert_eq(port_kicker.writes, 2);
+    cr_assert_eq(r.cpu->gpr[X86_RDI], RAM + 1);
+    cr_assert_eq(r.cpu->gpr[X86_RSI], RAM + 4);
+    cr_assert_eq(*(uint8_t *)emu_rig_at(&r, RAM), 0x5a);
+}
+
+/* rep `string`; inc ebx. Each access ends the run, the last one behind the instruction. */
+static void expect_end_at_each_access(uint8_t string, enum x86_gpr pointer, unsigned count)
+{
+    const uint8_t code[] = { 0xf3, string, 0xff, 0xc3 };
+
+    r.cpu->gpr[X86_RDX] = PORT;
+    r.cpu->gpr[X86_RBX] = 0;
+    r.cpu->gpr[X86_RCX] = count;
+    r.cpu->gpr[pointer] = RAM;
+    port_kicker.reads = port_kicker.writes = 0;
+    emu_rig_write(&r, EMU_RIG_CODE, code, sizeof(code));
+    r.cpu->rip = EMU_RIG_CODE;
+    for (unsigned done = 1; done <= count; done++) {
+        cr_assert_eq(emu_rig_go(&r), VCPU_KICKED);
+        cr_assert_eq(r.cpu->rip, EMU_RIG_CODE + (done == count ? 2 : 0));
+        cr_assert_eq(r.cpu->gpr[X86_RCX], count - done);
+        cr_assert_eq(r.cpu->gpr[pointer], RAM + done);
+    }
+    cr_assert_eq(port_kicker.reads + port_kicker.writes, count);
+    cr_assert_eq(r.cpu->gpr[X86_RBX], 0);
+}
+
+Test(mmio, a_kick_during_a_repeated_input_leaves_it_to_be_resumed)
+{
+    expect_end_at_each_access(0x6c, X86_RDI, 3); /* insb */
+    cr_assert_eq(memcmp(emu_rig_at(&r, RAM), "\x5a\x5a\x5a", 4), 0);
+    expect_end_at_each_access(0x6c, X86_RDI, 1);
+}
+
+Test(mmio, a_kick_during_a_repeated_output_leaves_it_to_be_resumed)
+{
+    expect_end_at_each_access(0x6e, X86_RSI, 1); /* outsb */
+    expect_end_at_each_access(0x6e, X86_RSI, 3);
 }
 
 Test(mmio, an_x87_store_pops_once)
