@@ -131,14 +131,16 @@ static struct page *block_page(struct cpu *c, gpa_t gpa)
     return *slot;
 }
 
+static void block_recent_clear(struct block_cache *b)
+{
+    memset(b->recent, 0, sizeof(b->recent));
+    b->generation = 1;
+}
+
 static void block_forget_addresses(struct cpu *c)
 {
-    struct block_cache *b = c->blocks;
-
-    if (++b->generation == 0) {
-        memset(b->recent, 0, sizeof(b->recent));
-        b->generation = 1;
-    }
+    if (++c->blocks->generation == 0)
+        block_recent_clear(c->blocks);
 }
 
 static void block_drop_all(struct cpu *c)
@@ -152,7 +154,7 @@ static void block_drop_all(struct cpu *c)
     memset(b->pages, 0, sizeof(b->pages));
     b->used = 0;
     thunks_clear(c->thunks);
-    block_forget_addresses(c);
+    block_recent_clear(b); /* block_stop looks at old entries too */
 }
 
 static void block_unhash(struct block_cache *b, struct block *block)
@@ -335,15 +337,17 @@ const struct block *block_at(struct cpu *c, uint32_t mode)
     return block_find(c, mode);
 }
 
-/* Drops the running block as if its code had changed, if the table of recent blocks still has it.
- * If not, it is a single instruction, or a store that it made has dropped blocks: itself, so that
- * it ends anyway, or only others, and then it runs on to its end. */
+/* Drops the running block as if its code had changed. Its entry in the table of recent blocks holds
+ * even if its generation is over: a store earlier in the block may have dropped others, but nothing
+ * has been looked up since. If that store dropped the block itself, it ends anyway. So does one
+ * without an entry, which is a single instruction; an old entry may then have an older block
+ * dropped, which does no harm. */
 static void block_stop(struct cpu *c)
 {
     uint64_t linear = c->gpr[CPU_CS_BASE] + c->gpr[CPU_BLOCK_RIP];
     const struct recent *r = block_recent_slot(c->blocks, linear);
 
-    if (r->linear == linear && r->mode == c->mode && r->generation == c->blocks->generation)
+    if (r->block && r->linear == linear && r->mode == c->mode)
         block_drop(c, r->block->pc, 1);
 }
 

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "core/x86/bits.h"
+#include "emu/x86/block.h"
 #include "emu/x86/cpu/gpr.h"
 #include "lib/x86/emu_rig.h"
 
 #define AT   (EMU_RIG_MMIO + 0x1000)
 #define RAM  0x6000u
 #define PORT 0u /* and the three behind it */
+
+#define OTHER 0x9000u /* code on a page of its own */
 
 /* A device whose every access kicks the processor that makes it. */
 struct kicker {
@@ -112,6 +115,16 @@ Test(mmio, each_side_of_a_modification_is_made_once)
     ENDS_BEHIND(0x87, 0x07);       /* xchg [rdi], eax */
     cr_assert_eq(kicker.reads, 3);
     cr_assert_eq(kicker.writes, 3);
+}
+
+Test(mmio, a_kick_takes_effect_in_a_block_that_has_dropped_another)
+{
+    emu_rig_write(&r, OTHER, (uint8_t[]){ 0xeb, 0xfe }, 2); /* jmp . */
+    r.cpu->rip = OTHER;
+    cr_assert(block_at(r.cpu, r.cpu->mode));
+    r.cpu->gpr[X86_RBX] = OTHER;
+    ENDS_BEHIND(0x88, 0x03, 0x89, 0x07); /* mov [rbx], al; mov [rdi], eax */
+    cr_assert_eq(kicker.writes, 1);
 }
 
 Test(mmio, moves_reach_a_device_once)
