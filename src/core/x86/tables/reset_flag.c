@@ -33,19 +33,33 @@ struct modes {
     bool panic_warm; /* the reset after a panic is warm */
 };
 
-/* Reads one of the items between commas. Its first character, after any "panic_", decides. */
+/* Whether this item only names the processor that reboots: s1 or smp1. */
+static bool item_names_processor(const char *item)
+{
+    const char *number = item + (strncmp(item, "smp", 3) == 0 ? 3 : 1);
+
+    return item[0] == 's' && *number >= '0' && *number <= '9';
+}
+
+/* Reads one of the items between commas. Its first character, after any "panic_", decides, unless
+ * it names a processor. */
 static void reboot_item_read(struct modes *modes, const char *item)
 {
-    const bool panic = strncmp(item, "panic_", 6) == 0;
-    bool *mode = panic ? &modes->panic_warm : &modes->warm;
+    bool *mode = &modes->warm;
 
-    switch (item[panic ? 6 : 0]) {
+    if (strncmp(item, "panic_", 6) == 0) {
+        mode = &modes->panic_warm;
+        item += 6;
+    }
+    if (item_names_processor(item))
+        return;
+    switch (*item) {
     case 'w':
         *mode = true;
         break;
     case 'c': /* cold */
     case 'h': /* hard */
-    case 's': /* soft; also s1 and smp1, which to Linux only name a processor */
+    case 's': /* soft */
     case 'g': /* gpio */
         *mode = false;
         break;

@@ -104,6 +104,15 @@ Test(reset_flag, tells_panics_by_the_words_that_linux_reads)
         { "reboot=panic_warm,k quiet reboot=w", false },
         { "reboot=warm,panic_warm reboot=cold", true },
         { "reboot=panic_warm,soft", true },
+        { "reboot=warm,panic_warm,s", true },
+        { "reboot=warm,panic_warm,smp", true },
+        { "reboot=panic_warm,panic_s", false },
+        /* s and smp with a number only name a processor. */
+        { "reboot=warm,panic_warm,s1", false },
+        { "reboot=warm,panic_warm,smp1", false },
+        { "reboot=panic_warm,panic_s1", true },
+        { "reboot=panic_warm,panic_smp1,k", true },
+        { "reboot=warm,panic_warm,sm1", true },
         /* Words that are not Linux's, or no words. */
         { "noreboot=panic_warm", false },
         { "reboot=panic_warm -- reboot=warm", true },
