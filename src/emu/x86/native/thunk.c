@@ -125,8 +125,9 @@ struct plan {
     unsigned next_host;
     uint32_t vec_read; /* one bit for each register */
     uint32_t vec_written;
-    uint8_t reg, rm, vvvv, opcode_reg; /* host numbers to encode */
-    bool in_opcode;                    /* opcode_reg is used */
+    uint8_t reg, rm, vvvv, opcode_reg, is4; /* host numbers to encode */
+    bool in_opcode;                         /* opcode_reg is used */
+    bool in_is4;                            /* is4 is used */
     bool memory;
     bool saves_rbx;
 };
@@ -172,23 +173,6 @@ static void plan_fixed(struct plan *p)
     p->saves_rbx = used & 1u << X86_RBX;
 }
 
-static unsigned operand_number(const struct insn *insn, enum operand_place place)
-{
-    switch (place) {
-    case PLACE_REG:
-    case PLACE_OPCODE:
-        return insn->reg;
-    case PLACE_RM:
-        return insn->rm;
-    case PLACE_VVVV:
-        return insn->vvvv;
-    case PLACE_IS4:
-        return (unsigned)insn->imm >> 4 & 0xfu;
-    default:
-        return 0;
-    }
-}
-
 static void plan_encode(struct plan *p, enum operand_place place, unsigned host)
 {
     if (place == PLACE_REG)
@@ -199,13 +183,16 @@ static void plan_encode(struct plan *p, enum operand_place place, unsigned host)
         p->vvvv = (uint8_t)host;
     else if (place == PLACE_OPCODE)
         p->opcode_reg = (uint8_t)host;
+    else if (place == PLACE_IS4)
+        p->is4 = (uint8_t)host;
+    p->in_is4 = p->in_is4 || place == PLACE_IS4;
     p->in_opcode = p->in_opcode || place == PLACE_OPCODE;
 }
 
 static void plan_gpr(struct plan *p, unsigned operand, const struct operand_kind *k)
 {
     const struct insn *insn = &p->b->insn;
-    unsigned number = operand_number(insn, k->place);
+    unsigned number = operand_reg(insn, p->b->row->operand[operand]);
     unsigned width = operand_bytes(insn, p->b->row->operand[operand]);
     bool high = width == 1 && !(insn->flags & INSN_REX) && number >= 4;
     struct slot *s;
@@ -222,7 +209,7 @@ static void plan_gpr(struct plan *p, unsigned operand, const struct operand_kind
 
 static void plan_vec(struct plan *p, unsigned operand, const struct operand_kind *k)
 {
-    unsigned number = k->place == PLACE_FIXED ? k->fixed : operand_number(&p->b->insn, k->place);
+    unsigned number = operand_reg(&p->b->insn, p->b->row->operand[operand]);
 
     p->vec_read |= 1u << number;
     if (table_access(p->b->row, operand) != ACCESS_R)
@@ -248,7 +235,7 @@ static void plan_operands(struct plan *p)
         else if (k->file == FILE_VEC)
             plan_vec(p, i, k);
         else if (k->file == FILE_MMX)
-            plan_encode(p, k->place, operand_number(insn, k->place) & 7u);
+            plan_encode(p, k->place, operand_reg(insn, p->b->row->operand[i]) & 7u);
     }
     if (p->b->row->attr & ATTR_VECS)
         p->vec_read = p->vec_written = insn->flags & INSN_64 ? 0xffffu : 0xffu;
@@ -414,7 +401,10 @@ static void emit_vex(struct emit *e, const struct plan *p)
     emit_byte(e, b->insn.opcode);
     if (b->insn.modrm_at) /* VZEROUPPER has none */
         emit_modrm(e, p);
-    emit_immediate(e, b);
+    if (p->in_is4) /* the guest's byte may have bits that its mode ignores */
+        emit_byte(e, (unsigned)p->is4 << 4);
+    else
+        emit_immediate(e, b);
 }
 
 static void emit_insn(struct emit *e, const struct plan *p)

@@ -228,3 +228,34 @@ Test(thunk, w_means_nothing_for_general_registers_outside_64_bit_mode)
     memcpy(&behind, last + 4, 8);
     cr_assert_eq(behind, UINT64_C(0xeeeeeeeeeeeeeeee));
 }
+
+/* A blend whose mask is a register named in the immediate. Bit 7 and the low half count for nothing
+ * here. */
+Test(thunk, an_immediate_names_eight_registers_outside_64_bit_mode)
+{
+    if (!cpu_offers(p.cpu, FEATURE_AVX))
+        return;
+    processor_finish(&p);
+    processor_init(&p, 32);
+    memset(p.cpu->vec, 0, sizeof(p.cpu->vec));
+    memset(&p.cpu->vec[1], 0x11, sizeof(p.cpu->vec[1]));
+    memset(&p.cpu->vec[2], 0x22, sizeof(p.cpu->vec[2]));
+    memset(&p.cpu->vec[3], 0xff, sizeof(p.cpu->vec[3]));
+    for (unsigned low = 0; low < 0x10; low += 0xf) {
+        const uint8_t is4 = (uint8_t)(0xb0 | low);
+
+        cr_assert_eq(STEP(&p, 0xc4, 0xe3, 0x71, 0x4a, 0xc2, is4), PROCESSOR_OK);
+        cr_assert_eq(p.cpu->vec[0].ymm[0], 0x22, "vblendvps xmm0, xmm1, xmm2, xmm3");
+    }
+}
+
+Test(thunk, an_immediate_names_sixteen_registers_in_64_bit_mode)
+{
+    if (!cpu_offers(p.cpu, FEATURE_AVX))
+        return;
+    memset(p.cpu->vec, 0, sizeof(p.cpu->vec));
+    memset(&p.cpu->vec[2], 0x22, sizeof(p.cpu->vec[2]));
+    memset(&p.cpu->vec[11], 0xff, sizeof(p.cpu->vec[11]));
+    cr_assert_eq(STEP(&p, 0xc4, 0xe3, 0x71, 0x4a, 0xc2, 0xb0), PROCESSOR_OK);
+    cr_assert_eq(p.cpu->vec[0].ymm[0], 0x22, "vblendvps xmm0, xmm1, xmm2, xmm11");
+}
