@@ -103,14 +103,23 @@ static uint64_t string_destination(const struct string *s)
     return s->c->mode & MODE_64 ? va : (uint32_t)va;
 }
 
-/* Checks an element against the segment's limit, unless in 64-bit mode or with flat segments. */
+/* Whether no limit has to be checked: in 64-bit mode or with flat segments, which FS and GS never
+ * count among (mode.h). */
+static bool string_unlimited(const struct string *s, unsigned seg)
+{
+    uint32_t mode = s->c->mode;
+
+    return (mode & MODE_64) || ((mode & MODE_FLAT) && seg != X86_FS && seg != X86_GS);
+}
+
+/* Checks an element against the segment's limit. */
 static bool string_checked(const struct string *s, enum x86_gpr reg, unsigned seg)
 {
     uint32_t offset = (uint32_t)(s->c->gpr[reg] & s->mask);
 
-    if ((s->c->mode & (MODE_64 | MODE_FLAT)) || seg_within_limit(&s->c->seg[seg], offset, s->size))
+    if (string_unlimited(s, seg) || seg_within_limit(&s->c->seg[seg], offset, s->size))
         return true;
-    cpu_fault_error(s->c, CPU_GP, 0);
+    cpu_fault_error(s->c, seg == X86_SS ? CPU_SS : CPU_GP, 0);
     return false;
 }
 
@@ -126,11 +135,11 @@ static bool string_destination_checked(const struct string *s)
 
 /* How many elements from va lie on its page, at most `count`. 0 if not even one does, or if
  * elements must go one by one. */
-static uint64_t string_on_page(const struct string *s, uint64_t va, uint64_t count)
+static uint64_t string_on_page(const struct string *s, unsigned seg, uint64_t va, uint64_t count)
 {
     uint64_t room = (PAGE_4K - va % PAGE_4K) / s->size;
 
-    if (s->down || !(s->c->mode & (MODE_64 | MODE_FLAT)) || (s->c->alone & CPU_ALONE_STEP))
+    if (s->down || !string_unlimited(s, seg) || (s->c->alone & CPU_ALONE_STEP))
         return 0;
     return count < room ? count : room;
 }
@@ -175,10 +184,11 @@ static void host_stos(unsigned size, void *to, uint64_t value, uint64_t count)
 static uint64_t movs_piece(struct string *s)
 {
     uint64_t from = string_source(s), to = string_destination(s);
-    uint64_t count = string_on_page(s, to, string_on_page(s, from, s->count));
+    uint64_t count = string_on_page(s, s->op->rm, from, s->count);
     const void *src;
     void *dst;
 
+    count = string_on_page(s, X86_ES, to, count);
     if (count < 2)
         return 0;
     src = mmu_read_hit(s->c, from, (unsigned)(count * s->size));
@@ -213,7 +223,7 @@ static uint64_t movs_some(struct string *s)
 static uint64_t stos_some(struct string *s)
 {
     uint64_t to = string_destination(s);
-    uint64_t count = string_on_page(s, to, s->count);
+    uint64_t count = string_on_page(s, X86_ES, to, s->count);
     void *dst = count ? mmu_write_hit(s->c, to, (unsigned)(count * s->size)) : NULL;
 
     if (dst) {
