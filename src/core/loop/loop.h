@@ -66,8 +66,8 @@ struct loop_post {
 
 /* Memory that others write and the loop thread reads, such as the queue of a guest's driver. */
 struct loop_watch {
-    /* Loop thread; called in every turn, and repeatedly while the loop spins. Does what there is to
-     * do, and returns whether there was anything. */
+    /* Loop thread; in every turn, and repeatedly while the loop spins. Does what there is to do and
+     * returns whether there was anything. */
     bool (*look)(struct loop_watch *w);
 
     /* Loop thread, just before the loop sleeps. Arranges that whoever writes from now on wakes the
@@ -81,8 +81,7 @@ struct loop_watch {
 
 /* Life. Call all of these on the thread that becomes the loop thread. */
 
-/* LOOP_URING fails with -ENOSYS where io_uring is missing or too old, with -EPERM where it is
- * forbidden, and with -ENOMEM where there is too little memory for it. */
+/* LOOP_URING fails with -ENOSYS (io_uring is missing or too old), -EPERM (forbidden) or -ENOMEM. */
 int loop_create(struct loop **out, enum loop_backend backend, struct err *e);
 
 /* No operation may be in flight, nothing watched and no thread inside loop_post; posts still queued
