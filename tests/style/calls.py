@@ -1,10 +1,12 @@
 """Who calls whom: the symbols that each file of src/ defines and needs, asked of its object file.
 
-The objects are built here without optimisation, so that no call is lost to inlining."""
+The objects are built here without optimisation, so that no call is lost to inlining. A call through
+a pointer that a table holds needs no symbol, and is not seen."""
 
 import concurrent.futures
 import hashlib
 import os
+import shlex
 import subprocess
 import tempfile
 
@@ -16,7 +18,8 @@ EXCEPTIONS = {
 }
 
 FLAGS = ["-std=gnu11", "-O0", "-D_GNU_SOURCE", '-DMOTE_VERSION="0"', "-Isrc", "-w", "-c"]
-DEFINED = set("TDBRCVW")
+DEFINED = set("TDBRCVWi")
+NEEDED = set("Uwv")
 
 known = {}  # fingerprint of a file and all it includes: (symbols defined, symbols needed)
 
@@ -36,37 +39,40 @@ def fingerprint(root, name, files):
 
 
 def symbols(root, name):
-    """(defined, needed) of src/name; neither where it does not compile, which is the build's to say."""
+    """(defined, needed) of src/name, or None where it does not compile. Of a header, what its inline
+    functions need."""
+    flags = FLAGS + (["-x", "c", "-fkeep-inline-functions"] if name.endswith(".h") else [])
     with tempfile.TemporaryDirectory(prefix="mote-calls.") as folder:
         built = os.path.join(folder, "object")
-        compiler = os.environ.get("CC", "cc")
+        compiler = shlex.split(os.environ.get("CC", "cc"))
         done = subprocess.run(
-            [compiler, *FLAGS, f"src/{name}", "-o", built], cwd=root, capture_output=True, check=False
+            [*compiler, *flags, f"src/{name}", "-o", built], cwd=root, capture_output=True, check=False
         )
         if done.returncode != 0:
-            return set(), set()
+            return None
         listed = subprocess.run(["nm", built], capture_output=True, text=True, check=True).stdout
     defined, needed = set(), set()
     for line in listed.splitlines():
         *_, kind, symbol = line.split()
         if kind in DEFINED:
             defined.add(symbol)
-        elif kind == "U":
+        elif kind in NEEDED:
             needed.add(symbol)
     return defined, needed - set(EXCEPTIONS)
 
 
 def graph(root, files):
-    """Each .c file of src/ -> the .c files that define what it needs. `files`: each file -> those it
-    includes."""
-    sources = sorted(name for name in files if name.endswith(".c"))
-    prints = {name: fingerprint(root, name, files) for name in sources}
-    new = [name for name in sources if prints[name] not in known]
+    """(calls, strangers). calls: each file of src/ -> the .c files that define what it needs.
+    strangers: the files that do not compile. `files`: each file -> those it includes."""
+    names = sorted(name for name in files if name.endswith((".c", ".h")))
+    prints = {name: fingerprint(root, name, files) for name in names}
+    new = [name for name in names if prints[name] not in known]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, found in zip(new, pool.map(lambda name: symbols(root, name), new)):
             known[prints[name]] = found
-    home = {symbol: name for name in sources for symbol in known[prints[name]][0]}
-    return {
-        name: {home[symbol] for symbol in known[prints[name]][1] if symbol in home} - {name}
-        for name in sources
+    told = {name: known[prints[name]] for name in names if known[prints[name]]}
+    home = {symbol: name for name in told if name.endswith(".c") for symbol in told[name][0]}
+    calls = {
+        name: {home[symbol] for symbol in told[name][1] if symbol in home} - {name} for name in told
     }
+    return calls, [name for name in names if name not in told]

@@ -29,20 +29,22 @@ SWITCHES = set()  # "src/folder/file.c:function"
 
 TOP = {"CMakeLists.txt", "README.md", "LICENSE", "src", "resources", "tests", "bench"}
 
-SIGNATURE = re.compile(r"^\w.*?\b(\w+)\(")
+ATTRIBUTE = re.compile(r"__attribute__\(\((?:[^()]|\([^()]*\))*\)\) ?")
+SIGNATURE = re.compile(r"^(\w.*?)\b(\w+)\(")
 
 
 def functions(lines):
-    """(name, first line number, length) of each function of a clang-formatted file."""
-    start = name = None
+    """(name, whether it is static, first line number, length) of each function of a clang-formatted
+    file."""
+    start = name = is_static = None
     for number, line in enumerate(lines, 1):
-        match = SIGNATURE.match(line)
+        match = SIGNATURE.match(ATTRIBUTE.sub("", line))
         if match and start is None:
-            name = match[1]
+            name, is_static = match[2], "static" in match[1].split()
         if line == "{":
             start = number
         elif line.startswith("}") and start is not None:
-            yield name, start, number - start + 1
+            yield name, is_static, start, number - start + 1
             start = None
 
 
@@ -55,7 +57,7 @@ def size_faults(root, path):
     for number, line in enumerate(lines, 1):
         if len(line) > WIDTH_MAX:
             yield f"{path}:{number}: {len(line)} columns, at most {WIDTH_MAX} are allowed"
-    for name, number, length in functions(lines):
+    for name, _, number, length in functions(lines):
         if length > FUNCTION_MAX and f"{path}:{name}" not in SWITCHES:
             yield f"{path}:{number}: {name} has {length} lines, at most {FUNCTION_MAX} are allowed"
 
@@ -99,24 +101,15 @@ def test_faults(root, paths):
         yield f"{tests} lines of tests for {source} of src are too few"
 
 
-STATIC = re.compile(r"^static (?!inline\b)(?:__attribute__\(\(.*?\)\) )*.*?\b(\w+)\(")
-
-
-def static_names(lines):
-    """(name, line number) of each static function that is defined in a .c file."""
-    for number, line in enumerate(lines, 1):
-        match = STATIC.match(line)
-        if match and not line.endswith(";"):
-            yield match[1], number
-
-
 def name_faults(root, paths):
     """A backtrace shows a static function's name and no file: it is one of its own, of two words."""
     homes = {}
     for path in paths:
         if path.suffix != ".c":
             continue
-        for name, number in static_names(tree.lines(root, path)):
+        for name, is_static, number, _ in functions(tree.lines(root, path)):
+            if not is_static:
+                continue
             if "_" not in name:
                 yield f"{path}:{number}: {name} says too little in a backtrace"
             homes.setdefault(name, set()).add(str(path))
@@ -129,7 +122,7 @@ def body_faults(root):
     """What is asked of src/ as a whole."""
     paths = tree.c_files(root, ["src"])
     length = {path: len(tree.lines(root, path)) for path in paths}
-    bodies = [body for path in paths for _, _, body in functions(tree.lines(root, path))]
+    bodies = [body for path in paths for *_, body in functions(tree.lines(root, path))]
     sources = [length[path] for path in paths if path.suffix == ".c"]
     headers = [length[path] for path in paths if path.suffix == ".h"]
     yield from median_fault(".c file", sources, FILE_MEDIAN_MAX)
@@ -164,6 +157,7 @@ def function_of(lines, name="planted"):
     return f"int {name}(void)\n{{\n" + "    call();\n" * (lines - 2) + "}\n\n"
 
 
+PURE = "__attribute__((format(printf, 1, 2)))"
 PLANTED = [
     ("a long file", {"src/core/planted.c": "\n" * (FILE_MAX + 1)}, "planted.c has 601 lines"),
     ("a long header", {"src/core/planted.h": "\n" * (HEADER_MAX + 1)}, "planted.h has 151 lines"),
@@ -206,7 +200,7 @@ PLANTED = [
     ("a wide line", {"src/core/vm/planted.c": f"/* {'x' * 95} */\n"}, "101 columns"),
     (
         "a static function of one word",
-        {"src/core/vm/planted.c": "static int planted(void)\n{\n    return 1;\n}\n"},
+        {"src/core/vm/planted.c": f"{PURE} static int planted(void)\n{{\n    return 1;\n}}\n"},
         "planted says too little",
     ),
     (

@@ -69,7 +69,7 @@ PARTS = {
 }
 
 ARCHITECTURES = {"x86", "x86_64"}
-# What picks an architecture names it: the list of tables, and the accelerator that all of it hangs on.
+# Who chooses the architecture has to name it.
 PICKS = {"main.c"}
 
 FILES_MAX = 20  # in a folder of these
@@ -113,12 +113,12 @@ def judge_arrow(source, target, verb):
     if there != here and there not in BELOW[here]:
         return f"{here} may not {verb} {there}"
     if (
-        verb == "include"
-        and is_architecture(target)
+        is_architecture(target)
+        and (verb == "include" or folder_of(target) not in PARTS)
         and not is_architecture(source)
         and source not in PICKS
     ):
-        return "only an architecture's own folder may include its headers"
+        return f"only an architecture's own folder may {verb} what is in it"
     return None
 
 
@@ -152,11 +152,12 @@ def order_faults(root, path):
 
 def file_graph(root):
     """Each file of src/ -> the files of src/ it includes."""
+    tables = [path.relative_to(root) for path in sorted((root / "src").rglob("*.def"))]
     return {
         path.relative_to("src").as_posix(): {
             name for _, quote, name in includes(root, path) if quote == '"'
         }
-        for path in tree.c_files(root, ["src"])
+        for path in tree.c_files(root, ["src"]) + tables
     }
 
 
@@ -201,14 +202,16 @@ def circles(graph, what):
         yield from walk(module)
 
 
-def call_faults(root, files):
-    graph = calls.graph(root, files)
+def call_faults(graph, strangers):
+    for name in strangers:
+        yield f"src/{name} does not compile by itself, so that nobody knows what it calls"
     for source, targets in graph.items():
         for target in sorted(targets):
             fault = judge_arrow(source, target, "call")
             if fault:
                 yield f"src/{source}: calls {target}: {fault}"
-    yield from circles(graph, "call")
+    sources = {name: targets for name, targets in graph.items() if name.endswith(".c")}
+    yield from circles(sources, "call")
 
 
 def crowd_faults(root):
@@ -221,7 +224,7 @@ def crowd_faults(root):
 
 
 def about_faults(root):
-    """A room of many files says in a header what it is."""
+    """Every folder is a room, and one of many files says in a header what it is."""
     folders, about = collections.Counter(), set()
     for path in (root / "src").rglob("*.*"):
         name = path.relative_to(root / "src").as_posix()
@@ -229,6 +232,8 @@ def about_faults(root):
         if name.endswith(".h") and ABOUT.search(path.read_text(encoding="utf-8")):
             about.add(room_of(name))
     for folder, count in sorted(folders.items()):
+        if PARTS.get(folder, folder) not in BELOW:
+            yield f"src/{folder} is no room of the design"
         if count > FILES_ALONE and PARTS.get(folder, folder) not in about:
             yield f"src/{folder}: no header says what 'This room' is"
 
@@ -256,10 +261,11 @@ def check(root):
     files = file_graph(root)
     faults += circles(files, "include")
     faults += circles(module_graph(files), "include")
-    faults += call_faults(root, files)
+    graph, strangers = calls.graph(root, files)
+    faults += call_faults(graph, strangers)
     faults += crowd_faults(root)
     faults += about_faults(root)
-    return faults + list(unused_arrows(files, calls.graph(root, files)))
+    return faults + list(unused_arrows(files, graph))
 
 
 HEADER = "src/core/vm/planted_low.h"
@@ -301,7 +307,30 @@ PLANTED = [
     (
         "an architecture's header outside",
         {"src/core/x86/planted.h": "\n", "src/core/kvm/planted.c": '#include "core/x86/planted.h"\n'},
-        "only an architecture's own folder",
+        "only an architecture's own folder may include",
+    ),
+    (
+        "a call into an architecture from outside",
+        {"src/core/kvm/planted.c": CALLING.format(caller="planted", callee="cpuid_shape")},
+        "only an architecture's own folder may call",
+    ),
+    (
+        "a header's inline function that calls up",
+        {
+            "src/core/vm/planted.h": "void machine_start(void);\n"
+            "static inline void planted(void)\n{\n    machine_start();\n}\n"
+        },
+        "src/core/vm/planted.h: calls api/machine/machine.c: core/vm may not call api/machine",
+    ),
+    (
+        "a file that does not compile by itself",
+        {"src/core/vm/planted.c": "#error\n"},
+        "src/core/vm/planted.c does not compile",
+    ),
+    (
+        "a folder that is no room, and uses nobody",
+        {"src/extra/planted.h": "\n"},
+        "src/extra is no room",
     ),
     (
         "a circle of calls, of which no include tells",

@@ -95,12 +95,6 @@ int config_huge_parse(const char *word, enum mem_huge *huge, struct err *e)
                    word);
 }
 
-/* Whether the accelerator has processors of this architecture. */
-static bool accel_runs(const struct accel_ops *accel, const struct guest_arch *arch)
-{
-    return !accel->guest || strcmp(accel->guest, arch->name) == 0;
-}
-
 int config_accel(const struct machine_config *c, const struct accel_ops *const *accels,
                  struct choice *choice, struct err *e)
 {
@@ -111,7 +105,7 @@ int config_accel(const struct machine_config *c, const struct accel_ops *const *
     size_t used = strlen(known);
 
     for (unsigned i = 0; accels[i]; i++) {
-        if (!accel_runs(accels[i], c->arch))
+        if (!guest_arch_runs_on(c->arch, accels[i]))
             continue;
         assert(found.count < CHOICE_MAX);
         if (all || strcmp(wanted, accels[i]->name) == 0)

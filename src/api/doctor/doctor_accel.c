@@ -18,6 +18,7 @@
 #include "core/host/host.h"
 #include "core/kvm/kvm.h"
 #include "core/vm/accel.h"
+#include "core/vm/guest_arch.h"
 
 struct kvm_path {
     char path[PATH_MAX];
@@ -88,7 +89,7 @@ void doctor_look_kvm_interface(const struct doctor_host *h, struct doctor_findin
 static const struct accel_ops *doctor_accel_find(const struct doctor_host *h, const char *name)
 {
     for (unsigned i = 0; h->accels[i]; i++)
-        if (strcmp(h->accels[i]->name, name) == 0)
+        if (strcmp(h->accels[i]->name, name) == 0 && guest_arch_runs_on(h->arch, h->accels[i]))
             return h->accels[i];
     return NULL;
 }

@@ -7,8 +7,11 @@
  * One binary can hold several. Outside the folders of an architecture, code knows it only by this
  * table. main.c names the tables.
  */
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "core/vm/accel.h"
 #include "core/vm/mem.h"
 #include "core/vm/power.h"
 
@@ -73,5 +76,11 @@ struct board {
     struct serial *console;
     const struct vcpu_regs *start; /* where processor 0 starts, once board_load has filled it */
 };
+
+/* Any thread. Whether the accelerator has processors of this architecture. */
+static inline bool guest_arch_runs_on(const struct guest_arch *arch, const struct accel_ops *accel)
+{
+    return !accel->guest || strcmp(accel->guest, arch->name) == 0;
+}
 
 #endif

@@ -126,7 +126,7 @@ const struct guest_arch guest_toy = {
     .cmdline = "",
     .gap_start = GAP_START,
     .gap_end = GAP_END,
-    .virtio = { .max = 1, .gpa = VIRTIO, .size = PAGE_4K, .gsi = 1 },
+    .virtio = { .max = 0, .gpa = VIRTIO, .size = PAGE_4K, .gsi = 1 }, /* it has no driver */
     .board_create = toy_board_create,
     .board_destroy = toy_board_destroy,
     .board_load = toy_board_load,

@@ -2,7 +2,7 @@
 #define TESTS_TOY_H
 /*
  * A guest architecture with one instruction, the byte 0, which stops the machine. It shows that
- * whatever is not in an architecture's own folder runs a machine of any.
+ * whatever is not in an architecture's own folder runs a machine of any, virtio devices aside.
  *
  * Its kernels are flat files, loaded at TOY_ENTRY, where its one register, the program counter,
  * begins. Its board has a serial port, which no program can reach, and a power switch.

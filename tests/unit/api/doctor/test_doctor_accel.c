@@ -153,6 +153,12 @@ Test(doctor_accel, software_cpu_has_no_speed)
     cr_assert_eq(f.mips, 0);
 }
 
+Test(doctor_accel, one_of_another_architecture_is_none)
+{
+    fake_emu.guest = "toy";
+    (void)expect(DOCTOR_EMU, DOCTOR_UNKNOWN, "built without it");
+}
+
 Test(doctor_accel, mote_without_it)
 {
     fake_accels[1] = NULL;
