@@ -22,7 +22,7 @@
 #include "core/log/log.h"
 #include "core/vm/power.h"
 
-#define CONSOLE_PATIENCE_NS 1000000000ull
+#define CONSOLE_PATIENCE_NS NS_PER_S
 
 /* The last step of closing: called whenever an operation ends, acts once none is in flight. */
 static void console_settle(struct console *c)

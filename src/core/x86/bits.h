@@ -22,6 +22,7 @@
 #define X86_CR4_DE         (UINT64_C(1) << 3)
 #define X86_CR4_PSE        (UINT64_C(1) << 4)
 #define X86_CR4_PAE        (UINT64_C(1) << 5)
+#define X86_CR4_MCE        (UINT64_C(1) << 6)
 #define X86_CR4_PGE        (UINT64_C(1) << 7)
 #define X86_CR4_PCE        (UINT64_C(1) << 8)
 #define X86_CR4_OSFXSR     (UINT64_C(1) << 9)

@@ -178,9 +178,7 @@ static void lapic_timer_deadline_reached(struct lapic *l)
 /* Whether a tick is still pending, so that another one would merge with it and be lost. */
 static bool lapic_timer_tick_waits(const struct lapic *l)
 {
-    unsigned vector = l->lvt[LVT_TIMER] & 0xffu;
-
-    return __atomic_load_n(&l->irr[vector / 32], __ATOMIC_ACQUIRE) >> vector % 32 & 1u;
+    return lapic_bit_test(l->irr, (uint8_t)l->lvt[LVT_TIMER]);
 }
 
 static void lapic_timer_owed_fire(struct lapic *l)

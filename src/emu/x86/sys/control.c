@@ -15,10 +15,12 @@
     (X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | \
      X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 
-/* TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP FSGSBASE OSXSAVE SMEP SMAP */
-#define CR4_DEFINED UINT64_C(0x350ffc)
-/* A change of one of these makes translations stale: PSE PAE PGE SMEP SMAP. */
-#define CR4_PAGING UINT64_C(0x3000b0)
+#define CR4_DEFINED                                                                        \
+    (X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE |    \
+     X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_UMIP | X86_CR4_FSGSBASE | \
+     X86_CR4_OSXSAVE | X86_CR4_SMEP | X86_CR4_SMAP)
+/* A change of one of these makes translations stale. */
+#define CR4_PAGING (X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP | X86_CR4_SMAP)
 
 bool control_read(struct cpu *c, unsigned number, uint64_t *value)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/run/console.h"
+#include "core/base/container.h"
 #include "core/vm/irq.h"
 #include "core/vm/power.h"
 #include "unit/api/run/uart.h"
@@ -43,7 +44,7 @@ static inline void bench_closed(struct console *c)
 
 static inline void bench_close(struct loop_post *post)
 {
-    struct bench *b = (void *)((char *)post - offsetof(struct bench, close));
+    struct bench *b = container_of(post, struct bench, close);
 
     console_close(&b->console, bench_closed);
 }
