@@ -10,7 +10,7 @@ arguments=${1:-} # "whole": all of them in the bed too
 if [ -z "${KVM_PLACE:-}" ]; then
     modules=$(mktemp -d)
     trap 'rm -rf "$modules"' EXIT
-    cp "$("$here/../../resources/kernel")"/lib/modules/*/kernel/drivers/misc/pvpanic/pvpanic*.ko \
+    cp "$("$here/../../resources/kernel/stock")"/lib/modules/*/kernel/drivers/misc/pvpanic/pvpanic*.ko \
         "$modules" || exit 1
     PVPANIC=$modules/cpio
     (cd "$modules" && printf '%s\n' pvpanic.ko pvpanic-mmio.ko | cpio --quiet -o -H newc) >"$PVPANIC"
