@@ -5,8 +5,9 @@
  * processor starts.
  *
  * A kernel is an ELF vmlinux or a bzImage of protocol 2.12 or later. The payload of a bzImage is
- * decompressed on the host and is then an ELF file like any other. An ELF file with the PVH note
- * (Xen's x86/HVM direct boot ABI) boots by PVH, any other by the 64-bit Linux protocol.
+ * decompressed on the host and is then an ELF file like any other. Linux, which its notes name,
+ * boots by the 64-bit Linux protocol. Another ELF file boots by PVH (Xen's x86/HVM direct boot ABI)
+ * if it has that note, and otherwise like Linux.
  *
  * This room is the boot protocols and what they put into memory. It leaves kernel files to
  * core/x86/image and takes over their setup header; it must not know a device or an accelerator.

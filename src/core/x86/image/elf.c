@@ -8,6 +8,7 @@
 
 #include "core/base/err.h"
 
+#define NOTE_OWNER_LINUX  "Linux"
 #define NOTE_OWNER_XEN    "Xen"
 #define NOTE_PHYS32_ENTRY 18 /* XEN_ELFNOTE_PHYS32_ENTRY */
 
@@ -220,16 +221,29 @@ int elf_fits(const struct elf_image *image, gpa_t start, gpa_t end, struct err *
     return 0;
 }
 
-static bool elf_note_is_pvh(const Elf64_Nhdr *n, const uint8_t *name)
+static bool elf_note_is_from(const Elf64_Nhdr *n, const uint8_t *name, const char *owner)
 {
-    return n->n_type == NOTE_PHYS32_ENTRY && n->n_namesz == sizeof(NOTE_OWNER_XEN) &&
-           memcmp(name, NOTE_OWNER_XEN, sizeof(NOTE_OWNER_XEN)) == 0 &&
-           (n->n_descsz == 4 || n->n_descsz == 8);
+    size_t len = strlen(owner) + 1;
+
+    return n->n_namesz == len && memcmp(name, owner, len) == 0;
+}
+
+static void elf_read_note(struct elf_image *image, const Elf64_Nhdr *n, const uint8_t *name,
+                          const uint8_t *value)
+{
+    if (elf_note_is_from(n, name, NOTE_OWNER_LINUX))
+        image->is_linux = true;
+    if (!image->has_pvh && n->n_type == NOTE_PHYS32_ENTRY &&
+        elf_note_is_from(n, name, NOTE_OWNER_XEN) && (n->n_descsz == 4 || n->n_descsz == 8)) {
+        memcpy(&image->pvh_entry, value, n->n_descsz); /* it was zero */
+        image->has_pvh = true;
+    }
 }
 
 /* A note is a header, the owner's name and the value; the name and the value are padded to the
  * alignment. */
-static bool elf_find_pvh(const uint8_t *at, uint64_t left, unsigned align, uint64_t *entry)
+static void elf_read_note_segment(struct elf_image *image, const uint8_t *at, uint64_t left,
+                                  unsigned align)
 {
     while (left >= sizeof(Elf64_Nhdr)) {
         Elf64_Nhdr n;
@@ -239,26 +253,20 @@ static bool elf_find_pvh(const uint8_t *at, uint64_t left, unsigned align, uint6
         uint64_t value = (sizeof(n) + (uint64_t)n.n_namesz + mask) & ~mask;
         uint64_t next = (value + n.n_descsz + mask) & ~mask;
         if (value + n.n_descsz > left)
-            return false;
-        if (elf_note_is_pvh(&n, at + sizeof(n))) {
-            *entry = 0;
-            memcpy(entry, at + value, n.n_descsz);
-            return true;
-        }
+            return;
+        elf_read_note(image, &n, at + sizeof(n), at + value);
         if (next >= left)
-            return false;
+            return;
         at += next;
         left -= next;
     }
-    return false;
 }
 
 void elf_read_notes(struct elf_image *image, const void *file)
 {
-    for (unsigned i = 0; i < image->notes_count && !image->has_pvh; i++) {
+    for (unsigned i = 0; i < image->notes_count; i++) {
         const struct elf_notes *n = &image->notes[i];
-        image->has_pvh =
-            elf_find_pvh((const uint8_t *)file + n->offset, n->size, n->align, &image->pvh_entry);
+        elf_read_note_segment(image, (const uint8_t *)file + n->offset, n->size, n->align);
     }
 }
 

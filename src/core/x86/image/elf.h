@@ -39,6 +39,7 @@ struct elf_image {
     uint64_t entry; /* as in the header, physical or virtual; see elf_physical */
     uint64_t pvh_entry;
     bool has_pvh;
+    bool is_linux;
     unsigned segment_count;
     unsigned notes_count;
     struct elf_segment segments[ELF_SEGMENTS_MAX]; /* ascending by paddr, disjoint */
@@ -55,8 +56,9 @@ int elf_read(struct elf_image *image, const void *head, size_t len, uint64_t siz
 /* Whether all segments lie in [start, end) of guest memory: 0, or -EFAULT and a sentence. */
 int elf_fits(const struct elf_image *image, gpa_t start, gpa_t end, struct err *e);
 
-/* Looks through the notes for the entry point of the PVH boot protocol (owner "Xen", type 18) and
- * sets has_pvh and pvh_entry. `file` is the whole file that elf_read was given the head of. */
+/* Looks through the notes. One of the owner "Xen" and type 18 has the entry point of the PVH boot
+ * protocol and sets has_pvh and pvh_entry; any of the owner "Linux" sets is_linux. `file` is the
+ * whole file that elf_read was given the head of. */
 void elf_read_notes(struct elf_image *image, const void *file);
 
 /* Whether a segment puts bytes of the file at this guest physical address. */

@@ -23,18 +23,21 @@ static const char *const bzimage_labels[] = {
 static_assert(sizeof(bzimage_labels) / sizeof(bzimage_labels[0]) == INFLATE_FORMATS,
               "one label for each format");
 
-/* Takes PVH wherever the kernel offers it, because that entry needs no page tables and no zero
- * page. A PVH entry is physical by definition; the one in the ELF header may be virtual. */
+/* Linux is entered by its own protocol: by PVH, it first looks for Xen at 256 CPUID leaves, each of
+ * which is an exit. Other kernels are entered by PVH if they offer it. A PVH entry is physical by
+ * definition; the one in the ELF header may be virtual. */
 static int kernel_choose_entry(const struct elf_image *image, struct kernel *k, struct err *e)
 {
-    if (image->has_pvh) {
+    bool by_header = elf_physical(image, image->entry, &k->entry);
+
+    if (image->has_pvh && !(image->is_linux && by_header)) {
         k->protocol = BOOT_PVH;
         k->entry = image->pvh_entry;
         if (elf_holds(image, k->entry))
             return 0;
     } else {
         k->protocol = BOOT_LINUX64;
-        if (elf_physical(image, image->entry, &k->entry))
+        if (by_header)
             return 0;
     }
     return err_set(e, ENOEXEC, "has its %sentry point, 0x%llx, in none of its segments",

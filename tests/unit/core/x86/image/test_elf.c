@@ -311,6 +311,26 @@ Test(elf, finds_the_pvh_note_and_no_other)
     cr_expect_not(pvh_of(4, "Xen", 18, 2, 0, &entry));
 }
 
+Test(elf, knows_linux_by_its_notes)
+{
+    static const char *const owners[] = { "Linux", "Linus", "Linu", "GNU" };
+    Elf64_Phdr p[2] = { one_load, { .p_type = PT_NOTE, .p_offset = 0x3000, .p_align = 4 } };
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct image image = image_elf(p, 2, 0x100000, 0x3100);
+        struct elf_image elf;
+        size_t end = image_note(&image, 0x3000, "Xen", 18, 0x100010, 8);
+
+        p[1].p_filesz = image_note(&image, end, owners[i], 257, 0, 1) - 0x3000;
+        memcpy(image.data + sizeof(Elf64_Ehdr), p, sizeof(p));
+        cr_assert_eq(elf_read(&elf, image.data, image.size, image.size, NULL), 0);
+        elf_read_notes(&elf, image.data);
+        cr_expect_eq(elf.is_linux, i == 0, "%s", owners[i]);
+        cr_expect(elf.has_pvh);
+        image_free(&image);
+    }
+}
+
 Test(elf, a_cut_note_is_no_note)
 {
     uint64_t entry = 0;

@@ -2,7 +2,9 @@
 #include "core/x86/image/kernel.h"
 
 #include <criterion/criterion.h>
+#include <elf.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +74,46 @@ Test(kernel, without_the_note_it_boots_by_the_64_bit_protocol)
     cr_expect_eq(k.protocol, BOOT_LINUX64);
     cr_expect_eq(k.entry, IMAGE_KERNEL_START);
     cr_expect_eq(stats.protocol, BOOT_LINUX64);
+    image_free(&elf);
+}
+
+/* The kernel that offers both, with a note that says it is Linux; of the same size as the note in
+ * whose place it is. */
+static struct image linux_kernel(uint64_t pvh, uint64_t entry)
+{
+    struct image elf = image_kernel(pvh);
+
+    (void)image_note(&elf, image_kernel_headers[4].p_offset, "Linux", 256, 0, 4);
+    memcpy(elf.data + offsetof(Elf64_Ehdr, e_entry), &entry, sizeof(entry));
+    return elf;
+}
+
+Test(kernel, linux_boots_by_its_own_protocol)
+{
+    struct image elf = linux_kernel(0x201200, IMAGE_KERNEL_START);
+    struct image bzimage = bzimage_of(&elf, INFLATE_LZ4);
+    struct boot_stats stats;
+    struct kernel k;
+
+    cr_expect_eq(load(&elf, &elf, &k, &stats, NULL), 0);
+    cr_expect_eq(k.protocol, BOOT_LINUX64);
+    cr_expect_eq(k.entry, IMAGE_KERNEL_START);
+    cr_expect_eq(load(&bzimage, &elf, &k, &stats, NULL), 0);
+    cr_expect_eq(k.protocol, BOOT_LINUX64);
+    cr_expect_eq(k.entry, IMAGE_KERNEL_START);
+    image_free(&bzimage);
+    image_free(&elf);
+}
+
+Test(kernel, linux_without_an_entry_of_its_own_boots_by_pvh)
+{
+    struct image elf = linux_kernel(0x201200, 0x100000);
+    struct boot_stats stats;
+    struct kernel k;
+
+    cr_expect_eq(load(&elf, &elf, &k, &stats, NULL), 0);
+    cr_expect_eq(k.protocol, BOOT_PVH);
+    cr_expect_eq(k.entry, 0x201200);
     image_free(&elf);
 }
 
