@@ -1,19 +1,21 @@
 /* The ACPI registers that end a machine, and those that must be there beside them. */
 #include "core/dev/acpi_pm.h"
 
+#include <assert.h>
+
 #include "core/base/state.h"
 #include "core/vm/power.h"
 
-#define SLP_TYP_SHIFT 10
+#define SLP_TYP_SHIFT 2
 #define SLP_TYP_MASK  7u
 
-/* SLP_EN and SLP_TYP are both in the upper byte. S5 is the only sleep type: the DSDT declares no
- * other, and any other is ignored. */
-static void acpi_pm_control_write(struct acpi_pm *a, uint8_t upper)
-{
-    unsigned value = (unsigned)upper << 8;
+static_assert(ACPI_PM_SLP_EN >> 8 == ACPI_PM_SLEEP_EN, "one format for both registers");
 
-    if (value & ACPI_PM_SLP_EN && (value >> SLP_TYP_SHIFT & SLP_TYP_MASK) == ACPI_PM_SLP_TYP_S5)
+/* The upper byte of the control, which has all that matters of it, or the sleep control. S5 is the
+ * only sleep type: the DSDT declares no other, and any other is ignored. */
+static void acpi_pm_sleep_write(struct acpi_pm *a, unsigned value)
+{
+    if (value & ACPI_PM_SLEEP_EN && (value >> SLP_TYP_SHIFT & SLP_TYP_MASK) == ACPI_PM_SLP_TYP_S5)
         power_end_machine(a->power, POWER_OFF);
 }
 
@@ -28,8 +30,8 @@ static void acpi_pm_byte_write(struct acpi_pm *a, uint64_t offset, uint8_t value
 {
     if (offset == ACPI_PM_ENABLE || offset == ACPI_PM_ENABLE + 1)
         a->enable[offset - ACPI_PM_ENABLE] = value;
-    else if (offset == ACPI_PM_CONTROL + 1)
-        acpi_pm_control_write(a, value);
+    else if (offset == ACPI_PM_CONTROL + 1 || offset == ACPI_PM_SLEEP_CONTROL)
+        acpi_pm_sleep_write(a, value);
     else if (offset == ACPI_PM_RESET && value == ACPI_PM_RESET_VALUE)
         power_end_machine(a->power, POWER_RESET);
 }

@@ -44,8 +44,8 @@
 #define LAYOUT_SERIAL_LEN    8u
 #define LAYOUT_CMOS          0x70u /* index, data */
 #define LAYOUT_PVPANIC       0x505u
-#define LAYOUT_ACPI_PM       0x600u /* PM1 event and control registers, reset */
-#define LAYOUT_ACPI_PM_LEN   7u
+#define LAYOUT_ACPI_PM       0x600u /* PM1 event and control registers, reset, sleep */
+#define LAYOUT_ACPI_PM_LEN   9u
 
 /* Global system interrupts. */
 #define LAYOUT_GSI_I8042  1u

@@ -20,6 +20,7 @@
 #include "core/x86/layout.h"
 #include "core/x86/regs.h"
 #include "core/x86/tables/acpi.h"
+#include "core/x86/tables/legacy.h"
 #include "core/x86/tables/mptable.h"
 #include "core/x86/tables/reset_flag.h"
 
@@ -176,16 +177,17 @@ static int pc_load_kernel(struct pc *pc, const struct guest_boot *boot, struct e
 }
 
 /* What announces the machine: ACPI, and the MPTable for guests without it. */
-static int pc_load_tables(struct pc *pc, unsigned virtio_count, struct err *e)
+static int pc_load_tables(struct pc *pc, const struct guest_boot *boot, struct err *e)
 {
     struct acpi_virtio windows[LAYOUT_VIRTIO_MAX];
     const struct acpi_config acpi = { .vcpu_count = pc->vm->vcpus.count,
                                       .virtio = windows,
-                                      .virtio_count = virtio_count };
+                                      .virtio_count = boot->virtio_count,
+                                      .reduced = !legacy_is_needed(boot->cmdline) };
     int ret;
 
-    assert(virtio_count <= LAYOUT_VIRTIO_MAX);
-    for (unsigned n = 0; n < virtio_count; n++)
+    assert(boot->virtio_count <= LAYOUT_VIRTIO_MAX);
+    for (unsigned n = 0; n < boot->virtio_count; n++)
         windows[n] = (struct acpi_virtio){ .gpa = LAYOUT_VIRTIO + n * LAYOUT_VIRTIO_SIZE,
                                            .size = LAYOUT_VIRTIO_SIZE,
                                            .gsi = LAYOUT_GSI_VIRTIO + n };
@@ -198,5 +200,5 @@ int pc_load(struct board *b, const struct guest_boot *boot, struct err *e)
     struct pc *pc = (struct pc *)b;
     int ret = pc_load_kernel(pc, boot, e);
 
-    return ret < 0 ? ret : pc_load_tables(pc, boot->virtio_count, e);
+    return ret < 0 ? ret : pc_load_tables(pc, boot, e);
 }

@@ -5,9 +5,9 @@
  *                        -> DSDT
  *                -> MADT
  *
- * The machine is not "hardware-reduced" (ACPI 6.5, 4.1), though it could be. Linux assumes that a
- * hardware-reduced machine has neither 8259 nor 8254, and with `noapic` or `nolapic` it would then
- * have no interrupts at all.
+ * The machine says that it is "hardware-reduced" (ACPI 6.5, 4.1) unless the guest needs to hear of
+ * the 8259 (legacy.h). A guest that takes it for reduced powers off by the sleep control, any other
+ * by the PM1 control.
  *
  * The tables do not announce the clock at port 0x70: NO_CMOS_RTC is set. Linux still reads the
  * clock if it has no better one. Without the flag, Linux's RTC driver would take interrupt 8, and
@@ -144,6 +144,7 @@ static_assert(sizeof(struct fadt) == 276, "5.2.9");
 #define FADT_SLP_BUTTON    (1u << 5) /* no fixed sleep button */
 #define FADT_FIX_RTC       (1u << 6) /* no fixed bit for a wake-up by the clock */
 #define FADT_RESET_REG_SUP (1u << 10)
+#define FADT_HW_REDUCED    (1u << 20)
 
 /* Latencies in us. One above 100 (C2) or 1000 (C3) says that there is no such state. */
 #define NO_C2 101u
@@ -310,7 +311,7 @@ static gpa_t acpi_put_facs(struct area *a)
 }
 
 /* Where the FADT has both a 32-bit and a 64-bit address for a register block, both are given. */
-static gpa_t acpi_put_fadt(struct area *a, gpa_t facs, gpa_t dsdt)
+static gpa_t acpi_put_fadt(struct area *a, gpa_t facs, gpa_t dsdt, bool reduced)
 {
     const uint32_t event = LAYOUT_ACPI_PM + ACPI_PM_STATUS;
     const uint32_t control = LAYOUT_ACPI_PM + ACPI_PM_CONTROL;
@@ -328,25 +329,29 @@ static gpa_t acpi_put_fadt(struct area *a, gpa_t facs, gpa_t dsdt)
         .century = CMOS_CENTURY,
         .iapc_boot_arch = IAPC_LEGACY_DEVICES | IAPC_8042 | IAPC_NO_VGA | IAPC_NO_CMOS_RTC,
         .flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_FIX_RTC |
-                 FADT_RESET_REG_SUP,
+                 FADT_RESET_REG_SUP | (reduced ? FADT_HW_REDUCED : 0),
         .reset_reg = acpi_port_address(LAYOUT_ACPI_PM + ACPI_PM_RESET, 1, ACCESS_BYTE),
         .reset_value = ACPI_PM_RESET_VALUE,
         .minor_version = 5,
         .x_dsdt = dsdt,
         .x_pm1a_evt_blk = acpi_port_address(event, ACPI_PM_EVENT_LEN, ACCESS_WORD),
         .x_pm1a_cnt_blk = acpi_port_address(control, ACPI_PM_CONTROL_LEN, ACCESS_WORD),
+        .sleep_control_reg =
+            acpi_port_address(LAYOUT_ACPI_PM + ACPI_PM_SLEEP_CONTROL, 1, ACCESS_BYTE),
+        .sleep_status_reg =
+            acpi_port_address(LAYOUT_ACPI_PM + ACPI_PM_SLEEP_STATUS, 1, ACCESS_BYTE),
     };
 
     return acpi_area_put(a, &t, sizeof(t));
 }
 
-static gpa_t acpi_put_madt(struct area *a, unsigned vcpu_count)
+static gpa_t acpi_put_madt(struct area *a, unsigned vcpu_count, bool reduced)
 {
     size_t len = offsetof(struct madt, local_apic) + vcpu_count * sizeof(struct local_apic);
     struct madt t = {
         .header = acpi_header("APIC", 6, len),
         .local_interrupt_controller_address = LAYOUT_LAPIC,
-        .flags = MADT_PCAT_COMPAT,
+        .flags = reduced ? 0 : MADT_PCAT_COMPAT,
         .io_apic = {
             .type = 1,
             .length = sizeof(struct io_apic),
@@ -410,8 +415,8 @@ int acpi_write(const struct mem *m, const struct acpi_config *config, struct err
         return err_set(e, ENOSPC, "guest memory ends below the ACPI tables' place, %#llx to %#llx",
                        LAYOUT_ACPI, LAYOUT_RSDP + sizeof(rsdp));
     facs = acpi_put_facs(&a);
-    fadt = acpi_put_fadt(&a, facs, acpi_put_dsdt(&a, config));
-    madt = acpi_put_madt(&a, config->vcpu_count);
+    fadt = acpi_put_fadt(&a, facs, acpi_put_dsdt(&a, config), config->reduced);
+    madt = acpi_put_madt(&a, config->vcpu_count, config->reduced);
     rsdp = acpi_rsdp(acpi_put_xsdt(&a, fadt, madt));
     if (a.full)
         return err_set(e, ENOSPC, "ACPI tables for %u devices do not fit into %zu bytes",

@@ -10,6 +10,8 @@
  * The DSDT announces the serial port, the keyboard controller, pvpanic, \_S5 and every virtio-mmio
  * window (LNRO0005).
  */
+#include <stdbool.h>
+
 #include "core/vm/mem.h"
 #include "core/x86/tables/dsdt.h"
 
@@ -20,6 +22,7 @@ struct acpi_config {
     unsigned vcpu_count;
     const struct acpi_virtio *virtio;
     unsigned virtio_count;
+    bool reduced; /* "hardware-reduced" (ACPI 6.5, 4.1); see legacy.h */
 };
 
 /* Before the guest starts. Writes the tables at LAYOUT_ACPI, the RSDP at LAYOUT_RSDP and the reset

@@ -12,6 +12,7 @@
 
 #include "core/base/err.h"
 #include "core/x86/layout.h"
+#include "core/x86/tables/cmdline_word.h"
 
 #define FLAG_UNTOUCHED 0xffffu
 #define FLAG_COLD      0u
@@ -68,12 +69,12 @@ static void reboot_item_read(struct modes *modes, const char *item)
     }
 }
 
-static void reboot_word_read(struct modes *modes, const char *word, size_t len)
+static void reboot_word_read(struct modes *modes, const struct cmdline_word *word)
 {
     static const char name[] = "reboot=";
-    const char *at = word + sizeof(name) - 1, *end = word + len;
+    const char *at = word->text + sizeof(name) - 1, *end = word->text + word->len;
 
-    if (len < sizeof(name) - 1 || strncmp(word, name, sizeof(name) - 1) != 0)
+    if (!cmdline_word_begins(word, name))
         return;
     while (at < end) {
         reboot_item_read(modes, at);
@@ -84,29 +85,13 @@ static void reboot_word_read(struct modes *modes, const char *word, size_t len)
     }
 }
 
-/* A word ends at a space that is not in quotes. */
-static size_t cmdline_word_length(const char *word)
-{
-    bool quoted = false;
-    size_t len = 0;
-
-    for (; word[len] != '\0' && (quoted || word[len] != ' '); len++)
-        quoted ^= word[len] == '"';
-    return len;
-}
-
 bool reset_flag_tells_panics(const char *cmdline)
 {
     struct modes modes = { 0 };
-    size_t len;
+    struct cmdline_word word;
 
-    for (const char *word = cmdline; *word != '\0'; word += len) {
-        word += strspn(word, " ");
-        len = cmdline_word_length(word);
-        if (len == 2 && memcmp(word, "--", 2) == 0)
-            break; /* the rest is for init */
-        reboot_word_read(&modes, word, len);
-    }
+    while (cmdline_word_next(&cmdline, &word))
+        reboot_word_read(&modes, &word);
     return modes.panic_warm && !modes.warm;
 }
 

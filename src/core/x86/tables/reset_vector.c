@@ -2,8 +2,8 @@
  * The reset vector.
  *
  * A guest that has found no other way to restart jumps to it in real mode. Without code there, it
- * would execute zeros for ever. On a hardware-reduced machine, which this one is not (acpi.c),
- * Linux would jump before it tries the reset register: it expects such a machine to have EFI and
+ * would execute zeros for ever. On a hardware-reduced machine (acpi.c) Linux jumps before it tries
+ * the reset register, unless "reboot=" names a method: it expects such a machine to have EFI and
  * tries EFI's reset service first, and without EFI the jump comes next.
  */
 #include "core/x86/tables/reset_vector.h"

@@ -47,7 +47,13 @@ Test(acpi_pm, powers_off_for_s5_and_enable_only)
         out(ACPI_PM_CONTROL + 1, (uint8_t)value);
         cr_assert_eq(ended, s5 && value << 8 & ACPI_PM_SLP_EN ? POWER_OFF : POWER_NONE, "%#x",
                      value);
+        ended = POWER_NONE;
+        out(ACPI_PM_SLEEP_CONTROL, (uint8_t)value);
+        cr_assert_eq(ended, s5 && value & ACPI_PM_SLEEP_EN ? POWER_OFF : POWER_NONE, "%#x", value);
+        ended = POWER_NONE;
         out(ACPI_PM_CONTROL, (uint8_t)value);
+        out(ACPI_PM_SLEEP_STATUS, (uint8_t)value);
+        cr_assert_eq(ended, POWER_NONE, "%#x", value);
     }
 }
 
@@ -74,11 +80,11 @@ Test(acpi_pm, has_a_status_that_takes_writes_and_reads_as_zero)
 /* A guest that enables an event wants to see that it is enabled. */
 Test(acpi_pm, keeps_what_is_enabled_and_is_in_acpi_mode)
 {
-    uint8_t all[7];
+    uint8_t all[9];
 
     pm.device.ops->write(&pm.device, ACPI_PM_ENABLE, "\x20\x01", 2);
     pm.device.ops->read(&pm.device, 0, all, sizeof(all));
-    cr_assert_arr_eq(all, ((uint8_t[]){ 0, 0, 0x20, 1, ACPI_PM_SCI_EN, 0, 0 }), 7);
+    cr_assert_arr_eq(all, ((uint8_t[]){ 0, 0, 0x20, 1, ACPI_PM_SCI_EN, 0, 0, 0, 0 }), 9);
     pm.device.ops->write(&pm.device, ACPI_PM_CONTROL, "\x00\x00", 2);
     pm.device.ops->read(&pm.device, ACPI_PM_CONTROL, all, 2);
     cr_assert_eq(all[0], ACPI_PM_SCI_EN);

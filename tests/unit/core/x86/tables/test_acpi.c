@@ -48,7 +48,7 @@ TestSuite(acpi, .init = setup, .fini = teardown);
 
 static int write_tables(unsigned vcpus, unsigned devices)
 {
-    struct acpi_config c = { vcpus, virtio, devices };
+    const struct acpi_config c = { vcpus, virtio, devices, false };
 
     return acpi_write(&mem, &c, &err);
 }
@@ -130,6 +130,18 @@ static void expect_ports(const uint8_t *address, unsigned port, unsigned bytes)
 
     cr_assert_arr_eq(address, words, 4);
     cr_assert_eq(le(address + 4, 8), port);
+}
+
+Test(acpi, a_reduced_machine_sleeps_by_its_own_register_and_has_no_8259)
+{
+    const struct acpi_config c = { .vcpu_count = 1, .reduced = true };
+
+    cr_assert_eq(acpi_write(&mem, &c, &err), 0);
+    cr_assert(le(fadt() + 112, 4) & 1u << 20, "HW_REDUCED_ACPI");
+    cr_assert(le(fadt() + 112, 4) & 1u << 10, "RESET_REG_SUP");
+    expect_byte_port(fadt() + 244, LAYOUT_ACPI_PM + ACPI_PM_SLEEP_CONTROL);
+    expect_byte_port(fadt() + 256, LAYOUT_ACPI_PM + ACPI_PM_SLEEP_STATUS);
+    cr_assert_eq(le(madt() + 40, 4), 0, "no 8259");
 }
 
 /* Linux believes that a hardware-reduced machine has no 8259 and no 8254. */
