@@ -29,6 +29,7 @@ static int vmlinux_copy(const struct boot_file *f, uint64_t offset, struct mem *
         return err_set(e, EFAULT, "has a segment at 0x%llx, where the guest has no memory",
                        (unsigned long long)gpa);
     stats->copied += len;
+    mem_populate(m, gpa, len);
     return boot_file_read(f, offset, to, len, e);
 }
 
