@@ -9,6 +9,7 @@
 #   $accel               its accelerator, kvm if not set
 #   $GUEST               a folder with vmlinuz, vmlinux, initrd (resources/guest); its disk, a
 #                        sparse file of 1 GiB, is not copied to the bed
+#   $kernel              a kernel of the caller's, if this was set and exported
 #   $work                a temporary folder
 #
 # Inside the bed everything runs in busybox.
@@ -38,17 +39,20 @@ on_every_kvm() {
     else
         echo "# in the bed only: $reason"
     fi
-    added=''
+    added='' inside=''
     for file; do
         added="$added -f $file"
     done
+    if [ -n "${kernel:-}" ]; then
+        added="$added -f $kernel:/guest/kernel" inside='kernel=/guest/kernel '
+    fi
     # shellcheck disable=SC2086 # a list
     "$top/tests/bed/kvmbed" -m 1536 -t "${bed_limit:-300}" ${bed_options:-} $added -f "$MOTE:/bin/mote" \
         -f "$GUEST/vmlinuz:/guest/vmlinuz" -f "$GUEST/vmlinux:/guest/vmlinux" \
         -f "$GUEST/initrd:/guest/initrd" \
         -f "$here/lib.sh:/tests/e2e/lib.sh" -f "$here/../lib.sh:/tests/lib.sh" \
         -f "$0:/tests/e2e/test" \
-        "KVM_PLACE=bed MOTE=/bin/mote GUEST=/guest sh /tests/e2e/test ${arguments:-}" || failed=1
+        "${inside}KVM_PLACE=bed MOTE=/bin/mote GUEST=/guest sh /tests/e2e/test ${arguments:-}" || failed=1
     exit $failed
 }
 

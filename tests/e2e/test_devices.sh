@@ -1,6 +1,7 @@
 #!/bin/sh
-# A stock guest finds the devices that were asked for, in order, and uses each: disks, a network
-# device on a tap, a vsock, a balloon and an entropy device. Nothing is left behind.
+# A guest finds the devices that were asked for, in order, and uses each: disks, a network device on a
+# tap, a vsock, a balloon and an entropy device. Nothing is left behind. The guest has the stock
+# kernel, or else the one that $kernel names.
 set -u
 . "$(dirname "$0")/lib.sh"
 if [ "${accel:-kvm}" = emu ]; then
@@ -52,7 +53,7 @@ expect "the vsock's socket is gone" no "$([ -e "$work/vsock" ] && echo yes || ec
 
 # A signal ends a machine that is in the middle of something.
 : >"$work/out"
-"$real" run --accel "${accel:-kvm}" --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initrd" --append 'quiet
+"$real" run --accel "${accel:-kvm}" --kernel "${kernel:-$GUEST/vmlinuz}" --initrd "$GUEST/initrd" --append 'quiet
     mote.run="echo going; while :; do dd if=/dev/zero of=/dev/vda bs=1M count=8 conv=fsync; done"' \
     --drive "$work/root" --vsock "cid=3,uds=$work/vsock" </dev/null >"$work/out" 2>"$work/err" &
 wait_for 'records out' "$work/out"
