@@ -112,8 +112,8 @@ void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len);
  * the guest's writes stay its own. gpa, offset and len are multiples of 4 KiB; the last page may go
  * past the file's end and is zero there. A failure changes nothing. -EOPNOTSUPP: this memory cannot
  * hold pages of this file, or was to be all huge pages, which a file's are not; the caller should
- * copy. -EINVAL: the range is not RAM or not in the
- * file. Other errors are the kernel's. The file must keep its length as long as the guest lives. */
+ * copy. -EINVAL: the range is not RAM or not in the file. Other errors are the kernel's. The file
+ * must keep its length as long as the guest lives. */
 int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len, struct err *e);
 
 #endif
