@@ -1,5 +1,5 @@
 /* The words of a kernel command line after which Linux takes interrupts from elsewhere than the
- * I/O APIC, or their numbers from elsewhere than ACPI. */
+ * I/O APIC, their numbers from elsewhere than ACPI, or the time from elsewhere than KVM's clock. */
 #include "core/x86/tables/legacy.h"
 
 #include <stddef.h>
@@ -7,7 +7,8 @@
 #include "core/x86/tables/cmdline_word.h"
 
 static const char *const words[] = {
-    "noapic", "nolapic", "disableapic", "nosmp", "maxcpus=0", "acpi=noirq", "pnpacpi=off",
+    "noapic",     "nolapic",     "disableapic", "nosmp", "maxcpus=0",
+    "acpi=noirq", "pnpacpi=off", "no-kvmclock", "nopv",
 };
 
 #define DEVICE_WORD "virtio_mmio.device=" /* names an interrupt by its number */

@@ -18,9 +18,11 @@ Test(legacy, is_needed_by_the_words_that_linux_reads)
         { "maxcpus=0", true },
         { "acpi=noirq", true },
         { "pnpacpi=off", true },
+        { "quiet no-kvmclock", true },
+        { "nopv", true },
         { "virtio_mmio.device=4K@0xc0001000:5", true },
         /* Other words that only look like these. */
-        { "noapictimer nolapic_timer maxcpus=01 maxcpus=1 acpi=off", false },
+        { "noapictimer nolapic_timer maxcpus=01 maxcpus=1 acpi=off no-kvmclock-vsyscall", false },
         { "xnoapic apic", false },
         { "virtio_mmio.device", false },
         { "mote.run=\"echo noapic nosmp\"", false },
