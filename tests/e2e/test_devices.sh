@@ -25,6 +25,7 @@ dd if=/dev/zero of="$work/root" bs=1M count=8 2>"$work/dd"
 echo 'the root drive' | dd of="$work/root" conv=notrunc 2>"$work/dd"
 
 boot 'mote.run="
+    echo release $(uname -r);
     for d in vda vdb; do cd /sys/block/$d; echo $d $(cat size ro serial); done;
     echo read: $(head -n 1 /dev/vda);
     echo written by the guest | dd of=/dev/vdb bs=512 seek=100 conv=fsync,sync 2>/dev/null;
@@ -37,6 +38,9 @@ boot 'mote.run="
     --net "tap=tap0,mac=02:00:00:00:00:42,mtu=1400" --vsock "cid=3,uds=$work/vsock" \
     --balloon=32M --rng
 expect_status "a guest with a device of each kind ends with status 0" 0
+release='-cloud-amd64$'
+[ -z "${kernel:-}" ] || release='-mote$'
+expect_match "it has the kernel that was asked for" "^release .*$release" "$work/out"
 expect_match "the root drive is vda, however late it was given" '^vda 16384 1 ROOT1$' "$work/out"
 expect_match "the other is vdb" '^vdb 6144 0 data$' "$work/out"
 expect_match "it reads a disk" '^read: the root drive$' "$work/out"
