@@ -22,6 +22,7 @@ if [ -z "${KERNELS:-}${KVM_PLACE:-}" ]; then
         "$built/vmlinux" >"$KERNELS/vmlinux-pvh"
     status=0
     accel=emu "$0" || status=1
+    strip "$KERNELS/vmlinux" "$KERNELS/vmlinux-pvh" # the bed holds them in its memory
     "$0" || status=1
     expect "both accelerators passed" 0 $status
     conclude

@@ -307,7 +307,7 @@ int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len
     void *aside;
     int ret;
 
-    if (m->fd >= 0 || m->huge == MEM_HUGE_2M || m->huge == MEM_HUGE_TRANSPARENT)
+    if (m->fd >= 0 || m->huge != MEM_HUGE_NONE)
         return err_set(e, EOPNOTSUPP, "shared or huge-page guest memory cannot hold file pages");
     if (!at || len == 0 || !is_multiple(gpa | offset | len, PAGE_4K))
         return err_set(e, EINVAL, "cannot map a file at guest address 0x%llx, length 0x%llx",

@@ -401,14 +401,16 @@ Test(mem, file_pages_are_refused_without_a_trace)
 Test(mem, memory_of_huge_pages_takes_no_file_pages)
 {
     struct mem_config c = config_of(8192);
-    struct mem m;
     int fd = file_make();
 
-    c.huge = MEM_HUGE_TRANSPARENT;
-    cr_assert_eq(mem_init(&m, &c, NULL), 0);
-    expect_unmapped(&m, 0, fd, 0, 4096, EOPNOTSUPP);
+    for (c.huge = MEM_HUGE_BOOT; c.huge <= MEM_HUGE_TRANSPARENT; c.huge++) {
+        struct mem m;
+
+        cr_assert_eq(mem_init(&m, &c, NULL), 0);
+        expect_unmapped(&m, 0, fd, 0, 4096, EOPNOTSUPP);
+        mem_finish(&m);
+    }
     (void)close(fd);
-    mem_finish(&m);
 }
 
 Test(mem, shared_memory_takes_no_file_pages)
