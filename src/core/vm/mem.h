@@ -111,9 +111,9 @@ void mem_populate(const struct mem *m, gpa_t gpa, uint64_t len);
 /* Replaces [gpa, gpa + len) by a private mapping of the file from offset: nothing is copied, and
  * the guest's writes stay its own. gpa, offset and len are multiples of 4 KiB; the last page may go
  * past the file's end and is zero there. A failure changes nothing. -EOPNOTSUPP: this memory cannot
- * hold pages of this file, or is not MEM_HUGE_NONE: a file's pages are small ones. The caller should
- * copy. -EINVAL: the range is not RAM or not in the file. Other errors are the kernel's. The file
- * must keep its length as long as the guest lives. */
+ * hold pages of this file, or is not MEM_HUGE_NONE, since a file's pages are small ones; the caller
+ * should copy. -EINVAL: the range is not RAM or not in the file. Other errors are the kernel's. The
+ * file must keep its length as long as the guest lives. */
 int mem_map_file(struct mem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len, struct err *e);
 
 #endif
