@@ -1,6 +1,7 @@
 /*
- * vmlinux: maps each segment privately from the kernel file, wherever its file offset and its
- * physical address have the same offset in a page.
+ * vmlinux: copies each segment, or, where guest memory can hold pages of a file, maps it privately
+ * from the kernel file, wherever its file offset and its physical address have the same offset in a
+ * page.
  *
  *   file     ...|####|####|##xx|         # the segment's bytes, x other bytes of the file
  *   guest    ...|mmmm|mmmm|cc00|0000     m mapped, c copied, 0 zero

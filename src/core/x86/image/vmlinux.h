@@ -11,8 +11,8 @@ struct elf_image;
 struct err;
 
 /* Before the guest starts, into memory that nobody has written yet. `image` was read from this file
- * and fits (elf_fits). Maps whole pages from the page cache and copies the rest; counts the bytes
- * of both in *stats. */
+ * and fits (elf_fits). Copies it; or maps whole pages from the page cache and copies the rest, if
+ * guest memory can hold pages of a file (mem_map_file). Counts the bytes of both in *stats. */
 int vmlinux_load(const struct boot_file *f, const struct elf_image *image, struct mem *m,
                  struct boot_stats *stats, struct err *e);
 
