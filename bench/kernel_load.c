@@ -6,9 +6,9 @@
  *
  * Each figure is the median of RUNS, each run with guest memory that nobody has touched and with
  * the file in the page cache (a first run is thrown away). "touched" adds one write to every page
- * from 1 MiB to the kernel's end, as Linux does to most of itself while it boots: the guest pays for
- * what was only mapped, and here is how much. "none" is mote with --huge-pages none, which maps a
- * vmlinux; the plain loader has such memory too.
+ * from 1 MiB to the kernel's end, as Linux does to most of itself while it boots: the guest pays
+ * for what was only mapped, and here is how much. "none" is mote with --huge-pages none, which maps
+ * a vmlinux; the plain loader has such memory too.
  */
 #include <stdbool.h>
 #include <stdint.h>
