@@ -59,19 +59,27 @@ check_facts() {
 dd if=/dev/zero of="$work/disk" bs=1M count=8 2>"$work/dd"
 echo 'the disk' | dd of="$work/disk" conv=notrunc 2>"$work/dd"
 
-# check_boot FILE VCPUS ACPI
+# check_boot FILE VCPUS ACPI [OPTION]...
 check_boot() {
     what="$1, $2 processor(s), ACPI $3"
-    kernel=$KERNELS/$1
+    kernel=$KERNELS/$1 vcpus=$2 acpi=$3
     loader=255
     [ "$1" != vmlinux-pvh ] || loader=176
-    if [ "$3" = on ]; then
-        boot "mote.run=\"$facts\"" --vcpus "$2" --drive "$work/disk,ro"
+    shift 3
+    what="$what${*:+, $*}"
+    if [ "$acpi" = on ]; then
+        boot "mote.run=\"$facts\"" --vcpus "$vcpus" --drive "$work/disk,ro" "$@"
     else
-        boot "acpi=off mote.run=\"$facts; reboot\"" --vcpus "$2" --drive "$work/disk,ro" --virtio-cmdline
+        boot "acpi=off mote.run=\"$facts; reboot\"" --vcpus "$vcpus" --drive "$work/disk,ro" --virtio-cmdline "$@"
     fi
     expect_status "$what: ends with status 0" 0
-    check_facts "$what: has all that it was given" "$2" "$loader" "$3"
+    check_facts "$what: has all that it was given" "$vcpus" "$loader" "$acpi"
+}
+
+# check_mapped VCPUS: the ELF file's own pages are the guest's, not a copy
+check_mapped() {
+    check_boot vmlinux "$1" on --huge-pages none --log-level info
+    expect_match "it is mapped" 'kernel: vmlinux, [1-9][0-9]* bytes mapped' "$work/err"
 }
 
 # check_qemu FILE VCPUS: on QEMU's microvm under KVM, by PVH for an ELF file
@@ -90,18 +98,20 @@ check_qemu() {
 
 if [ "${accel:-kvm}" = emu ]; then
     for file in vmlinux vmlinux-pvh vmlinuz; do
-        for acpi in on off; do
-            for vcpus in 1 4 32; do
-                check_boot $file $vcpus $acpi
+        for mode in on off; do
+            for processors in 1 4 32; do
+                check_boot $file $processors $mode
             done
         done
     done
+    check_mapped 1
 else
     check_boot vmlinux 1 on
     check_boot vmlinux-pvh 4 on
     check_boot vmlinuz 4 off
     check_boot vmlinuz 32 on
     check_boot vmlinux 32 off
+    check_mapped 4
     if [ "$KVM_PLACE" = bed ]; then
         check_qemu vmlinux 1
         check_qemu vmlinuz 4

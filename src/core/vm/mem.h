@@ -19,9 +19,9 @@
  * "loading" is the host's own time to load the bzImage:
  *
  *                   exits   page faults   resident, booted and idle   loading
- *   none           20,063        17,112        79 MiB       79 MiB      38 ms
- *   boot            5,136         2,184        79 MiB       79 MiB      27 ms
- *   transparent     3,002            43        83 MiB       83 MiB      25 ms
+ *   none           19,619        17,112        79 MiB       79 MiB      38 ms
+ *   boot            4,673         2,184        79 MiB       79 MiB      27 ms
+ *   transparent     2,495            43        83 MiB       83 MiB      25 ms
  *
  * The one door is mem_at, mem_read and mem_write: every access by guest physical address goes
  * through one of them. All three take a length and may refuse. The guest may write its memory at

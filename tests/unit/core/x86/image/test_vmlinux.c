@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
+#include "core/base/units.h"
 #include "core/x86/boot/boot.h"
 #include "core/x86/image/boot_file.h"
 #include "core/x86/image/elf.h"
@@ -20,17 +21,22 @@ struct loaded {
     struct boot_stats stats;
 };
 
-static int load(const struct image *elf, bool shared, struct loaded *l, struct err *e)
+static int load_into(struct mem m, const struct image *elf, struct loaded *l, struct err *e)
 {
     struct elf_image image;
     char path[IMAGE_PATH];
 
-    *l = (struct loaded){ .m = image_memory(RAM, shared) };
+    *l = (struct loaded){ .m = m };
     image_save(elf, path);
     cr_assert_eq(boot_file_open(&l->file, path, NULL), 0);
     (void)unlink(path);
     cr_assert_eq(elf_read(&image, elf->data, elf->size, elf->size, NULL), 0);
     return vmlinux_load(&l->file, &image, &l->m, &l->stats, e);
+}
+
+static int load(const struct image *elf, bool shared, struct loaded *l, struct err *e)
+{
+    return load_into(image_memory(RAM, shared), elf, l, e);
 }
 
 static void finish(struct loaded *l)
@@ -95,17 +101,29 @@ Test(vmlinux, what_is_not_aligned_alike_is_copied)
     expect_one(0x1010, 0x201000, 0x4000, 0);
 }
 
-Test(vmlinux, memory_that_holds_no_file_pages_is_filled_by_copying)
+static void expect_copied(struct mem m)
 {
     struct image elf = image_kernel(0);
     struct loaded l;
 
-    cr_assert_eq(load(&elf, true, &l, NULL), 0);
+    cr_assert_eq(load_into(m, &elf, &l, NULL), 0);
     cr_expect(image_is_loaded(&elf, &l.m));
     cr_expect_eq(l.stats.mapped, 0);
     cr_expect_eq(l.stats.copied, 0x2345 + 0x1000 + 0x1801 + 0x1003);
     finish(&l);
     image_free(&elf);
+}
+
+Test(vmlinux, memory_that_holds_no_file_pages_is_filled_by_copying)
+{
+    struct mem_config c = {
+        .size = RAM, .gap_start = 3 * GIB, .gap_end = 4 * GIB, .huge = MEM_HUGE_BOOT
+    };
+    struct mem m;
+
+    expect_copied(image_memory(RAM, true));
+    cr_assert_eq(mem_init(&m, &c, NULL), 0);
+    expect_copied(m);
 }
 
 Test(vmlinux, the_guests_writes_do_not_reach_the_file)
